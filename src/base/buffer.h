@@ -1,0 +1,130 @@
+#ifndef SONNIM_BASE_BUFFER_H
+#define SONNIM_BASE_BUFFER_H
+
+/* Bytes that grow at their end, and the little-endian and varint encodings that our formats use.
+ * One owner, one thread at a time. Zeroed memory is an empty buffer. Running out of memory aborts. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/text.h"
+
+struct buffer {
+	char  *data;
+	size_t length;
+	size_t capacity;
+};
+
+void buffer_init(struct buffer *buffer);
+void buffer_done(struct buffer *buffer);
+
+static inline void buffer_clear(struct buffer *buffer) { buffer->length = 0; }
+
+static inline struct text buffer_text(const struct buffer *buffer)
+{
+	return (struct text){buffer->data, buffer->length};
+}
+
+/* Makes room for `more` bytes behind the present ones and returns where they begin;
+ * `length` stays. */
+char *buffer_reserve(struct buffer *buffer, size_t more);
+
+void buffer_add(struct buffer *buffer, const void *data, size_t length);
+void buffer_add_text(struct buffer *buffer, struct text text);
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void buffer_add_u8(struct buffer *buffer, uint8_t value);
+void buffer_add_u16(struct buffer *buffer, uint16_t value);
+void buffer_add_u32(struct buffer *buffer, uint32_t value);
+void buffer_add_u64(struct buffer *buffer, uint64_t value);
+void buffer_add_i64(struct buffer *buffer, int64_t value);
+void buffer_add_f64(struct buffer *buffer, double value);
+
+/* LEB128: 7 bits a byte, the least significant first; 1 to 10 bytes. */
+void buffer_add_varint(struct buffer *buffer, uint64_t value);
+
+/* A varint of the length, then the bytes. */
+void buffer_add_sized(struct buffer *buffer, struct text text);
+
+/* Reads what the functions above wrote. After the first read behind the end `failed` is set and
+ * stays, and every read yields 0 or an empty text: check once, at the end. Never allocates: texts
+ * point into the bytes that are read. */
+struct byte_reader {
+	const uint8_t *at;
+	const uint8_t *end;
+	bool           failed;
+};
+
+static inline struct byte_reader byte_reader_of(const void *data, size_t length)
+{
+	return (struct byte_reader){(const uint8_t *)data, (const uint8_t *)data + length, false};
+}
+
+static inline size_t read_left(const struct byte_reader *reader)
+{
+	return (size_t)(reader->end - reader->at);
+}
+
+static inline bool read_fixed(struct byte_reader *reader, void *into, size_t size)
+{
+	if (read_left(reader) < size) {
+		reader->failed = true;
+		reader->at     = reader->end;
+		memset(into, 0, size);
+		return false;
+	}
+	memcpy(into, reader->at, size);
+	reader->at += size;
+	return true;
+}
+
+#define READ_FIXED(name, type)                                                                     \
+	static inline type name(struct byte_reader *reader)                                        \
+	{                                                                                          \
+		type value;                                                                        \
+		read_fixed(reader, &value, sizeof value);                                          \
+		return value;                                                                      \
+	}
+READ_FIXED(read_u8, uint8_t)
+READ_FIXED(read_u16, uint16_t)
+READ_FIXED(read_u32, uint32_t)
+READ_FIXED(read_u64, uint64_t)
+READ_FIXED(read_i64, int64_t)
+READ_FIXED(read_f64, double)
+#undef READ_FIXED
+
+static inline uint64_t read_varint(struct byte_reader *reader)
+{
+	uint64_t value = 0;
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		uint8_t byte = read_u8(reader);
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80)
+			return value;
+	}
+	reader->failed = true;
+	return 0;
+}
+
+static inline struct text read_bytes(struct byte_reader *reader, size_t length)
+{
+	if (read_left(reader) < length) {
+		reader->failed = true;
+		reader->at     = reader->end;
+		return (struct text){"", 0};
+	}
+	struct text text = {(const char *)reader->at, length};
+	reader->at += length;
+	return text;
+}
+
+static inline struct text read_sized(struct byte_reader *reader)
+{
+	return read_bytes(reader, read_varint(reader));
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "formats are written as memory lies");
+
+#endif

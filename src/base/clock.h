@@ -1,0 +1,15 @@
+#ifndef SONNIM_BASE_CLOCK_H
+#define SONNIM_BASE_CLOCK_H
+
+/* Where time comes from. Only the journal reads the wall clock for anything that changes an
+ * answer (journal/log_clock.h); everything else here is for logs, deadlines and tests.
+ * Callable from any thread. */
+
+#include <stdint.h>
+
+int64_t clock_wall_ms(void);      /* since the epoch, UTC */
+int64_t clock_monotonic_ns(void); /* never goes back; not comparable between processes */
+
+static inline int64_t clock_monotonic_ms(void) { return clock_monotonic_ns() / 1000000; }
+
+#endif

@@ -1,0 +1,112 @@
+#ifndef SONNIM_VAULT_VAULT_H
+#define SONNIM_VAULT_VAULT_H
+
+/* The vault: who is who. It alone maps an external id (a namespace and a string) to a person number,
+ * and it keeps each person's own data key, under which the id itself and all personal values are
+ * encrypted. Deleting one person's key erases the person everywhere at once, backups included.
+ *
+ *   data/vault/      persons.log   mappings and links: keyed hash of the id, person number, sealed id
+ *   KEYRING/         master.key    the workspace's master key (or from outside)
+ *                    keys.log      data keys, each wrapped by an intermediate key (one for 4,096
+ *                                  persons of a partition), these wrapped by the master key
+ *
+ * The keyring lies outside the data directory, so that a backup of the data never contains it.
+ * Look-up: SipHash-2-4 with 128-bit output under a key of the keyring; the id itself is not needed
+ * to find it. Formats in docs/formats/vault.md. Encryption: AES-256-GCM (OpenSSL), data keys wrapped
+ * by AES-256 key wrap (RFC 3394). Torn tails of both logs are cut at open; damage before the tail is
+ * STATUS_CORRUPT with file and offset.
+ *
+ * Durability: vault_resolve() hands out new numbers at once, together with a sequence; nothing that
+ * uses them may reach the journal before vault_when_durable(sequence) called back (the vault's own
+ * thread syncs for all who wait: group commit). A sequence that is already durable calls back at
+ * once, on the caller's thread.
+ *
+ * Threads: any (sharded locks inside). Memory: about 40 bytes a person; the sealed ids and wrapped
+ * keys stay in their files (mapped or read on demand); unwrapped keys are cached up to a limit. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "model/person.h"
+
+struct vault;
+
+struct vault_config {
+	const char *directory;         /* data/vault */
+	const char *keyring_directory; /* outside the data; made (0700) when absent and `create` */
+	uint32_t    partition_count;
+	uint8_t     workspace_id[16];
+};
+
+enum vault_namespace { VAULT_USER = 1, VAULT_ANONYMOUS = 2 };
+
+enum { VAULT_ID_BYTES_MAX = 1024 };
+
+struct vault_id {
+	enum vault_namespace namespace;
+	struct text          id; /* 1 to VAULT_ID_BYTES_MAX bytes of UTF-8 */
+};
+
+/* STATUS_NOT_FOUND when the data exists but its keyring does not (a restore needs the current one);
+ * STATUS_CORRUPT when the keyring belongs to another workspace. */
+MUST_USE enum status vault_open(const struct vault_config *config, struct vault **ret_vault,
+                                struct error *err);
+void vault_close(struct vault *vault); /* finishes pending syncs */
+
+/* Slots that the journal has seen in use: allocation goes on behind the larger of vault and journal.
+ * To be called for each partition before the first resolve that creates. */
+void vault_reserve(struct vault *vault, uint32_t partition, uint32_t slot_count);
+
+/* The person of each id, in batches (prefetched). An anonymous id that is linked answers its user.
+ * Unknown ids are created (partition by keyed hash, next slot of it) when `create`, else they answer
+ * {partition, SLOT_NONE}. The same unknown id twice in a batch is one person. `*ret_sequence` is what
+ * must be durable before any of them is used (0: nothing to wait for); mappings that other threads
+ * made and that are not durable yet are included. STATUS_FAILED after a failed write. */
+MUST_USE enum status vault_resolve(struct vault *vault, const struct vault_id *ids, size_t count,
+                                   bool create, struct person *ret_persons, uint64_t *ret_sequence,
+                                   struct error *err);
+
+/* From now on `anonymous_id` answers `user`. What it was before: `*ret_existed` whether it was known
+ * at all, `*ret_before` whom it answered (its own profile or another user). An existing own profile
+ * stays what it is. Linking to the same user again changes nothing. */
+MUST_USE enum status vault_link(struct vault *vault, struct text anonymous_id, struct person user,
+                                bool *ret_existed, struct person *ret_before, uint64_t *ret_sequence,
+                                struct error *err);
+
+/* Whether the id is known under the namespace. */
+bool vault_known(struct vault *vault, struct vault_id id);
+
+/* Calls back once everything up to `sequence` is durable (STATUS_OK), or can no longer become so. */
+typedef void vault_durable_fn(void *context, enum status status, const struct error *err);
+void vault_when_durable(struct vault *vault, uint64_t sequence, vault_durable_fn *durable,
+                        void *context);
+
+/* The external id of a person (that under which it was created). STATUS_NOT_FOUND: no such person, or
+ * erased. The text is allocated from `arena`. */
+MUST_USE enum status vault_external_id(struct vault *vault, struct person person,
+                                       struct arena *arena, struct vault_id *ret_id,
+                                       struct error *err);
+
+/* Encrypts `plain` under the person's data key and appends it to `out`: 12 bytes of nonce, the
+ * ciphertext, 16 of tag. `purpose` is authenticated with it. */
+MUST_USE enum status vault_seal(struct vault *vault, struct person person, struct text purpose,
+                                struct text plain, struct buffer *out, struct error *err);
+
+/* The reverse. STATUS_NOT_FOUND: the person has no key any more; STATUS_CORRUPT: not authentic. */
+MUST_USE enum status vault_unseal(struct vault *vault, struct person person, struct text purpose,
+                                  struct text sealed, struct buffer *out, struct error *err);
+
+struct vault_status {
+	uint64_t persons;
+	uint64_t links;
+	uint64_t memory_bytes;
+	bool     failed;
+};
+void vault_status(struct vault *vault, struct vault_status *ret_status);
+
+#endif
