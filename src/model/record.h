@@ -13,6 +13,11 @@
  *            sized traits, sized sealed
  *   others = sized body, each with its own layout beside its user
  *
+ * sealed is encrypted under the person's data key (vault_seal, purpose RECORD_SEAL_PURPOSE); within:
+ *   sized list of the personal properties or traits, sized list of the personal context values;
+ *   names are dotted paths. In the clear lists each of them has an entry of type PERSONAL in its
+ *   place, so that `exists` works without the key.
+ *
  * A record touches one person (slot) or, with SLOT_NONE, the whole partition. Its log time and
  * position stand in the batch that carries it (journal/journal.h), so a record does not know when
  * it was accepted: the engine computes the event's time with the batch's stamp (rule 12).
@@ -28,6 +33,8 @@
 #include "model/person.h"
 
 enum { RECORD_BYTES_MAX = 1 << 20, EVENT_BYTES_MAX = 32 * 1024 };
+
+#define RECORD_SEAL_PURPOSE TEXT("record")
 
 /* Numbers are part of the format: never reused, never changed. */
 enum record_kind {
@@ -82,7 +89,7 @@ struct record {
 	struct text      message_id;    /* empty: none */
 	struct text      properties;    /* or traits: a value list */
 	struct text      context;       /* a value list */
-	struct text      sealed;        /* personal values, encrypted; empty: none (docs/formats/record.md) */
+	struct text      sealed;        /* personal values, encrypted; empty: none */
 
 	struct text body; /* of every other kind */
 };

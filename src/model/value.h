@@ -108,8 +108,9 @@ struct value value_at(struct text list, const struct value_path *path);
 /* Iterates the strings of a STRING_SET: `set` is value.text; false at the end. */
 bool value_set_next(struct byte_reader *set, struct text *ret_item);
 
-/* Writes as JSON. PERSONAL values are looked up in `personal` (a list, or empty: then masked as
- * null). */
+/* Writes as JSON. The value of a PERSONAL entry is looked up in `personal`, a list whose names are
+ * dotted paths from the top of the list that is written ("device.token"); where it is not there
+ * (`personal` may be empty) it is written as null. */
 void value_write_json(struct json_writer *writer, const struct value *value);
 void value_list_write_json(struct json_writer *writer, struct text list, struct text personal);
 

@@ -1,0 +1,153 @@
+#ifndef SONNIM_STORE_STORE_H
+#define SONNIM_STORE_STORE_H
+
+/* Definitions and everything relational: the workspace, sources, tokens, segments with their
+ * versions, and the outbox through which definitions reach the journal. Backends: SQLite (embedded,
+ * store/sqlite.h) and, later, PostgreSQL; the contract tests in tests/contract/store run on every one.
+ *
+ * SQL lies in src/store/sql/*.sql, embedded by the build; parameters only. Migrations are numbered
+ * files that are applied once, in order, in one transaction each, and never change.
+ *
+ * Every operation is one transaction: it happened whole or not at all, and is durable when it
+ * returned STATUS_OK. Results are allocated from the caller's arena. Threads: any (a backend locks).
+ * Errors: NOT_FOUND, CONFLICT (a unique key is taken: `field` names it), PRECONDITION (another version),
+ * NO_SPACE and UNAVAILABLE (retriable), IO, CORRUPT. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/text.h"
+
+struct store_workspace {
+	char     id[37];          /* UUID */
+	uint32_t partition_count; /* fixed at creation */
+	int64_t  created_ms;
+	bool     manual_clock;    /* fixed at creation */
+};
+
+struct store_source {
+	char        id[37];
+	uint32_t    number; /* dense, from 1, never used again; stands in records */
+	struct text name;
+	struct text write_key; /* unique */
+	int64_t     created_ms;
+	int64_t     updated_ms;
+};
+
+enum { STORE_TOKEN_HASH_BYTES = 32 };
+
+struct store_token {
+	char        id[37];
+	struct text name;
+	uint8_t     hash[STORE_TOKEN_HASH_BYTES]; /* SHA-256 of the token; the token itself is not kept */
+	struct text scopes;                       /* separated by blanks */
+	int64_t     created_ms;
+	int64_t     expires_ms; /* INSTANT_MS_NEVER: never */
+};
+
+/* What becomes of a segment's newest version. Live is what the journal says; this is its copy. */
+enum store_version_state {
+	STORE_VERSION_PREPARING = 1,
+	STORE_VERSION_LIVE      = 2,
+	STORE_VERSION_FAILED    = 3,
+	STORE_VERSION_REPLACED  = 4, /* was live, or never became so, and a newer one took its place */
+};
+
+struct store_segment {
+	char        id[37];
+	uint32_t    number; /* dense, from 1, never used again; stands in records and memberships */
+	struct text key;    /* unique among those not deleted */
+	struct text name;
+	struct text description; /* may be empty */
+	bool        active;      /* as last asked for */
+	int64_t     created_ms;
+	int64_t     updated_ms;
+
+	uint32_t    version;      /* the newest */
+	uint32_t    live_version; /* 0: none yet */
+	enum store_version_state state; /* of the newest */
+	struct text reason;             /* why it failed */
+
+	struct text definition; /* JSON as the author wrote it: {"expression":…} or {"rules":…} or
+	                         * {"logicalExpression":…,"dependencies":…} */
+	struct text canonical;  /* canonical JSON of the newest version (model/expr.h) */
+	uint8_t     hash[32];   /* SHA-256 of it */
+	struct text live_canonical; /* of the live version; empty: none */
+};
+
+/* One step towards the journal: `payload` becomes the body of a record of `kind` in every partition.
+ * Rows are delivered in order of `id`, at least once (the engine drops what it has). */
+struct store_outbox {
+	uint64_t    id;   /* from 1, growing */
+	uint8_t     kind; /* enum record_kind: PREPARE or ACTIVATE */
+	struct text payload;
+};
+
+struct store;
+
+struct store_ops {
+	const char *name;
+
+	/* Reads the workspace, or makes it from `*workspace` when the store is new. */
+	enum status (*workspace_open)(struct store *, struct store_workspace *workspace, bool *ret_created,
+	                              struct error *);
+
+	enum status (*source_list)(struct store *, struct arena *, struct store_source **ret_sources,
+	                           size_t *ret_count, struct error *);
+	/* Adds (number is assigned), or changes the name of the one with that id. */
+	enum status (*source_put)(struct store *, struct store_source *source, bool create, struct error *);
+	enum status (*source_delete)(struct store *, const char *id, struct error *);
+	/* The source of a write key: what collection asks on a miss of its cache. */
+	enum status (*source_by_key)(struct store *, struct text write_key, struct arena *,
+	                             struct store_source *ret_source, struct error *);
+
+	enum status (*token_add)(struct store *, const struct store_token *token, struct error *);
+	enum status (*token_by_hash)(struct store *, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
+	                             struct arena *, struct store_token *ret_token, struct error *);
+	enum status (*token_list)(struct store *, struct arena *, struct store_token **ret_tokens,
+	                          size_t *ret_count, struct error *);
+	enum status (*token_delete)(struct store *, const char *id, struct error *);
+
+	/* All that are not deleted, in order of `number`. */
+	enum status (*segment_list)(struct store *, struct arena *, struct store_segment **ret_segments,
+	                            size_t *ret_count, struct error *);
+	/* One, by id or key. */
+	enum status (*segment_get)(struct store *, struct text id_or_key, struct arena *,
+	                           struct store_segment *ret_segment, struct error *);
+
+	/* A number for a segment that is about to be committed; one not used then is never used. */
+	enum status (*segment_reserve)(struct store *, uint32_t *ret_number, struct error *);
+
+	/* Commits a change of definitions together with what tells the journal of it: `segments` are
+	 * added or replaced whole by id, where `version` one larger
+	 * than stored adds a row of versions, the same one leaves them; `expected_version` of each (0:
+	 * any) is If-Match: otherwise STATUS_PRECONDITION and nothing happens. `outbox` rows get their
+	 * ids. Numbers of new segments come from segment_reserve(), since payloads name them. */
+	enum status (*segment_commit)(struct store *, struct store_segment *segments, size_t count,
+	                              const uint32_t *expected_versions, struct store_outbox *outbox,
+	                              size_t outbox_count, struct error *);
+	/* Takes a segment out of lists; its number stays used. */
+	enum status (*segment_delete)(struct store *, const char *id, struct store_outbox *outbox,
+	                              size_t outbox_count, struct error *);
+	/* The journal says so: states of versions, all at once. live: `version` is the live one. */
+	enum status (*segment_settle)(struct store *, const char *id, uint32_t version,
+	                              enum store_version_state state, struct text reason,
+	                              struct error *);
+
+	/* Rows not yet delivered, oldest first, at most `limit`. */
+	enum status (*outbox_list)(struct store *, size_t limit, struct arena *,
+	                           struct store_outbox **ret_rows, size_t *ret_count, struct error *);
+	enum status (*outbox_done)(struct store *, uint64_t through_id, struct error *);
+
+	void (*free)(struct store *);
+};
+
+/* Every backend's struct begins with this. */
+struct store {
+	const struct store_ops *ops;
+};
+
+#endif
