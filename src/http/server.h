@@ -1,0 +1,187 @@
+#ifndef SONNIM_HTTP_SERVER_H
+#define SONNIM_HTTP_SERVER_H
+
+/* An HTTP/1.1 server that knows nothing of what it serves.
+ *
+ *   loop thread 0   own epoll ──┬── libmicrohttpd's epoll (listening socket, connections)
+ *                               ├── eventfd: answers from other threads
+ *                               └── upgraded sockets (websocket.h), watched clients
+ *   loop thread 1   the same, with its own everything
+ *
+ * A connection belongs to one loop thread from accept to close. Handlers run on it and must not
+ * block: what takes long is suspended and answered from elsewhere:
+ *
+ *   handler ──► http_suspend() ──► … any thread …  http_respond() ──► the loop sends
+ *
+ * Ownership: a request lives until it was answered (http_respond); after that call it may be gone.
+ * What a request hands out (texts, body) and what its arena holds lives as long as it. A request
+ * is used by one thread at a time: the handler's, then whoever it was passed to.
+ *
+ * Keep-alive, pipelining, HEAD, chunked bodies, `Expect: 100-continue` and gzip bodies work without
+ * the handler's help. Nothing is redirected, ever. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/settings.h"
+#include "base/text.h"
+
+struct http_server;
+struct http_request;
+struct http_router;
+
+/* ---- Settings ---- */
+
+struct http_settings {
+	char    *listen;                 /* "127.0.0.1:8080", "[::1]:8080", ":8080"; port 0: any */
+	int64_t  threads;                /* loop threads */
+	uint64_t body_bytes_max;         /* of one request, compressed or not → 413 */
+	uint64_t bodies_bytes_max;       /* of all requests together → 503 */
+	uint64_t header_bytes_max;       /* request line and headers → 431 (414 for the line alone) */
+	int64_t  connection_count_max;   /* of all threads; more wait in the kernel's queue */
+	int64_t  idle_timeout_ms;        /* a connection on which nothing moves is closed */
+	int64_t  request_timeout_ms;     /* from a request's first header to its last byte */
+	int64_t  stop_timeout_ms;        /* how long http_server_stop() waits for what is in flight */
+	int64_t  websocket_queue_max;    /* messages that wait for one slow reader */
+	uint64_t websocket_queue_bytes_max; /* their bytes */
+};
+
+/* The table over such a struct, for settings_load() and settings_parse_flags(). */
+struct settings http_settings_of(struct http_settings *target);
+
+/* ---- Server ---- */
+
+struct http_header {
+	struct text name;
+	struct text value;
+};
+
+/* Writes the body of an answer that the server makes by itself (400, 404, 405, 413, 431, …) as
+ * JSON. `err` holds a status and a reason; `trace_id` is never NULL. Any loop thread. */
+typedef void http_error_body_fn(void *user, unsigned http_status, const struct error *err,
+                                const char *trace_id, struct buffer *out);
+
+/* Called on the loop thread just before an answer goes out, once for each request that a handler
+ * or the router answered: add headers here (http_add_header), or count and log it. */
+typedef void http_before_answer_fn(void *user, struct http_request *request, unsigned http_status);
+
+struct http_server_config {
+	const struct http_settings *settings; /* copied */
+	const struct http_router   *router;   /* outlives the server */
+	const struct http_header   *headers;  /* in every answer, errors of the server too; copied */
+	size_t                      header_count;
+	http_error_body_fn         *error_body;    /* NULL: the form of contracts.md, "Errors" */
+	http_before_answer_fn      *before_answer; /* may be NULL */
+	void                       *user;          /* of both */
+};
+
+/* Binds and starts the threads; requests are served from here on. STATUS_IO with the address
+ * when it cannot be bound, STATUS_INVALID when it cannot be read. */
+MUST_USE enum status http_server_start(const struct http_server_config *config,
+                                       struct http_server **ret_server, struct error *err);
+
+/* The bound port (for port 0), and the address as "127.0.0.1:8080"; lives with the server. */
+unsigned    http_server_port(const struct http_server *server);
+const char *http_server_address(const struct http_server *server);
+
+/* Stops accepting, answers what is in flight (at most stop_timeout_ms), closes WebSockets with
+ * 1001, closes, ends the threads. Suspended requests that are not answered in time lose their
+ * connection; they must still be answered, and the server must not be freed before
+ * (http_server_free waits for them). Not from a loop thread. */
+void http_server_stop(struct http_server *server);
+
+/* Stops if need be, waits until every suspended request was answered, frees. NULL is fine. */
+void http_server_free(struct http_server *server);
+
+/* What runs now, for metrics; any thread, each number by itself. */
+struct http_server_counts {
+	uint64_t connections;      /* open, WebSockets included */
+	uint64_t websockets;
+	uint64_t requests;         /* answered since the start */
+	uint64_t suspended;        /* waiting for an answer */
+	uint64_t bodies_bytes;     /* held in request bodies */
+	uint64_t websocket_dropped; /* messages replaced or dropped for slow readers */
+};
+struct http_server_counts http_server_counts(const struct http_server *server);
+
+/* ---- Request: what came in ---- */
+
+typedef void http_handler_fn(struct http_request *request, void *user);
+
+struct text http_method(const struct http_request *request); /* "POST" */
+struct text http_path(const struct http_request *request);   /* as sent, without the query */
+
+/* The parameter of the route's pattern, percent-decoded, valid UTF-8; asserts that it exists. */
+struct text http_param(const struct http_request *request, const char *name);
+
+/* The first such parameter of the query, percent-decoded ('+' is a space), valid UTF-8. */
+bool http_query(const struct http_request *request, const char *name, struct text *ret_value);
+
+/* All of them in the order sent. */
+size_t http_query_count(const struct http_request *request);
+void   http_query_at(const struct http_request *request, size_t index, struct text *ret_name,
+                     struct text *ret_value);
+
+/* The first such header; the name in any case. */
+bool http_header(const struct http_request *request, const char *name, struct text *ret_value);
+
+/* Decompressed, in one piece, with JSON_PADDING_BYTES (base/json.h) readable behind it: pass it to
+ * json_parse() as it is. Never a NULL pointer. The caller may write into it. */
+struct text http_body(const struct http_request *request);
+
+/* The address of the peer's socket: "127.0.0.1"; no proxy header is looked at. */
+const char *http_peer(const struct http_request *request);
+
+/* 32 hexadecimal digits: of a valid `traceparent`, else new. The answer carries `traceparent`. */
+const char *http_trace_id(const struct http_request *request);
+
+struct arena *http_arena(struct http_request *request);
+
+/* The loop thread that it runs on, 0 … threads − 1, for state that each thread has of its own. */
+unsigned http_loop_index(const struct http_request *request);
+
+/* clock_monotonic_ns() when its headers had arrived. */
+int64_t http_received_ns(const struct http_request *request);
+
+/* The pattern of the route that it matched ("/api/v1/segments/{id}"), "" for none: for metrics. */
+const char *http_pattern(const struct http_request *request);
+
+/* ---- Request: the answer ---- */
+
+/* Both texts are copied; CR, LF and NUL in them are replaced by spaces. In the handler, later by
+ * whoever holds the request, and in before_answer. */
+void http_add_header(struct http_request *request, const char *name, struct text value);
+
+/* Takes the request out of the handler: it will be answered later, from any thread. Handler only.
+ * After this call only the thread that it is passed to may use it. */
+void http_suspend(struct http_request *request);
+
+/* Answers, exactly once: in the handler at once, or after http_suspend() from any thread.
+ * `body` is moved (the struct is empty afterwards); NULL or empty is no body. `content_type` NULL:
+ * none; it is copied. The request may be gone when this returns.
+ * Cost: no copy of the body; from another thread one atomic exchange, and a write(2) only when the
+ * loop is asleep. */
+void http_respond(struct http_request *request, unsigned http_status, const char *content_type,
+                  struct buffer *body);
+
+/* The same for a body that lives as long as the process: a literal. */
+void http_respond_static(struct http_request *request, unsigned http_status,
+                         const char *content_type, struct text body);
+
+/* The same with a body from the server's error_body. */
+void http_respond_error(struct http_request *request, unsigned http_status,
+                        const struct error *err);
+
+/* Calls `gone` on the loop thread when the client closes its connection (or its sending half)
+ * before the answer; the request must be answered all the same. Handler only, after
+ * http_suspend() and before the request is passed on; costs two system calls.
+ * `gone` may run while another thread works on the request: it may only set a flag in `user`,
+ * which must live until the answer is given. */
+typedef void http_cancel_fn(void *user);
+void http_on_cancel(struct http_request *request, http_cancel_fn *gone, void *user);
+
+#endif
