@@ -5,6 +5,7 @@
  * Zeroed memory is an empty one. Running out of memory aborts. */
 
 #include <stddef.h>
+#include <stdlib.h>
 
 #define VECTOR(type)                                                                               \
 	struct {                                                                                   \
