@@ -72,10 +72,10 @@ bool websocket_offer_at(const struct http_request *request, unsigned index, stru
 
 /* Answers the request with the handshake; counts as its http_respond(), with the same rules (in
  * the handler, or after http_suspend() from any thread). A request that is no valid handshake is
- * answered 400 (426 for a wrong version) instead, and NULL comes back. Otherwise a handle that is
- * valid until on_close returns, longer with websocket_ref(). `options` is copied. */
-struct websocket *websocket_accept(struct http_request            *request,
-                                   const struct websocket_options *options);
+ * answered 400 (426 for a wrong version) instead: false, and no callback will come. Otherwise
+ * on_open (where a handle to keep is taken) and on_close follow, or on_close alone.
+ * `options` is copied. */
+bool websocket_accept(struct http_request *request, const struct websocket_options *options);
 
 struct websocket *websocket_ref(struct websocket *socket);
 void              websocket_unref(struct websocket *socket); /* NULL is fine */
