@@ -174,14 +174,15 @@ struct text instant_format(int64_t ms, char into[INSTANT_TEXT_BYTES])
 	return (struct text){into, (size_t)(at - into)};
 }
 
-/* Largest first: duration_format() takes the first that divides. */
+/* Largest first: duration_format() takes the first that divides, from days on: "7d" is what people
+ * write, and what they wrote as "7d" must not come back as "1w". */
 static const struct {
 	char    letter;
 	int64_t ms;
 } units[] = {
 	{'w', 7 * DAY_MS}, {'d', DAY_MS}, {'h', 60 * MINUTE_MS}, {'m', MINUTE_MS}, {'s', 1000},
 };
-enum { UNIT_COUNT = sizeof units / sizeof units[0] };
+enum { UNIT_COUNT = sizeof units / sizeof units[0], UNIT_DAY = 1 };
 
 bool duration_parse(struct text text, int64_t *ret_ms)
 {
@@ -211,7 +212,7 @@ struct text duration_format(int64_t ms, char into[DURATION_TEXT_BYTES])
 {
 	assert(ms >= 0 && ms % 1000 == 0);
 
-	int unit = ms == 0 ? UNIT_COUNT - 1 : 0;
+	int unit = ms == 0 ? UNIT_COUNT - 1 : UNIT_DAY;
 	while (ms % units[unit].ms != 0)
 		unit++;
 	int length = snprintf(into, DURATION_TEXT_BYTES, "%lld%c", (long long)(ms / units[unit].ms),

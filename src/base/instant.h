@@ -31,7 +31,7 @@ struct text instant_format(int64_t ms, char into[INSTANT_TEXT_BYTES]);
  * else 0, so that a caller can say which of the two it is). */
 bool duration_parse(struct text text, int64_t *ret_ms);
 
-/* In the largest unit that divides it without rest: "10m", "7d". */
+/* In the largest unit up to days that divides it without rest: "10m", "7d", "14d". Whole seconds. */
 struct text duration_format(int64_t ms, char into[DURATION_TEXT_BYTES]);
 
 /* 00:00 UTC of the day in which `ms` lies, also before 1970. */

@@ -15,9 +15,11 @@
  * Nesting up to JSON_DEPTH_MAX. A parser belongs to one thread; its values live until it parses
  * again or is freed. */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -62,19 +64,66 @@ MUST_USE enum status json_parse(struct json_parser *parser, const char *padded_t
 MUST_USE enum status json_parse_text(struct json_parser *parser, struct text text,
                                      struct json *ret_root, struct error *err);
 
-enum json_type json_type(struct json value);
-struct text    json_string(struct json value);  /* JSON_STRING only (asserted) */
-bool           json_bool(struct json value);    /* JSON_BOOL only */
-int64_t        json_int(struct json value);     /* JSON_INT only */
-uint64_t       json_uint(struct json value);    /* JSON_UINT, or JSON_INT ≥ 0 */
-double         json_number(struct json value);  /* JSON_INT, JSON_UINT, JSON_DOUBLE */
-bool           json_is_number(struct json value); /* those three */
+/* Words of the tape: the type in the upper 8 bits, the payload in the lower 56. */
+enum { JSON_TAG_SHIFT = 56 };
+#define JSON_PAYLOAD_MASK ((UINT64_C(1) << JSON_TAG_SHIFT) - 1)
+extern const uint8_t json_type_of_tag[256];
 
-/* The value of the last such key of an object; JSON_NONE when absent or `object` is no object. */
-struct json json_get(struct json object, const char *name);
+static inline enum json_type json_type(struct json value)
+{
+	if (value.word == NULL)
+		return JSON_NONE;
+	return (enum json_type)json_type_of_tag[*value.word >> JSON_TAG_SHIFT];
+}
 
-/* Number of members or items, counted by a walk when simdjson's 24-bit count is saturated. */
-size_t json_count(struct json container);
+/* JSON_STRING only (asserted). */
+static inline struct text json_string(struct json value)
+{
+	assert(json_type(value) == JSON_STRING);
+	const uint8_t *at = value.strings + (*value.word & JSON_PAYLOAD_MASK);
+	uint32_t       length;
+	memcpy(&length, at, sizeof length);
+	return (struct text){(const char *)at + sizeof length, length};
+}
+
+/* JSON_BOOL only. */
+static inline bool json_bool(struct json value)
+{
+	assert(json_type(value) == JSON_BOOL);
+	return *value.word >> JSON_TAG_SHIFT == 't';
+}
+
+/* JSON_INT only. */
+static inline int64_t json_int(struct json value)
+{
+	assert(json_type(value) == JSON_INT);
+	return (int64_t)value.word[1];
+}
+
+/* JSON_UINT, or JSON_INT ≥ 0. */
+static inline uint64_t json_uint(struct json value)
+{
+	assert(json_type(value) == JSON_UINT || json_int(value) >= 0);
+	return value.word[1];
+}
+
+/* JSON_INT, JSON_UINT, JSON_DOUBLE: those three. */
+static inline bool json_is_number(struct json value)
+{
+	enum json_type type = json_type(value);
+	return type >= JSON_INT && type <= JSON_DOUBLE;
+}
+
+static inline double json_number(struct json value)
+{
+	assert(json_is_number(value));
+	enum json_type type = json_type(value);
+	double         number;
+	memcpy(&number, &value.word[1], sizeof number);
+	return type == JSON_INT    ? (double)(int64_t)value.word[1]
+	       : type == JSON_UINT ? (double)value.word[1]
+	                           : number;
+}
 
 /* for (struct json_iterator i = json_iterate(value); json_next(&i);) … i.name … i.value …
  * Over the members of an object or the items of an array; nothing for other values. */
@@ -85,8 +134,55 @@ struct json_iterator {
 	const uint64_t *end;
 	bool            object;
 };
-struct json_iterator json_iterate(struct json container);
-bool                 json_next(struct json_iterator *iterator);
+
+static inline struct json_iterator json_iterate(struct json container)
+{
+	struct json_iterator iterator = {.value = container};
+	enum json_type       type     = json_type(container);
+	if (type == JSON_ARRAY || type == JSON_OBJECT) {
+		iterator.object = type == JSON_OBJECT;
+		iterator.next   = container.word + 1;
+		iterator.end    = container.tape + (uint32_t)*container.word - 1;
+	}
+	return iterator;
+}
+
+/* Where the word behind a value lies. */
+static inline const uint64_t *json_behind(struct json value)
+{
+	switch (json_type(value)) {
+	case JSON_INT:
+	case JSON_UINT:
+	case JSON_DOUBLE:
+	case JSON_OVERFLOW:
+		return value.word + 2;
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		return value.tape + (uint32_t)*value.word;
+	default:
+		return value.word + 1;
+	}
+}
+
+static inline bool json_next(struct json_iterator *iterator)
+{
+	if (iterator->next == iterator->end)
+		return false;
+	iterator->value.word = iterator->next;
+	if (iterator->object) {
+		iterator->name = json_string(iterator->value);
+		iterator->value.word++;
+	}
+	iterator->next = json_behind(iterator->value);
+	return true;
+}
+
+/* The value of the last such key of an object; JSON_NONE when absent or `object` is no object. */
+struct json json_get(struct json object, const char *name);
+
+/* Number of members or items (0 for other values), counted by a walk when simdjson's 24-bit count
+ * is saturated. */
+size_t json_count(struct json container);
 
 /* Writes compactly. The caller opens and closes; commas come by themselves.
  *   struct json_writer w = json_writer_of(&buffer);

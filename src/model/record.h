@@ -56,6 +56,7 @@ enum record_kind {
 enum record_flag {
 	RECORD_HAS_ORIGIN = 1,
 	RECORD_HAS_SOURCE = 2,
+	RECORD_IDENTIFIED = 4, /* the person is a user, not an anonymous visitor (trait $identified) */
 };
 
 enum record_call {

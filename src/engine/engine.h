@@ -1,0 +1,143 @@
+#ifndef SONNIM_ENGINE_ENGINE_H
+#define SONNIM_ENGINE_ENGINE_H
+
+/* The engine: a deterministic function of the journal. It applies every record to its person, keeps
+ * every live segment's membership exact to the millisecond, and writes each change into the change
+ * stream. Live, replay, restart and standby are the same run.
+ *
+ *   journal ──► thread ──► partition ──► events (stored)          thread: one reader, owns several
+ *                             │  ├─────► windows, rules ──► changes         partitions
+ *                             │  └─────► traits
+ *                             └──► timers
+ *   reads ────► thread's queue, run between steps (engine/view.h)
+ *
+ * Nobody calls it with events: they come from the journal alone. What others may do:
+ *  - read: engine_read_person(), engine_read_all(): a function that runs on the partition's thread;
+ *  - listen to changes as they happen: engine_listen();
+ *  - change definitions: engine/definition.h.
+ *
+ * Clock (contracts, rules 9 to 11): a partition's clock is the instant up to which all timers have
+ * fired and before which all records are applied. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/settings.h"
+#include "events/events.h"
+#include "journal/journal.h"
+#include "model/person.h"
+
+struct engine;
+struct view; /* a partition at one instant: engine/view.h */
+
+struct engine_config {
+	struct journal *journal;
+	uint32_t        partition_count;
+	unsigned        thread_count; /* 1 to partition_count */
+	int64_t         retention_ms; /* whole days, INSTANT_MS_NEVER: unlimited */
+	uint64_t        memory_limit_bytes;
+};
+
+/* Starts the threads: they replay the journal from its begin and go on live. */
+MUST_USE enum status engine_start(const struct engine_config *config, struct engine **ret_engine,
+                                  struct error *err);
+
+/* Stops after the step at hand; pending reads end with STATUS_UNAVAILABLE. */
+void engine_stop(struct engine *engine);
+
+/* One read: the caller's memory until `done` was called, once. */
+struct engine_read {
+	/* Runs on the partition's thread, between two steps, once for each partition concerned (for
+	 * engine_read_all on several threads at the same time: write to memory of `partition` only).
+	 * Must be short; takes copies of what it needs. */
+	void (*run)(struct engine_read *read, struct view *view);
+	/* Called once, on one of these threads, after the last run; or, without any run or after
+	 * only some, with an error: STATUS_TIMEOUT (min_position or as_of was not reached in time),
+	 * STATUS_UNAVAILABLE (the engine stops). */
+	void (*done)(struct engine_read *read, enum status status, const struct error *err);
+
+	uint64_t min_position; /* wait until this is applied; 0: do not */
+	int64_t  timeout_ms;   /* at most so long; 0: READ_TIMEOUT_MS */
+	int64_t  as_of_ms;     /* out: the instant of the answer; for read_all set before the first run */
+
+	/* private */
+	struct person    person;
+	int64_t          deadline_ns;
+	_Atomic uint32_t left;
+	_Atomic int      failed;
+};
+
+enum { READ_TIMEOUT_MS = 5000 };
+
+/* Reads one partition at its own clock. */
+void engine_read_person(struct engine *engine, uint32_t partition, struct engine_read *read);
+
+/* Reads every partition at the log time of now: each evaluates its share when all timers due by then
+ * have fired and before the first record stamped later. */
+void engine_read_all(struct engine *engine, struct engine_read *read);
+
+/* Where the engine stands. */
+struct engine_status {
+	bool     replayed;          /* everything that was there at start is applied */
+	bool     failed;            /* the journal could not be read: `error` says why */
+	struct error error;
+	uint64_t applied_position;  /* the least over all threads */
+	uint64_t journal_position;
+	int64_t  clock_ms;          /* the least over all partitions */
+	uint64_t persons;
+	uint64_t events;
+	uint64_t events_duplicate;  /* dropped by dedupe since start */
+	uint64_t changes;
+	uint64_t timers_fired;
+	int64_t  timer_late_ms_max; /* since start, live only: how far behind its instant one fired */
+	uint64_t memory_bytes;      /* of all that grows with data */
+	uint64_t memory_limit_bytes;
+};
+void engine_status(struct engine *engine, struct engine_status *ret_status);
+
+/* STATUS_OK, or STATUS_NO_MEMORY once the memory limit is reached: what ingest asks before it accepts.
+ * Any thread, a few nanoseconds. */
+enum status engine_admits(struct engine *engine);
+
+/* The slots of a partition that the journal has seen: for vault_reserve(). Valid once replayed. */
+uint32_t engine_slot_count(struct engine *engine, uint32_t partition);
+
+/* Why something changed (contracts, rule 27). The numbers are part of the change stream's format. */
+enum cause {
+	CAUSE_CREATED    = 1,
+	CAUSE_EVENT      = 2,
+	CAUSE_EXPIRY     = 3,
+	CAUSE_TRAIT      = 4,
+	CAUSE_DEFINITION = 5,
+	CAUSE_MERGE      = 6,
+	CAUSE_ERASURE    = 7,
+};
+const char *cause_name(enum cause cause); /* "expiry" */
+
+/* One entry of the change stream of a partition. Its id is (position, ordinal), unique within the
+ * partition. slot SLOT_NONE: a segment that holds without any event became live (entered) or ceased
+ * to be (exited) for everyone; segment 0: the person came into being (cause created). */
+struct change {
+	uint64_t position; /* of the last record applied */
+	uint32_t ordinal;  /* of the change since that record, from 0 */
+	uint32_t slot;
+	uint32_t segment;  /* number */
+	uint8_t  entered;
+	uint8_t  cause;
+	uint16_t reserved;
+	int64_t  at_ms;
+	/* cause event: which one; 0 otherwise. To be looked up with view_event(). */
+	uint64_t event_position;
+};
+
+/* `listener` is called on the partition's thread with the changes of one or more steps, in order, live
+ * only (not for what a restart replays). Must be short and must not call the engine's waiting
+ * functions. At most LISTENERS_MAX, for the life of the engine, set before engine_start's threads have
+ * replayed or at any time later. */
+enum { LISTENERS_MAX = 8 };
+typedef void engine_listener_fn(void *context, uint32_t partition, const struct change *changes,
+                                size_t count);
+void engine_listen(struct engine *engine, engine_listener_fn *listener, void *context);
+
+#endif

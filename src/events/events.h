@@ -1,0 +1,82 @@
+#ifndef SONNIM_EVENTS_EVENTS_H
+#define SONNIM_EVENTS_EVENTS_H
+
+/* The event store of one partition: the one place where events live. Windows beyond their rings,
+ * late arrivals, backfills, dedupe and analytics read it.
+ *
+ *   slot ──► newest entry ──► entry before ──► …       (in order of acceptance)
+ *            ┌──────────────────────────────┐
+ *   chunk    │ entry │ entry │ entry │ …    │          1 MiB, append-only, one partition's persons
+ *            └──────────────────────────────┘          mixed, in order of the journal
+ *
+ * Everything is a function of the journal: the tail is rebuilt from it at start. What lies here is
+ * the encoded record, so readers decode lazily. Calls without an event (identify, group, alias) are
+ * kept too when they bear a message id, for dedupe; leaves never see them.
+ *
+ * Memory is counted in an `events_budget` that all partitions share: when it is used up, ingest
+ * refuses (503). The store itself refuses nothing: what the journal holds must be applied.
+ *
+ * Retention (contracts, rule 21): an event exists at instants < floor_day(time) + retention. Readers
+ * pass the instant; expired events are not handed out.
+ *
+ * Thread: the partition's one writer thread, for everything. */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "base/vector.h"
+#include "model/record.h"
+
+struct events;
+
+struct events_budget {
+	_Atomic uint64_t used_bytes;
+	uint64_t         limit_bytes;
+};
+
+/* One stored call. Texts point into the store and live as long as it does. */
+struct event {
+	int64_t       time_ms;     /* rule 12 */
+	int64_t       received_ms; /* the record's log time */
+	uint64_t      position;
+	bool          marked;      /* its own time lay too far ahead and became `received_ms` */
+	struct record record;
+};
+
+typedef VECTOR(struct event) event_list;
+
+struct events *events_new(struct events_budget *budget);
+void           events_free(struct events *events);
+
+/* Keeps a copy of `encoded`, the record that `record` was decoded from. Positions must grow. */
+void events_add(struct events *events, uint32_t slot, struct text encoded,
+                const struct record *record, int64_t time_ms, int64_t received_ms,
+                uint64_t position, bool marked);
+
+/* Whether a call of this person with this message id (not empty) was added before and still exists
+ * at `now_ms`. Exact: a 64-bit hash finds candidates, the stored ids decide. */
+bool events_seen(const struct events *events, uint32_t slot, struct text message_id, int64_t now_ms,
+                 int64_t retention_ms);
+void events_prefetch_seen(const struct events *events, uint32_t slot, struct text message_id);
+
+/* A person's events (track, page, screen) in the order of rule 13, added to `*list` (not cleared).
+ * Only those named `name` unless it is empty, with from_ms <= time < to_ms, that exist at `now_ms`. */
+struct events_query {
+	struct text name;
+	int64_t     from_ms;
+	int64_t     to_ms;
+	int64_t     now_ms;
+	int64_t     retention_ms;
+};
+void events_read(const struct events *events, uint32_t slot, const struct events_query *query,
+                 event_list *list);
+
+/* The instant at which an event of this time ceases to exist. */
+int64_t events_end_ms(int64_t time_ms, int64_t retention_ms);
+
+uint64_t events_count(const struct events *events);
+
+#endif

@@ -1,0 +1,321 @@
+#include "store/sqlite.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/sqlite_internal.h"
+
+enum { BUSY_MS_MAX = 5000 };
+
+enum { APPLICATION_ID = 1399811694 /* as in sql/sqlite_0001_definitions.sql */ };
+
+/* "UNIQUE constraint failed: source.write_key" → write_key */
+static enum status conflict(sqlite3 *db, struct error *err)
+{
+	const char *message = sqlite3_errmsg(db);
+	const char *dot     = strrchr(message, '.');
+	return error_set_field(err, STATUS_CONFLICT, dot ? dot + 1 : "", "is taken already");
+}
+
+enum status sqlite_error(sqlite3 *db, const char *what, struct error *err)
+{
+	int result = sqlite3_extended_errcode(db);
+	if (result == SQLITE_CONSTRAINT_UNIQUE || result == SQLITE_CONSTRAINT_PRIMARYKEY)
+		return conflict(db, err);
+
+	int         system_errno = sqlite3_system_errno(db);
+	enum status status       = STATUS_INTERNAL;
+	switch (result & 0xff) {
+	case SQLITE_FULL: status = STATUS_NO_SPACE; break;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED: status = STATUS_UNAVAILABLE; break;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB: status = STATUS_CORRUPT; break;
+	case SQLITE_NOMEM: status = STATUS_NO_MEMORY; break;
+	case SQLITE_IOERR:
+		/* Where SQLite itself does not tell a full disk or quota apart. */
+		status = system_errno == ENOSPC || system_errno == EDQUOT ? STATUS_NO_SPACE : STATUS_IO;
+		break;
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_PERM: status = STATUS_IO; break;
+	default: break;
+	}
+	return error_set(err, status, "store: cannot %s: %s", what, sqlite3_errmsg(db));
+}
+
+sqlite3_stmt *sqlite_statement(struct sqlite_store *store, enum sql_query query)
+{
+	sqlite3_stmt *statement = store->statements[query];
+	sqlite3_reset(statement);
+	sqlite3_clear_bindings(statement);
+	return statement;
+}
+
+/* Binding fails only for a parameter that the statement does not have, or without memory. */
+static void bound(int result)
+{
+	assert(result == SQLITE_OK);
+	(void)result;
+}
+
+void sqlite_bind_text_of(sqlite3_stmt *statement, int parameter, struct text text)
+{
+	bound(sqlite3_bind_text64(statement, parameter, text.length > 0 ? text.data : "", text.length,
+	                          SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void sqlite_bind_string(sqlite3_stmt *statement, int parameter, const char *string)
+{
+	sqlite_bind_text_of(statement, parameter, text_of(string));
+}
+
+void sqlite_bind_bytes(sqlite3_stmt *statement, int parameter, const void *data, size_t length)
+{
+	bound(sqlite3_bind_blob64(statement, parameter, length > 0 ? data : "", length, SQLITE_STATIC));
+}
+
+void sqlite_bind_number(sqlite3_stmt *statement, int parameter, int64_t number)
+{
+	bound(sqlite3_bind_int64(statement, parameter, number));
+}
+
+enum status sqlite_row(struct sqlite_store *store, sqlite3_stmt *statement, bool *ret_row,
+                       struct error *err)
+{
+	int result = sqlite3_step(statement);
+	if (result != SQLITE_ROW && result != SQLITE_DONE) {
+		enum status status = sqlite_error(store->db, "run a statement", err);
+		sqlite3_reset(statement);
+		return status;
+	}
+	*ret_row = result == SQLITE_ROW;
+	if (!*ret_row)
+		sqlite3_reset(statement);
+	return STATUS_OK;
+}
+
+enum status sqlite_run(struct sqlite_store *store, sqlite3_stmt *statement, struct error *err)
+{
+	bool row = true;
+	while (row) {
+		enum status status = sqlite_row(store, statement, &row, err);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+enum status sqlite_begin(struct sqlite_store *store, struct error *err)
+{
+	pthread_mutex_lock(&store->lock);
+	enum status status = sqlite_run(store, sqlite_statement(store, SQL_BEGIN), err);
+	if (status != STATUS_OK)
+		pthread_mutex_unlock(&store->lock);
+	return status;
+}
+
+static void reset_all(struct sqlite_store *store)
+{
+	/* A statement that was left in the midst of its rows would keep the transaction open. */
+	for (int i = 0; i < SQL_QUERY_COUNT; i++)
+		sqlite3_reset(store->statements[i]);
+}
+
+enum status sqlite_end(struct sqlite_store *store, enum status status, struct error *err)
+{
+	reset_all(store);
+	if (status == STATUS_OK)
+		status = sqlite_run(store, sqlite_statement(store, SQL_COMMIT), err);
+	/* After some errors SQLite has rolled back by itself. */
+	if (status != STATUS_OK && !sqlite3_get_autocommit(store->db)) {
+		sqlite3_step(sqlite_statement(store, SQL_ROLLBACK));
+		sqlite3_reset(store->statements[SQL_ROLLBACK]);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return status;
+}
+
+struct text sqlite_text(sqlite3_stmt *statement, int column, struct arena *arena)
+{
+	const char *data   = (const char *)sqlite3_column_text(statement, column);
+	size_t      length = (size_t)sqlite3_column_bytes(statement, column);
+	return arena_text(arena, (struct text){data ? data : "", length});
+}
+
+struct text sqlite_bytes(sqlite3_stmt *statement, int column, struct arena *arena)
+{
+	const char *data   = sqlite3_column_blob(statement, column);
+	size_t      length = (size_t)sqlite3_column_bytes(statement, column);
+	return arena_text(arena, (struct text){data ? data : "", length});
+}
+
+void sqlite_id(sqlite3_stmt *statement, int column, char ret_id[37])
+{
+	const char *data   = (const char *)sqlite3_column_text(statement, column);
+	size_t      length = data ? strnlen(data, 36) : 0;
+	memcpy(ret_id, data ? data : "", length);
+	ret_id[length] = '\0';
+}
+
+void sqlite_hash(sqlite3_stmt *statement, int column, uint8_t ret_hash[32])
+{
+	/* The schema has a CHECK on the length. */
+	const void *data = sqlite3_column_blob(statement, column);
+	assert(data && sqlite3_column_bytes(statement, column) == 32);
+	memcpy(ret_hash, data, 32);
+}
+
+enum status sqlite_counter_next(struct sqlite_store *store, const char *name, uint64_t *ret_value,
+                                struct error *err)
+{
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_COUNTER_NEXT);
+	sqlite_bind_string(statement, 1, name);
+	bool        row    = false;
+	enum status status = sqlite_row(store, statement, &row, err);
+	if (status != STATUS_OK)
+		return status;
+	assert(row); /* the migration added it */
+	*ret_value = (uint64_t)sqlite3_column_int64(statement, 0);
+	return sqlite_run(store, statement, err);
+}
+
+static void sqlite_free(struct store *store)
+{
+	struct sqlite_store *sqlite = sqlite_store_of(store);
+	for (int i = 0; i < SQL_QUERY_COUNT; i++)
+		sqlite3_finalize(sqlite->statements[i]);
+	if (sqlite->db)
+		sqlite3_close(sqlite->db);
+	pthread_mutex_destroy(&sqlite->lock);
+	free(sqlite);
+}
+
+static const struct store_ops sqlite_ops = {
+	.name            = "sqlite",
+	.workspace_open  = sqlite_workspace_open,
+	.source_list     = sqlite_source_list,
+	.source_put      = sqlite_source_put,
+	.source_delete   = sqlite_source_delete,
+	.source_by_key   = sqlite_source_by_key,
+	.token_add       = sqlite_token_add,
+	.token_by_hash   = sqlite_token_by_hash,
+	.token_list      = sqlite_token_list,
+	.token_delete    = sqlite_token_delete,
+	.segment_list    = sqlite_segment_list,
+	.segment_get     = sqlite_segment_get,
+	.segment_reserve = sqlite_segment_reserve,
+	.segment_commit  = sqlite_segment_commit,
+	.segment_delete  = sqlite_segment_delete,
+	.segment_settle  = sqlite_segment_settle,
+	.outbox_list     = sqlite_outbox_list,
+	.outbox_done     = sqlite_outbox_done,
+	.free            = sqlite_free,
+};
+
+/* SQLite would make the file readable by all; -wal and -shm take the mode of the file. */
+static enum status create_private(const char *path, struct error *err)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		enum status status = errno == ENOSPC || errno == EDQUOT ? STATUS_NO_SPACE : STATUS_IO;
+		return error_set_errno(err, status, errno, "cannot open %s", path);
+	}
+	close(fd);
+	return STATUS_OK;
+}
+
+static enum status run_text(sqlite3 *db, const char *sql, const char *what, struct error *err)
+{
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? STATUS_OK
+	                                                            : sqlite_error(db, what, err);
+}
+
+/* One number that a statement answers. */
+static enum status ask_number(sqlite3 *db, const char *sql, int64_t *ret_number, struct error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	enum status   status    = STATUS_OK;
+	if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK ||
+	    sqlite3_step(statement) != SQLITE_ROW)
+		status = sqlite_error(db, "read the schema", err);
+	else
+		*ret_number = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	return status;
+}
+
+static enum status check_ours(sqlite3 *db, const char *path, struct error *err)
+{
+	int64_t     application = 0, tables = 0;
+	enum status status = ask_number(db, "PRAGMA application_id", &application, err);
+	if (status == STATUS_OK)
+		status = ask_number(db, "SELECT count(*) FROM sqlite_schema", &tables, err);
+	if (status == STATUS_OK && tables > 0 && application != APPLICATION_ID)
+		status = error_set(err, STATUS_CORRUPT, "%s is a database, but not one of Sonnim", path);
+	return status;
+}
+
+static enum status configure(sqlite3 *db, struct error *err)
+{
+	sqlite3_extended_result_codes(db, 1);
+	sqlite3_busy_timeout(db, BUSY_MS_MAX);
+	/* Refuses schemas that were tampered with, and SQL that writes where it must not. */
+	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	return run_text(db,
+	                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+	                "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+	                "PRAGMA cell_size_check = ON;",
+	                "set it up", err);
+}
+
+static enum status prepare_all(struct sqlite_store *store, struct error *err)
+{
+	for (int i = 0; i < SQL_QUERY_COUNT; i++) {
+		int result = sqlite3_prepare_v3(store->db, sql_queries[i], -1, SQLITE_PREPARE_PERSISTENT,
+		                                &store->statements[i], NULL);
+		if (result != SQLITE_OK)
+			return sqlite_error(store->db, "prepare a statement", err);
+	}
+	return STATUS_OK;
+}
+
+static enum status open_database(struct sqlite_store *store, const char *path, struct error *err)
+{
+	enum status status = create_private(path, err);
+	if (status != STATUS_OK)
+		return status;
+
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
+		return store->db ? sqlite_error(store->db, "open it", err)
+		                 : error_set(err, STATUS_NO_MEMORY, "no memory to open %s", path);
+	status = check_ours(store->db, path, err);
+	if (status == STATUS_OK)
+		status = configure(store->db, err);
+	if (status == STATUS_OK)
+		status = sqlite_migrate(store->db, err);
+	if (status == STATUS_OK)
+		status = prepare_all(store, err);
+	return status;
+}
+
+enum status sqlite_store_open(const char *path, struct store **ret_store, struct error *err)
+{
+	struct sqlite_store *store = calloc(1, sizeof *store);
+	assert(store);
+	store->base.ops = &sqlite_ops;
+	pthread_mutex_init(&store->lock, NULL);
+
+	enum status status = open_database(store, path, err);
+	if (status != STATUS_OK) {
+		sqlite_free(&store->base);
+		return status;
+	}
+	*ret_store = &store->base;
+	return STATUS_OK;
+}

@@ -1,0 +1,96 @@
+#ifndef SONNIM_STORE_SQLITE_INTERNAL_H
+#define SONNIM_STORE_SQLITE_INTERNAL_H
+
+/* What the files of the SQLite backend share: the connection, transactions, and statements.
+ *
+ *   status = sqlite_begin(store, err);              takes the lock
+ *   statement = sqlite_statement(store, SQL_…);     reset, nothing bound
+ *   sqlite_bind_…(statement, 1, …);
+ *   status = sqlite_row(store, statement, &row, err) or sqlite_run(store, statement, err)
+ *   return sqlite_end(store, status, err);          commits or rolls back, lets go of the lock
+ *
+ * Bound texts must live until the statement has run. */
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sqlite_sql.h"
+#include "store/store.h"
+
+struct sqlite_store {
+	struct store    base;
+	pthread_mutex_t lock; /* over the connection and its statements */
+	sqlite3        *db;
+	sqlite3_stmt   *statements[SQL_QUERY_COUNT];
+};
+
+static inline struct sqlite_store *sqlite_store_of(struct store *store)
+{
+	return (struct sqlite_store *)store; /* `base` comes first */
+}
+
+/* Brings the schema to the newest migration. */
+MUST_USE enum status sqlite_migrate(sqlite3 *db, struct error *err);
+
+/* The status of a result of SQLite on this connection, described; CONFLICT names the column. */
+enum status sqlite_error(sqlite3 *db, const char *what, struct error *err);
+
+MUST_USE enum status sqlite_begin(struct sqlite_store *store, struct error *err);
+MUST_USE enum status sqlite_end(struct sqlite_store *store, enum status status, struct error *err);
+
+sqlite3_stmt *sqlite_statement(struct sqlite_store *store, enum sql_query query);
+
+void sqlite_bind_text_of(sqlite3_stmt *statement, int parameter, struct text text);
+void sqlite_bind_string(sqlite3_stmt *statement, int parameter, const char *string);
+void sqlite_bind_bytes(sqlite3_stmt *statement, int parameter, const void *data, size_t length);
+void sqlite_bind_number(sqlite3_stmt *statement, int parameter, int64_t number);
+
+/* The next row, or `*ret_row` false when there is none. */
+MUST_USE enum status sqlite_row(struct sqlite_store *store, sqlite3_stmt *statement, bool *ret_row,
+                                struct error *err);
+/* Runs a statement whose rows, if any, do not matter. */
+MUST_USE enum status sqlite_run(struct sqlite_store *store, sqlite3_stmt *statement,
+                                struct error *err);
+
+/* Columns of the present row; the copies come from the arena. */
+struct text sqlite_text(sqlite3_stmt *statement, int column, struct arena *arena);
+struct text sqlite_bytes(sqlite3_stmt *statement, int column, struct arena *arena);
+void        sqlite_id(sqlite3_stmt *statement, int column, char ret_id[37]);
+void        sqlite_hash(sqlite3_stmt *statement, int column, uint8_t ret_hash[32]);
+
+/* The next number of a sequence; within a transaction. */
+MUST_USE enum status sqlite_counter_next(struct sqlite_store *store, const char *name,
+                                         uint64_t *ret_value, struct error *err);
+
+/* sqlite_source.c, sqlite_segment.c: the operations, as store/store.h describes them. */
+enum status sqlite_workspace_open(struct store *, struct store_workspace *, bool *, struct error *);
+enum status sqlite_source_list(struct store *, struct arena *, struct store_source **, size_t *,
+                               struct error *);
+enum status sqlite_source_put(struct store *, struct store_source *, bool, struct error *);
+enum status sqlite_source_delete(struct store *, const char *, struct error *);
+enum status sqlite_source_by_key(struct store *, struct text, struct arena *, struct store_source *,
+                                 struct error *);
+enum status sqlite_token_add(struct store *, const struct store_token *, struct error *);
+enum status sqlite_token_by_hash(struct store *, const uint8_t[STORE_TOKEN_HASH_BYTES],
+                                 struct arena *, struct store_token *, struct error *);
+enum status sqlite_token_list(struct store *, struct arena *, struct store_token **, size_t *,
+                              struct error *);
+enum status sqlite_token_delete(struct store *, const char *, struct error *);
+enum status sqlite_segment_list(struct store *, struct arena *, struct store_segment **, size_t *,
+                                struct error *);
+enum status sqlite_segment_get(struct store *, struct text, struct arena *, struct store_segment *,
+                               struct error *);
+enum status sqlite_segment_reserve(struct store *, uint32_t *, struct error *);
+enum status sqlite_segment_commit(struct store *, struct store_segment *, size_t, const uint32_t *,
+                                  struct store_outbox *, size_t, struct error *);
+enum status sqlite_segment_delete(struct store *, const char *, struct store_outbox *, size_t,
+                                  struct error *);
+enum status sqlite_segment_settle(struct store *, const char *, uint32_t, enum store_version_state,
+                                  struct text, struct error *);
+enum status sqlite_outbox_list(struct store *, size_t, struct arena *, struct store_outbox **,
+                               size_t *, struct error *);
+enum status sqlite_outbox_done(struct store *, uint64_t, struct error *);
+
+#endif
