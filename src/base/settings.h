@@ -57,7 +57,8 @@ struct settings {
 	void                 *target;
 };
 
-/* Writes the defaults, then the environment. STATUS_INVALID names the variable. */
+/* Writes the defaults, then the environment (an empty variable counts as unset) into a target that
+ * was zeroed before its first load. STATUS_INVALID names the variable. */
 MUST_USE enum status settings_load(const struct settings *sets, size_t set_count, struct error *err);
 
 /* Reads a configuration file over the defaults (call before the environment is applied, that is,

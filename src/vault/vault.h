@@ -66,7 +66,9 @@ void vault_reserve(struct vault *vault, uint32_t partition, uint32_t slot_count)
  * Unknown ids are created (partition by keyed hash, next slot of it) when `create`, else they answer
  * {partition, SLOT_NONE}. The same unknown id twice in a batch is one person. `*ret_sequence` is what
  * must be durable before any of them is used (0: nothing to wait for); mappings that other threads
- * made and that are not durable yet are included. STATUS_FAILED after a failed write. */
+ * made and that are not durable yet are included. `ret_identified[i]` (may be NULL): the person is a
+ * user (named by a VAULT_USER id, or by an anonymous id that is linked to one). STATUS_FAILED after a
+ * failed write. */
 MUST_USE enum status vault_resolve(struct vault *vault, const struct vault_id *ids, size_t count,
                                    bool create, struct person *ret_persons, uint64_t *ret_sequence,
                                    struct error *err);
