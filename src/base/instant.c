@@ -132,7 +132,7 @@ bool instant_parse(struct text text, int64_t *ret_ms)
 
 	/* An offset may lead out of the years that can be written again. */
 	int64_t ms = date_ms + time_ms - offset_ms;
-	if (ms < days_of_date(1, 1, 1) * DAY_MS || ms >= days_of_date(10000, 1, 1) * DAY_MS)
+	if (ms < INSTANT_MS_MIN || ms > INSTANT_MS_MAX)
 		return false;
 	*ret_ms = ms;
 	return true;
@@ -147,7 +147,7 @@ static char *put_digits(char *at, int number, int digits)
 
 struct text instant_format(int64_t ms, char into[INSTANT_TEXT_BYTES])
 {
-	assert(ms >= days_of_date(1, 1, 1) * DAY_MS && ms < days_of_date(10000, 1, 1) * DAY_MS);
+	assert(ms >= INSTANT_MS_MIN && ms <= INSTANT_MS_MAX);
 
 	int64_t midnight = instant_floor_day_ms(ms);
 	int     of_day   = (int)(ms - midnight);

@@ -14,6 +14,8 @@
 #define MINUTE_MS         INT64_C(60000)
 #define DURATION_MS_MIN   (60 * INT64_C(1000))
 #define DURATION_MS_MAX   (1095 * DAY_MS)
+#define INSTANT_MS_MIN    INT64_C(-62135596800000) /* 0001-01-01T00:00:00Z */
+#define INSTANT_MS_MAX    INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
 #define INSTANT_MS_NONE   INT64_MIN /* "no instant", where a field is optional */
 #define INSTANT_MS_NEVER  INT64_MAX /* behind every instant */
 
@@ -24,7 +26,8 @@ bool instant_parse(struct text text, int64_t *ret_ms);
 
 enum { INSTANT_TEXT_BYTES = 32, DURATION_TEXT_BYTES = 24 };
 
-/* "2025-01-07T10:30:00Z", with ".123" only when the milliseconds are not 0; with a NUL. */
+/* "2025-01-07T10:30:00Z", with ".123" only when the milliseconds are not 0; with a NUL.
+ * Only from INSTANT_MS_MIN to INSTANT_MS_MAX (asserted). */
 struct text instant_format(int64_t ms, char into[INSTANT_TEXT_BYTES]);
 
 /* False: no such duration, or out of range (`*ret_ms` is then the value where it could be read,
