@@ -11,6 +11,9 @@
  *            sized properties, sized context, sized sealed
  *   TRAITS = u8 call, u8 0, u32 source number, i64 timestamp, i64 skew, sized message id,
  *            sized traits, sized sealed
+ *   LINK   = sized body: u32 partition, u32 slot of the anonymous profile that the id answered before
+ *            and whose events now become this person's; slot SLOT_NONE: there was none
+ *   ALIAS  = sized body: u32 source number, i64 timestamp, i64 skew, sized message id
  *   others = sized body, each with its own layout beside its user
  *
  * sealed is encrypted under the person's data key (vault_seal, purpose RECORD_SEAL_PURPOSE); within:

@@ -70,8 +70,8 @@ void vault_reserve(struct vault *vault, uint32_t partition, uint32_t slot_count)
  * user (named by a VAULT_USER id, or by an anonymous id that is linked to one). STATUS_FAILED after a
  * failed write. */
 MUST_USE enum status vault_resolve(struct vault *vault, const struct vault_id *ids, size_t count,
-                                   bool create, struct person *ret_persons, uint64_t *ret_sequence,
-                                   struct error *err);
+                                   bool create, struct person *ret_persons, bool *ret_identified,
+                                   uint64_t *ret_sequence, struct error *err);
 
 /* From now on `anonymous_id` answers `user`. What it was before: `*ret_existed` whether it was known
  * at all, `*ret_before` whom it answered (its own profile or another user). An existing own profile
