@@ -1,0 +1,162 @@
+#ifndef SONNIM_INGEST_INGEST_H
+#define SONNIM_INGEST_INGEST_H
+
+/* The way in: the JSON of a collection request (Segment's Tracking API, the platform's own events
+ * API) becomes records in the journal.
+ *
+ *   ingest_parse ──► each message checked and encoded ──► persons ──► personal values ──► journal
+ *                    (rejected one by one)                (vault)     sealed (vault)         │
+ *                                                            └── new ones durable first ─────┤
+ *                                                                                  done, once
+ *
+ * It sees journal and vault, never the engine. A message is one event or call of a request; its index
+ * is its place in the array. What is wrong with one message rejects that message alone, with a code
+ * and a sentence (see INGEST_CODES); the others are taken.
+ *
+ * Meaning (contracts.md: rules 7, 12, 20 to 25, "Collection", "Events"), where that leaves it open:
+ *  - The size of a message is that of its JSON text without white space and needless escapes.
+ *  - TOO_OLD holds for every call, by the log time at which the request came.
+ *  - `originalTimestamp` counts where `timestamp` is absent. JSON null is absent everywhere.
+ *  - A batch's own `context` fills what a message's context does not have (top-level fields).
+ *  - Call, ids, name, times, `messageId`, `writeKey`, `integrations`, `receivedAt`, `channel`,
+ *    `version`, `_metadata` are not stored among the context or properties.
+ *  - `name` and `category` of page and screen become properties and win over properties so named.
+ *
+ * Order: records lie in the journal in the array's order within each partition; a message sees the
+ * links that an earlier one of its request made. Everything of one request lies in one append: it is
+ * there whole or not at all. New persons and links are durable in the vault before (a request that
+ * fails afterwards leaves a person without records, which does not exist for anybody).
+ *
+ * Threads: an `ingest_thread` belongs to one thread; nothing is allocated per message in the steady
+ * state. Cost: docs/benchmarks.md, bench/ingest_bench.c. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "journal/journal.h"
+#include "vault/vault.h"
+
+struct ingest;        /* one a process */
+struct ingest_thread; /* one a thread that receives requests */
+
+enum {
+	INGEST_BODY_BYTES_MAX       = 4 << 20, /* the API answers 413 above; asserted here */
+	INGEST_MESSAGES_MAX         = 50000,   /* in one request; above: STATUS_TOO_LARGE */
+	INGEST_MESSAGE_ID_BYTES_MAX = 256,
+};
+
+/* Why one message was rejected: enum value, code, sentence. */
+#define INGEST_CODES(X)                                                                            \
+	X(INVALID_MESSAGE, "the message is not a JSON object")                                     \
+	X(UNKNOWN_TYPE, "type is none of track, identify, page, screen, group, alias")             \
+	X(UNKNOWN_EVENT_TYPE, "eventType is none of clicks, installs, orders, addToCart")          \
+	X(MISSING_ID, "neither userId nor anonymousId is given")                                   \
+	X(MISSING_USER_ID, "userId is missing")                                                    \
+	X(MISSING_PREVIOUS_ID, "previousId is missing")                                            \
+	X(MISSING_GROUP_ID, "groupId is missing")                                                  \
+	X(MISSING_EVENT_NAME, "event is missing or not a string")                                  \
+	X(INVALID_ID, "an id is neither a string nor a number, or is longer than 1,024 bytes")     \
+	X(INVALID_MESSAGE_ID, "messageId is neither a string nor a number, or is longer than "     \
+	                      "256 bytes")                                                         \
+	X(INVALID_TIMESTAMP, "timestamp is not an RFC 3339 instant")                               \
+	X(INVALID_NUMBER, "a number is not finite as a double")                                    \
+	X(INVALID_FIELD, "properties, traits, attributes and context are objects, name and "       \
+	                 "category strings")                                                       \
+	X(TOO_OLD, "the event is older than events are kept")                                      \
+	X(TOO_DEEP, "arrays and objects are nested more than 64 deep")                             \
+	X(EVENT_TOO_LARGE, "the message is larger than 32 KB")                                     \
+	X(ALREADY_IDENTIFIED, "previousId is known as a userId: two users are never merged")
+
+enum ingest_code {
+	INGEST_ACCEPTED = 0,
+#define X(code, message) INGEST_##code,
+	INGEST_CODES(X)
+#undef X
+		INGEST_CODE_COUNT
+};
+
+/* The code for the outside; the four kinds of missing ids are one: "MISSING_ID". Static. */
+const char *ingest_code_name(enum ingest_code code);
+const char *ingest_code_message(enum ingest_code code);
+
+struct ingest_rejection {
+	uint32_t         index;
+	enum ingest_code code;
+};
+
+struct ingest_config {
+	struct journal *journal;
+	struct vault   *vault;
+	uint32_t        partition_count; /* that of the vault */
+	int64_t         retention_ms;    /* whole days; INSTANT_MS_NEVER: unlimited */
+
+	/* Asked before anything of a request is accepted: STATUS_OK, or why nothing is taken now
+	 * (STATUS_NO_MEMORY, STATUS_UNAVAILABLE). Any thread; cheap; NULL: always. */
+	enum status (*admit)(void *context);
+	void *admit_context;
+};
+
+/* What a request's messages are. */
+enum ingest_kind {
+	INGEST_BATCH, /* {"batch":[…],"sentAt",…}, each with its `type`; or one such message */
+	INGEST_TRACK, /* this and the next five: one message, whatever its `type` says */
+	INGEST_IDENTIFY,
+	INGEST_PAGE,
+	INGEST_SCREEN,
+	INGEST_GROUP,
+	INGEST_ALIAS,
+	INGEST_EVENTS, /* the platform's own: an array or {"events":[…]} */
+	INGEST_EVENT,  /* one of these */
+};
+
+struct ingest_result {
+	/* OK: what was accepted is durable (also when that is nothing).
+	 * INVALID: the body has no messages where they belong; TOO_LARGE: too many. Not retriable.
+	 * NO_SPACE, UNAVAILABLE, NO_MEMORY: nothing was accepted, the client shall retry.
+	 * FAILED: nothing more is taken until the server restarts; this may or may not be there. */
+	enum status         status;
+	const struct error *err; /* unless OK */
+
+	uint64_t position;    /* of the last record in the journal; 0 when there is none */
+	int64_t  log_time_ms; /* its stamp */
+	unsigned accepted_count;
+	const struct ingest_rejection *rejected; /* by index, ascending */
+	size_t                         rejected_count;
+};
+
+/* Called exactly once for each submit: before ingest_submit() returns, or later from the journal's or
+ * the vault's thread. Do little, never block, never submit from it. `result` is gone when it returns. */
+typedef void ingest_done_fn(void *context, const struct ingest_result *result);
+
+struct ingest_request {
+	enum ingest_kind kind;
+	uint32_t         source_number; /* 0: the platform's own API */
+	ingest_done_fn  *done;
+	void            *context;
+};
+
+struct ingest *ingest_new(const struct ingest_config *config);
+void           ingest_free(struct ingest *ingest); /* after its threads */
+
+struct ingest_thread *ingest_thread_new(struct ingest *ingest);
+
+/* Every request of it must have been called back (stop the HTTP server, free the journal first).
+ * Any thread. */
+void ingest_thread_free(struct ingest_thread *thread);
+
+/* Parses a body behind which JSON_PADDING_BYTES may be read. STATUS_INVALID, with what is wrong: it is
+ * no JSON. The body must stay until ingest_submit(), which belongs to the last body parsed. */
+MUST_USE enum status ingest_parse(struct ingest_thread *thread, const char *padded_body,
+                                  size_t length, struct error *err);
+
+/* `writeKey` of the parsed body: of its object, else of the first message of its batch. False: none.
+ * The text lives until the thread parses again. */
+bool ingest_write_key(const struct ingest_thread *thread, struct text *ret_write_key);
+
+/* Takes the parsed body in. Once for each parse. */
+void ingest_submit(struct ingest_thread *thread, const struct ingest_request *request);
+
+#endif
