@@ -91,7 +91,8 @@ def read_rows(path):
             yield from csv.DictReader(file)
         return
     with subprocess.Popen(["zstd", "-dc", "--", str(path)], stdout=subprocess.PIPE) as zstd:
-        yield from csv.DictReader(io.TextIOWrapper(zstd.stdout, encoding="utf-8", newline=""))
+        with io.TextIOWrapper(zstd.stdout, encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file)
     if zstd.returncode != 0:
         raise SystemExit(f"{path}: zstd ended with {zstd.returncode}")
 
