@@ -30,20 +30,31 @@ enum status sqlite_error(sqlite3 *db, const char *what, struct error *err)
 	int         system_errno = sqlite3_system_errno(db);
 	enum status status       = STATUS_INTERNAL;
 	switch (result & 0xff) {
-	case SQLITE_FULL: status = STATUS_NO_SPACE; break;
+	case SQLITE_FULL:
+		status = STATUS_NO_SPACE;
+		break;
 	case SQLITE_BUSY:
-	case SQLITE_LOCKED: status = STATUS_UNAVAILABLE; break;
+	case SQLITE_LOCKED:
+		status = STATUS_UNAVAILABLE;
+		break;
 	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB: status = STATUS_CORRUPT; break;
-	case SQLITE_NOMEM: status = STATUS_NO_MEMORY; break;
+	case SQLITE_NOTADB:
+		status = STATUS_CORRUPT;
+		break;
+	case SQLITE_NOMEM:
+		status = STATUS_NO_MEMORY;
+		break;
 	case SQLITE_IOERR:
 		/* Where SQLite itself does not tell a full disk or quota apart. */
 		status = system_errno == ENOSPC || system_errno == EDQUOT ? STATUS_NO_SPACE : STATUS_IO;
 		break;
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
-	case SQLITE_PERM: status = STATUS_IO; break;
-	default: break;
+	case SQLITE_PERM:
+		status = STATUS_IO;
+		break;
+	default:
+		break;
 	}
 	return error_set(err, status, "store: cannot %s: %s", what, sqlite3_errmsg(db));
 }
@@ -168,6 +179,18 @@ void sqlite_hash(sqlite3_stmt *statement, int column, uint8_t ret_hash[32])
 	const void *data = sqlite3_column_blob(statement, column);
 	assert(data && sqlite3_column_bytes(statement, column) == 32);
 	memcpy(ret_hash, data, 32);
+}
+
+void *sqlite_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
+                  size_t item_size)
+{
+	if (count < *capacity)
+		return items;
+	*capacity   = *capacity == 0 ? 16 : *capacity * 2;
+	void *grown = arena_alloc(arena, *capacity * item_size);
+	if (count > 0)
+		memcpy(grown, items, count * item_size);
+	return grown;
 }
 
 enum status sqlite_counter_next(struct sqlite_store *store, const char *name, uint64_t *ret_value,

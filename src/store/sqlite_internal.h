@@ -60,6 +60,10 @@ struct text sqlite_bytes(sqlite3_stmt *statement, int column, struct arena *aren
 void        sqlite_id(sqlite3_stmt *statement, int column, char ret_id[37]);
 void        sqlite_hash(sqlite3_stmt *statement, int column, uint8_t ret_hash[32]);
 
+/* Makes room for one more item in an array that grows within an arena (the old one stays there). */
+void *sqlite_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
+                  size_t item_size);
+
 /* The next number of a sequence; within a transaction. */
 MUST_USE enum status sqlite_counter_next(struct sqlite_store *store, const char *name,
                                          uint64_t *ret_value, struct error *err);

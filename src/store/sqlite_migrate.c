@@ -4,16 +4,11 @@
 #include "base/clock.h"
 #include "store/sqlite_internal.h"
 
-/* The one table that stands before all migrations: it says which were applied. */
-static const char version_table[] = "CREATE TABLE IF NOT EXISTS schema_version ("
-                                    "number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
-                                    "sha256 TEXT NOT NULL, applied_ms INTEGER NOT NULL) STRICT";
-
 static enum status run(sqlite3 *db, const char *sql, struct error *err)
 {
 	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK
-	               ? STATUS_OK
-	               : sqlite_error(db, "migrate the schema", err);
+	           ? STATUS_OK
+	           : sqlite_error(db, "migrate the schema", err);
 }
 
 static enum status check_applied(sqlite3_stmt *row, struct error *err)
@@ -34,6 +29,13 @@ static enum status check_applied(sqlite3_stmt *row, struct error *err)
 /* How many migrations the database has, each checked against ours. */
 static enum status count_applied(sqlite3 *db, int *ret_count, struct error *err)
 {
+	/* The first migration makes the table, so that no crash leaves one without our mark. */
+	if (sqlite3_table_column_metadata(db, NULL, "schema_version", NULL, NULL, NULL, NULL, NULL,
+	                                  NULL) != SQLITE_OK) {
+		*ret_count = 0;
+		return STATUS_OK;
+	}
+
 	sqlite3_stmt *statement = NULL;
 	if (sqlite3_prepare_v2(db, "SELECT number, sha256 FROM schema_version ORDER BY number", -1,
 	                       &statement, NULL) != SQLITE_OK)
@@ -65,8 +67,8 @@ static enum status note_applied(sqlite3 *db, const struct sql_migration *migrati
 	sqlite_bind_string(statement, 3, migration->sha256);
 	sqlite_bind_number(statement, 4, clock_wall_ms());
 	enum status status = sqlite3_step(statement) == SQLITE_DONE
-	                             ? STATUS_OK
-	                             : sqlite_error(db, "note a migration", err);
+	                         ? STATUS_OK
+	                         : sqlite_error(db, "note a migration", err);
 	sqlite3_finalize(statement);
 	return status;
 }
@@ -87,11 +89,8 @@ static enum status apply(sqlite3 *db, const struct sql_migration *migration, str
 
 enum status sqlite_migrate(sqlite3 *db, struct error *err)
 {
-	/* With the first migration in one go: a crash in between leaves no table without our mark. */
 	int         applied = 0;
-	enum status status  = run(db, version_table, err);
-	if (status == STATUS_OK)
-		status = count_applied(db, &applied, err);
+	enum status status  = count_applied(db, &applied, err);
 	while (status == STATUS_OK && applied < SQL_MIGRATION_COUNT)
 		status = apply(db, &sql_migrations[applied++], err);
 	return status;

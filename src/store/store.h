@@ -3,15 +3,17 @@
 
 /* Definitions and everything relational: the workspace, sources, tokens, segments with their
  * versions, and the outbox through which definitions reach the journal. Backends: SQLite (embedded,
- * store/sqlite.h) and, later, PostgreSQL; the contract tests in tests/contract/store run on every one.
+ * store/sqlite.h) and, later, PostgreSQL; the contract tests in tests/contract/store run on every
+ * one.
  *
- * SQL lies in src/store/sql/*.sql, embedded by the build; parameters only. Migrations are numbered
- * files that are applied once, in order, in one transaction each, and never change.
+ * SQL lies in the .sql files of src/store/sql, embedded by the build; parameters only. Migrations
+ * are numbered files that are applied once, in order, in one transaction each, and never change.
  *
  * Every operation is one transaction: it happened whole or not at all, and is durable when it
  * returned STATUS_OK. Results are allocated from the caller's arena. Threads: any (a backend locks).
- * Errors: NOT_FOUND, CONFLICT (a unique key is taken: `field` names it), PRECONDITION (another version),
- * NO_SPACE and UNAVAILABLE (retriable), IO, CORRUPT. */
+ * On an error results are untouched. Errors: NOT_FOUND, CONFLICT (a unique value is taken: `field`
+ * names the member, "write_key"), PRECONDITION (another version), NO_SPACE and UNAVAILABLE
+ * (retriable), IO, CORRUPT. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +27,7 @@ struct store_workspace {
 	char     id[37];          /* UUID */
 	uint32_t partition_count; /* fixed at creation */
 	int64_t  created_ms;
-	bool     manual_clock;    /* fixed at creation */
+	bool     manual_clock; /* fixed at creation */
 };
 
 struct store_source {
@@ -42,8 +44,8 @@ enum { STORE_TOKEN_HASH_BYTES = 32 };
 struct store_token {
 	char        id[37];
 	struct text name;
-	uint8_t     hash[STORE_TOKEN_HASH_BYTES]; /* SHA-256 of the token; the token itself is not kept */
-	struct text scopes;                       /* separated by blanks */
+	uint8_t hash[STORE_TOKEN_HASH_BYTES]; /* SHA-256 of the token; the token itself is not kept */
+	struct text scopes;                   /* separated by blanks */
 	int64_t     created_ms;
 	int64_t     expires_ms; /* INSTANT_MS_NEVER: never */
 };
@@ -66,10 +68,10 @@ struct store_segment {
 	int64_t     created_ms;
 	int64_t     updated_ms;
 
-	uint32_t    version;      /* the newest */
-	uint32_t    live_version; /* 0: none yet */
-	enum store_version_state state; /* of the newest */
-	struct text reason;             /* why it failed */
+	uint32_t                 version;      /* the newest */
+	uint32_t                 live_version; /* 0: none yet */
+	enum store_version_state state;        /* of the newest */
+	struct text              reason;       /* why it failed */
 
 	struct text definition; /* JSON as the author wrote it: {"expression":…} or {"rules":…} or
 	                         * {"logicalExpression":…,"dependencies":…} */
@@ -92,20 +94,21 @@ struct store_ops {
 	const char *name;
 
 	/* Reads the workspace, or makes it from `*workspace` when the store is new. */
-	enum status (*workspace_open)(struct store *, struct store_workspace *workspace, bool *ret_created,
-	                              struct error *);
+	enum status (*workspace_open)(struct store *, struct store_workspace *workspace,
+	                              bool *ret_created, struct error *);
 
 	enum status (*source_list)(struct store *, struct arena *, struct store_source **ret_sources,
 	                           size_t *ret_count, struct error *);
 	/* Adds (number is assigned), or changes the name of the one with that id. */
-	enum status (*source_put)(struct store *, struct store_source *source, bool create, struct error *);
+	enum status (*source_put)(struct store *, struct store_source *source, bool create,
+	                          struct error *);
 	enum status (*source_delete)(struct store *, const char *id, struct error *);
 	/* The source of a write key: what collection asks on a miss of its cache. */
 	enum status (*source_by_key)(struct store *, struct text write_key, struct arena *,
 	                             struct store_source *ret_source, struct error *);
 
 	enum status (*token_add)(struct store *, const struct store_token *token, struct error *);
-	enum status (*token_by_hash)(struct store *, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
+	enum status (*token_by_hash)(struct store *, const uint8_t       hash[STORE_TOKEN_HASH_BYTES],
 	                             struct arena *, struct store_token *ret_token, struct error *);
 	enum status (*token_list)(struct store *, struct arena *, struct store_token **ret_tokens,
 	                          size_t *ret_count, struct error *);
@@ -122,17 +125,20 @@ struct store_ops {
 	enum status (*segment_reserve)(struct store *, uint32_t *ret_number, struct error *);
 
 	/* Commits a change of definitions together with what tells the journal of it: `segments` are
-	 * added or replaced whole by id, where `version` one larger
-	 * than stored adds a row of versions, the same one leaves them; `expected_version` of each (0:
-	 * any) is If-Match: otherwise STATUS_PRECONDITION and nothing happens. `outbox` rows get their
-	 * ids. Numbers of new segments come from segment_reserve(), since payloads name them. */
+	 * added (version 1) or replaced by id, where `version` one larger than stored adds a row of
+	 * versions, which begins as PREPARING, and the same one leaves them; any other version, and
+	 * one that differs from `expected_versions` (NULL, or 0 in it: any), which is If-Match, is
+	 * STATUS_PRECONDITION and nothing happens. `state`, `reason` and what is live are left to
+	 * segment_settle(), whatever `segments` say. `outbox` rows get their ids. Numbers of new
+	 * segments come from segment_reserve(), since payloads name them; a number never changes. */
 	enum status (*segment_commit)(struct store *, struct store_segment *segments, size_t count,
 	                              const uint32_t *expected_versions, struct store_outbox *outbox,
 	                              size_t outbox_count, struct error *);
 	/* Takes a segment out of lists; its number stays used. */
 	enum status (*segment_delete)(struct store *, const char *id, struct store_outbox *outbox,
 	                              size_t outbox_count, struct error *);
-	/* The journal says so: states of versions, all at once. live: `version` is the live one. */
+	/* The journal says so. LIVE: `version` is the live one, the one before it REPLACED. News that
+	 * a replay brings again, of versions older than the live one, changes nothing. */
 	enum status (*segment_settle)(struct store *, const char *id, uint32_t version,
 	                              enum store_version_state state, struct text reason,
 	                              struct error *);

@@ -50,7 +50,7 @@ def main(header, source, queries_path, *migration_paths):
     queries = read_queries(queries_path)
     migrations = read_migrations(migration_paths)
     with open(header, "w", encoding="utf-8") as out:
-        out.write("/* Made by sql/embed.py from sql/*.sql. */\n#pragma once\n#include <stddef.h>\n\n")
+        out.write("/* Made by sql/embed.py from the .sql files. */\n#pragma once\n#include <stddef.h>\n\n")
         out.write("enum sql_query {\n")
         out.writelines(f"\tSQL_{name.upper()},\n" for name, _ in queries)
         out.write("\tSQL_QUERY_COUNT\n};\n\nextern const char *const sql_queries[SQL_QUERY_COUNT];\n\n")

@@ -31,8 +31,7 @@ INSERT INTO source (id, number, name, write_key, created_ms, updated_ms)
 VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: source_rename
-UPDATE source SET name = $1, updated_ms = $2 WHERE id = $3
-RETURNING id, number, name, write_key, created_ms, updated_ms;
+UPDATE source SET name = $1, updated_ms = $2 WHERE id = $3 RETURNING number;
 
 -- name: source_delete
 DELETE FROM source WHERE id = $1 RETURNING number;

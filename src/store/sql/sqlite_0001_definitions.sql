@@ -3,6 +3,14 @@
 -- "Sonn", so that a foreign database is told apart.
 PRAGMA application_id = 1399811694;
 
+-- The migrations that were applied, with the SHA-256 of their text: it must not change afterwards.
+CREATE TABLE schema_version (
+	number     INTEGER PRIMARY KEY,
+	name       TEXT    NOT NULL,
+	sha256     TEXT    NOT NULL,
+	applied_ms INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE workspace (
 	only_row        INTEGER PRIMARY KEY CHECK (only_row = 1),
 	id              TEXT    NOT NULL,

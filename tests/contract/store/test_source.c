@@ -1,0 +1,277 @@
+/* The workspace, sources and tokens. */
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend.h"
+
+static struct store_source new_source(const char *id, const char *write_key)
+{
+	struct store_source source = {
+		.name = TEXT("Shop"), .write_key = text_of(write_key), .created_ms = 5, .updated_ms = 6};
+	snprintf(source.id, sizeof source.id, "%s", id);
+	return source;
+}
+
+static struct store_source put_source(struct fixture *f, const char *id, const char *write_key)
+{
+	struct store_source source = new_source(id, write_key);
+	assert_ok(f, f->store->ops->source_put(f->store, &source, true, &f->err));
+	return source;
+}
+
+static void a_new_store_takes_the_workspace_that_it_is_given(void **state)
+{
+	struct fixture        *f         = *state;
+	struct store_workspace workspace = {
+		.id = "w-1", .partition_count = 16, .created_ms = 7, .manual_clock = true};
+	bool created = false;
+	assert_ok(f, f->store->ops->workspace_open(f->store, &workspace, &created, &f->err));
+	assert_true(created);
+	assert_string_equal(workspace.id, "w-1");
+}
+
+static void an_old_store_answers_its_own_workspace(void **state)
+{
+	struct fixture        *f         = *state;
+	struct store_workspace workspace = {
+		.id = "w-1", .partition_count = 16, .created_ms = 7, .manual_clock = true};
+	bool created = false;
+	assert_ok(f, f->store->ops->workspace_open(f->store, &workspace, &created, &f->err));
+
+	fixture_reopen(f);
+	workspace = (struct store_workspace){.id = "w-2", .partition_count = 4, .created_ms = 9};
+	assert_ok(f, f->store->ops->workspace_open(f->store, &workspace, &created, &f->err));
+	assert_false(created);
+	assert_string_equal(workspace.id, "w-1");
+	assert_int_equal(workspace.partition_count, 16);
+	assert_int_equal(workspace.created_ms, 7);
+	assert_true(workspace.manual_clock);
+}
+
+static void a_source_is_listed_with_all_its_members(void **state)
+{
+	struct fixture *f = *state;
+	put_source(f, "s-1", "key-1");
+
+	struct store_source *sources;
+	size_t               count;
+	assert_ok(f, f->store->ops->source_list(f->store, &f->arena, &sources, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_string_equal(sources[0].id, "s-1");
+	assert_int_equal(sources[0].number, 1);
+	assert_true(text_equal(sources[0].name, TEXT("Shop")));
+	assert_true(text_equal(sources[0].write_key, TEXT("key-1")));
+	assert_int_equal(sources[0].created_ms, 5);
+	assert_int_equal(sources[0].updated_ms, 6);
+}
+
+static void more_sources_than_a_first_guess_holds_are_listed_in_order_of_number(void **state)
+{
+	struct fixture *f = *state;
+	char            id[37], key[37];
+	for (int i = 0; i < 40; i++) {
+		snprintf(id, sizeof id, "s-%d", 99 - i);
+		snprintf(key, sizeof key, "key-%d", i);
+		put_source(f, id, key);
+	}
+	struct store_source *sources;
+	size_t               count;
+	assert_ok(f, f->store->ops->source_list(f->store, &f->arena, &sources, &count, &f->err));
+	assert_int_equal(count, 40);
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(sources[i].number, i + 1);
+}
+
+static void a_deleted_sources_number_is_never_used_again(void **state)
+{
+	struct fixture *f = *state;
+	put_source(f, "s-1", "key-1");
+	assert_int_equal(put_source(f, "s-2", "key-2").number, 2);
+	assert_ok(f, f->store->ops->source_delete(f->store, "s-2", &f->err));
+	fixture_reopen(f);
+
+	assert_int_equal(put_source(f, "s-3", "key-2").number, 3);
+	assert_int_equal(f->store->ops->source_delete(f->store, "s-2", &f->err), STATUS_NOT_FOUND);
+}
+
+static void a_write_key_that_is_taken_is_a_conflict_that_names_it(void **state)
+{
+	struct fixture *f = *state;
+	put_source(f, "s-1", "key-1");
+	struct store_source source = new_source("s-2", "key-1");
+
+	assert_int_equal(f->store->ops->source_put(f->store, &source, true, &f->err), STATUS_CONFLICT);
+	assert_string_equal(f->err.field, "write_key");
+	assert_int_equal(source.number, 0);
+
+	/* Nothing of it is there, not even its number. */
+	assert_int_equal(put_source(f, "s-3", "key-3").number, 2);
+}
+
+static void changing_a_source_changes_its_name_alone(void **state)
+{
+	struct fixture *f = *state;
+	put_source(f, "s-1", "key-1");
+	struct store_source change = new_source("s-1", "key-other");
+	change.name                = TEXT("Web");
+	change.updated_ms          = 50;
+	assert_ok(f, f->store->ops->source_put(f->store, &change, false, &f->err));
+
+	struct store_source found;
+	assert_ok(f, f->store->ops->source_by_key(f->store, TEXT("key-1"), &f->arena, &found, &f->err));
+	assert_true(text_equal(found.name, TEXT("Web")));
+	assert_int_equal(found.number, 1);
+	assert_int_equal(found.created_ms, 5);
+	assert_int_equal(found.updated_ms, 50);
+}
+
+static void changing_a_source_that_is_not_there_is_not_found(void **state)
+{
+	struct fixture     *f      = *state;
+	struct store_source source = new_source("s-1", "key-1");
+	assert_int_equal(f->store->ops->source_put(f->store, &source, false, &f->err),
+	                 STATUS_NOT_FOUND);
+}
+
+static void an_unknown_write_key_is_not_found_and_keys_are_told_apart_by_case(void **state)
+{
+	struct fixture     *f     = *state;
+	struct store_source found = {.number = 77};
+	put_source(f, "s-1", "key-1");
+	assert_int_equal(
+		f->store->ops->source_by_key(f->store, TEXT("KEY-1"), &f->arena, &found, &f->err),
+		STATUS_NOT_FOUND);
+	assert_int_equal(found.number, 77);
+}
+
+static struct store_token new_token(const char *id, uint8_t byte)
+{
+	struct store_token token = {.name       = TEXT("admin"),
+	                            .scopes     = TEXT("read write"),
+	                            .created_ms = byte,
+	                            .expires_ms = INT64_MAX};
+	snprintf(token.id, sizeof token.id, "%s", id);
+	memset(token.hash, byte, sizeof token.hash);
+	return token;
+}
+
+static void a_token_is_found_by_its_hash(void **state)
+{
+	struct fixture    *f     = *state;
+	struct store_token token = new_token("t-1", 0), found;
+	assert_ok(f, f->store->ops->token_add(f->store, &token, &f->err));
+	fixture_reopen(f);
+
+	assert_ok(f, f->store->ops->token_by_hash(f->store, token.hash, &f->arena, &found, &f->err));
+	assert_string_equal(found.id, "t-1");
+	assert_true(text_equal(found.name, TEXT("admin")));
+	assert_true(text_equal(found.scopes, TEXT("read write")));
+	assert_memory_equal(found.hash, token.hash, sizeof token.hash);
+	assert_int_equal(found.expires_ms, INT64_MAX);
+
+	token.hash[31] ^= 1;
+	assert_int_equal(f->store->ops->token_by_hash(f->store, token.hash, &f->arena, &found, &f->err),
+	                 STATUS_NOT_FOUND);
+}
+
+static void tokens_are_listed_oldest_first_until_they_are_deleted(void **state)
+{
+	struct fixture    *f     = *state;
+	struct store_token newer = new_token("t-1", 9), older = new_token("t-2", 3);
+	assert_ok(f, f->store->ops->token_add(f->store, &newer, &f->err));
+	assert_ok(f, f->store->ops->token_add(f->store, &older, &f->err));
+
+	struct store_token *tokens;
+	size_t              count;
+	assert_ok(f, f->store->ops->token_list(f->store, &f->arena, &tokens, &count, &f->err));
+	assert_int_equal(count, 2);
+	assert_string_equal(tokens[0].id, "t-2");
+
+	assert_ok(f, f->store->ops->token_delete(f->store, "t-2", &f->err));
+	assert_ok(f, f->store->ops->token_list(f->store, &f->arena, &tokens, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_string_equal(tokens[0].id, "t-1");
+	assert_int_equal(f->store->ops->token_delete(f->store, "t-2", &f->err), STATUS_NOT_FOUND);
+}
+
+static void a_full_disk_refuses_a_write_for_now_and_keeps_nothing_of_it(void **state)
+{
+	struct fixture     *f      = *state;
+	struct store_source source = new_source("s-1", "key-1");
+	f->backend->disk_full(true);
+	enum status status = f->store->ops->source_put(f->store, &source, true, &f->err);
+	f->backend->disk_full(false);
+	assert_int_equal(status, STATUS_NO_SPACE);
+	assert_true(status_retriable(status));
+
+	struct store_source *sources;
+	size_t               count;
+	assert_ok(f, f->store->ops->source_list(f->store, &f->arena, &sources, &count, &f->err));
+	assert_int_equal(count, 0);
+	assert_int_equal(put_source(f, "s-1", "key-1").number, 1);
+}
+
+struct adder {
+	struct fixture *fixture;
+	int             number;
+	int             failures;
+};
+
+enum { ADDER_COUNT = 4, SOURCES_AN_ADDER = 20 };
+
+static void *add_sources(void *argument)
+{
+	struct adder *adder = argument;
+	for (int i = 0; i < SOURCES_AN_ADDER; i++) {
+		char id[37];
+		snprintf(id, sizeof id, "s-%d-%d", adder->number, i);
+		struct store_source source = new_source(id, id);
+		struct error        err;
+		struct store       *store = adder->fixture->store;
+		adder->failures += store->ops->source_put(store, &source, true, &err) != STATUS_OK;
+	}
+	return NULL;
+}
+
+static void threads_that_add_at_once_get_numbers_of_their_own(void **state)
+{
+	struct fixture *f = *state;
+	struct adder    adders[ADDER_COUNT];
+	pthread_t       threads[ADDER_COUNT];
+	for (int i = 0; i < ADDER_COUNT; i++) {
+		adders[i] = (struct adder){f, i, 0};
+		assert_int_equal(pthread_create(&threads[i], NULL, add_sources, &adders[i]), 0);
+	}
+	for (int i = 0; i < ADDER_COUNT; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(adders[i].failures, 0);
+	}
+	struct store_source *sources;
+	size_t               count;
+	assert_ok(f, f->store->ops->source_list(f->store, &f->arena, &sources, &count, &f->err));
+	assert_int_equal(count, ADDER_COUNT * SOURCES_AN_ADDER);
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(sources[i].number, i + 1);
+}
+
+int run_source_tests(const char *backend)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(a_new_store_takes_the_workspace_that_it_is_given),
+		STORE_TEST(an_old_store_answers_its_own_workspace),
+		STORE_TEST(a_source_is_listed_with_all_its_members),
+		STORE_TEST(more_sources_than_a_first_guess_holds_are_listed_in_order_of_number),
+		STORE_TEST(a_deleted_sources_number_is_never_used_again),
+		STORE_TEST(a_write_key_that_is_taken_is_a_conflict_that_names_it),
+		STORE_TEST(changing_a_source_changes_its_name_alone),
+		STORE_TEST(changing_a_source_that_is_not_there_is_not_found),
+		STORE_TEST(an_unknown_write_key_is_not_found_and_keys_are_told_apart_by_case),
+		STORE_TEST(a_token_is_found_by_its_hash),
+		STORE_TEST(tokens_are_listed_oldest_first_until_they_are_deleted),
+		STORE_TEST(a_full_disk_refuses_a_write_for_now_and_keeps_nothing_of_it),
+		STORE_TEST(threads_that_add_at_once_get_numbers_of_their_own),
+	};
+	return cmocka_run_group_tests_name(backend, tests, NULL, NULL);
+}

@@ -1,0 +1,130 @@
+/* What only the SQLite backend promises (store/sqlite.h). */
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backend.h"
+#include "fault_vfs.h"
+#include "store/sqlite.h"
+
+static const char *path_of(struct fixture *f)
+{
+	static char path[128];
+	snprintf(path, sizeof path, "%s/store.db", f->directory);
+	return path;
+}
+
+/* Runs SQL on the file from outside, while the store is closed. */
+static void alter(struct fixture *f, const char *sql)
+{
+	f->store->ops->free(f->store);
+	f->store = NULL;
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(path_of(f), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void the_file_is_its_owners_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct stat     info;
+	assert_int_equal(stat(path_of(f), &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0600);
+
+	char wal[160];
+	snprintf(wal, sizeof wal, "%s-wal", path_of(f));
+	assert_int_equal(stat(wal, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0600);
+}
+
+static void a_schema_of_a_newer_version_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	alter(f, "INSERT INTO schema_version VALUES (99999, 'future', 'x', 0)");
+	assert_int_equal(sqlite_store_open(path_of(f), &f->store, &f->err), STATUS_UNSUPPORTED);
+	assert_null(f->store);
+}
+
+static void a_migration_that_is_not_the_one_applied_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	alter(f, "UPDATE schema_version SET sha256 = 'other' WHERE number = 1");
+	assert_int_equal(sqlite_store_open(path_of(f), &f->store, &f->err), STATUS_CORRUPT);
+}
+
+static void a_foreign_database_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	alter(f, "PRAGMA application_id = 7");
+	assert_int_equal(sqlite_store_open(path_of(f), &f->store, &f->err), STATUS_CORRUPT);
+	assert_non_null(strstr(f->err.reason, path_of(f)));
+}
+
+static void a_file_that_is_no_database_is_corrupt(void **state)
+{
+	struct fixture *f = *state;
+	f->store->ops->free(f->store);
+	f->store   = NULL;
+	FILE *file = fopen(path_of(f), "w");
+	for (int i = 0; i < 500; i++)
+		fputs("these are no pages of a database\n", file);
+	fclose(file);
+	assert_int_equal(sqlite_store_open(path_of(f), &f->store, &f->err), STATUS_CORRUPT);
+}
+
+static void a_directory_that_is_not_there_is_an_io_error(void **state)
+{
+	struct fixture *f     = *state;
+	struct store   *other = NULL;
+	assert_int_equal(sqlite_store_open("/nonexistent/store.db", &other, &f->err), STATUS_IO);
+	assert_null(other);
+}
+
+static void a_full_disk_at_the_first_open_leaves_a_file_that_opens_later(void **state)
+{
+	struct fixture *f     = *state;
+	struct store   *other = NULL;
+	char            path[160];
+	snprintf(path, sizeof path, "%s/other.db", f->directory);
+	fault_vfs_disk_full(true);
+	enum status status = sqlite_store_open(path, &other, &f->err);
+	fault_vfs_disk_full(false);
+	assert_int_equal(status, STATUS_NO_SPACE);
+
+	assert_ok(f, sqlite_store_open(path, &other, &f->err));
+	other->ops->free(other);
+	remove(path);
+}
+
+static void a_failed_sync_is_an_error_and_the_write_is_not_there(void **state)
+{
+	struct fixture    *f     = *state;
+	struct store_token token = {.id = "t-1", .name = TEXT("a"), .scopes = TEXT("b")};
+	fault_vfs_sync_fails(true);
+	enum status status = f->store->ops->token_add(f->store, &token, &f->err);
+	fault_vfs_sync_fails(false);
+	assert_int_equal(status, STATUS_IO);
+
+	struct store_token *tokens;
+	size_t              count;
+	assert_ok(f, f->store->ops->token_list(f->store, &f->arena, &tokens, &count, &f->err));
+	assert_int_equal(count, 0);
+}
+
+int run_sqlite_tests(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(the_file_is_its_owners_alone),
+		STORE_TEST(a_schema_of_a_newer_version_is_refused),
+		STORE_TEST(a_migration_that_is_not_the_one_applied_is_refused),
+		STORE_TEST(a_foreign_database_is_refused),
+		STORE_TEST(a_file_that_is_no_database_is_corrupt),
+		STORE_TEST(a_directory_that_is_not_there_is_an_io_error),
+		STORE_TEST(a_full_disk_at_the_first_open_leaves_a_file_that_opens_later),
+		STORE_TEST(a_failed_sync_is_an_error_and_the_write_is_not_there),
+	};
+	return cmocka_run_group_tests_name("sqlite alone", tests, NULL, NULL);
+}
