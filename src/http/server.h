@@ -48,6 +48,7 @@ struct http_settings {
 	int64_t  stop_timeout_ms;        /* how long http_server_stop() waits for what is in flight */
 	int64_t  websocket_queue_max;    /* messages that wait for one slow reader */
 	uint64_t websocket_queue_bytes_max; /* their bytes */
+	int64_t  websocket_ping_ms;         /* no sign of life for twice this time: closed */
 };
 
 /* The table over such a struct, for settings_load() and settings_parse_flags(). */
@@ -89,12 +90,12 @@ unsigned    http_server_port(const struct http_server *server);
 const char *http_server_address(const struct http_server *server);
 
 /* Stops accepting, answers what is in flight (at most stop_timeout_ms), closes WebSockets with
- * 1001, closes, ends the threads. Suspended requests that are not answered in time lose their
- * connection; they must still be answered, and the server must not be freed before
- * (http_server_free waits for them). Not from a loop thread. */
+ * 1001, then all connections. Suspended requests that are not answered in time lose their
+ * connection, but live on until they are answered. Not from a loop thread. */
 void http_server_stop(struct http_server *server);
 
-/* Stops if need be, waits until every suspended request was answered, frees. NULL is fine. */
+/* Stops if need be, waits until every suspended request was answered, ends the threads, frees.
+ * NULL is fine. */
 void http_server_free(struct http_server *server);
 
 /* What runs now, for metrics; any thread, each number by itself. */
@@ -176,11 +177,11 @@ void http_respond_static(struct http_request *request, unsigned http_status,
 void http_respond_error(struct http_request *request, unsigned http_status,
                         const struct error *err);
 
-/* Calls `gone` on the loop thread when the client closes its connection (or its sending half)
- * before the answer; the request must be answered all the same. Handler only, after
+/* Calls `gone` on the loop thread, at most once, when the client closes its connection (or its
+ * sending half) before the answer; the request must be answered all the same. Handler only, after
  * http_suspend() and before the request is passed on; costs two system calls.
- * `gone` may run while another thread works on the request: it may only set a flag in `user`,
- * which must live until the answer is given. */
+ * `gone` may run while another thread works on the request, and shortly after http_respond(): it
+ * may only set a flag, and `user` must live as long as the request: take it from http_arena(). */
 typedef void http_cancel_fn(void *user);
 void http_on_cancel(struct http_request *request, http_cancel_fn *gone, void *user);
 

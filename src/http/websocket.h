@@ -14,7 +14,8 @@
  * queued one of the same key, in its place; what does not fit then either drops the oldest state
  * message or closes the socket (1013), as `overflow` says.
  *
- * Keep-alive: a ping every WEBSOCKET_PING_MS; no pong for WEBSOCKET_PONG_MS: closed (1006 here).
+ * Keep-alive: a ping every websocket_ping_ms of http_settings; nothing heard for twice as long:
+ * closed (1006 here).
  * Limits: incoming messages up to WEBSOCKET_MESSAGE_BYTES_MAX (else 1009); text must be UTF-8 (else
  * 1007). Extensions are not offered (no compression). */
 
@@ -25,9 +26,7 @@
 
 enum {
 	WEBSOCKET_MESSAGE_BYTES_MAX = 64 * 1024,
-	WEBSOCKET_PING_MS           = 30 * 1000,
-	WEBSOCKET_PONG_MS           = 60 * 1000,
-	WEBSOCKET_CLOSE_MS          = 5 * 1000, /* how long we wait for the peer's close frame */
+	WEBSOCKET_CLOSE_MS          = 5 * 1000, /* how long we wait for the peer to close */
 };
 
 enum websocket_code {
@@ -58,7 +57,8 @@ struct websocket_options {
 	void (*on_open)(struct websocket *socket, void *user); /* may be NULL */
 	void (*on_message)(struct websocket *socket, struct text message, bool binary, void *user);
 	/* Once, last of all callbacks, whoever closed; also when on_open was never called because the
-	 * client was gone. `user` is not used afterwards. Never NULL. */
+	 * client was gone. `code` is that of the first close frame, 1005 when it had none.
+	 * `user` is not used afterwards. Never NULL. */
 	void (*on_close)(struct websocket *socket, unsigned code, void *user);
 	void *user;
 };

@@ -1,0 +1,220 @@
+#include <assert.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "http/server_internal.h"
+
+/* libmicrohttpd answers what it cannot parse by itself, with pages of HTML, and has no hook for
+ * them. But it queues them through its own exported function, and a function of that name in the
+ * program goes before the library's. So this is called for the library's own answers only: we
+ * call the library's function by its address. */
+typedef enum MHD_Result queue_fn(struct MHD_Connection *, unsigned, struct MHD_Response *);
+
+static queue_fn *library_queue_response(void)
+{
+	static _Atomic(queue_fn *) found;
+	queue_fn                  *function = atomic_load_explicit(&found, memory_order_relaxed);
+
+	if (!function) {
+		function = (queue_fn *)dlsym(RTLD_NEXT, "MHD_queue_response");
+		assert(function);
+		atomic_store_explicit(&found, function, memory_order_relaxed);
+	}
+	return function;
+}
+
+static void describe(unsigned http_status, struct error *err)
+{
+	switch (http_status) {
+	case 413:
+		error_set(err, STATUS_TOO_LARGE, "the body is too large");
+		return;
+	case 414:
+		error_set(err, STATUS_TOO_LARGE, "the request line is too long");
+		return;
+	case 431:
+		error_set(err, STATUS_TOO_LARGE, "the headers are too large");
+		return;
+	case 505:
+		error_set(err, STATUS_UNSUPPORTED, "only HTTP/1.0 and HTTP/1.1 are supported");
+		return;
+	case 400:
+		error_set(err, STATUS_INVALID, "this is not a valid HTTP request");
+		return;
+	default:
+		error_set(err, STATUS_INTERNAL, "the request could not be read");
+	}
+}
+
+static void add_configured_headers(const struct http_server *server, struct MHD_Response *response)
+{
+	for (size_t i = 0; i < server->header_count; i++)
+		MHD_add_response_header(response, server->headers[i].name.data,
+		                        server->headers[i].value.data);
+}
+
+static struct MHD_Response *response_of(struct buffer *body)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(
+		body->length, body->data, free);
+
+	assert(response);
+	*body = (struct buffer){0};
+	return response;
+}
+
+enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned int http_status,
+                                   struct MHD_Response *response)
+{
+	struct http_loop *loop = http_loop_current;
+	struct buffer     body = {0};
+	struct error      err  = {0};
+	struct trace      trace;
+
+	if (!loop)
+		return library_queue_response()(mhd, http_status, response);
+	describe(http_status, &err);
+	trace_begin(&trace, &loop->traces, (struct text){NULL, 0});
+	loop->server->error_body(loop->server->user, http_status, &err, trace.id, &body);
+
+	struct MHD_Response *own = response_of(&body);
+	MHD_add_response_header(own, "Content-Type", "application/json");
+	MHD_add_response_header(own, "traceparent", trace.parent);
+	add_configured_headers(loop->server, own);
+	enum MHD_Result result = library_queue_response()(mhd, http_status, own);
+	MHD_destroy_response(own);
+	return result;
+}
+
+/* ---- Our own answers ---- */
+
+static struct MHD_Response *make_response(struct http_request *request)
+{
+	if (request->socket)
+		return websocket_response(request->socket);
+	if (request->answer.length > 0)
+		return response_of(&request->answer);
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		request->answer_static.length, (void *)request->answer_static.data,
+		MHD_RESPMEM_PERSISTENT);
+	assert(response);
+	return response;
+}
+
+void http_answer_send(struct http_request *request)
+{
+	struct http_server *server = request->loop->server;
+
+	if (server->before_answer)
+		server->before_answer(server->user, request, request->http_status);
+
+	struct MHD_Response *response = make_response(request);
+	if (request->content_type)
+		MHD_add_response_header(response, "Content-Type", request->content_type);
+	MHD_add_response_header(response, "traceparent", request->trace.parent);
+	add_configured_headers(server, response);
+	for (struct http_added_header *at = request->added; at; at = at->next)
+		MHD_add_response_header(response, at->name, at->value);
+	if (request->loop->stopping && !request->socket)
+		MHD_add_response_header(response, "Connection", "close");
+
+	enum MHD_Result result =
+		library_queue_response()(request->mhd, request->http_status, response);
+	assert(result == MHD_YES);
+	(void)result;
+	request->queued = true;
+	MHD_destroy_response(response);
+}
+
+/* The answer of a suspended request has come to its loop. */
+static void deliver(struct http_loop *loop, struct http_post *post)
+{
+	struct http_request *request =
+		(struct http_request *)((char *)post - offsetof(struct http_request, post));
+
+	http_count(&loop->suspended, -1);
+	if (request->watched)
+		http_loop_unwatch(loop, request->connection->fd);
+	request->watched = false;
+	struct MHD_Connection *mhd = request->mhd;
+	http_answer_send(request);
+	MHD_resume_connection(mhd);
+}
+
+void http_answer_ready(struct http_request *request, unsigned http_status)
+{
+	assert(!request->answered);
+	assert(http_status >= 100 && http_status <= 599);
+
+	request->answered    = true;
+	request->http_status = http_status;
+	if (request->suspended) {
+		request->post.run = deliver;
+		http_loop_post(request->loop, &request->post);
+		return;
+	}
+	assert(http_loop_current == request->loop);
+	http_answer_send(request);
+}
+
+static const char *copy_type(struct http_request *request, const char *content_type)
+{
+	return content_type ? arena_text(&request->arena, text_of(content_type)).data : NULL;
+}
+
+void http_respond(struct http_request *request, unsigned http_status, const char *content_type,
+                  struct buffer *body)
+{
+	request->content_type = copy_type(request, content_type);
+	if (body) {
+		request->answer = *body;
+		*body           = (struct buffer){0};
+	}
+	http_answer_ready(request, http_status);
+}
+
+void http_respond_static(struct http_request *request, unsigned http_status,
+                         const char *content_type, struct text body)
+{
+	request->content_type  = copy_type(request, content_type);
+	request->answer_static = body;
+	http_answer_ready(request, http_status);
+}
+
+void http_respond_error(struct http_request *request, unsigned http_status,
+                        const struct error *err)
+{
+	struct http_server *server = request->loop->server;
+	struct buffer       body   = {0};
+
+	server->error_body(server->user, http_status, err, request->trace.id, &body);
+	http_respond(request, http_status, "application/json", &body);
+}
+
+void http_answer_refuse(struct http_request *request)
+{
+	if (request->refusal.http_status == 405)
+		http_add_header(request, "Allow", text_of(request->matched.allow));
+	http_respond_error(request, request->refusal.http_status, &request->refusal.error);
+}
+
+/* A header's value ends at its line: what would begin another header becomes a space. */
+static const char *copy_clean(struct arena *arena, struct text text)
+{
+	char *copy = (char *)arena_text(arena, text).data;
+
+	for (size_t i = 0; i < text.length; i++)
+		if (copy[i] == '\r' || copy[i] == '\n' || copy[i] == '\0' || copy[i] == '\t')
+			copy[i] = ' ';
+	return copy;
+}
+
+void http_add_header(struct http_request *request, const char *name, struct text value)
+{
+	struct http_added_header *header = ARENA_NEW(&request->arena, struct http_added_header);
+
+	header->name        = copy_clean(&request->arena, text_of(name));
+	header->value       = copy_clean(&request->arena, value);
+	*request->added_end = header;
+	request->added_end  = &header->next;
+}

@@ -1,0 +1,203 @@
+#include "http/client.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <strings.h>
+
+enum { CONNECT_TIMEOUT_MS = 5000, TIMEOUT_MS = 60000 };
+
+struct http_client {
+	CURL *curl;
+	char  why[CURL_ERROR_SIZE];
+};
+
+static void start_library(void)
+{
+	CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
+	assert(result == CURLE_OK);
+	(void)result;
+}
+
+struct http_client *http_client_new(void)
+{
+	static pthread_once_t once   = PTHREAD_ONCE_INIT;
+	struct http_client   *client = calloc(1, sizeof *client);
+
+	pthread_once(&once, start_library);
+	assert(client);
+	client->curl = curl_easy_init();
+	assert(client->curl);
+	return client;
+}
+
+void http_client_free(struct http_client *client)
+{
+	if (!client)
+		return;
+	curl_easy_cleanup(client->curl);
+	free(client);
+}
+
+static size_t take_body(char *data, size_t size, size_t count, void *user)
+{
+	struct buffer *body = user;
+
+	if (body->length + size * count > HTTP_CLIENT_BODY_BYTES_MAX)
+		return 0;
+	buffer_add(body, data, size * count);
+	return size * count;
+}
+
+static size_t take_header(char *data, size_t size, size_t count, void *user)
+{
+	struct buffer *headers = user;
+
+	/* A new status line: what came before belonged to a 100 Continue. */
+	if (size * count > 5 && memcmp(data, "HTTP/", 5) == 0)
+		buffer_clear(headers);
+	else
+		buffer_add(headers, data, size * count);
+	return size * count;
+}
+
+static struct curl_slist *header_list(const struct http_client_request *request)
+{
+	struct curl_slist *list = NULL;
+	struct buffer      line = {0};
+
+	for (size_t i = 0; i < request->header_count; i++) {
+		buffer_clear(&line);
+		/* curl's form for an empty value is a semicolon. */
+		if (request->headers[i].value.length == 0)
+			buffer_printf(&line, "%.*s;", TEXT_FORMAT(request->headers[i].name));
+		else
+			buffer_printf(&line, "%.*s: %.*s", TEXT_FORMAT(request->headers[i].name),
+			              TEXT_FORMAT(request->headers[i].value));
+		buffer_add_u8(&line, 0);
+		list = curl_slist_append(list, line.data);
+		assert(list);
+	}
+	buffer_done(&line);
+	list = curl_slist_append(list, "Expect:"); /* no round trip before larger bodies */
+	assert(list);
+	return list;
+}
+
+static void prepare(struct http_client *client, const struct http_client_request *request,
+                    struct http_client_response *response, struct curl_slist *headers)
+{
+	CURL       *curl   = client->curl;
+	const char *method = request->method ? request->method
+	                     : request->body.length > 0 ? "POST" : "GET";
+	int64_t connect_ms = request->connect_timeout_ms ? request->connect_timeout_ms
+	                                                 : CONNECT_TIMEOUT_MS;
+	int64_t total_ms   = request->timeout_ms ? request->timeout_ms : TIMEOUT_MS;
+
+	curl_easy_reset(curl); /* keeps connections */
+	curl_easy_setopt(curl, CURLOPT_URL, request->url);
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(curl, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->why);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)total_ms);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response->body);
+	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &response->headers);
+	if (strcmp(method, "HEAD") == 0) {
+		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+	} else if (request->body.length > 0 || strcmp(method, "POST") == 0 ||
+	           strcmp(method, "PUT") == 0) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
+		                 request->body.length > 0 ? request->body.data : "");
+	}
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static enum status explain(const struct http_client *client, CURLcode result, const char *url,
+                           struct error *err)
+{
+	const char *why   = client->why[0] ? client->why : curl_easy_strerror(result);
+	const char *begin = strstr(url, "://");
+	begin             = begin ? begin + 3 : url;
+	/* Only the host and port: the rest may hold keys and passwords. */
+	int         length = (int)strcspn(begin, "/?#");
+	const char *at     = memchr(begin, '@', (size_t)length);
+	if (at) {
+		length -= (int)(at + 1 - begin);
+		begin = at + 1;
+	}
+
+	switch (result) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return error_set(err, STATUS_TIMEOUT, "%.*s: %s", length, begin, why);
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return error_set(err, STATUS_INVALID, "%.*s: %s", length, begin, why);
+	case CURLE_WRITE_ERROR:
+		return error_set(err, STATUS_TOO_LARGE, "%.*s: the answer is larger than %d bytes",
+		                 length, begin, HTTP_CLIENT_BODY_BYTES_MAX);
+	default:
+		return error_set(err, STATUS_UNAVAILABLE, "%.*s: %s", length, begin, why);
+	}
+}
+
+enum status http_client_send(struct http_client *client, const struct http_client_request *request,
+                             struct http_client_response *response, struct error *err)
+{
+	struct curl_slist *headers = header_list(request);
+	long               status  = 0;
+
+	buffer_clear(&response->headers);
+	buffer_clear(&response->body);
+	response->status = 0;
+	client->why[0]   = '\0';
+	prepare(client, request, response, headers);
+	CURLcode result = curl_easy_perform(client->curl);
+	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
+	curl_slist_free_all(headers);
+	if (result != CURLE_OK)
+		return explain(client, result, request->url, err);
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+	response->status = (unsigned)status;
+	return STATUS_OK;
+}
+
+bool http_client_header(const struct http_client_response *response, const char *name,
+                        struct text *ret_value)
+{
+	size_t      length = strlen(name);
+	const char *at     = response->headers.data;
+	const char *end    = at + response->headers.length;
+
+	while (at < end) {
+		const char *line_end = memchr(at, '\n', (size_t)(end - at));
+		if (!line_end)
+			return false;
+		if ((size_t)(line_end - at) > length && at[length] == ':' &&
+		    strncasecmp(at, name, length) == 0) {
+			const char *value = at + length + 1;
+			while (value < line_end && (*value == ' ' || *value == '\t'))
+				value++;
+			const char *last = line_end;
+			while (last > value && (last[-1] == '\r' || last[-1] == ' '))
+				last--;
+			*ret_value = (struct text){value, (size_t)(last - value)};
+			return true;
+		}
+		at = line_end + 1;
+	}
+	return false;
+}
+
+void http_client_response_done(struct http_client_response *response)
+{
+	buffer_done(&response->headers);
+	buffer_done(&response->body);
+}

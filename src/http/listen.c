@@ -1,0 +1,104 @@
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/server_internal.h"
+
+enum { LISTEN_BACKLOG = 4096, HOST_BYTES_MAX = 256 };
+
+/* "[::1]:8080", "127.0.0.1:8080", ":8080" */
+static bool split_address(const char *address, char host[HOST_BYTES_MAX], char port[8])
+{
+	const char *colon = strrchr(address, ':');
+	if (!colon || strlen(colon + 1) > 5 || colon[1] == '\0' ||
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
+		return false;
+
+	size_t length = (size_t)(colon - address);
+	if (length > 0 && address[0] == '[') {
+		if (address[length - 1] != ']')
+			return false;
+		address++;
+		length -= 2;
+	} else if (memchr(address, ':', length)) {
+		return false;
+	}
+	if (length >= HOST_BYTES_MAX)
+		return false;
+	memcpy(host, address, length);
+	host[length] = '\0';
+	strcpy(port, colon + 1);
+	return true;
+}
+
+static int bind_to(const struct addrinfo *info)
+{
+	int one  = 1;
+	int zero = 0;
+	int fd   = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (info->ai_family == AF_INET6) /* "[::]:8080" takes IPv4 as well */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+	if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
+		return fd;
+	int why = errno;
+	close(fd);
+	errno = why;
+	return -1;
+}
+
+static void describe_bound(struct http_server *server)
+{
+	struct sockaddr_storage bound;
+	socklen_t               length = sizeof bound;
+	char                    host[INET6_ADDRSTRLEN];
+
+	getsockname(server->listen_fd, (struct sockaddr *)&bound, &length);
+	if (bound.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&bound;
+		inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
+		server->port = ntohs(six->sin6_port);
+		snprintf(server->address, sizeof server->address, "[%s]:%u", host, server->port);
+	} else {
+		const struct sockaddr_in *four = (const struct sockaddr_in *)&bound;
+		inet_ntop(AF_INET, &four->sin_addr, host, sizeof host);
+		server->port = ntohs(four->sin_port);
+		snprintf(server->address, sizeof server->address, "%s:%u", host, server->port);
+	}
+}
+
+enum status http_listen(struct http_server *server, const char *address, struct error *err)
+{
+	char             host[HOST_BYTES_MAX];
+	char             port[8];
+	struct addrinfo *found = NULL;
+	struct addrinfo  hints = {
+		 .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+
+	if (!split_address(address, host, port))
+		return error_set_field(err, STATUS_INVALID, "listen",
+		                       "\"%s\" is not an address such as 127.0.0.1:8080", address);
+	int result = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
+	if (result != 0)
+		return error_set_field(err, STATUS_INVALID, "listen", "cannot resolve \"%s\": %s",
+		                       host, gai_strerror(result));
+
+	int why           = 0;
+	server->listen_fd = -1;
+	for (struct addrinfo *at = found; at && server->listen_fd < 0; at = at->ai_next) {
+		server->listen_fd = bind_to(at);
+		why               = errno;
+	}
+	freeaddrinfo(found);
+	if (server->listen_fd < 0)
+		return error_set_errno(err, STATUS_IO, why, "cannot listen on %s", address);
+	describe_bound(server);
+	return STATUS_OK;
+}

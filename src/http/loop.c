@@ -1,0 +1,411 @@
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "http/server_internal.h"
+
+enum { STOP_STEP_MS = 20 }; /* how often a stopping loop looks at what is left */
+
+_Thread_local struct http_loop *http_loop_current;
+
+/* ---- Posted work ----
+ * A stack that is taken whole: pushing is one compare-and-swap. Whether the loop must be woken is
+ * decided by `asleep`: the loop sets it, then looks at the stack once more; a poster pushes, then
+ * looks at it. With both in sequential consistency one of the two sees the other. */
+
+void http_loop_post(struct http_loop *loop, struct http_post *post)
+{
+	struct http_post *head = atomic_load_explicit(&loop->posted, memory_order_relaxed);
+	do {
+		post->next = head;
+	} while (!atomic_compare_exchange_weak(&loop->posted, &head, post));
+
+	if (atomic_load(&loop->asleep) && atomic_exchange(&loop->asleep, false)) {
+		uint64_t one = 1;
+		ssize_t  written;
+		do {
+			written = write(loop->wake_fd, &one, sizeof one);
+		} while (written < 0 && errno == EINTR);
+	}
+}
+
+static void run_posted(struct http_loop *loop)
+{
+	if (!atomic_load_explicit(&loop->posted, memory_order_relaxed))
+		return;
+	struct http_post *newest = atomic_exchange(&loop->posted, NULL);
+	struct http_post *oldest = NULL;
+	while (newest) {
+		struct http_post *next = newest->next;
+		newest->next           = oldest;
+		oldest                 = newest;
+		newest                 = next;
+	}
+	while (oldest) {
+		struct http_post *post = oldest;
+		oldest                 = post->next;
+		post->run(loop, post);
+	}
+}
+
+/* ---- Watches ---- */
+
+static void control(struct http_loop *loop, int operation, int fd, uint32_t events, void *pointer)
+{
+	struct epoll_event event = {.events = events, .data.ptr = pointer};
+	int                result = epoll_ctl(loop->epoll_fd, operation, fd, &event);
+	assert(result == 0);
+	(void)result;
+}
+
+void http_loop_watch(struct http_loop *loop, int fd, uint32_t events, struct http_watch *watch)
+{
+	control(loop, EPOLL_CTL_ADD, fd, events, watch);
+}
+
+void http_loop_rewatch(struct http_loop *loop, int fd, uint32_t events, struct http_watch *watch)
+{
+	control(loop, EPOLL_CTL_MOD, fd, events, watch);
+}
+
+void http_loop_unwatch(struct http_loop *loop, int fd)
+{
+	control(loop, EPOLL_CTL_DEL, fd, 0, NULL);
+}
+
+/* ---- Deadlines ---- */
+
+void http_deadline_clear(struct http_connection *connection)
+{
+	struct http_deadlines *in = connection->in;
+
+	if (!in)
+		return;
+	*(connection->older ? &connection->older->newer : &in->oldest) = connection->newer;
+	*(connection->newer ? &connection->newer->older : &in->newest) = connection->older;
+	connection->older = connection->newer = NULL;
+	connection->in                        = NULL;
+}
+
+void http_deadline_set(struct http_loop *loop, struct http_connection *connection,
+                       struct http_deadlines *deadlines)
+{
+	http_deadline_clear(connection);
+	connection->due_ms = loop->now_ms + deadlines->after_ms;
+	connection->in     = deadlines;
+	connection->older  = deadlines->newest;
+	*(deadlines->newest ? &deadlines->newest->newer : &deadlines->oldest) = connection;
+	deadlines->newest                                                     = connection;
+}
+
+/* Shut down, not closed: libmicrohttpd sees the end of the stream and cleans up by itself. */
+static void enforce(struct http_loop *loop, struct http_deadlines *deadlines)
+{
+	while (deadlines->oldest && deadlines->oldest->due_ms <= loop->now_ms) {
+		struct http_connection *connection = deadlines->oldest;
+		http_deadline_clear(connection);
+		shutdown(connection->fd, SHUT_RDWR);
+	}
+}
+
+static void connection_opened(struct http_loop *loop, struct MHD_Connection *mhd, void **context)
+{
+	struct http_connection *connection = calloc(1, sizeof *connection);
+	assert(connection);
+	const struct sockaddr *address =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+
+	connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	if (address->sa_family == AF_INET6) {
+		const struct in6_addr *six = &((const struct sockaddr_in6 *)address)->sin6_addr;
+		if (IN6_IS_ADDR_V4MAPPED(six))
+			inet_ntop(AF_INET, six->s6_addr + 12, connection->peer, INET6_ADDRSTRLEN);
+		else
+			inet_ntop(AF_INET6, six, connection->peer, INET6_ADDRSTRLEN);
+	} else {
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr,
+		          connection->peer, INET6_ADDRSTRLEN);
+	}
+	http_deadline_set(loop, connection, &loop->waiting);
+	http_count(&loop->connections, 1);
+	*context = connection;
+}
+
+static void connection_changed(void *cls, struct MHD_Connection *mhd, void **context,
+                               enum MHD_ConnectionNotificationCode code)
+{
+	struct http_loop *loop = cls;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		connection_opened(loop, mhd, context);
+		return;
+	}
+	http_deadline_clear(*context);
+	free(*context);
+	*context = NULL;
+	http_count(&loop->connections, -1);
+}
+
+/* ---- Stopping ---- */
+
+/* Connections between two requests: those that have sent something are left to be served. */
+static void close_waiting(struct http_loop *loop)
+{
+	struct http_connection *next;
+
+	for (struct http_connection *at = loop->waiting.oldest; at; at = next) {
+		char byte;
+		next = at->newer;
+		if (recv(at->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
+			continue;
+		http_deadline_clear(at);
+		shutdown(at->fd, SHUT_RDWR);
+	}
+}
+
+static void begin_to_stop(struct http_loop *loop, struct http_post *post)
+{
+	(void)post;
+	MHD_socket listening = MHD_quiesce_daemon(loop->daemon);
+	if (listening != MHD_INVALID_SOCKET)
+		close(listening);
+	loop->stopping    = true;
+	loop->stop_due_ms = loop->now_ms + loop->server->settings.stop_timeout_ms;
+	websockets_go_away(loop);
+}
+
+static void say_closed(struct http_loop *loop)
+{
+	struct http_server *server = loop->server;
+
+	if (loop->closed)
+		return;
+	loop->closed = true;
+	pthread_mutex_lock(&server->stop_lock);
+	server->loops_open--;
+	pthread_cond_signal(&server->stop_cond);
+	pthread_mutex_unlock(&server->stop_lock);
+}
+
+/* Time is up. Suspended requests keep what they point to until they are answered; only their
+ * sockets end here. */
+static void shut_down_all(struct http_loop *loop)
+{
+	websockets_abort(loop);
+	for (struct http_connection *at = loop->waiting.oldest; at; at = at->newer)
+		shutdown(at->fd, SHUT_RDWR);
+	for (struct http_request *at = loop->active; at; at = at->older)
+		if (!at->upgraded)
+			shutdown(at->connection->fd, SHUT_RDWR);
+}
+
+/* True when the loop has nothing more to do. */
+static bool stopped(struct http_loop *loop)
+{
+	if (!loop->stopping)
+		return false;
+	close_waiting(loop);
+	if (loop->now_ms >= loop->stop_due_ms) {
+		shut_down_all(loop);
+		say_closed(loop);
+	}
+	return atomic_load(&loop->connections) == 0;
+}
+
+/* ---- The loop ---- */
+
+static void earlier(int64_t *timeout_ms, int64_t left_ms)
+{
+	if (left_ms < 0)
+		left_ms = 0;
+	if (*timeout_ms < 0 || left_ms < *timeout_ms)
+		*timeout_ms = left_ms;
+}
+
+static int timeout_ms(struct http_loop *loop)
+{
+	MHD_UNSIGNED_LONG_LONG daemon_ms;
+	int64_t                timeout = -1;
+
+	if (MHD_get_timeout(loop->daemon, &daemon_ms) == MHD_YES)
+		earlier(&timeout, daemon_ms > 3600000 ? 3600000 : (int64_t)daemon_ms);
+	if (loop->waiting.oldest)
+		earlier(&timeout, loop->waiting.oldest->due_ms - loop->now_ms);
+	if (loop->receiving.oldest)
+		earlier(&timeout, loop->receiving.oldest->due_ms - loop->now_ms);
+	if (loop->sockets)
+		earlier(&timeout, loop->tick_due_ms - loop->now_ms);
+	if (loop->stopping)
+		earlier(&timeout, STOP_STEP_MS);
+	return (int)timeout;
+}
+
+static void wait_for_events(struct http_loop *loop)
+{
+	struct epoll_event events[HTTP_EVENTS_MAX];
+	int                timeout = timeout_ms(loop);
+
+	if (timeout != 0) {
+		atomic_store(&loop->asleep, true);
+		if (atomic_load(&loop->posted))
+			timeout = 0;
+	}
+	int count = epoll_wait(loop->epoll_fd, events, HTTP_EVENTS_MAX, timeout);
+	atomic_store(&loop->asleep, false);
+	loop->now_ms = clock_monotonic_ms();
+
+	for (int i = 0; i < count; i++) {
+		struct http_watch *watch = events[i].data.ptr;
+		if (watch == (void *)loop) {
+			uint64_t wakes;
+			if (read(loop->wake_fd, &wakes, sizeof wakes) < 0)
+				continue; /* somebody was faster than our read: fine */
+		} else if (watch) {
+			watch->ready(watch, events[i].events);
+		}
+	}
+}
+
+static void *run(void *argument)
+{
+	struct http_loop *loop = argument;
+
+	http_loop_current = loop;
+	while (!stopped(loop)) {
+		run_posted(loop);
+		MHD_run(loop->daemon);
+		enforce(loop, &loop->waiting);
+		enforce(loop, &loop->receiving);
+		if (loop->sockets && loop->now_ms >= loop->tick_due_ms) {
+			websockets_tick(loop);
+			loop->tick_due_ms = loop->now_ms + loop->tick_ms;
+		}
+		wait_for_events(loop);
+	}
+	run_posted(loop);
+	MHD_stop_daemon(loop->daemon);
+	loop->daemon = NULL;
+	say_closed(loop);
+	return NULL;
+}
+
+/* ---- Life ---- */
+
+/* Ours decodes (request.c): libmicrohttpd would do it before the path is split. */
+static size_t leave_escaped(void *cls, struct MHD_Connection *mhd, char *text)
+{
+	(void)cls;
+	(void)mhd;
+	return strlen(text);
+}
+
+static unsigned connections_of(const struct http_server *server)
+{
+	int64_t each = server->settings.connection_count_max / server->loop_count;
+	return each < 1 ? 1 : (unsigned)each;
+}
+
+static struct MHD_Daemon *start_daemon(struct http_loop *loop)
+{
+	const struct http_settings *settings = &loop->server->settings;
+	int                         fd       = fcntl(loop->server->listen_fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return NULL;
+	/* Half of the pool is read buffer, and the parsed headers need some of the other half. */
+	size_t pool_bytes = 2 * settings->header_bytes_max;
+
+	struct MHD_Daemon *daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0, NULL, NULL,
+		http_request_receive, loop, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, loop,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, loop,
+		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+		MHD_OPTION_CONNECTION_LIMIT, connections_of(loop->server),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_END);
+	if (!daemon)
+		close(fd);
+	return daemon;
+}
+
+static bool open_descriptors(struct http_loop *loop)
+{
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	loop->wake_fd  = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->epoll_fd < 0 || loop->wake_fd < 0)
+		return false;
+	loop->daemon = start_daemon(loop);
+	if (!loop->daemon)
+		return false;
+	/* Level-triggered: whatever libmicrohttpd left for its next turn wakes us again. */
+	int daemon_fd = MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	http_loop_watch(loop, daemon_fd, EPOLLIN, NULL);
+	http_loop_watch(loop, loop->wake_fd, EPOLLIN, (void *)loop);
+	return true;
+}
+
+enum status http_loop_start(struct http_loop *loop, struct http_server *server, unsigned index,
+                            struct error *err)
+{
+	const struct http_settings *settings = &server->settings;
+
+	*loop = (struct http_loop){
+		.server    = server,
+		.index     = index,
+		.epoll_fd  = -1,
+		.wake_fd   = -1,
+		.now_ms    = clock_monotonic_ms(),
+		.waiting   = {.after_ms = settings->idle_timeout_ms + settings->request_timeout_ms},
+		.receiving = {.after_ms = settings->request_timeout_ms},
+	};
+	/* Often enough for a ping interval that was set very low. */
+	loop->tick_ms = settings->websocket_ping_ms / 4 < HTTP_TICK_MS
+	                        ? settings->websocket_ping_ms / 4
+	                        : HTTP_TICK_MS;
+	trace_source_init(&loop->traces);
+	if (!open_descriptors(loop))
+		return error_set_errno(err, STATUS_IO, errno, "cannot start an HTTP loop");
+	int result = pthread_create(&loop->thread, NULL, run, loop);
+	if (result != 0)
+		return error_set_errno(err, STATUS_IO, result, "cannot start an HTTP thread");
+	loop->started = true;
+	return STATUS_OK;
+}
+
+void http_loop_stop(struct http_loop *loop)
+{
+	loop->stop.run = begin_to_stop;
+	if (loop->started)
+		http_loop_post(loop, &loop->stop);
+}
+
+void http_loop_join(struct http_loop *loop)
+{
+	if (!loop->started)
+		return;
+	pthread_join(loop->thread, NULL);
+	loop->started = false;
+}
+
+void http_loop_free(struct http_loop *loop)
+{
+	while (loop->idle) {
+		struct http_request *request = loop->idle;
+		loop->idle                   = request->newer;
+		arena_done(&request->arena);
+		free(request);
+	}
+	if (loop->daemon)
+		MHD_stop_daemon(loop->daemon);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	if (loop->wake_fd >= 0)
+		close(loop->wake_fd);
+}

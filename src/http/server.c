@@ -1,0 +1,175 @@
+#include "http/server.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "http/server_internal.h"
+
+static void default_error_body(void *user, unsigned http_status, const struct error *err,
+                               const char *trace_id, struct buffer *out)
+{
+	struct json_writer writer = json_writer_of(out);
+
+	(void)user;
+	(void)http_status;
+	json_begin_object(&writer);
+	json_add_key(&writer, TEXT("error"));
+	json_begin_object(&writer);
+	json_member_string(&writer, "code", text_of(status_code(err->status)));
+	json_member_string(&writer, "message", text_of(err->reason));
+	json_add_key(&writer, TEXT("details"));
+	json_begin_object(&writer);
+	if (err->field[0]) {
+		json_member_string(&writer, "field", text_of(err->field));
+		json_member_string(&writer, "reason", text_of(err->reason));
+	}
+	json_end_object(&writer);
+	json_member_instant(&writer, "timestamp", clock_wall_ms());
+	json_member_string(&writer, "traceId", text_of(trace_id));
+	json_end_object(&writer);
+	json_end_object(&writer);
+}
+
+static void copy_headers(struct http_server *server, const struct http_server_config *config)
+{
+	server->headers      = calloc(config->header_count + 1, sizeof *server->headers);
+	server->header_count = config->header_count;
+	assert(server->headers);
+	for (size_t i = 0; i < config->header_count; i++) {
+		const struct http_header *from = &config->headers[i];
+		struct http_header       *to   = &server->headers[i];
+		to->name  = text_of(strndup(from->name.data, from->name.length));
+		to->value = text_of(strndup(from->value.data, from->value.length));
+	}
+}
+
+/* Descriptors for all connections, as far as the hard limit lets us. */
+static void raise_descriptor_limit(const struct http_settings *settings)
+{
+	struct rlimit limit;
+	rlim_t        wanted = (rlim_t)settings->connection_count_max + 1024;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return; /* then connections wait where there is no descriptor */
+}
+
+static unsigned thread_count(const struct http_settings *settings)
+{
+	if (settings->threads > 0)
+		return (unsigned)settings->threads;
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	return processors < 1 ? 1 : (unsigned)processors;
+}
+
+static enum status start_loops(struct http_server *server, struct error *err)
+{
+	unsigned    count  = thread_count(&server->settings);
+	enum status status = STATUS_OK;
+
+	server->loops      = calloc(count, sizeof *server->loops);
+	server->loop_count = count;
+	assert(server->loops);
+	for (unsigned i = 0; i < count && status == STATUS_OK; i++) {
+		status = http_loop_start(&server->loops[i], server, i, err);
+		if (status != STATUS_OK)
+			server->loop_count = i + 1;
+		else
+			server->loops_open++;
+	}
+	return status;
+}
+
+enum status http_server_start(const struct http_server_config *config,
+                              struct http_server **ret_server, struct error *err)
+{
+	struct http_server *server = calloc(1, sizeof *server);
+	assert(server);
+
+	server->listen_fd       = -1;
+	server->settings        = *config->settings;
+	server->settings.listen = NULL; /* the caller's */
+	server->router          = config->router;
+	server->error_body      = config->error_body ? config->error_body : default_error_body;
+	server->before_answer   = config->before_answer;
+	server->user            = config->user;
+	pthread_mutex_init(&server->stop_lock, NULL);
+	pthread_cond_init(&server->stop_cond, NULL);
+	copy_headers(server, config);
+	raise_descriptor_limit(&server->settings);
+
+	enum status status = http_listen(server, config->settings->listen, err);
+	if (status == STATUS_OK)
+		status = start_loops(server, err);
+	if (status != STATUS_OK) {
+		http_server_free(server);
+		return status;
+	}
+	*ret_server = server;
+	return STATUS_OK;
+}
+
+unsigned http_server_port(const struct http_server *server) { return server->port; }
+
+const char *http_server_address(const struct http_server *server) { return server->address; }
+
+void http_server_stop(struct http_server *server)
+{
+	assert(!http_loop_current || http_loop_current->server != server);
+
+	if (server->stopped)
+		return;
+	server->stopped = true;
+	for (unsigned i = 0; i < server->loop_count; i++)
+		http_loop_stop(&server->loops[i]);
+	if (server->listen_fd >= 0)
+		close(server->listen_fd);
+	server->listen_fd = -1;
+	pthread_mutex_lock(&server->stop_lock);
+	while (server->loops_open > 0)
+		pthread_cond_wait(&server->stop_cond, &server->stop_lock);
+	pthread_mutex_unlock(&server->stop_lock);
+}
+
+void http_server_free(struct http_server *server)
+{
+	if (!server)
+		return;
+	http_server_stop(server);
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		http_loop_join(&server->loops[i]);
+		http_loop_free(&server->loops[i]);
+	}
+	free(server->loops);
+	for (size_t i = 0; i < server->header_count; i++) {
+		free((char *)server->headers[i].name.data);
+		free((char *)server->headers[i].value.data);
+	}
+	free(server->headers);
+	pthread_mutex_destroy(&server->stop_lock);
+	pthread_cond_destroy(&server->stop_cond);
+	free(server);
+}
+
+struct http_server_counts http_server_counts(const struct http_server *server)
+{
+	struct http_server_counts counts = {0};
+
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		struct http_loop *loop = &server->loops[i];
+		counts.connections += atomic_load_explicit(&loop->connections, memory_order_relaxed);
+		counts.websockets += atomic_load_explicit(&loop->sockets_count, memory_order_relaxed);
+		counts.requests += atomic_load_explicit(&loop->requests, memory_order_relaxed);
+		counts.suspended += atomic_load_explicit(&loop->suspended, memory_order_relaxed);
+		counts.bodies_bytes += atomic_load_explicit(&loop->bodies_bytes, memory_order_relaxed);
+		counts.websocket_dropped +=
+			atomic_load_explicit(&loop->socket_dropped, memory_order_relaxed);
+	}
+	return counts;
+}

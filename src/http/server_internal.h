@@ -1,0 +1,255 @@
+#ifndef SONNIM_HTTP_SERVER_INTERNAL_H
+#define SONNIM_HTTP_SERVER_INTERNAL_H
+
+/* What the server's files share:
+ *
+ *   server.c   start, stop, the loops' life          request.c  from bytes to a handler
+ *   loop.c     epoll, posted work, deadlines         answer.c   from an answer to bytes
+ *   listen.c   addresses and sockets                 websocket.c
+ *
+ * Everything here belongs to one loop thread unless it says otherwise. */
+
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "http/router.h"
+#include "http/server.h"
+#include "http/trace.h"
+
+struct http_loop;
+struct websocket;
+
+enum {
+	/* A body that nobody will read (too large, unknown path) is read and dropped up to so much,
+	 * because a client that is still sending would lose the answer with its connection. */
+	HTTP_DRAIN_BYTES_MAX = 16 << 20,
+	/* Bodies up to this size are allocated when they begin, larger ones as they come in. */
+	HTTP_BODY_EAGER_BYTES = 256 << 10,
+	/* Bodies beyond this size count against bodies_bytes_max. */
+	HTTP_BODY_COUNTED_BYTES = 64 << 10,
+	HTTP_HEADER_COUNT_MAX = 100,
+	HTTP_QUERY_COUNT_MAX  = 100,
+	HTTP_IDLE_REQUESTS_MAX = 256, /* kept by a loop for reuse */
+	HTTP_EVENTS_MAX        = 256,
+	HTTP_TICK_MS           = 1000, /* how often WebSockets are looked at */
+};
+
+/* ---- Work posted to a loop, from any thread ---- */
+
+struct http_post {
+	struct http_post *next;
+	void (*run)(struct http_loop *loop, struct http_post *post);
+};
+
+/* A node may be posted again once its `run` was called. Wakes the loop if it sleeps. */
+void http_loop_post(struct http_loop *loop, struct http_post *post);
+
+/* ---- Descriptors in a loop's own epoll ---- */
+
+struct http_watch {
+	void (*ready)(struct http_watch *watch, uint32_t events);
+};
+
+void http_loop_watch(struct http_loop *loop, int fd, uint32_t events, struct http_watch *watch);
+void http_loop_rewatch(struct http_loop *loop, int fd, uint32_t events, struct http_watch *watch);
+void http_loop_unwatch(struct http_loop *loop, int fd);
+
+/* ---- Connections and their deadlines ---- */
+
+/* Connections in the order of their deadlines: all in a list were given the same time. */
+struct http_deadlines {
+	struct http_connection *oldest;
+	struct http_connection *newest;
+	int64_t                 after_ms;
+};
+
+struct http_connection {
+	struct http_connection *older;
+	struct http_connection *newer;
+	struct http_deadlines  *in; /* NULL: no deadline */
+	int64_t                 due_ms;
+	int                     fd;
+	char                    peer[INET6_ADDRSTRLEN];
+};
+
+void http_deadline_set(struct http_loop *loop, struct http_connection *connection,
+                       struct http_deadlines *deadlines);
+void http_deadline_clear(struct http_connection *connection);
+
+/* ---- Loops ---- */
+
+struct http_loop {
+	struct http_server *server;
+	unsigned            index;
+	pthread_t           thread;
+	bool                started;
+	struct MHD_Daemon  *daemon;
+	int                 epoll_fd;
+	int                 wake_fd;
+	int64_t             now_ms; /* monotonic, of this turn */
+
+	_Atomic(struct http_post *) posted; /* newest first */
+	atomic_bool                 asleep;
+
+	struct http_deadlines waiting;   /* for the next request's headers */
+	struct http_deadlines receiving; /* a request's body */
+
+	struct http_request *active;     /* all with a connection, doubly linked */
+	struct http_request *idle;       /* for reuse, singly linked by `newer` */
+	unsigned             idle_count;
+	struct websocket    *sockets;    /* doubly linked */
+	int64_t              tick_ms;
+	int64_t              tick_due_ms;
+	struct trace_source  traces;
+
+	bool    stopping;
+	bool    closed; /* nothing comes in or goes out any more; suspended requests may be left */
+	int64_t stop_due_ms;
+	struct http_post stop;
+
+	/* Written by the loop, read by anybody. */
+	atomic_uint_fast64_t connections;
+	atomic_uint_fast64_t sockets_count;
+	atomic_uint_fast64_t requests;
+	atomic_uint_fast64_t bodies_bytes;
+	atomic_uint_fast64_t socket_dropped; /* any thread */
+	atomic_uint_fast64_t suspended;
+};
+
+/* Single writer: no locked instruction needed. */
+static inline void http_count(atomic_uint_fast64_t *counter, int64_t by)
+{
+	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+	atomic_store_explicit(counter, value + (uint64_t)by, memory_order_relaxed);
+}
+
+struct http_server {
+	struct http_settings      settings;
+	const struct http_router *router;
+	struct http_header       *headers;
+	size_t                    header_count;
+	http_error_body_fn       *error_body;
+	http_before_answer_fn    *before_answer;
+	void                     *user;
+
+	int      listen_fd;
+	unsigned port;
+	char     address[INET6_ADDRSTRLEN + 16];
+
+	struct http_loop *loops;
+	unsigned          loop_count;
+	bool              stopped;
+	pthread_mutex_t   stop_lock;
+	pthread_cond_t    stop_cond;
+	unsigned          loops_open; /* under stop_lock */
+};
+
+enum status http_loop_start(struct http_loop *loop, struct http_server *server, unsigned index,
+                            struct error *err);
+void http_loop_stop(struct http_loop *loop); /* asks; `loops_open` tells when it is closed */
+void http_loop_join(struct http_loop *loop); /* waits for suspended requests */
+void http_loop_free(struct http_loop *loop);
+
+/* The loop whose thread this is; NULL elsewhere. */
+extern _Thread_local struct http_loop *http_loop_current;
+
+/* listen.c: binds `address` ("127.0.0.1:8080"); fills in what was bound. */
+enum status http_listen(struct http_server *server, const char *address, struct error *err);
+
+/* ---- Requests ---- */
+
+struct http_added_header {
+	struct http_added_header *next;
+	const char               *name;
+	const char               *value;
+};
+
+/* What the server itself has to say about a request instead of a handler. */
+struct http_refusal {
+	unsigned     http_status; /* 0: nothing */
+	struct error error;
+};
+
+struct http_request {
+	struct http_post        post; /* of the answer */
+	struct http_loop       *loop;
+	struct MHD_Connection  *mhd;
+	struct http_connection *connection;
+	struct http_request    *older; /* in loop->active */
+	struct http_request    *newer;
+	struct arena            arena;
+
+	/* What came in. */
+	struct text         method;
+	struct text         path;
+	struct http_header *headers;
+	size_t              header_count;
+	struct http_header *query;
+	size_t              query_count;
+	struct http_matched matched;
+	struct trace        trace;
+	int64_t             received_ns;
+	bool                http_1_1;
+	bool                gzip;
+	bool                chunked;
+	bool                expects_continue;
+	struct http_refusal refusal;
+
+	/* The body: in the arena, or of its own when large. */
+	char    *body;
+	size_t   body_length;
+	size_t   body_capacity; /* without the padding */
+	bool     body_owned;    /* free() it */
+	uint64_t body_counted;  /* bytes in loop->bodies_bytes */
+	uint64_t body_announced; /* Content-Length */
+	uint64_t body_dropped;
+
+	/* Where it is. `suspended` is written before the request leaves the loop's thread, all else
+	 * of the answer by whoever answers. */
+	bool suspended;
+	bool answered;
+	bool queued;   /* libmicrohttpd has the answer */
+	bool upgraded; /* a WebSocket from now on */
+
+	struct http_watch watch;
+	bool              watched;
+	http_cancel_fn   *gone;
+	void             *gone_user;
+
+	/* The answer. */
+	unsigned                   http_status;
+	const char                *content_type;
+	struct buffer              answer;
+	struct text                answer_static;
+	struct http_added_header  *added;
+	struct http_added_header **added_end;
+	struct websocket          *socket; /* it becomes one */
+};
+
+/* libmicrohttpd's callbacks. */
+enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, const char *url,
+                                     const char *method, const char *version,
+                                     const char *upload, size_t *upload_size, void **con_cls);
+void http_request_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
+                            enum MHD_RequestTerminationCode code);
+
+void http_request_free(struct http_request *request);
+
+/* Ends the request's part in the conversation: hands the answer to libmicrohttpd. */
+void http_answer_send(struct http_request *request);
+/* What http_respond() does once the answer's fields are filled in. */
+void http_answer_ready(struct http_request *request, unsigned http_status);
+/* The answer is a refusal: in the handler's place. */
+void http_answer_refuse(struct http_request *request);
+
+/* ---- WebSockets ---- */
+
+struct MHD_Response *websocket_response(struct websocket *socket);
+void websocket_never_opened(struct websocket *socket); /* the client was gone before */
+void websockets_tick(struct http_loop *loop);
+void websockets_go_away(struct http_loop *loop); /* 1001 to all */
+void websockets_abort(struct http_loop *loop);
+
+#endif
