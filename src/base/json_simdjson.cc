@@ -33,7 +33,7 @@ struct json_simdjson {
 			wanted *= 2;
 		if (wanted > simdjson::SIMDJSON_MAXSIZE_BYTES)
 			return simdjson::CAPACITY;
-		simdjson::error_code error = parser.allocate(wanted, DEPTH_MAX + 1);
+		simdjson::error_code error = parser.allocate(wanted, DEPTH_MAX);
 		if (!error)
 			error = document.allocate(wanted);
 		capacity = error ? 0 : wanted;

@@ -1,0 +1,46 @@
+#include "base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+static void texts_are_equal_by_their_bytes_also_when_empty(void **state)
+{
+	(void)state;
+	assert_true(text_equal(TEXT("a\0b"), (struct text){"a\0b", 3}));
+	assert_false(text_equal(TEXT("a\0b"), TEXT("a\0c")));
+	assert_false(text_equal(TEXT("a"), TEXT("ab")));
+	assert_true(text_equal((struct text){NULL, 0}, TEXT("")));
+}
+
+static void texts_are_ordered_by_unsigned_bytes_then_length(void **state)
+{
+	(void)state;
+	assert_true(text_compare(TEXT("a"), TEXT("b")) < 0);
+	assert_true(text_compare(TEXT("z"), TEXT("제")) < 0);
+	assert_true(text_compare(TEXT("ab"), TEXT("a")) > 0);
+	assert_true(text_compare((struct text){NULL, 0}, TEXT("a")) < 0);
+	assert_int_equal(text_compare(TEXT("ab"), TEXT("ab")), 0);
+}
+
+static void begin_and_end_of_a_text_are_found(void **state)
+{
+	(void)state;
+	assert_true(text_starts_with(TEXT("abc"), TEXT("ab")));
+	assert_false(text_starts_with(TEXT("ab"), TEXT("abc")));
+	assert_true(text_ends_with(TEXT("abc"), TEXT("bc")));
+	assert_false(text_ends_with(TEXT("abc"), TEXT("ab")));
+	assert_true(text_starts_with(TEXT("abc"), TEXT("")));
+	assert_true(text_ends_with((struct text){NULL, 0}, TEXT("")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(texts_are_equal_by_their_bytes_also_when_empty),
+		cmocka_unit_test(texts_are_ordered_by_unsigned_bytes_then_length),
+		cmocka_unit_test(begin_and_end_of_a_text_are_found),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
