@@ -11,7 +11,8 @@ import sys
 
 CMOCKA_PASSED = re.compile(r"^\[ +OK \] ", re.MULTILINE)
 CMOCKA_FAILED = re.compile(r"^\[ +(?:FAILED|ERROR) +\] (?!--)(?!\d+ test)\S+", re.MULTILINE)
-CMOCKA_LISTED = re.compile(r"^\[ +FAILED +\] \d+ test\(s\), listed below:.*", re.MULTILINE | re.DOTALL)
+CMOCKA_LISTED = re.compile(r"^\[ +FAILED +\] \d+ test\(s\), listed below:.*",
+                           re.MULTILINE | re.DOTALL)
 TAP_PASSED = re.compile(r"^ok \d+", re.MULTILINE)
 TAP_FAILED = re.compile(r"^not ok \d+", re.MULTILINE)
 OWN_COUNT = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
