@@ -1,9 +1,9 @@
 #ifndef SONNIM_MODEL_EVALUATE_H
 #define SONNIM_MODEL_EVALUATE_H
 
-/* Tests against values: the meaning of rules 15 to 17 in one place, for live segments, backfills and
- * queries alike. A test is compiled once (paths hashed, lists sorted) and evaluated often; evaluation
- * never allocates.
+/* Tests against values: the meaning of rules 15 to 17 in one place, for live segments, backfills
+ * and queries alike. A test is compiled once (paths hashed, lists sorted) and evaluated often;
+ * evaluation never allocates.
  *
  * Relative time tests make an answer change by time alone: evaluate_*_next_ms tells when. Only
  * strings in the form of rule 7 are times. */
@@ -16,12 +16,13 @@ struct compiled_where; /* lives in the arena it was compiled in */
 /* Compiles; NULL where compiles to NULL, which holds for every event. */
 struct compiled_where *evaluate_compile_where(const struct expr_where *where, struct arena *arena);
 
-/* Whether an event with these lists passes at `now_ms`. A name that begins with "context." is looked
- * up in `context` (without the prefix) when `properties` does not have it. */
+/* Whether an event with these lists passes at `now_ms`. A name that begins with "context." is
+ * looked up in `context` (without the prefix) when `properties` does not have it. */
 bool evaluate_where(const struct compiled_where *where, struct text properties, struct text context,
                     int64_t now_ms);
 
-/* The first instant after `now_ms` at which some relative test of it may change; INSTANT_MS_NEVER. */
+/* The first instant after `now_ms` at which some relative test of it may change, else
+ * INSTANT_MS_NEVER. */
 int64_t evaluate_where_next_ms(const struct compiled_where *where, struct text properties,
                                struct text context, int64_t now_ms);
 
@@ -33,10 +34,15 @@ int64_t evaluate_test_next_ms(const struct expr_test *test, const struct value *
                               int64_t now_ms);
 
 /* The amount that an aggregate takes from an event: "$amount" is the first number among revenue,
- * amount, total, value. False: no usable one (missing, no number, beyond the limit of decimals). */
+ * amount, total, value (a `where` may test it too). False: no usable one (missing, no number,
+ * beyond the limit of decimals). */
+enum { AMOUNT_NAME_COUNT = 4 };
 struct amount_path {
 	bool              built_in;
+	bool              in_context; /* the name begins with "context." */
 	struct value_path path;
+	struct value_path context_path;                   /* without the prefix */
+	uint32_t          name_hashes[AMOUNT_NAME_COUNT]; /* of revenue, amount, total, value */
 };
 void amount_path_init(struct amount_path *path, struct text property, struct arena *arena);
 bool evaluate_amount(const struct amount_path *path, struct text properties, struct text context,

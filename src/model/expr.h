@@ -15,8 +15,8 @@
  *   EVENT   TRAIT     NOT ── SEGMENT
  *     └ where: TEST
  *
- * Trees are allocated from an arena and never changed afterwards. Parsing checks everything that can
- * be checked without knowing other segments: forms, names of fields, types, operators of each
+ * Trees are allocated from an arena and never changed afterwards. Parsing checks everything that
+ * can be checked without knowing other segments: forms, names of fields, types, operators of each
  * aggregate, limits; `error.field` is the place ("expression.and[0].where.value"). */
 
 #include <stdbool.h>
@@ -30,11 +30,12 @@
 #include "base/text.h"
 
 enum {
-	EXPR_DEPTH_MAX      = 32,
+	EXPR_DEPTH_MAX      = 32,  /* and, or, not above a leaf or, with its event's, above a test */
 	EXPR_LEAVES_MAX     = 256, /* event, trait and segment leaves and tests of `where` together */
 	EXPR_LIST_MAX       = 1000,
-	EXPR_NAME_BYTES_MAX = 256, /* of events, properties, traits, segment keys */
-	EXPR_TEXT_BYTES_MAX = 1024, /* of a string value */
+	EXPR_NAME_BYTES_MAX = 256,        /* of events, properties, traits, segment keys */
+	EXPR_TEXT_BYTES_MAX = 1024,       /* of a string value */
+	EXPR_BYTES_MAX      = 256 * 1024, /* of the whole, written as JSON: it must fit into a record */
 };
 
 enum expr_op {
@@ -85,10 +86,11 @@ struct expr_scalar {
 /* op and what it compares with: of a property, a trait or an aggregate. */
 struct expr_test {
 	enum expr_op        op;
-	unsigned            value_count; /* 0: exists, absent and time tests; 1; or a list */
-	struct expr_scalar *values;      /* of a list: as written */
-	int64_t             duration_ms; /* within_last, within_next */
-	int64_t             instant_ms;  /* before, after */
+	unsigned            value_count;  /* 0: exists, absent and time tests; 1; or a list */
+	struct expr_scalar *values;       /* of a list: as written */
+	bool                sorted;       /* the list is a copy that evaluate_sort_test() made */
+	int64_t             duration_ms;  /* within_last, within_next */
+	int64_t             instant_ms;   /* before, after */
 	struct text         instant_text; /* as written */
 };
 
@@ -102,7 +104,7 @@ struct expr_where {
 };
 
 struct expr_event {
-	struct text         name; /* "*": any event */
+	struct text         name;  /* "*": any event */
 	struct expr_where  *where; /* NULL: none */
 	enum expr_aggregate aggregate;
 	struct text         property;  /* empty: none; "$amount" is built in */
@@ -127,25 +129,28 @@ struct expr {
 		} trait;
 		struct {
 			struct text reference; /* id or key, as written */
+			struct text place;     /* of the reference, where the tree does not tell
+			                        * (rules): "dependencies[1].independentSegmentId" */
 			uint32_t    number;    /* set by expr_resolve(); 0 before */
 		} segment;
 	};
 };
 
 /* Reads and checks. `field` is what the place of a mistake begins with ("expression"). Leaves and
- * aggregates that are part of the language but not evaluated here yet are STATUS_UNSUPPORTED, by name. */
+ * aggregates that are part of the language but not evaluated here yet are STATUS_UNSUPPORTED, by
+ * name. */
 MUST_USE enum status expr_parse_json(struct json value, const char *field, struct arena *arena,
                                      struct expr **ret_expr, struct error *err);
 
 /* Names every segment leaf by number. `resolve` answers a reference's number, or 0 when there is no
  * such segment (then STATUS_INVALID with the place). */
-typedef uint32_t expr_resolve_fn(void *context, struct text reference);
+typedef uint32_t     expr_resolve_fn(void *context, struct text reference);
 MUST_USE enum status expr_resolve(struct expr *expr, const char *field, expr_resolve_fn *resolve,
                                   void *context, struct error *err);
 
 /* Calls `visit` for every segment leaf, or every leaf, depth first, in order. */
 typedef void expr_visit_fn(void *context, const struct expr *leaf);
-void expr_visit_leaves(const struct expr *expr, expr_visit_fn *visit, void *context);
+void         expr_visit_leaves(const struct expr *expr, expr_visit_fn *visit, void *context);
 
 /* Whether it has a segment leaf. */
 bool expr_is_derived(const struct expr *expr);

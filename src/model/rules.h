@@ -15,11 +15,19 @@
 MUST_USE enum status rules_parse(struct json body, struct arena *arena, struct expr **ret_expr,
                                  struct error *err);
 
+/* Of a body with `logicalExpression` and `dependencies`: that the one names exactly the segments
+ * that the other lists. Each may say id or key, so this needs `expr` resolved, and the same `resolve`.
+ * STATUS_OK for every other body. */
+MUST_USE enum status rules_check_dependencies(struct json body, const struct expr *expr,
+                                              expr_resolve_fn *resolve, void *context,
+                                              struct error *err);
+
 /* Writes what rules_parse would read back as the same expression: the members "rules" (or null),
  * "logicalExpression" (or null) and "dependencies" (an array) into an open object. `definition` is
  * the body as stored: ids, createdAt and inactive rules are kept from there; for an expression that
  * was written as such they are derived where it has such a form. Ids are made from `segment_id`
- * and the index, so that they stay the same. `resolve_name` gives a segment's id for a reference. */
+ * and the index, so that they stay the same. `segment_id_of` gives a segment's id for a
+ * reference. */
 struct rules_context {
 	struct text segment_id;
 	int64_t     created_ms;

@@ -1,0 +1,107 @@
+#include "model/expr.h"
+
+#include <assert.h>
+
+#include "model/expr_internal.h"
+
+const char *expr_aggregate_name(enum expr_aggregate aggregate)
+{
+	static const char *const names[EXPR_AGGREGATE_COUNT] = {
+		[EXPR_COUNT]            = "count",
+		[EXPR_SUM]              = "sum",
+		[EXPR_AVG]              = "avg",
+		[EXPR_MIN]              = "min",
+		[EXPR_MAX]              = "max",
+		[EXPR_DISTINCT]         = "distinct",
+		[EXPR_FIRST]            = "first",
+		[EXPR_LAST]             = "last",
+		[EXPR_DAYS_SINCE_LAST]  = "days_since_last",
+		[EXPR_DAYS_SINCE_FIRST] = "days_since_first",
+	};
+	assert(aggregate < EXPR_AGGREGATE_COUNT);
+	return names[aggregate];
+}
+
+static bool is_leaf(const struct expr *expr)
+{
+	return expr->kind == EXPR_EVENT || expr->kind == EXPR_TRAIT || expr->kind == EXPR_SEGMENT;
+}
+
+void expr_visit_leaves(const struct expr *expr, expr_visit_fn *visit, void *context)
+{
+	if (is_leaf(expr))
+		visit(context, expr);
+	for (unsigned i = 0; i < expr->count; i++)
+		expr_visit_leaves(expr->operands[i], visit, context);
+}
+
+bool expr_is_derived(const struct expr *expr)
+{
+	for (unsigned i = 0; i < expr->count; i++)
+		if (expr_is_derived(expr->operands[i]))
+			return true;
+	return expr->kind == EXPR_SEGMENT;
+}
+
+bool expr_test_is_relative(const struct expr_test *test)
+{
+	return test->op == EXPR_WITHIN_LAST || test->op == EXPR_WITHIN_NEXT;
+}
+
+bool expr_where_is_relative(const struct expr_where *where)
+{
+	if (where == NULL)
+		return false;
+	if (where->kind == EXPR_WHERE_TEST)
+		return expr_test_is_relative(&where->test);
+	for (unsigned i = 0; i < where->count; i++)
+		if (expr_where_is_relative(where->operands[i]))
+			return true;
+	return false;
+}
+
+struct resolver {
+	expr_resolve_fn *resolve;
+	void            *context;
+	struct error    *err;
+};
+
+static enum status refuse_reference(struct resolver *resolver, const struct expr *leaf,
+                                    const struct expr_place *place)
+{
+	struct expr_parser parser  = {.err = resolver->err};
+	struct expr_place  own     = {NULL, leaf->segment.place, -1};
+	bool               has_own = leaf->segment.place.length > 0;
+	return expr_refuse(&parser, STATUS_INVALID, has_own ? &own : place, has_own ? NULL : "segment",
+	                   "there is no segment \"%.*s\"", TEXT_FORMAT(leaf->segment.reference));
+}
+
+static enum status resolve(struct resolver *resolver, struct expr *expr,
+                           const struct expr_place *place)
+{
+	if (expr->kind == EXPR_SEGMENT) {
+		uint32_t number = resolver->resolve(resolver->context, expr->segment.reference);
+		if (number == 0)
+			return refuse_reference(resolver, expr, place);
+		expr->segment.number = number;
+	}
+
+	struct text name = expr->kind == EXPR_AND  ? TEXT("and")
+	                   : expr->kind == EXPR_OR ? TEXT("or")
+	                                           : TEXT("not");
+	for (unsigned i = 0; i < expr->count; i++) {
+		struct expr_place operand = {place, name, expr->kind == EXPR_NOT ? -1 : (int64_t)i};
+		enum status       status  = resolve(resolver, expr->operands[i], &operand);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+enum status expr_resolve(struct expr *expr, const char *field, expr_resolve_fn *resolve_reference,
+                         void *context, struct error *err)
+{
+	struct resolver   resolver = {resolve_reference, context, err};
+	struct expr_place root     = {NULL, text_of(field), -1};
+	return resolve(&resolver, expr, &root);
+}
