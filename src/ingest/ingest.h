@@ -14,7 +14,8 @@
  * and a sentence (see INGEST_CODES); the others are taken.
  *
  * Meaning (contracts.md: rules 7, 12, 20 to 25, "Collection", "Events"), where that leaves it open:
- *  - The size of a message is that of its JSON text without white space and needless escapes.
+ *  - The size of a message is that of its JSON text, or, where that is less, of the same without white
+ *    space and with escapes counted as the characters they stand for; a batch's `context` included.
  *  - TOO_OLD holds for every call, by the log time at which the request came.
  *  - `originalTimestamp` counts where `timestamp` is absent. JSON null is absent everywhere.
  *  - A batch's own `context` fills what a message's context does not have (top-level fields).
@@ -48,37 +49,41 @@ enum {
 	INGEST_MESSAGE_ID_BYTES_MAX = 256,
 };
 
-/* Why one message was rejected: enum value, code, sentence. */
+/* Why one message was rejected: INGEST_…, code for the outside, sentence. */
 #define INGEST_CODES(X)                                                                            \
-	X(INVALID_MESSAGE, "the message is not a JSON object")                                     \
-	X(UNKNOWN_TYPE, "type is none of track, identify, page, screen, group, alias")             \
-	X(UNKNOWN_EVENT_TYPE, "eventType is none of clicks, installs, orders, addToCart")          \
-	X(MISSING_ID, "neither userId nor anonymousId is given")                                   \
-	X(MISSING_USER_ID, "userId is missing")                                                    \
-	X(MISSING_PREVIOUS_ID, "previousId is missing")                                            \
-	X(MISSING_GROUP_ID, "groupId is missing")                                                  \
-	X(MISSING_EVENT_NAME, "event is missing or not a string")                                  \
-	X(INVALID_ID, "an id is neither a string nor a number, or is longer than 1,024 bytes")     \
-	X(INVALID_MESSAGE_ID, "messageId is neither a string nor a number, or is longer than "     \
-	                      "256 bytes")                                                         \
-	X(INVALID_TIMESTAMP, "timestamp is not an RFC 3339 instant")                               \
-	X(INVALID_NUMBER, "a number is not finite as a double")                                    \
-	X(INVALID_FIELD, "properties, traits, attributes and context are objects, name and "       \
-	                 "category strings")                                                       \
-	X(TOO_OLD, "the event is older than events are kept")                                      \
-	X(TOO_DEEP, "arrays and objects are nested more than 64 deep")                             \
-	X(EVENT_TOO_LARGE, "the message is larger than 32 KB")                                     \
-	X(ALREADY_IDENTIFIED, "previousId is known as a userId: two users are never merged")
+	X(INVALID_MESSAGE, "INVALID_MESSAGE", "the message is not a JSON object")                  \
+	X(UNKNOWN_TYPE, "UNKNOWN_TYPE",                                                            \
+	  "type is none of track, identify, page, screen, group, alias")                           \
+	X(UNKNOWN_EVENT_TYPE, "UNKNOWN_EVENT_TYPE",                                                \
+	  "eventType is none of clicks, installs, orders, addToCart")                              \
+	X(MISSING_ID, "MISSING_ID", "neither userId nor anonymousId is given")                     \
+	X(MISSING_USER_ID, "MISSING_ID", "userId is missing")                                      \
+	X(MISSING_PREVIOUS_ID, "MISSING_ID", "previousId is missing")                              \
+	X(MISSING_GROUP_ID, "MISSING_ID", "groupId is missing")                                    \
+	X(MISSING_EVENT_NAME, "MISSING_EVENT_NAME", "event is missing or not a string")            \
+	X(INVALID_ID, "INVALID_ID",                                                                \
+	  "an id is neither a string nor a number, or is longer than 1,024 bytes")                 \
+	X(INVALID_MESSAGE_ID, "INVALID_MESSAGE_ID",                                                \
+	  "messageId is neither a string nor a number, or is longer than 256 bytes")               \
+	X(INVALID_TIMESTAMP, "INVALID_TIMESTAMP", "timestamp is not an RFC 3339 instant")          \
+	X(INVALID_NUMBER, "INVALID_NUMBER", "a number is not finite as a double")                  \
+	X(INVALID_FIELD, "INVALID_FIELD",                                                          \
+	  "properties, traits, attributes and context are objects, name and category strings")     \
+	X(TOO_OLD, "TOO_OLD", "the event is older than events are kept")                           \
+	X(TOO_DEEP, "TOO_DEEP", "arrays and objects are nested more than 64 deep")                 \
+	X(EVENT_TOO_LARGE, "EVENT_TOO_LARGE", "the message is larger than 32 KB")                  \
+	X(ALREADY_IDENTIFIED, "ALREADY_IDENTIFIED",                                                \
+	  "previousId is known as a userId: two users are never merged")
 
 enum ingest_code {
 	INGEST_ACCEPTED = 0,
-#define X(code, message) INGEST_##code,
+#define X(name, code, message) INGEST_##name,
 	INGEST_CODES(X)
 #undef X
 		INGEST_CODE_COUNT
 };
 
-/* The code for the outside; the four kinds of missing ids are one: "MISSING_ID". Static. */
+/* Static. */
 const char *ingest_code_name(enum ingest_code code);
 const char *ingest_code_message(enum ingest_code code);
 
@@ -114,7 +119,8 @@ enum ingest_kind {
 
 struct ingest_result {
 	/* OK: what was accepted is durable (also when that is nothing).
-	 * INVALID: the body has no messages where they belong; TOO_LARGE: too many. Not retriable.
+	 * INVALID: the body has no messages where they belong; TOO_LARGE: more than INGEST_MESSAGES_MAX,
+	 * or than the journal takes at once. Not retriable.
 	 * NO_SPACE, UNAVAILABLE, NO_MEMORY: nothing was accepted, the client shall retry.
 	 * FAILED: nothing more is taken until the server restarts; this may or may not be there. */
 	enum status         status;

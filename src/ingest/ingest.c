@@ -1,0 +1,393 @@
+#include "ingest/ingest.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/instant.h"
+#include "ingest/message.h"
+#include "ingest/persons.h"
+#include "ingest/runs.h"
+#include "ingest/submission.h"
+
+enum { MESSAGES_KEPT_MAX = 4096 }; /* memory for them, from one request to the next */
+
+struct ingest {
+	struct ingest_config config;
+};
+
+struct ingest_thread {
+	struct ingest      *ingest;
+	struct json_parser *parser;
+	struct json         root; /* of the parsed body; JSON_NONE: none */
+	size_t              body_length;
+	struct decoder      decoder;
+	struct persons      persons;
+	struct runs         runs;
+	struct buffer       scratch; /* what is sealed; bodies of records */
+	VECTOR(struct message) messages;
+	struct submission_pool pool;
+};
+
+/* ---- Codes ---- */
+
+const char *ingest_code_name(enum ingest_code code)
+{
+	static const char *const codes[INGEST_CODE_COUNT] = {
+		[INGEST_ACCEPTED] = "ACCEPTED",
+#define X(name, code, message) [INGEST_##name] = code,
+		INGEST_CODES(X)
+#undef X
+	};
+	assert(code < INGEST_CODE_COUNT);
+	return codes[code];
+}
+
+const char *ingest_code_message(enum ingest_code code)
+{
+	static const char *const messages[INGEST_CODE_COUNT] = {
+		[INGEST_ACCEPTED] = "accepted",
+#define X(name, code, message) [INGEST_##name] = message,
+		INGEST_CODES(X)
+#undef X
+	};
+	assert(code < INGEST_CODE_COUNT);
+	return messages[code];
+}
+
+/* ---- Life ---- */
+
+struct ingest *ingest_new(const struct ingest_config *config)
+{
+	assert(config->retention_ms == INSTANT_MS_NEVER ||
+	       (config->retention_ms > 0 && config->retention_ms % DAY_MS == 0));
+
+	struct ingest *ingest = calloc(1, sizeof *ingest);
+	if (ingest == NULL)
+		abort();
+	ingest->config = *config;
+	return ingest;
+}
+
+void ingest_free(struct ingest *ingest) { free(ingest); }
+
+struct ingest_thread *ingest_thread_new(struct ingest *ingest)
+{
+	struct ingest_thread *thread = calloc(1, sizeof *thread);
+	if (thread == NULL)
+		abort();
+	thread->ingest = ingest;
+	thread->parser = json_parser_new();
+	decoder_init(&thread->decoder);
+	persons_init(&thread->persons, ingest->config.vault);
+	runs_init(&thread->runs, ingest->config.partition_count);
+	submission_pool_init(&thread->pool);
+	return thread;
+}
+
+void ingest_thread_free(struct ingest_thread *thread)
+{
+	if (thread == NULL)
+		return;
+	submission_pool_done(&thread->pool);
+	runs_done(&thread->runs);
+	persons_done(&thread->persons);
+	decoder_done(&thread->decoder);
+	json_parser_free(thread->parser);
+	buffer_done(&thread->scratch);
+	VECTOR_DONE(&thread->messages);
+	free(thread);
+}
+
+/* ---- Body ---- */
+
+enum status ingest_parse(struct ingest_thread *thread, const char *padded_body, size_t length,
+                         struct error *err)
+{
+	assert(length <= INGEST_BODY_BYTES_MAX);
+
+	thread->root        = (struct json){0};
+	thread->body_length = length;
+	return json_parse(thread->parser, padded_body, length, &thread->root, err);
+}
+
+static struct json first_item(struct json array)
+{
+	struct json_iterator items = json_iterate(array);
+	return json_type(array) == JSON_ARRAY && json_next(&items) ? items.value : (struct json){0};
+}
+
+bool ingest_write_key(const struct ingest_thread *thread, struct text *ret_write_key)
+{
+	struct json key = json_get(thread->root, "writeKey");
+	if (json_type(key) != JSON_STRING)
+		key = json_get(first_item(json_get(thread->root, "batch")), "writeKey");
+	if (json_type(key) != JSON_STRING)
+		return false;
+	*ret_write_key = json_string(key);
+	return true;
+}
+
+/* Where the messages are: an array, or one object that is itself the message. */
+static enum status find_messages(enum ingest_kind kind, struct json root, struct json *ret_messages,
+                                 struct error *err)
+{
+	const char *member = kind == INGEST_BATCH ? "batch" : kind == INGEST_EVENTS ? "events" : NULL;
+	*ret_messages      = root;
+	if (kind == INGEST_EVENTS && json_type(root) == JSON_ARRAY)
+		return STATUS_OK;
+	if (json_type(root) != JSON_OBJECT)
+		return error_set(err, STATUS_INVALID, "the body is not a JSON object");
+	if (member == NULL)
+		return STATUS_OK;
+
+	struct json messages = json_get(root, member);
+	if (json_type(messages) == JSON_ARRAY) {
+		*ret_messages = messages;
+		return STATUS_OK;
+	}
+	if (kind == INGEST_BATCH && json_type(messages) == JSON_NONE &&
+	    json_type(json_get(root, "type")) != JSON_NONE)
+		return STATUS_OK;
+	return error_set_field(err, STATUS_INVALID, member, "%s must be an array", member);
+}
+
+/* False: all together take more than the journal takes at once. */
+static bool decode(struct ingest_thread *thread, struct submission *submission, struct json json,
+                   struct json next)
+{
+	VECTOR_RESERVE(&thread->messages, 1);
+	struct message  *message = &thread->messages.items[thread->messages.count];
+	uint32_t         index   = (uint32_t)thread->messages.count++;
+	enum ingest_code code    = decoder_message(&thread->decoder, json, next, index, message);
+	if (code != INGEST_ACCEPTED)
+		VECTOR_ADD(&submission->rejected, (struct ingest_rejection){index, code});
+	return decoder_bytes(&thread->decoder) <= JOURNAL_APPEND_BYTES_MAX;
+}
+
+static bool decode_all(struct ingest_thread *thread, struct submission *submission,
+                       struct json messages)
+{
+	if (thread->messages.capacity > MESSAGES_KEPT_MAX)
+		VECTOR_DONE(&thread->messages);
+	thread->messages.count = 0;
+	if (json_type(messages) == JSON_OBJECT)
+		return decode(thread, submission, messages, (struct json){0});
+
+	struct json          json  = {0};
+	struct json_iterator items = json_iterate(messages);
+	while (json_next(&items)) {
+		if (json_type(json) != JSON_NONE && !decode(thread, submission, json, items.value))
+			return false;
+		json = items.value;
+	}
+	return json_type(json) == JSON_NONE || decode(thread, submission, json, (struct json){0});
+}
+
+static enum status too_much(struct error *err)
+{
+	return error_set(err, STATUS_TOO_LARGE, "the events take more than %d MB in the journal",
+	                 JOURNAL_APPEND_BYTES_MAX >> 20);
+}
+
+static enum status take_messages(struct ingest_thread *thread, const struct ingest_request *request,
+                                 struct submission *submission, struct error *err)
+{
+	const struct ingest_config *config = &thread->ingest->config;
+	struct json                 messages;
+	enum status status = find_messages(request->kind, thread->root, &messages, err);
+	if (status != STATUS_OK)
+		return status;
+	if (json_type(messages) == JSON_ARRAY && json_count(messages) > INGEST_MESSAGES_MAX)
+		return error_set(err, STATUS_TOO_LARGE, "more than %d events in one request",
+		                 INGEST_MESSAGES_MAX);
+
+	decoder_begin(&thread->decoder, request->kind, thread->body_length,
+	              config->journal->ops->log_time_ms(config->journal), config->retention_ms);
+	if (request->kind == INGEST_BATCH && json_type(messages) == JSON_ARRAY)
+		decoder_share(&thread->decoder, thread->root);
+	return decode_all(thread, submission, messages) ? STATUS_OK : too_much(err);
+}
+
+/* ---- Records ---- */
+
+/* Seals what is personal; `scratch` holds it afterwards. */
+static enum status seal(struct ingest_thread *thread, const struct message *message,
+                        struct text *ret_sealed, struct error *err)
+{
+	buffer_clear(&thread->scratch);
+	*ret_sealed = TEXT("");
+	if (message->personal.length == 0)
+		return STATUS_OK;
+	struct text plain  = span_text(message->personal, &thread->decoder.personal);
+	enum status status = vault_seal(thread->ingest->config.vault, message->person,
+	                                RECORD_SEAL_PURPOSE, plain, &thread->scratch, err);
+	if (status == STATUS_OK)
+		*ret_sealed = buffer_text(&thread->scratch);
+	return status;
+}
+
+static enum record_kind kind_of(enum record_call call)
+{
+	switch (call) {
+	case CALL_TRACK:
+	case CALL_PAGE:
+	case CALL_SCREEN:
+		return RECORD_EVENT;
+	case CALL_ALIAS:
+		return RECORD_ALIAS;
+	default:
+		return RECORD_TRAITS;
+	}
+}
+
+static struct record record_of(const struct message *message, uint32_t source_number)
+{
+	return (struct record){
+		.kind          = kind_of(message->call),
+		.flags         = message->identified ? RECORD_IDENTIFIED : 0,
+		.slot          = message->person.slot,
+		.call          = message->call,
+		.source_number = source_number,
+		.timestamp_ms  = message->timestamp_ms,
+		.skew_ms       = message->skew_ms,
+		.name          = message->name,
+		.message_id    = message->message_id,
+	};
+}
+
+static void add_alias(struct ingest_thread *thread, const struct message *message,
+                      struct record *record)
+{
+	struct buffer *body = &thread->scratch;
+	buffer_clear(body);
+	buffer_add_u32(body, record->source_number);
+	buffer_add_i64(body, record->timestamp_ms);
+	buffer_add_i64(body, record->skew_ms);
+	buffer_add_sized(body, record->message_id);
+	record->body = buffer_text(body);
+	runs_add(&thread->runs, message->person.partition, record);
+}
+
+static void add_link(struct ingest_thread *thread, const struct message *message)
+{
+	struct buffer *body = &thread->scratch;
+	buffer_clear(body);
+	buffer_add_u32(body, message->before.partition);
+	buffer_add_u32(body, message->before.slot);
+	struct record record = {
+		.kind  = RECORD_LINK,
+		.flags = RECORD_IDENTIFIED,
+		.slot  = message->person.slot,
+		.body  = buffer_text(body),
+	};
+	runs_add(&thread->runs, message->person.partition, &record);
+}
+
+static enum status add_message(struct ingest_thread *thread, const struct message *message,
+                               uint32_t source_number, struct error *err)
+{
+	struct record record = record_of(message, source_number);
+	if (record.kind == RECORD_ALIAS) {
+		add_alias(thread, message, &record);
+	} else {
+		record.properties  = span_text(message->values, &thread->decoder.lists);
+		record.context     = span_text(message->context, &thread->decoder.lists);
+		enum status status = seal(thread, message, &record.sealed, err);
+		if (status != STATUS_OK)
+			return status;
+		runs_add(&thread->runs, message->person.partition, &record);
+	}
+	/* Behind the call's own traits: the profile that is merged only fills their gaps. */
+	if (message->links)
+		add_link(thread, message);
+	return STATUS_OK;
+}
+
+static enum status encode(struct ingest_thread *thread, uint32_t source_number,
+                          struct submission *submission, struct error *err)
+{
+	runs_begin(&thread->runs);
+	for (size_t i = 0; i < thread->messages.count; i++) {
+		const struct message *message = &thread->messages.items[i];
+		if (message->code != INGEST_ACCEPTED)
+			continue;
+		enum status status = add_message(thread, message, source_number, err);
+		if (status != STATUS_OK)
+			return status;
+		submission->accepted_count++;
+	}
+	runs_end(&thread->runs);
+	return thread->runs.bytes <= JOURNAL_APPEND_BYTES_MAX ? STATUS_OK : too_much(err);
+}
+
+/* ---- Submit ---- */
+
+static bool any_left(const struct ingest_thread *thread, const struct submission *submission)
+{
+	return thread->messages.count > submission->rejected.count;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct ingest_rejection *left = a, *right = b;
+	return (left->index > right->index) - (left->index < right->index);
+}
+
+/* Those that the vault knew better. */
+static void add_late_rejections(const struct ingest_thread *thread, struct submission *submission)
+{
+	size_t before = submission->rejected.count;
+	for (size_t i = 0; i < thread->messages.count; i++)
+		if (thread->messages.items[i].code == INGEST_ALREADY_IDENTIFIED)
+			VECTOR_ADD(&submission->rejected,
+			           (struct ingest_rejection){(uint32_t)i, INGEST_ALREADY_IDENTIFIED});
+	if (submission->rejected.count > before)
+		qsort(submission->rejected.items, submission->rejected.count,
+		      sizeof submission->rejected.items[0], by_index);
+}
+
+/* Everything up to the append; STATUS_OK with nothing in `runs` when all were rejected. */
+static enum status prepare(struct ingest_thread *thread, const struct ingest_request *request,
+                           struct submission *submission, struct error *err)
+{
+	const struct ingest_config *config = &thread->ingest->config;
+	enum status                 status = STATUS_OK;
+	if (config->admit != NULL)
+		status = config->admit(config->admit_context);
+	if (status != STATUS_OK)
+		return error_set(err, status, "no more events are taken at the moment");
+
+	status = take_messages(thread, request, submission, err);
+	runs_begin(&thread->runs);
+	if (status != STATUS_OK || !any_left(thread, submission))
+		return status;
+
+	status = persons_resolve(&thread->persons, thread->messages.items, thread->messages.count, err);
+	if (status != STATUS_OK)
+		return status;
+	add_late_rejections(thread, submission);
+	return encode(thread, request->source_number, submission, err);
+}
+
+void ingest_submit(struct ingest_thread *thread, const struct ingest_request *request)
+{
+	assert(json_type(thread->root) != JSON_NONE);
+
+	struct submission *submission = submission_take(&thread->pool);
+	submission->journal           = thread->ingest->config.journal;
+	submission->done              = request->done;
+	submission->context           = request->context;
+
+	struct error err;
+	enum status  status      = prepare(thread, request, submission, &err);
+	const struct runs *runs  = &thread->runs;
+	thread->root             = (struct json){0};
+	if (status != STATUS_OK || runs->batch_count == 0)
+		submission_finish(submission, status, 0, 0, &err);
+	else if (thread->persons.sequence == 0)
+		submission_append(submission, runs->batches, runs->batch_count);
+	else
+		submission_append_when_durable(submission, runs->batches, runs->batch_count,
+		                               thread->ingest->config.vault,
+		                               thread->persons.sequence);
+}

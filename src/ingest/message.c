@@ -1,0 +1,473 @@
+#include "ingest/message.h"
+
+#include <math.h>
+
+#include "base/instant.h"
+#include "ingest/envelope.h"
+#include "ingest/tape.h"
+#include "model/rules.h"
+
+enum { KEPT_BYTES_MAX = 1 << 20 }; /* of a buffer, from one request to the next */
+
+void decoder_init(struct decoder *decoder)
+{
+	*decoder = (struct decoder){0};
+	arena_init(&decoder->arena);
+	sift_init(&decoder->values, PERSONAL_IN_PROPERTIES);
+	sift_init(&decoder->context, PERSONAL_IN_CONTEXT);
+}
+
+void decoder_done(struct decoder *decoder)
+{
+	buffer_done(&decoder->lists);
+	buffer_done(&decoder->personal);
+	arena_done(&decoder->arena);
+	sift_done(&decoder->values);
+	sift_done(&decoder->context);
+}
+
+static void begin_buffer(struct buffer *buffer)
+{
+	if (buffer->capacity > KEPT_BYTES_MAX)
+		buffer_done(buffer);
+	buffer_clear(buffer);
+}
+
+void decoder_begin(struct decoder *decoder, enum ingest_kind kind, size_t body_length,
+                   int64_t now_ms, int64_t retention_ms)
+{
+	begin_buffer(&decoder->lists);
+	begin_buffer(&decoder->personal);
+	arena_reset(&decoder->arena);
+	decoder->kind           = kind;
+	decoder->body_length    = body_length;
+	decoder->now_ms         = now_ms;
+	decoder->retention_ms   = retention_ms;
+	decoder->sent_at_ms     = INSTANT_MS_NONE;
+	decoder->shared_context = (struct json){0};
+	decoder->shared_bytes   = 0;
+}
+
+/* INSTANT_MS_NONE when absent, or not to be read: who sent it does not lose the event for it. */
+static int64_t sent_at_of(struct json json)
+{
+	int64_t ms;
+	if (json_type(json) == JSON_STRING && instant_parse(json_string(json), &ms))
+		return ms;
+	return INSTANT_MS_NONE;
+}
+
+void decoder_share(struct decoder *decoder, struct json batch)
+{
+	struct json context = json_get(batch, "context");
+	decoder->sent_at_ms = sent_at_of(json_get(batch, "sentAt"));
+	if (json_type(context) == JSON_OBJECT) {
+		decoder->shared_context = context;
+		decoder->shared_bytes   = tape_text_bytes(context);
+	}
+}
+
+/* ---- Ids ---- */
+
+/* The shortest form of a number, in the arena. */
+static struct text number_text(struct decoder *decoder, struct json number)
+{
+	struct buffer      scratch = {0};
+	struct json_writer writer  = json_writer_of(&scratch);
+	json_add_value(&writer, number);
+	struct text text = arena_text(&decoder->arena, buffer_text(&scratch));
+	buffer_done(&scratch);
+	return text;
+}
+
+/* A string or a number; absent and empty are the same. */
+static enum ingest_code read_id(struct decoder *decoder, struct json json, size_t bytes_max,
+                                enum ingest_code refusal, struct text *ret_id)
+{
+	*ret_id = TEXT("");
+	if (json_type(json) == JSON_NONE)
+		return INGEST_ACCEPTED;
+	if (json_type(json) == JSON_OVERFLOW)
+		return INGEST_INVALID_NUMBER;
+	if (json_type(json) == JSON_STRING)
+		*ret_id = json_string(json);
+	else if (json_is_number(json))
+		*ret_id = number_text(decoder, json);
+	else
+		return refusal;
+	return ret_id->length <= bytes_max ? INGEST_ACCEPTED : refusal;
+}
+
+static enum ingest_code read_ids(struct decoder *decoder, const struct envelope *envelope,
+                                 struct message *message)
+{
+	enum ingest_code code;
+	code = read_id(decoder, envelope_get(envelope, FIELD_MESSAGE_ID), INGEST_MESSAGE_ID_BYTES_MAX,
+	               INGEST_INVALID_MESSAGE_ID, &message->message_id);
+	if (code == INGEST_ACCEPTED)
+		code = read_id(decoder, envelope_get(envelope, FIELD_USER_ID), VAULT_ID_BYTES_MAX,
+		               INGEST_INVALID_ID, &message->user_id);
+	if (code == INGEST_ACCEPTED)
+		code = read_id(decoder, envelope_get(envelope, FIELD_ANONYMOUS_ID),
+		               VAULT_ID_BYTES_MAX, INGEST_INVALID_ID, &message->anonymous_id);
+	return code;
+}
+
+/* ---- Times ---- */
+
+static bool read_epoch_ms(struct json json, int64_t *ret_ms)
+{
+	if (!json_is_number(json))
+		return false;
+	double ms = floor(json_number(json));
+	if (!(ms >= (double)INSTANT_MS_MIN && ms <= (double)INSTANT_MS_MAX))
+		return false;
+	*ret_ms = (int64_t)ms;
+	return true;
+}
+
+static bool from_platform(const struct decoder *decoder)
+{
+	return decoder->kind == INGEST_EVENTS || decoder->kind == INGEST_EVENT;
+}
+
+static bool too_old(const struct decoder *decoder, const struct message *message)
+{
+	if (decoder->retention_ms == INSTANT_MS_NEVER)
+		return false;
+	struct record record  = {.timestamp_ms = message->timestamp_ms, .skew_ms = message->skew_ms};
+	int64_t       time_ms = record_time_ms(&record, decoder->now_ms, NULL);
+	return instant_floor_day_ms(time_ms) + decoder->retention_ms <= decoder->now_ms;
+}
+
+static enum ingest_code read_times(struct decoder *decoder, const struct envelope *envelope,
+                                   struct message *message)
+{
+	message->timestamp_ms = INSTANT_MS_NONE;
+	message->skew_ms      = INSTANT_MS_NONE;
+	struct json timestamp = envelope_get(envelope, FIELD_TIMESTAMP);
+	if (json_type(timestamp) == JSON_NONE && !from_platform(decoder))
+		timestamp = envelope_get(envelope, FIELD_ORIGINAL_TIMESTAMP);
+	if (json_type(timestamp) == JSON_NONE)
+		return INGEST_ACCEPTED;
+
+	bool read = json_type(timestamp) == JSON_STRING
+	                    ? instant_parse(json_string(timestamp), &message->timestamp_ms)
+	                    : from_platform(decoder) &&
+	                              read_epoch_ms(timestamp, &message->timestamp_ms);
+	if (!read)
+		return INGEST_INVALID_TIMESTAMP;
+
+	if (!from_platform(decoder)) {
+		int64_t sent_at_ms = sent_at_of(envelope_get(envelope, FIELD_SENT_AT));
+		if (sent_at_ms == INSTANT_MS_NONE)
+			sent_at_ms = decoder->sent_at_ms;
+		if (sent_at_ms != INSTANT_MS_NONE)
+			message->skew_ms = sent_at_ms - message->timestamp_ms;
+	}
+	return too_old(decoder, message) ? INGEST_TOO_OLD : INGEST_ACCEPTED;
+}
+
+/* ---- Properties, traits, context ---- */
+
+static bool is_object_or_absent(struct json json)
+{
+	return json_type(json) == JSON_OBJECT || json_type(json) == JSON_NONE;
+}
+
+static enum ingest_code add_members(struct sift *sift, struct json object)
+{
+	enum ingest_code code = INGEST_ACCEPTED;
+	for (struct json_iterator i = json_iterate(object); code == INGEST_ACCEPTED && json_next(&i);)
+		code = sift_add(sift, i.name, i.value);
+	return code;
+}
+
+/* What the batch's context has and the message's has not. */
+static enum ingest_code add_shared_context(struct sift *sift, struct json shared, struct json own)
+{
+	enum ingest_code code = INGEST_ACCEPTED;
+	for (struct json_iterator i = json_iterate(shared); code == INGEST_ACCEPTED && json_next(&i);) {
+		bool present = false;
+		for (struct json_iterator j = json_iterate(own); !present && json_next(&j);)
+			present = text_equal(i.name, j.name);
+		if (!present)
+			code = sift_add(sift, i.name, i.value);
+	}
+	return code;
+}
+
+/* The properties with `name` and `category`, which win over properties so named: browsers send both. */
+static enum ingest_code add_page(struct sift *sift, const struct envelope *envelope,
+                                 struct json properties)
+{
+	struct json name     = envelope_get(envelope, FIELD_NAME);
+	struct json category = envelope_get(envelope, FIELD_CATEGORY);
+	bool        named    = json_type(name) == JSON_STRING;
+	bool        filed    = json_type(category) == JSON_STRING;
+	if ((!named && json_type(name) != JSON_NONE) || (!filed && json_type(category) != JSON_NONE))
+		return INGEST_INVALID_FIELD;
+
+	if (named)
+		sift_add_text(sift, TEXT("name"), json_string(name));
+	if (filed)
+		sift_add_text(sift, TEXT("category"), json_string(category));
+	enum ingest_code code = INGEST_ACCEPTED;
+	for (struct json_iterator i = json_iterate(properties);
+	     code == INGEST_ACCEPTED && json_next(&i);)
+		if (!(named && text_equal(i.name, TEXT("name"))) &&
+		    !(filed && text_equal(i.name, TEXT("category"))))
+			code = sift_add(sift, i.name, i.value);
+	return code;
+}
+
+static enum ingest_code add_group(struct decoder *decoder, const struct envelope *envelope)
+{
+	struct text      group_id;
+	enum ingest_code code = read_id(decoder, envelope_get(envelope, FIELD_GROUP_ID),
+	                                VAULT_ID_BYTES_MAX, INGEST_INVALID_ID, &group_id);
+	if (code != INGEST_ACCEPTED)
+		return code;
+	if (group_id.length == 0)
+		return INGEST_MISSING_GROUP_ID;
+	sift_add_text(&decoder->values, TEXT("group_id"), group_id);
+	return INGEST_ACCEPTED;
+}
+
+static enum envelope_field values_field(const struct decoder *decoder, enum record_call call)
+{
+	if (call == CALL_IDENTIFY)
+		return FIELD_TRAITS;
+	return from_platform(decoder) ? FIELD_ATTRIBUTES : FIELD_PROPERTIES;
+}
+
+static enum ingest_code add_values(struct decoder *decoder, const struct envelope *envelope,
+                                   enum record_call call)
+{
+	if (call == CALL_ALIAS)
+		return INGEST_ACCEPTED;
+	if (call == CALL_GROUP)
+		return add_group(decoder, envelope);
+
+	struct json values = envelope_get(envelope, values_field(decoder, call));
+	if (!is_object_or_absent(values))
+		return INGEST_INVALID_FIELD;
+	if (call == CALL_PAGE || call == CALL_SCREEN)
+		return add_page(&decoder->values, envelope, values);
+	return add_members(&decoder->values, values);
+}
+
+static enum ingest_code add_platform_context(struct decoder *decoder,
+                                             const struct envelope *envelope)
+{
+	struct text      session_id, device_id;
+	enum ingest_code code = read_id(decoder, envelope_get(envelope, FIELD_SESSION_ID),
+	                                VAULT_ID_BYTES_MAX, INGEST_INVALID_ID, &session_id);
+	if (code == INGEST_ACCEPTED)
+		code = read_id(decoder, envelope_get(envelope, FIELD_DEVICE_ID), VAULT_ID_BYTES_MAX,
+		               INGEST_INVALID_ID, &device_id);
+	if (code != INGEST_ACCEPTED)
+		return code;
+	if (session_id.length > 0)
+		sift_add_text(&decoder->context, TEXT("sessionId"), session_id);
+	if (device_id.length > 0)
+		sift_add_nested_text(&decoder->context, TEXT("device"), TEXT("id"), device_id);
+	return INGEST_ACCEPTED;
+}
+
+static bool makes_event(enum record_call call)
+{
+	return call == CALL_TRACK || call == CALL_PAGE || call == CALL_SCREEN;
+}
+
+/* Only events keep their context. */
+static enum ingest_code add_context(struct decoder *decoder, const struct envelope *envelope,
+                                    enum record_call call)
+{
+	if (!makes_event(call))
+		return INGEST_ACCEPTED;
+	if (from_platform(decoder))
+		return add_platform_context(decoder, envelope);
+
+	struct json context = envelope_get(envelope, FIELD_CONTEXT);
+	if (!is_object_or_absent(context))
+		return INGEST_INVALID_FIELD;
+	enum ingest_code code = add_members(&decoder->context, context);
+	if (code == INGEST_ACCEPTED)
+		code = add_shared_context(&decoder->context, decoder->shared_context, context);
+	return code;
+}
+
+static struct span span_to_end(size_t begin, const struct buffer *buffer)
+{
+	return (struct span){begin, buffer->length - begin};
+}
+
+static void keep_personal(struct decoder *decoder, struct message *message)
+{
+	size_t begin = decoder->personal.length;
+	if (decoder->values.personal_count + decoder->context.personal_count > 0) {
+		buffer_add_sized(&decoder->personal, buffer_text(&decoder->values.personal));
+		buffer_add_sized(&decoder->personal, buffer_text(&decoder->context.personal));
+	}
+	message->personal = span_to_end(begin, &decoder->personal);
+}
+
+static enum ingest_code encode_lists(struct decoder *decoder, const struct envelope *envelope,
+                                     struct message *message)
+{
+	size_t begin = decoder->lists.length;
+	decoder->values.place =
+		makes_event(message->call) ? PERSONAL_IN_PROPERTIES : PERSONAL_IN_TRAITS;
+	sift_begin(&decoder->values, &decoder->lists);
+	enum ingest_code code = add_values(decoder, envelope, message->call);
+	sift_end(&decoder->values);
+	message->values = span_to_end(begin, &decoder->lists);
+
+	size_t between = decoder->lists.length;
+	sift_begin(&decoder->context, &decoder->lists);
+	if (code == INGEST_ACCEPTED)
+		code = add_context(decoder, envelope, message->call);
+	sift_end(&decoder->context);
+	message->context = span_to_end(between, &decoder->lists);
+
+	if (code == INGEST_ACCEPTED)
+		keep_personal(decoder, message);
+	else
+		decoder->lists.length = begin;
+	return code;
+}
+
+/* ---- Calls ---- */
+
+static bool call_of_type(struct text type, enum record_call *ret_call)
+{
+	static const struct {
+		struct text      type;
+		enum record_call call;
+	} calls[] = {
+		{{"track", 5}, CALL_TRACK},   {{"page", 4}, CALL_PAGE},
+		{{"identify", 8}, CALL_IDENTIFY}, {{"screen", 6}, CALL_SCREEN},
+		{{"group", 5}, CALL_GROUP},   {{"alias", 5}, CALL_ALIAS},
+	};
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+		if (text_equal(type, calls[i].type)) {
+			*ret_call = calls[i].call;
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum ingest_code read_call(const struct decoder *decoder, const struct envelope *envelope,
+                                  struct message *message)
+{
+	static const enum record_call of_kind[] = {
+		[INGEST_TRACK]  = CALL_TRACK,  [INGEST_IDENTIFY] = CALL_IDENTIFY,
+		[INGEST_PAGE]   = CALL_PAGE,   [INGEST_SCREEN]   = CALL_SCREEN,
+		[INGEST_GROUP]  = CALL_GROUP,  [INGEST_ALIAS]    = CALL_ALIAS,
+		[INGEST_EVENTS] = CALL_TRACK,  [INGEST_EVENT]    = CALL_TRACK,
+	};
+	if (decoder->kind != INGEST_BATCH) {
+		message->call = of_kind[decoder->kind];
+		return INGEST_ACCEPTED;
+	}
+	struct json type = envelope_get(envelope, FIELD_TYPE);
+	if (json_type(type) == JSON_STRING && call_of_type(json_string(type), &message->call))
+		return INGEST_ACCEPTED;
+	return INGEST_UNKNOWN_TYPE;
+}
+
+static enum ingest_code read_platform_name(const struct envelope *envelope, struct message *message)
+{
+	struct json type = envelope_get(envelope, FIELD_EVENT_TYPE);
+	if (json_type(type) != JSON_STRING)
+		return INGEST_UNKNOWN_EVENT_TYPE;
+	message->name = rules_event_name(json_string(type));
+	return text_equal(message->name, json_string(type)) ? INGEST_UNKNOWN_EVENT_TYPE
+	                                                    : INGEST_ACCEPTED;
+}
+
+static enum ingest_code read_name(const struct decoder *decoder, const struct envelope *envelope,
+                                  struct message *message)
+{
+	message->name = TEXT("");
+	if (from_platform(decoder))
+		return read_platform_name(envelope, message);
+	if (message->call == CALL_PAGE)
+		message->name = TEXT("$page");
+	else if (message->call == CALL_SCREEN)
+		message->name = TEXT("$screen");
+	if (message->call != CALL_TRACK)
+		return INGEST_ACCEPTED;
+
+	struct json event = envelope_get(envelope, FIELD_EVENT);
+	if (json_type(event) != JSON_STRING || json_string(event).length == 0)
+		return INGEST_MISSING_EVENT_NAME;
+	message->name = rules_event_name(json_string(event));
+	return INGEST_ACCEPTED;
+}
+
+/* Whether everybody is named whom the call needs. */
+static enum ingest_code check_ids(struct decoder *decoder, const struct envelope *envelope,
+                                  struct message *message)
+{
+	message->previous_id = TEXT("");
+	if (from_platform(decoder)) {
+		message->anonymous_id = TEXT("");
+		return message->user_id.length > 0 ? INGEST_ACCEPTED : INGEST_MISSING_USER_ID;
+	}
+	if (message->call != CALL_ALIAS)
+		return message->user_id.length + message->anonymous_id.length > 0
+		               ? INGEST_ACCEPTED
+		               : INGEST_MISSING_ID;
+
+	enum ingest_code code = read_id(decoder, envelope_get(envelope, FIELD_PREVIOUS_ID),
+	                                VAULT_ID_BYTES_MAX, INGEST_INVALID_ID, &message->previous_id);
+	if (code != INGEST_ACCEPTED)
+		return code;
+	if (message->user_id.length == 0)
+		return INGEST_MISSING_USER_ID;
+	return message->previous_id.length > 0 ? INGEST_ACCEPTED : INGEST_MISSING_PREVIOUS_ID;
+}
+
+static enum ingest_code decode(struct decoder *decoder, const struct envelope *envelope,
+                               struct message *message)
+{
+	enum ingest_code code = read_call(decoder, envelope, message);
+	if (code == INGEST_ACCEPTED)
+		code = read_ids(decoder, envelope, message);
+	if (code == INGEST_ACCEPTED)
+		code = check_ids(decoder, envelope, message);
+	if (code == INGEST_ACCEPTED)
+		code = read_name(decoder, envelope, message);
+	if (code == INGEST_ACCEPTED)
+		code = read_times(decoder, envelope, message);
+	if (code == INGEST_ACCEPTED)
+		code = encode_lists(decoder, envelope, message);
+	return code;
+}
+
+static bool too_large(const struct decoder *decoder, struct json json, struct json next)
+{
+	if (decoder->body_length <= EVENT_BYTES_MAX)
+		return false;
+	return decoder->shared_bytes > EVENT_BYTES_MAX ||
+	       !tape_fits(json, next, EVENT_BYTES_MAX - decoder->shared_bytes);
+}
+
+enum ingest_code decoder_message(struct decoder *decoder, struct json json, struct json next,
+                                 uint32_t index, struct message *ret_message)
+{
+	ret_message->index      = index;
+	ret_message->identified = false;
+	ret_message->links      = false;
+	if (json_type(json) != JSON_OBJECT)
+		return ret_message->code = INGEST_INVALID_MESSAGE;
+	if (too_large(decoder, json, next))
+		return ret_message->code = INGEST_EVENT_TOO_LARGE;
+
+	struct envelope envelope;
+	envelope_read(&envelope, json);
+	return ret_message->code = decode(decoder, &envelope, ret_message);
+}

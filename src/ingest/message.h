@@ -1,0 +1,84 @@
+#ifndef SONNIM_INGEST_MESSAGE_H
+#define SONNIM_INGEST_MESSAGE_H
+
+/* One message: checked, and encoded as far as that goes without knowing the person. */
+
+#include "base/arena.h"
+#include "ingest/ingest.h"
+#include "ingest/sift.h"
+#include "model/record.h"
+
+/* A place in one of the decoder's buffers, which move as they grow. */
+struct span {
+	size_t begin;
+	size_t length;
+};
+
+static inline struct text span_text(struct span span, const struct buffer *buffer)
+{
+	return (struct text){buffer->data + span.begin, span.length};
+}
+
+/* Texts point into the parsed document or the decoder's arena; absent ones are empty. */
+struct message {
+	uint32_t         index; /* in the request */
+	enum ingest_code code;  /* INGEST_ACCEPTED, or why not */
+	enum record_call call;
+	struct text      user_id;
+	struct text      anonymous_id;
+	struct text      previous_id; /* of alias */
+	struct text      message_id;
+	struct text      name; /* as stored, of an event */
+	int64_t          timestamp_ms;
+	int64_t          skew_ms;
+	struct span      values;   /* properties or traits, in `lists` */
+	struct span      context;  /* in `lists` */
+	struct span      personal; /* what is to be sealed, in `personal`; length 0: nothing */
+
+	/* Filled by persons.h. */
+	struct person person;
+	bool          identified;
+	bool          links;  /* a RECORD_LINK goes with it, with `before` */
+	struct person before; /* the anonymous profile known before; slot SLOT_NONE: none */
+};
+
+/* Decodes the messages of one request after another. One thread. */
+struct decoder {
+	struct buffer lists;
+	struct buffer personal;
+	struct arena  arena; /* ids that were numbers */
+	struct sift   values;
+	struct sift   context;
+
+	/* Of the request. */
+	enum ingest_kind kind;
+	size_t           body_length;
+	int64_t          now_ms;
+	int64_t          retention_ms;
+	int64_t          sent_at_ms;     /* of the batch; INSTANT_MS_NONE: none */
+	struct json      shared_context; /* of the batch */
+	size_t           shared_bytes;   /* its size */
+};
+
+void decoder_init(struct decoder *decoder);
+void decoder_done(struct decoder *decoder);
+
+/* Forgets the request before, and its memory where that was unusually much. */
+void decoder_begin(struct decoder *decoder, enum ingest_kind kind, size_t body_length,
+                   int64_t now_ms, int64_t retention_ms);
+
+/* `sentAt` and `context` of a batch. */
+void decoder_share(struct decoder *decoder, struct json batch);
+
+/* What the accepted messages of the request take so far. */
+static inline size_t decoder_bytes(const struct decoder *decoder)
+{
+	return decoder->lists.length + decoder->personal.length;
+}
+
+/* Decodes `json`; `next` is what follows it in its array (only looked at to see where it ends).
+ * Returns `ret_message->code`; a rejected message leaves nothing in the buffers. */
+enum ingest_code decoder_message(struct decoder *decoder, struct json json, struct json next,
+                                 uint32_t index, struct message *ret_message);
+
+#endif
