@@ -1,0 +1,301 @@
+#include "journal/file_log_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/vector.h"
+
+/* Room for the frame's header, the payload, and zeros up to a whole page. */
+enum { QUEUE_BYTES = JOURNAL_QUEUE_BYTES_MAX + 4096 };
+_Static_assert(JOURNAL_APPEND_BYTES_MAX < JOURNAL_QUEUE_BYTES_MAX / 2, "an append fits");
+
+struct log_clock_sources file_log_sources(const struct file_log *log)
+{
+	return (struct log_clock_sources){log->system.wall_ms(), log->system.monotonic_ms()};
+}
+
+void file_log_index_add(struct log_entry *entry, uint64_t position, uint64_t offset)
+{
+	struct log_place place = {position, offset};
+	if (entry->index.count == 0 ||
+	    entry->index.items[entry->index.count - 1].offset + FILE_LOG_INDEX_BYTES <= offset)
+		VECTOR_ADD(&entry->index, place);
+}
+
+/* Appending. */
+
+/* What a queue may refuse; the queue lock is held. */
+static enum status check_acceptance(const struct file_log *log, const struct log_queue *queue,
+                                    size_t bytes, struct error *err)
+{
+	bool refusing = log->refuse_until_ms != 0 && clock_monotonic_ms() < log->refuse_until_ms;
+	if (log->failed || refusing) {
+		if (err != NULL)
+			*err = log->refusal;
+		return log->refusal.status;
+	}
+	if (log->stopping)
+		return error_set(err, STATUS_UNAVAILABLE, "the journal is closing");
+	if (queue->payload_bytes + bytes > JOURNAL_QUEUE_BYTES_MAX ||
+	    queue->appends.count >= FILE_LOG_APPENDS_MAX)
+		return error_set(err, STATUS_UNAVAILABLE, "too much waits for the journal");
+	return STATUS_OK;
+}
+
+static void enqueue(struct log_queue *queue, const struct journal_batch *batches,
+                    size_t batch_count, struct log_waiting waiting)
+{
+	uint8_t *at = queue->bytes + FRAME_HEADER_BYTES + queue->payload_bytes;
+	for (size_t i = 0; i < batch_count; i++) {
+		at += frame_batch_encode(at, &batches[i]);
+		queue->record_count += batches[i].record_count;
+	}
+	queue->payload_bytes = (size_t)(at - queue->bytes) - FRAME_HEADER_BYTES;
+	queue->batch_count += (uint32_t)batch_count;
+	waiting.record_end = queue->record_count;
+	VECTOR_ADD(&queue->appends, waiting);
+}
+
+static enum status append(struct journal *journal, const struct journal_batch *batches,
+                          size_t batch_count, journal_appended_fn *appended, void *context,
+                          struct error *err)
+{
+	assert(batch_count > 0);
+	size_t record_bytes = 0;
+	for (size_t i = 0; i < batch_count; i++) {
+		assert(batches[i].record_count > 0 && batches[i].records.length >= batches[i].record_count);
+		record_bytes += batches[i].records.length;
+	}
+	if (record_bytes > JOURNAL_APPEND_BYTES_MAX)
+		return error_set(err, STATUS_TOO_LARGE, "%zu bytes in one append; at most %d", record_bytes,
+		                 JOURNAL_APPEND_BYTES_MAX);
+
+	struct file_log *log = file_log_of(journal);
+	pthread_mutex_lock(&log->queue_lock);
+	struct log_queue *queue = &log->queues[log->filling];
+	enum status       status =
+		check_acceptance(log, queue, record_bytes + batch_count * FRAME_BATCH_BYTES, err);
+	if (status == STATUS_OK)
+		enqueue(queue, batches, batch_count, (struct log_waiting){appended, context, 0});
+	bool wake = status == STATUS_OK && log->writer_waits;
+	log->writer_waits &= !wake;
+	pthread_mutex_unlock(&log->queue_lock);
+	if (wake)
+		pthread_cond_signal(&log->queue_filled);
+	return status;
+}
+
+/* Clock and state. */
+
+static uint64_t position(struct journal *journal)
+{
+	return atomic_load_explicit(&file_log_of(journal)->durable_position, memory_order_acquire);
+}
+
+static int64_t log_time_ms(struct journal *journal)
+{
+	struct file_log *log = file_log_of(journal);
+	pthread_mutex_lock(&log->state_lock);
+	int64_t now_ms = log_clock_read(&log->clock, file_log_sources(log));
+	pthread_mutex_unlock(&log->state_lock);
+	return now_ms;
+}
+
+static enum status clock_set(struct journal *journal, int64_t now_ms, struct error *err)
+{
+	struct file_log *log = file_log_of(journal);
+	pthread_mutex_lock(&log->state_lock);
+	enum status status = log_clock_set(&log->clock, now_ms, err);
+	pthread_mutex_unlock(&log->state_lock);
+	return status;
+}
+
+void file_log_status(struct journal *journal, struct file_log_status *ret_status)
+{
+	struct file_log *log = file_log_of(journal);
+	pthread_mutex_lock(&log->state_lock);
+	*ret_status            = log->counts;
+	ret_status->clock_held = log->clock.held;
+	pthread_mutex_unlock(&log->state_lock);
+
+	pthread_mutex_lock(&log->queue_lock);
+	ret_status->failed      = log->failed;
+	ret_status->queue_bytes = log->queues[log->filling].payload_bytes;
+	pthread_mutex_unlock(&log->queue_lock);
+}
+
+/* How many files lie before `before` altogether; the state lock is held. */
+static size_t count_before(const struct file_log *log, uint64_t before)
+{
+	size_t count = 0;
+	while (count + 1 < log->files.count && log->files.items[count + 1].first_position <= before)
+		count++;
+	return count;
+}
+
+/* Oldest first, so that whatever a crash leaves goes on without a gap. */
+static enum status trim(struct journal *journal, uint64_t before, struct error *err)
+{
+	struct file_log *log    = file_log_of(journal);
+	enum status      status = STATUS_OK;
+	size_t           count  = 0;
+	pthread_mutex_lock(&log->state_lock);
+	for (size_t end = count_before(log, before); count < end; count++) {
+		char path[LOG_PATH_BYTES_MAX];
+		log_file_path(path, log->directory, log->files.items[count].first_position);
+		if (unlink(path) != 0 && errno != ENOENT) {
+			status = file_error(err, errno, "remove", path);
+			break;
+		}
+		VECTOR_DONE(&log->files.items[count].index);
+	}
+	log->files.count -= count;
+	memmove(log->files.items, log->files.items + count,
+	        log->files.count * sizeof log->files.items[0]);
+	pthread_mutex_unlock(&log->state_lock);
+	if (count > 0 && fsync(log->directory_fd) != 0 && status == STATUS_OK)
+		status = file_error(err, errno, "sync", log->directory);
+	return status;
+}
+
+/* Life. */
+
+static void release(struct file_log *log)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (log->queues[i].bytes != NULL)
+			munmap(log->queues[i].bytes, QUEUE_BYTES);
+		VECTOR_DONE(&log->queues[i].appends);
+	}
+	for (size_t i = 0; i < log->files.count; i++)
+		VECTOR_DONE(&log->files.items[i].index);
+	VECTOR_DONE(&log->files);
+	pthread_mutex_destroy(&log->queue_lock);
+	pthread_mutex_destroy(&log->state_lock);
+	pthread_cond_destroy(&log->queue_filled);
+	log_file_close(&log->file);
+	log_file_close(&log->spare);
+	if (log->directory_fd >= 0)
+		close(log->directory_fd);
+	free(log->directory);
+	free(log);
+}
+
+static void close_log(struct journal *journal)
+{
+	struct file_log *log = file_log_of(journal);
+	pthread_mutex_lock(&log->queue_lock);
+	log->stopping = true;
+	pthread_mutex_unlock(&log->queue_lock);
+	pthread_cond_signal(&log->queue_filled);
+	pthread_join(log->writer, NULL);
+	log->file.fd  = -1; /* the writer closed its files */
+	log->spare.fd = -1;
+	assert(log->readers == NULL);
+	release(log);
+}
+
+static const struct journal_ops ops = {
+	.name         = "file log",
+	.append       = append,
+	.reader_open  = file_log_reader_open,
+	.read         = file_log_read,
+	.reader_wait  = file_log_reader_wait,
+	.reader_wake  = file_log_reader_wake,
+	.reader_close = file_log_reader_close,
+	.position     = position,
+	.log_time_ms  = log_time_ms,
+	.clock_set    = clock_set,
+	.trim         = trim,
+	.free         = close_log,
+};
+
+static struct file_log *new_log(const struct file_log_config *config)
+{
+	struct file_log *log = calloc(1, sizeof *log);
+	if (log == NULL)
+		abort();
+	log->journal.ops  = &ops;
+	log->directory    = strdup(config->directory);
+	log->directory_fd = -1;
+	log->file_bytes   = config->file_bytes;
+	log->system       = config->system == NULL ? log_write_system : *config->system;
+	log->file.fd      = -1;
+	log->spare.fd     = -1;
+	memcpy(log->workspace_id, config->workspace_id, sizeof log->workspace_id);
+	log_clock_boot_id(log->boot_id);
+	pthread_mutex_init(&log->queue_lock, NULL);
+	pthread_mutex_init(&log->state_lock, NULL);
+	pthread_cond_init(&log->queue_filled, NULL);
+	return log;
+}
+
+/* Memory is taken page by page as it is used. */
+static enum status map_queues(struct file_log *log, struct error *err)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		void *bytes = mmap(NULL, QUEUE_BYTES, PROT_READ | PROT_WRITE,
+		                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (bytes == MAP_FAILED)
+			return error_set_errno(err, STATUS_NO_MEMORY, errno, "cannot map the journal's queue");
+		log->queues[i].bytes = bytes;
+	}
+	return STATUS_OK;
+}
+
+static enum status open_directory(struct file_log *log, struct error *err)
+{
+	enum status status = directory_create(log->directory, 0700, err);
+	if (status != STATUS_OK)
+		return status;
+	log->directory_fd = open(log->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (log->directory_fd < 0)
+		return file_error(err, errno, "open", log->directory);
+	return STATUS_OK;
+}
+
+/* Signals are other threads' business: a sync must not be interrupted. */
+static enum status start_writer(struct file_log *log, struct error *err)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error_number = pthread_create(&log->writer, NULL, file_log_writer, log);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error_number != 0)
+		return error_set_errno(err, STATUS_INTERNAL, error_number,
+		                       "cannot start the journal's thread");
+	return STATUS_OK;
+}
+
+enum status file_log_open(const struct file_log_config *config, struct journal **ret_journal,
+                          struct error *err)
+{
+	assert(config->file_bytes >= FILE_LOG_FILE_BYTES_MIN);
+	if (strlen(config->directory) > LOG_DIRECTORY_BYTES_MAX)
+		return error_set(err, STATUS_INVALID, "the journal's path has more than %d bytes",
+		                 LOG_DIRECTORY_BYTES_MAX);
+
+	struct file_log *log    = new_log(config);
+	enum status      status = open_directory(log, err);
+	if (status == STATUS_OK)
+		status = map_queues(log, err);
+	if (status == STATUS_OK)
+		status = file_log_recover(log, config, err);
+	if (status == STATUS_OK)
+		status = start_writer(log, err);
+	if (status != STATUS_OK) {
+		release(log);
+		return status;
+	}
+	*ret_journal = &log->journal;
+	return STATUS_OK;
+}
