@@ -1,0 +1,237 @@
+#include "engine/build.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/instant.h"
+#include "engine/leaf.h"
+#include "engine/step.h"
+
+enum { PLANS_KEPT_MAX = 64 };
+
+/* Plans that partitions still meet: the newest ones. An older one is compiled again. */
+struct plan_cache {
+	pthread_mutex_t lock;
+	int64_t         retention_ms;
+	struct plan    *plans[PLANS_KEPT_MAX];
+	unsigned        next;
+};
+
+struct plan_cache *plan_cache_new(int64_t retention_ms)
+{
+	struct plan_cache *cache = calloc(1, sizeof *cache);
+	if (cache == NULL)
+		abort();
+	pthread_mutex_init(&cache->lock, NULL);
+	cache->retention_ms = retention_ms;
+	return cache;
+}
+
+void plan_cache_free(struct plan_cache *cache)
+{
+	for (unsigned i = 0; i < PLANS_KEPT_MAX; i++)
+		plan_unref(cache->plans[i]);
+	pthread_mutex_destroy(&cache->lock);
+	free(cache);
+}
+
+static enum status cache_get_locked(struct plan_cache *cache, uint64_t change_id, struct text body,
+                                    struct plan **ret_plan, struct error *err)
+{
+	for (unsigned i = 0; i < PLANS_KEPT_MAX; i++) {
+		if (cache->plans[i] == NULL || cache->plans[i]->id != change_id)
+			continue;
+		*ret_plan = plan_ref(cache->plans[i]);
+		return STATUS_OK;
+	}
+	struct plan *plan;
+	enum status  status = plan_compile(body, cache->retention_ms, &plan, err);
+	if (status != STATUS_OK)
+		return status;
+	plan_unref(cache->plans[cache->next]);
+	cache->plans[cache->next] = plan_ref(plan);
+	cache->next               = (cache->next + 1) % PLANS_KEPT_MAX;
+	*ret_plan                 = plan;
+	return STATUS_OK;
+}
+
+enum status plan_cache_get(struct plan_cache *cache, uint64_t change_id, struct text body,
+                           struct plan **ret_plan, struct error *err)
+{
+	pthread_mutex_lock(&cache->lock);
+	enum status status = cache_get_locked(cache, change_id, body, ret_plan, err);
+	pthread_mutex_unlock(&cache->lock);
+	return status;
+}
+
+/* Whether what a plan refers to is there: the API saw to it, a damaged record could not. */
+static bool references_live(const struct partition *partition, const struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->rule_count; i++) {
+		for (uint32_t j = 0; j < plan->rules[i].segment_count; j++) {
+			uint32_t segment = plan->rules[i].segments[j];
+			bool     found   = catalog_live(&partition->catalog, segment) != RULE_NONE;
+			for (uint32_t k = 0; k < i && !found; k++)
+				found = plan->rules[k].segment == segment;
+			if (!found)
+				return false;
+		}
+	}
+	return true;
+}
+
+enum status build_prepare(struct partition *partition, struct text body, struct error *err)
+{
+	struct byte_reader reader = byte_reader_of(body.data, body.length);
+	uint64_t           id     = read_u64(&reader);
+	if (id <= partition->last_change_id)
+		return STATUS_OK; /* delivered before */
+
+	struct plan *plan;
+	enum status  status = plan_cache_get(partition->plans, id, body, &plan, err);
+	if (status != STATUS_OK)
+		return status;
+	if (!references_live(partition, plan)) {
+		plan_unref(plan);
+		return error_set(err, STATUS_CORRUPT,
+		                 "definition change %llu refers to a segment that is not live",
+		                 (unsigned long long)id);
+	}
+	partition->last_change_id = id;
+
+	struct build *build = calloc(1, sizeof *build);
+	if (build == NULL)
+		abort();
+	build->change_id = id;
+	build->plan      = plan;
+	catalog_add(&partition->catalog, plan, &build->features, &build->rules);
+	for (size_t i = 0; i < build->rules.count; i++) {
+		struct rule *rule = &partition->catalog.rules.items[build->rules.items[i]];
+		for (int identified = 0; identified < 2; identified++)
+			rule->holds[identified] =
+				rule_holds_by_default(partition, build->rules.items[i], identified);
+	}
+
+	struct build **end = &partition->builds;
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = build;
+	return STATUS_OK;
+}
+
+static void build_feature(struct partition *partition, uint32_t slot, struct profile *profile,
+                          uint32_t index, int64_t now_ms)
+{
+	const struct plan_feature *feature = partition->catalog.features.items[index].plan;
+	struct series             *series  = NULL;
+	if (feature->relative) {
+		const struct events_query query = {.name         = feature->event,
+		                                   .from_ms      = INT64_MIN,
+		                                   .to_ms        = INT64_MAX,
+		                                   .now_ms       = now_ms,
+		                                   .retention_ms = partition->retention_ms};
+		partition->scratch_events.count = 0;
+		events_read(partition->events, slot, &query, &partition->scratch_events);
+		if (partition->scratch_events.count == 0)
+			return;
+	} else {
+		series = feature_scan(partition, slot, feature, now_ms);
+		if (series == NULL)
+			return;
+	}
+	struct person_feature *kept = profile_feature_add(&partition->profiles, profile, index);
+	kept->series                = series;
+	partition->profiles.bytes += series_bytes(series);
+}
+
+static void build_slot(struct partition *partition, const struct build *build, uint32_t slot)
+{
+	struct profile *profile = profiles_find(&partition->profiles, slot);
+	if (profile == NULL)
+		return;
+	int64_t now_ms = atomic_load_explicit(&partition->clock_ms, memory_order_relaxed);
+	for (size_t i = 0; i < build->features.count; i++)
+		build_feature(partition, slot, profile, build->features.items[i], now_ms);
+
+	/* Referred-to rules come first in a plan. */
+	for (size_t i = 0; i < build->rules.count; i++) {
+		uint32_t rule  = build->rules.items[i];
+		bool     holds = rule_holds(partition, slot, profile, rule, now_ms);
+		if (holds != rule_is_member(partition, profile, rule))
+			step_set_member(partition, slot, profile, rule, holds, now_ms);
+	}
+	struct feature_set *features = profile->features;
+	for (uint32_t i = 0; features != NULL && i < features->count; i++)
+		step_rearm_feature(partition, slot, profile, &features->items[i], now_ms);
+	step_rearm_traits(partition, slot, profile, now_ms);
+}
+
+static void set_built(struct partition *partition, const struct build *build, uint32_t built)
+{
+	for (size_t i = 0; i < build->features.count; i++)
+		partition->catalog.features.items[build->features.items[i]].built = built;
+	for (size_t i = 0; i < build->rules.count; i++)
+		partition->catalog.rules.items[build->rules.items[i]].built = built;
+}
+
+/* Builds up to `slots` slots; true when that was its last one. */
+static bool build_some(struct partition *partition, struct build *build, uint32_t slots)
+{
+	while (build->cursor < partition->profiles.slot_count && slots-- > 0)
+		build_slot(partition, build, build->cursor++);
+	build->built = build->cursor >= partition->profiles.slot_count;
+	set_built(partition, build, build->built ? BUILT_ALL : build->cursor);
+	return build->built;
+}
+
+static struct build *next_unbuilt(const struct partition *partition)
+{
+	struct build *build = partition->builds;
+	while (build != NULL && build->built)
+		build = build->next;
+	return build;
+}
+
+bool build_continue(struct partition *partition, uint32_t slots)
+{
+	struct build *build = next_unbuilt(partition);
+	if (build != NULL && build_some(partition, build, slots))
+		build = build->next;
+	return build != NULL;
+}
+
+static struct build *find(const struct partition *partition, uint64_t change_id)
+{
+	struct build *build = partition->builds;
+	while (build != NULL && build->change_id != change_id)
+		build = build->next;
+	return build;
+}
+
+struct build *build_finish(struct partition *partition, uint64_t change_id)
+{
+	struct build *build = find(partition, change_id);
+	while (build != NULL && !build->built)
+		build_some(partition, next_unbuilt(partition), UINT32_MAX);
+	return build;
+}
+
+void build_drop(struct partition *partition, struct build *build)
+{
+	struct build **place = &partition->builds;
+	while (*place != build)
+		place = &(*place)->next;
+	*place = build->next;
+	VECTOR_DONE(&build->features);
+	VECTOR_DONE(&build->rules);
+	plan_unref(build->plan);
+	free(build);
+}
+
+unsigned build_progress(const struct partition *partition, uint64_t change_id)
+{
+	const struct build *build = find(partition, change_id);
+	if (build == NULL || build->built || partition->profiles.slot_count == 0)
+		return 1000;
+	return (unsigned)(999 * (uint64_t)build->cursor / partition->profiles.slot_count);
+}

@@ -1,0 +1,319 @@
+#include "engine/catalog.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+static void *zeroed(size_t count, size_t size)
+{
+	void *memory = calloc(count + 1, size);
+	if (memory == NULL)
+		abort();
+	return memory;
+}
+
+void catalog_init(struct catalog *catalog)
+{
+	*catalog = (struct catalog){0};
+}
+
+static void done_by_event(struct catalog *catalog)
+{
+	for (size_t i = 0; i < catalog->by_event.capacity; i++) {
+		index_list *list = catalog->by_event.slots[i].value;
+		if (catalog->by_event.slots[i].key == NULL || list == NULL)
+			continue;
+		VECTOR_DONE(list);
+		free(list);
+	}
+	map_text_done(&catalog->by_event);
+}
+
+static void done_rules(struct catalog *catalog)
+{
+	for (size_t i = 0; i < catalog->rules.count; i++) {
+		struct rule *rule = &catalog->rules.items[i];
+		if (rule->exceptions != NULL)
+			roaring_bitmap_free(rule->exceptions);
+		VECTOR_DONE(&rule->derived);
+		free(rule->segments);
+		plan_unref(rule->owner);
+	}
+	VECTOR_DONE(&catalog->rules);
+}
+
+static void done_bindings(struct catalog *catalog)
+{
+	for (struct binding *binding = catalog->bindings; binding != NULL;) {
+		struct binding *next = binding->next;
+		free(binding->leaves);
+		free(binding->traits);
+		free(binding);
+		binding = next;
+	}
+}
+
+void catalog_done(struct catalog *catalog)
+{
+	done_rules(catalog);
+	done_bindings(catalog);
+	for (size_t i = 0; i < catalog->features.count; i++) {
+		VECTOR_DONE(&catalog->features.items[i].leaves);
+		plan_unref(catalog->features.items[i].owner);
+	}
+	for (size_t i = 0; i < catalog->leaves.count; i++) {
+		VECTOR_DONE(&catalog->leaves.items[i].rules);
+		plan_unref(catalog->leaves.items[i].owner);
+	}
+	for (size_t i = 0; i < catalog->traits.count; i++) {
+		VECTOR_DONE(&catalog->traits.items[i].rules);
+		plan_unref(catalog->traits.items[i].owner);
+	}
+	for (size_t i = 0; i < catalog->trait_lists.count; i++)
+		VECTOR_DONE(&catalog->trait_lists.items[i]);
+	VECTOR_DONE(&catalog->features);
+	VECTOR_DONE(&catalog->leaves);
+	VECTOR_DONE(&catalog->traits);
+	VECTOR_DONE(&catalog->trait_lists);
+	VECTOR_DONE(&catalog->live);
+	VECTOR_DONE(&catalog->any_event);
+	VECTOR_DONE(&catalog->relative_traits);
+	done_by_event(catalog);
+	map_text_done(&catalog->feature_keys);
+	map_text_done(&catalog->leaf_keys);
+	map_text_done(&catalog->trait_keys);
+	map_u64_done(&catalog->by_trait);
+}
+
+uint32_t catalog_live(const struct catalog *catalog, uint32_t segment)
+{
+	return segment < catalog->live.count ? catalog->live.items[segment] : RULE_NONE;
+}
+
+void catalog_set_live(struct catalog *catalog, uint32_t segment, uint32_t rule)
+{
+	while (catalog->live.count <= segment)
+		VECTOR_ADD(&catalog->live, RULE_NONE);
+	catalog->live.items[segment] = rule;
+}
+
+static void remove_index(index_list *list, uint32_t index)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i] != index)
+			continue;
+		list->items[i] = list->items[--list->count];
+		return;
+	}
+}
+
+/* The live index under `key`, or RULE_NONE. */
+static uint32_t lookup(const struct map_text *map, struct text key)
+{
+	uintptr_t found = (uintptr_t)map_text_get(map, key);
+	return found == 0 ? RULE_NONE : (uint32_t)found - 1;
+}
+
+static index_list *event_list_of(struct catalog *catalog, struct text event)
+{
+	if (event.length == 0)
+		return &catalog->any_event;
+	void **place = map_text_put(&catalog->by_event, event);
+	if (*place == NULL)
+		*place = zeroed(1, sizeof(index_list));
+	return *place;
+}
+
+static index_list *trait_list_of(struct catalog *catalog, uint32_t hash)
+{
+	uint64_t *place = map_u64_put(&catalog->by_trait, hash);
+	if (*place == 0) {
+		VECTOR_RESERVE(&catalog->trait_lists, 1);
+		catalog->trait_lists.items[catalog->trait_lists.count++] = (index_list){0};
+		*place = catalog->trait_lists.count;
+	}
+	return &catalog->trait_lists.items[*place - 1];
+}
+
+static uint32_t add_feature(struct catalog *catalog, struct plan *plan, uint32_t index,
+                            index_list *features)
+{
+	const struct plan_feature *wanted = &plan->features[index];
+	uint32_t                   found  = lookup(&catalog->feature_keys, wanted->key);
+	if (found != RULE_NONE)
+		return found;
+
+	uint32_t at = (uint32_t)catalog->features.count;
+	VECTOR_ADD(&catalog->features,
+	           (struct feature){.plan = wanted, .owner = plan_ref(plan), .built = 0});
+	*map_text_put(&catalog->feature_keys, wanted->key) = (void *)((uintptr_t)at + 1);
+	VECTOR_ADD(event_list_of(catalog, wanted->event), at);
+	VECTOR_ADD(features, at);
+	return at;
+}
+
+static uint32_t add_leaf(struct catalog *catalog, struct plan *plan, uint32_t index,
+                         index_list *features)
+{
+	const struct plan_leaf *wanted = &plan->leaves[index];
+	uint32_t                found  = lookup(&catalog->leaf_keys, wanted->key);
+	if (found != RULE_NONE)
+		return found;
+
+	uint32_t feature = add_feature(catalog, plan, wanted->feature, features);
+	uint32_t at      = (uint32_t)catalog->leaves.count;
+	VECTOR_ADD(&catalog->leaves,
+	           (struct leaf){.plan = wanted, .owner = plan_ref(plan), .feature = feature});
+	*map_text_put(&catalog->leaf_keys, wanted->key) = (void *)((uintptr_t)at + 1);
+	VECTOR_ADD(&catalog->features.items[feature].leaves, at);
+	return at;
+}
+
+static uint32_t add_trait(struct catalog *catalog, struct plan *plan, uint32_t index)
+{
+	const struct plan_trait *wanted = &plan->traits[index];
+	uint32_t                 found  = lookup(&catalog->trait_keys, wanted->key);
+	if (found != RULE_NONE)
+		return found;
+
+	uint32_t at = (uint32_t)catalog->traits.count;
+	VECTOR_ADD(&catalog->traits, (struct trait_leaf){.plan = wanted, .owner = plan_ref(plan)});
+	*map_text_put(&catalog->trait_keys, wanted->key) = (void *)((uintptr_t)at + 1);
+	VECTOR_ADD(trait_list_of(catalog, wanted->path.hash), at);
+	if (wanted->first_hash != wanted->path.hash)
+		VECTOR_ADD(trait_list_of(catalog, wanted->first_hash), at);
+	if (wanted->relative)
+		VECTOR_ADD(&catalog->relative_traits, at);
+	return at;
+}
+
+static uint32_t find_rule(const struct catalog *catalog, const index_list *added, uint32_t segment)
+{
+	for (size_t i = 0; i < added->count; i++)
+		if (catalog->rules.items[added->items[i]].segment == segment)
+			return added->items[i];
+	uint32_t live = catalog_live(catalog, segment);
+	assert(live != RULE_NONE);
+	return live;
+}
+
+static uint32_t bind_segments(struct catalog *catalog, struct rule *rule, const index_list *added)
+{
+	uint32_t level = 0;
+	rule->segments = zeroed(rule->plan->segment_count, sizeof *rule->segments);
+	for (uint32_t i = 0; i < rule->plan->segment_count; i++) {
+		uint32_t other    = find_rule(catalog, added, rule->plan->segments[i]);
+		rule->segments[i] = other;
+		if (catalog->rules.items[other].level + 1 > level)
+			level = catalog->rules.items[other].level + 1;
+	}
+	return level;
+}
+
+static void add_rule(struct catalog *catalog, struct plan *plan, uint32_t index,
+                     const struct binding *binding, index_list *rules)
+{
+	struct rule rule = {
+		.plan       = &plan->rules[index],
+		.owner      = plan_ref(plan),
+		.state      = RULE_PREPARED,
+		.segment    = plan->rules[index].segment,
+		.binding    = binding,
+		.exceptions = roaring_bitmap_create(),
+	};
+	rule.level = bind_segments(catalog, &rule, rules);
+	if (rule.level > catalog->level_max)
+		catalog->level_max = rule.level;
+
+	uint32_t at = (uint32_t)catalog->rules.count;
+	VECTOR_ADD(&catalog->rules, rule);
+	for (uint32_t i = 0; i < rule.plan->leaf_count; i++)
+		VECTOR_ADD(&catalog->leaves.items[binding->leaves[rule.plan->leaves[i]]].rules, at);
+	for (uint32_t i = 0; i < rule.plan->trait_count; i++)
+		VECTOR_ADD(&catalog->traits.items[binding->traits[rule.plan->traits[i]]].rules, at);
+	for (uint32_t i = 0; i < rule.plan->segment_count; i++)
+		VECTOR_ADD(&catalog->rules.items[rule.segments[i]].derived, at);
+	VECTOR_ADD(rules, at);
+	catalog->bytes += sizeof rule;
+}
+
+void catalog_add(struct catalog *catalog, struct plan *plan, index_list *features,
+                 index_list *rules)
+{
+	struct binding *binding = zeroed(1, sizeof *binding);
+	binding->next           = catalog->bindings;
+	catalog->bindings       = binding;
+	binding->leaves         = zeroed(plan->leaf_count, sizeof(uint32_t));
+	binding->traits         = zeroed(plan->trait_count, sizeof(uint32_t));
+	for (uint32_t i = 0; i < plan->leaf_count; i++)
+		binding->leaves[i] = add_leaf(catalog, plan, i, features);
+	for (uint32_t i = 0; i < plan->trait_count; i++)
+		binding->traits[i] = add_trait(catalog, plan, i);
+	for (uint32_t i = 0; i < plan->rule_count; i++)
+		add_rule(catalog, plan, i, binding, rules);
+}
+
+static void drop_feature(struct catalog *catalog, uint32_t index, index_list *dead)
+{
+	struct feature *feature = &catalog->features.items[index];
+	feature->dead           = true;
+	map_text_remove(&catalog->feature_keys, feature->plan->key);
+	remove_index(event_list_of(catalog, feature->plan->event), index);
+	VECTOR_ADD(dead, index);
+}
+
+static void drop_leaf(struct catalog *catalog, uint32_t index, index_list *dead)
+{
+	struct leaf *leaf = &catalog->leaves.items[index];
+	leaf->dead        = true;
+	map_text_remove(&catalog->leaf_keys, leaf->plan->key);
+	index_list *siblings = &catalog->features.items[leaf->feature].leaves;
+	remove_index(siblings, index);
+	if (siblings->count == 0)
+		drop_feature(catalog, leaf->feature, dead);
+}
+
+static void drop_trait(struct catalog *catalog, uint32_t index)
+{
+	struct trait_leaf *trait = &catalog->traits.items[index];
+	trait->dead              = true;
+	map_text_remove(&catalog->trait_keys, trait->plan->key);
+	remove_index(trait_list_of(catalog, trait->plan->path.hash), index);
+	remove_index(trait_list_of(catalog, trait->plan->first_hash), index);
+	remove_index(&catalog->relative_traits, index);
+}
+
+void catalog_retire(struct catalog *catalog, uint32_t index, index_list *dead)
+{
+	struct rule *rule = &catalog->rules.items[index];
+	rule->state       = RULE_RETIRED;
+	for (uint32_t i = 0; i < rule->plan->leaf_count; i++) {
+		uint32_t leaf = rule->binding->leaves[rule->plan->leaves[i]];
+		remove_index(&catalog->leaves.items[leaf].rules, index);
+		if (catalog->leaves.items[leaf].rules.count == 0)
+			drop_leaf(catalog, leaf, dead);
+	}
+	for (uint32_t i = 0; i < rule->plan->trait_count; i++) {
+		uint32_t trait = rule->binding->traits[rule->plan->traits[i]];
+		remove_index(&catalog->traits.items[trait].rules, index);
+		if (catalog->traits.items[trait].rules.count == 0)
+			drop_trait(catalog, trait);
+	}
+	for (uint32_t i = 0; i < rule->plan->segment_count; i++)
+		remove_index(&catalog->rules.items[rule->segments[i]].derived, index);
+	roaring_bitmap_free(rule->exceptions);
+	rule->exceptions = NULL;
+}
+
+const index_list *catalog_features(const struct catalog *catalog, struct text event)
+{
+	return map_text_get(&catalog->by_event, event);
+}
+
+const index_list *catalog_traits(const struct catalog *catalog, uint32_t name_hash)
+{
+	uint64_t *place = map_u64_find(&catalog->by_trait, name_hash);
+	return place == NULL || *place == 0 ? NULL : &catalog->trait_lists.items[*place - 1];
+}

@@ -1,0 +1,118 @@
+#ifndef SONNIM_ENGINE_CATALOG_H
+#define SONNIM_ENGINE_CATALOG_H
+
+/* The definitions of one partition, live and being built, joined so that what an event touches is
+ * found without walking all of them:
+ *
+ *   event name ──► features ──► leaves ──► rules ──► rules derived from them
+ *   trait name ──► trait leaves ─────────►
+ *
+ * Features and leaves with equal keys are shared by all rules. Indices grow and are never used
+ * again; what no rule needs any more is dead: out of the ways in, its memory freed with the catalog.
+ * Owner: the partition; its thread only. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <roaring/roaring.h>
+
+#include "base/map.h"
+#include "base/vector.h"
+#include "engine/plan.h"
+
+enum { BUILT_ALL = UINT32_MAX, RULE_NONE = UINT32_MAX };
+
+typedef VECTOR(uint32_t) index_list;
+
+struct feature {
+	const struct plan_feature *plan;
+	struct plan               *owner;
+	index_list                 leaves;
+	uint32_t                   built; /* kept up for slots below it; BUILT_ALL */
+	bool                       dead;
+};
+
+struct leaf {
+	const struct plan_leaf *plan;
+	struct plan            *owner;
+	uint32_t                feature;
+	index_list              rules;
+	bool                    dead;
+};
+
+struct trait_leaf {
+	const struct plan_trait *plan;
+	struct plan             *owner;
+	index_list               rules;
+	bool                     dead;
+};
+
+/* The leaves and traits of a plan, by their index there, in this catalog; shared by its rules. */
+struct binding {
+	struct binding *next;
+	uint32_t       *leaves;
+	uint32_t       *traits;
+};
+
+enum rule_state { RULE_PREPARED, RULE_LIVE, RULE_RETIRED };
+
+struct rule {
+	const struct plan_rule *plan;
+	struct plan            *owner;
+	enum rule_state         state;
+	uint32_t                segment;
+	uint32_t                level; /* 0, or one above the highest rule that it refers to */
+	uint32_t                built; /* kept up for slots below it; BUILT_ALL */
+	bool                    holds[2]; /* for a person without events: anonymous, identified */
+	int64_t                 since_ms[2]; /* from when on, for those that it holds for by default */
+	const struct binding   *binding;  /* what its nodes' indices mean in this catalog */
+	uint32_t               *segments; /* rules, in the order of plan->segments */
+	roaring_bitmap_t       *exceptions; /* slots whose membership differs from `holds` */
+	int64_t                 exception_balance; /* members among them − non-members */
+	index_list              derived; /* rules that refer to this one */
+	uint32_t                mark; /* the step that has it among its candidates */
+	uint32_t                mark_at;
+};
+
+struct catalog {
+	VECTOR(struct feature) features;
+	VECTOR(struct leaf) leaves;
+	VECTOR(struct trait_leaf) traits;
+	VECTOR(struct rule) rules;
+	struct map_text feature_keys; /* index + 1 */
+	struct map_text leaf_keys;
+	struct map_text trait_keys;
+	struct map_text by_event; /* index_list *: features of that name */
+	index_list      any_event;
+	struct map_u64  by_trait; /* hash of a trait's name → index + 1 into trait_lists */
+	VECTOR(index_list) trait_lists;
+	index_list      relative_traits; /* those that change by time alone */
+	VECTOR(uint32_t) live; /* by segment number: rule, RULE_NONE */
+	struct binding *bindings;
+	uint32_t level_max;
+	uint64_t bytes;
+};
+
+void catalog_init(struct catalog *catalog);
+void catalog_done(struct catalog *catalog);
+
+/* The live rule of a segment, RULE_NONE when there is none. */
+uint32_t catalog_live(const struct catalog *catalog, uint32_t segment);
+void     catalog_set_live(struct catalog *catalog, uint32_t segment, uint32_t rule);
+
+/* Adds the rules of a plan in state PREPARED, built for no slot yet; new features and rules are added
+ * to `*features` and `*rules`. A segment leaf is bound to the rule of the same plan, else to the live
+ * one (asserted to exist: who prepares checks it). */
+void catalog_add(struct catalog *catalog, struct plan *plan, index_list *features,
+                 index_list *rules);
+
+/* Takes a rule out; features that then serve nobody are marked dead and added to `*dead`. */
+void catalog_retire(struct catalog *catalog, uint32_t rule, index_list *dead);
+
+/* Features to look at for an event of this name, besides `any_event`; NULL: none. */
+const index_list *catalog_features(const struct catalog *catalog, struct text event);
+
+/* Trait leaves that look at a trait of this name. */
+const index_list *catalog_traits(const struct catalog *catalog, uint32_t name_hash);
+
+#endif

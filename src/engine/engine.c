@@ -1,0 +1,232 @@
+#include "engine/engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/instant.h"
+#include "engine/engine_internal.h"
+
+static const char *const cause_names[] = {
+	[CAUSE_CREATED] = "created",       [CAUSE_EVENT] = "event", [CAUSE_EXPIRY] = "expiry",
+	[CAUSE_TRAIT] = "trait",           [CAUSE_DEFINITION] = "definition",
+	[CAUSE_MERGE] = "merge",           [CAUSE_ERASURE] = "erasure",
+};
+
+const char *cause_name(enum cause cause)
+{
+	assert(cause >= CAUSE_CREATED && cause <= CAUSE_ERASURE);
+	return cause_names[cause];
+}
+
+static void *zeroed(size_t count, size_t size)
+{
+	void *memory = calloc(count, size);
+	if (memory == NULL)
+		abort();
+	return memory;
+}
+
+static void engine_free(struct engine *engine)
+{
+	for (unsigned i = 0; i < engine->thread_count; i++) {
+		struct engine_thread *thread = &engine->threads[i];
+		if (thread->reader != NULL)
+			engine->journal->ops->reader_close(thread->reader);
+		pthread_mutex_destroy(&thread->lock);
+		free(thread->partitions);
+		free(thread->notified);
+	}
+	for (uint32_t i = 0; i < engine->config.partition_count; i++)
+		partition_free(engine->partitions[i]);
+	plan_cache_free(engine->plans);
+	pthread_mutex_destroy(&engine->failure_lock);
+	pthread_mutex_destroy(&engine->listener_lock);
+	free(engine->partitions);
+	free(engine->threads);
+	free(engine);
+}
+
+static struct engine *engine_new(const struct engine_config *config)
+{
+	struct engine *engine      = zeroed(1, sizeof *engine);
+	engine->config             = *config;
+	engine->journal            = config->journal;
+	engine->budget.limit_bytes = config->memory_limit_bytes;
+	engine->plans              = plan_cache_new(config->retention_ms);
+	engine->thread_count       = config->thread_count;
+	engine->partitions = zeroed(config->partition_count, sizeof *engine->partitions);
+	engine->threads    = zeroed(config->thread_count, sizeof *engine->threads);
+	pthread_mutex_init(&engine->failure_lock, NULL);
+	pthread_mutex_init(&engine->listener_lock, NULL);
+	for (uint32_t i = 0; i < config->partition_count; i++)
+		engine->partitions[i] = partition_new(i, config->retention_ms, &engine->budget,
+		                                      engine->plans);
+	for (unsigned i = 0; i < engine->thread_count; i++) {
+		engine->threads[i].engine   = engine;
+		engine->threads[i].number   = i;
+		engine->threads[i].stamp_ms = -1;
+		pthread_mutex_init(&engine->threads[i].lock, NULL);
+	}
+	return engine;
+}
+
+static enum status open_reader(struct engine *engine, struct engine_thread *thread,
+                               struct error *err)
+{
+	uint32_t count     = engine->config.partition_count;
+	bool    *wanted    = zeroed(count, sizeof *wanted);
+	thread->partitions = zeroed(count, sizeof *thread->partitions);
+	thread->notified   = zeroed(count, sizeof *thread->notified);
+	for (uint32_t i = 0; i < count; i++) {
+		wanted[i] = thread_of(engine, i) == thread;
+		if (wanted[i])
+			thread->partitions[thread->partition_count++] = engine->partitions[i];
+	}
+	enum status status = engine->journal->ops->reader_open(engine->journal, wanted, count, 0,
+	                                                       &thread->reader, err);
+	free(wanted);
+	return status;
+}
+
+enum status engine_start(const struct engine_config *config, struct engine **ret_engine,
+                         struct error *err)
+{
+	assert(config->thread_count >= 1 && config->thread_count <= config->partition_count);
+	assert(config->partition_count <= PARTITION_COUNT_MAX);
+
+	struct engine *engine = engine_new(config);
+	for (unsigned i = 0; i < engine->thread_count; i++) {
+		enum status status = open_reader(engine, &engine->threads[i], err);
+		if (status != STATUS_OK) {
+			engine_free(engine);
+			return status;
+		}
+	}
+	for (unsigned i = 0; i < engine->thread_count; i++)
+		if (pthread_create(&engine->threads[i].thread, NULL, engine_thread_run,
+		                   &engine->threads[i]) != 0)
+			abort();
+	*ret_engine = engine;
+	return STATUS_OK;
+}
+
+void engine_stop(struct engine *engine)
+{
+	atomic_store(&engine->stopping, true);
+	for (unsigned i = 0; i < engine->thread_count; i++) {
+		engine->journal->ops->reader_wake(engine->threads[i].reader);
+		pthread_join(engine->threads[i].thread, NULL);
+	}
+	engine_free(engine);
+}
+
+static void prepare_read(struct engine_read *read, uint32_t tickets)
+{
+	int64_t timeout_ms = read->timeout_ms > 0 ? read->timeout_ms : READ_TIMEOUT_MS;
+	read->deadline_ns  = clock_monotonic_ns() + timeout_ms * 1000000;
+	atomic_store(&read->left, tickets);
+	atomic_store(&read->failed, (int)STATUS_OK);
+}
+
+static void send(struct engine_thread *thread, struct engine_read *read,
+                 struct partition *partition)
+{
+	struct read_ticket *ticket = zeroed(1, sizeof *ticket);
+	ticket->read               = read;
+	ticket->partition          = partition;
+	pthread_mutex_lock(&thread->lock);
+	ticket->next    = thread->arrived;
+	thread->arrived = ticket;
+	pthread_mutex_unlock(&thread->lock);
+	thread->engine->journal->ops->reader_wake(thread->reader);
+}
+
+void engine_read_person(struct engine *engine, uint32_t partition, struct engine_read *read)
+{
+	assert(partition < engine->config.partition_count);
+	prepare_read(read, 1);
+	send(thread_of(engine, partition), read, engine->partitions[partition]);
+}
+
+void engine_read_all(struct engine *engine, struct engine_read *read)
+{
+	prepare_read(read, engine->thread_count);
+	read->as_of_ms = engine->journal->ops->log_time_ms(engine->journal);
+	/* `read` may be done, and gone, with the last ticket. */
+	unsigned count = engine->thread_count;
+	for (unsigned i = 0; i < count; i++)
+		send(&engine->threads[i], read, NULL);
+}
+
+static void add_partition(struct engine_status *status, struct partition *partition)
+{
+	int64_t clock_ms = atomic_load(&partition->clock_ms);
+	if (clock_ms < status->clock_ms)
+		status->clock_ms = clock_ms;
+	status->persons += atomic_load(&partition->persons);
+	status->events += atomic_load(&partition->events_stored);
+	status->events_duplicate += atomic_load(&partition->events_duplicate);
+	status->changes += atomic_load(&partition->changes_count);
+	status->timers_fired += atomic_load(&partition->timers_fired);
+}
+
+static uint64_t memory_bytes(struct engine *engine)
+{
+	uint64_t bytes = atomic_load_explicit(&engine->budget.used_bytes, memory_order_relaxed);
+	for (uint32_t i = 0; i < engine->config.partition_count; i++)
+		bytes += atomic_load_explicit(&engine->partitions[i]->bytes, memory_order_relaxed);
+	return bytes;
+}
+
+void engine_status(struct engine *engine, struct engine_status *ret_status)
+{
+	*ret_status = (struct engine_status){
+		.replayed           = true,
+		.failed             = atomic_load(&engine->failed),
+		.applied_position   = UINT64_MAX,
+		.journal_position   = engine->journal->ops->position(engine->journal),
+		.clock_ms           = INSTANT_MS_NEVER,
+		.memory_bytes       = memory_bytes(engine),
+		.memory_limit_bytes = engine->config.memory_limit_bytes,
+	};
+	for (unsigned i = 0; i < engine->thread_count; i++) {
+		struct engine_thread *thread  = &engine->threads[i];
+		uint64_t              applied = atomic_load(&thread->applied);
+		int64_t               late_ms = atomic_load(&thread->timer_late_ms_max);
+		ret_status->replayed &= atomic_load(&thread->replayed);
+		if (applied < ret_status->applied_position)
+			ret_status->applied_position = applied;
+		if (late_ms > ret_status->timer_late_ms_max)
+			ret_status->timer_late_ms_max = late_ms;
+	}
+	for (uint32_t i = 0; i < engine->config.partition_count; i++)
+		add_partition(ret_status, engine->partitions[i]);
+	if (ret_status->failed) {
+		pthread_mutex_lock(&engine->failure_lock);
+		ret_status->error = engine->failure;
+		pthread_mutex_unlock(&engine->failure_lock);
+	}
+}
+
+enum status engine_admits(struct engine *engine)
+{
+	return memory_bytes(engine) < engine->config.memory_limit_bytes ? STATUS_OK
+	                                                                : STATUS_NO_MEMORY;
+}
+
+uint32_t engine_slot_count(struct engine *engine, uint32_t partition)
+{
+	assert(partition < engine->config.partition_count);
+	return engine->partitions[partition]->profiles.slot_count;
+}
+
+void engine_listen(struct engine *engine, engine_listener_fn *listener, void *context)
+{
+	pthread_mutex_lock(&engine->listener_lock);
+	unsigned count = atomic_load(&engine->listener_count);
+	assert(count < LISTENERS_MAX);
+	engine->listeners[count] = (struct engine_listener){listener, context};
+	atomic_store_explicit(&engine->listener_count, count + 1, memory_order_release);
+	pthread_mutex_unlock(&engine->listener_lock);
+}

@@ -1,0 +1,78 @@
+#ifndef SONNIM_ENGINE_ENGINE_INTERNAL_H
+#define SONNIM_ENGINE_ENGINE_INTERNAL_H
+
+/* Shared by engine.c (what others call) and thread.c (the loop). */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/engine.h"
+#include "engine/partition.h"
+
+struct view {
+	struct engine    *engine;
+	struct partition *partition;
+	int64_t           now_ms;
+};
+
+/* A read on its way to one thread. */
+struct read_ticket {
+	struct engine_read *read;
+	struct partition   *partition; /* NULL: all of the thread's */
+	struct read_ticket *next;
+};
+
+struct engine_thread {
+	struct engine         *engine;
+	unsigned               number;
+	pthread_t              thread;
+	struct journal_reader *reader;
+	struct partition     **partitions; /* those that it owns */
+	uint32_t               partition_count;
+
+	pthread_mutex_t     lock;
+	struct read_ticket *arrived; /* under the lock: newest first */
+	struct read_ticket *waiting; /* the thread's own */
+
+	int64_t          stamp_ms; /* log time of the last batch, or the last safe time */
+	uint64_t         through;  /* everything at or before it is applied */
+	_Atomic uint64_t applied;  /* `through`, for others */
+	_Atomic bool     replayed;
+	_Atomic int64_t  timer_late_ms_max;
+	uint64_t        *notified; /* by partition: changes that listeners have */
+};
+
+struct engine_listener {
+	engine_listener_fn *call;
+	void               *context;
+};
+
+struct engine {
+	struct engine_config config;
+	struct journal      *journal;
+	struct events_budget budget;
+	struct plan_cache   *plans;
+	struct partition   **partitions;
+	struct engine_thread *threads;
+	unsigned             thread_count;
+	_Atomic bool         stopping;
+	_Atomic bool         failed;
+	pthread_mutex_t      failure_lock;
+	struct error         failure;
+
+	struct engine_listener listeners[LISTENERS_MAX];
+	_Atomic unsigned       listener_count;
+	pthread_mutex_t        listener_lock;
+};
+
+static inline struct engine_thread *thread_of(struct engine *engine, uint32_t partition)
+{
+	return &engine->threads[partition % engine->thread_count];
+}
+
+void *engine_thread_run(void *thread);
+
+/* Ends a ticket: the last one of a read calls its `done`. */
+void ticket_finish(struct read_ticket *ticket, enum status status);
+
+#endif

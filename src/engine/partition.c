@@ -1,0 +1,474 @@
+#include "engine/partition.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "base/instant.h"
+#include "engine/activate.h"
+#include "engine/build.h"
+#include "engine/leaf.h"
+#include "engine/step.h"
+
+struct partition *partition_new(uint32_t number, int64_t retention_ms,
+                                struct events_budget *budget, struct plan_cache *plans)
+{
+	struct partition *partition = calloc(1, sizeof *partition);
+	if (partition == NULL)
+		abort();
+	partition->number       = number;
+	partition->retention_ms = retention_ms;
+	partition->plans        = plans;
+	partition->events       = events_new(budget);
+	/* Instants before 1970 do not occur as log times. */
+	timers_init(&partition->timers, -1);
+	catalog_init(&partition->catalog);
+	return partition;
+}
+
+void partition_free(struct partition *partition)
+{
+	while (partition->builds != NULL)
+		build_drop(partition, partition->builds);
+	for (size_t i = 0; i < partition->level_count; i++)
+		VECTOR_DONE(&partition->levels[i]);
+	free(partition->levels);
+	profiles_done(&partition->profiles);
+	events_free(partition->events);
+	timers_done(&partition->timers);
+	catalog_done(&partition->catalog);
+	changes_done(&partition->changes);
+	future_done(&partition->future);
+	VECTOR_DONE(&partition->due);
+	VECTOR_DONE(&partition->scratch_events);
+	VECTOR_DONE(&partition->touched);
+	VECTOR_DONE(&partition->before);
+	VECTOR_DONE(&partition->begun);
+	free(partition);
+}
+
+/* A record under way. */
+struct arrival {
+	const struct record *record;
+	struct text          encoded;
+	int64_t              received_ms;
+	int64_t              time_ms;
+	bool                 marked;
+	uint64_t             position;
+};
+
+/* The person of a record; comes into being by it where need be, in a step of its own (rule 22). */
+static struct profile *person_of(struct partition *partition, const struct arrival *arrival)
+{
+	uint32_t        slot    = arrival->record->slot;
+	struct profile *profile = profiles_place(&partition->profiles, slot);
+	if (profile->exists)
+		return profile;
+
+	*profile = (struct profile){
+		.exists          = true,
+		.identified      = (arrival->record->flags & RECORD_IDENTIFIED) != 0,
+		.created_ms      = arrival->received_ms,
+		.armed_ms        = INSTANT_MS_NEVER,
+		.newest_event_ms = INSTANT_MS_NONE,
+	};
+	partition->profiles.person_count++;
+	partition->profiles.identified_count += profile->identified;
+	step_emit(partition, profile,
+	          (struct change){.slot    = slot,
+	                          .entered = true,
+	                          .cause   = CAUSE_CREATED,
+	                          .at_ms   = arrival->received_ms});
+	return profile;
+}
+
+static bool is_duplicate(struct partition *partition, const struct arrival *arrival)
+{
+	const struct record *record = arrival->record;
+	if (record->message_id.length == 0 ||
+	    !events_seen(partition->events, record->slot, record->message_id, arrival->received_ms,
+	                 partition->retention_ms))
+		return false;
+	atomic_fetch_add_explicit(&partition->events_duplicate, 1, memory_order_relaxed);
+	return true;
+}
+
+static void store(struct partition *partition, const struct arrival *arrival)
+{
+	events_add(partition->events, arrival->record->slot, arrival->encoded, arrival->record,
+	           arrival->time_ms, arrival->received_ms, arrival->position, arrival->marked);
+}
+
+static bool is_built(uint32_t built, uint32_t slot)
+{
+	return built == BUILT_ALL || slot < built;
+}
+
+static void touch_feature(struct partition *partition, uint32_t index, const struct record *record,
+                          int64_t now_ms)
+{
+	const struct feature *feature = &partition->catalog.features.items[index];
+	if (!is_built(feature->built, record->slot))
+		return;
+	/* Whether the event passes a relative `where` depends on when one looks: it may later. */
+	if (feature->plan->relative ||
+	    evaluate_where(feature->plan->where, record->properties, record->context, now_ms))
+		VECTOR_ADD(&partition->touched, index);
+}
+
+static void find_features(struct partition *partition, const struct record *record, int64_t now_ms)
+{
+	partition->touched.count = 0;
+	const index_list *named  = catalog_features(&partition->catalog, record->name);
+	for (size_t i = 0; named != NULL && i < named->count; i++)
+		touch_feature(partition, named->items[i], record, now_ms);
+	const index_list *any = &partition->catalog.any_event;
+	for (size_t i = 0; i < any->count; i++)
+		touch_feature(partition, any->items[i], record, now_ms);
+}
+
+static void add_to_series(struct partition *partition, struct profile *profile, uint32_t index,
+                          const struct arrival *arrival)
+{
+	const struct plan_feature *feature = partition->catalog.features.items[index].plan;
+	const struct record       *record  = arrival->record;
+	int64_t                    amount  = 0;
+	if (feature->sums && !feature->relative &&
+	    !evaluate_amount(&feature->amount, record->properties, record->context, &amount))
+		return;
+
+	struct person_feature *kept = profile_feature(profile, index);
+	if (kept == NULL)
+		kept = profile_feature_add(&partition->profiles, profile, index);
+	if (feature->relative)
+		return;
+	size_t before = series_bytes(kept->series);
+	if (kept->series == NULL)
+		kept->series = series_new(feature->sums);
+	kept->series = series_add(kept->series, feature->cap, arrival->time_ms, amount);
+	partition->profiles.bytes += series_bytes(kept->series) - before;
+}
+
+/* What every leaf of the touched features is before the event, in the order of a later walk. */
+static void note_leaves(struct partition *partition, uint32_t slot, const struct profile *profile,
+                        int64_t now_ms)
+{
+	partition->before.count = 0;
+	for (size_t i = 0; i < partition->touched.count; i++) {
+		const index_list *leaves =
+			&partition->catalog.features.items[partition->touched.items[i]].leaves;
+		for (size_t j = 0; j < leaves->count; j++)
+			VECTOR_ADD(&partition->before,
+			           leaf_holds(partition, slot, profile, leaves->items[j], now_ms));
+	}
+}
+
+static void touch_flipped_leaves(struct partition *partition, uint32_t slot,
+                                 const struct profile *profile, int64_t now_ms,
+                                 uint64_t event_position)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < partition->touched.count; i++) {
+		const index_list *leaves =
+			&partition->catalog.features.items[partition->touched.items[i]].leaves;
+		for (size_t j = 0; j < leaves->count; j++) {
+			uint32_t leaf = leaves->items[j];
+			bool     now  = leaf_holds(partition, slot, profile, leaf, now_ms);
+			if (now != partition->before.items[at++])
+				step_touch_all(partition, slot,
+				               &partition->catalog.leaves.items[leaf].rules,
+				               CAUSE_EVENT, event_position);
+		}
+	}
+}
+
+static void apply_event(struct partition *partition, struct arrival *arrival)
+{
+	const struct record *record  = arrival->record;
+	struct profile      *profile = person_of(partition, arrival);
+	if (is_duplicate(partition, arrival))
+		return;
+
+	find_features(partition, record, arrival->received_ms);
+	note_leaves(partition, record->slot, profile, arrival->received_ms);
+	store(partition, arrival);
+	if (profile->newest_event_ms < arrival->time_ms)
+		profile->newest_event_ms = arrival->time_ms;
+	if (arrival->time_ms > arrival->received_ms)
+		future_add(&partition->future, (struct future_event){arrival->time_ms, record->slot,
+		                                                     arrival->position});
+	if (partition->touched.count == 0)
+		return;
+
+	step_begin(partition);
+	for (size_t i = 0; i < partition->touched.count; i++)
+		add_to_series(partition, profile, partition->touched.items[i], arrival);
+	touch_flipped_leaves(partition, record->slot, profile, arrival->received_ms,
+	                     arrival->position);
+	step_finish(partition, record->slot, profile, arrival->received_ms);
+	for (size_t i = 0; i < partition->touched.count; i++) {
+		struct person_feature *kept = profile_feature(profile, partition->touched.items[i]);
+		if (kept != NULL)
+			step_rearm_feature(partition, record->slot, profile, kept,
+			                   arrival->received_ms);
+	}
+}
+
+/* Trait leaves that look at a trait of the list, each once. */
+static void find_traits(struct partition *partition, struct text list)
+{
+	index_list *touched = &partition->touched;
+	touched->count      = 0;
+	for (struct value_reader reader = value_read(list); value_next(&reader);) {
+		const index_list *traits = catalog_traits(&partition->catalog, reader.hash);
+		for (size_t i = 0; traits != NULL && i < traits->count; i++) {
+			bool known = false;
+			for (size_t j = 0; j < touched->count && !known; j++)
+				known = touched->items[j] == traits->items[i];
+			if (!known)
+				VECTOR_ADD(touched, traits->items[i]);
+		}
+	}
+}
+
+static bool trait_now(const struct partition *partition, const struct profile *profile,
+                      uint32_t index, int64_t now_ms)
+{
+	return trait_holds(&partition->catalog.traits.items[index], profile_traits(profile),
+	                   profile->identified, now_ms);
+}
+
+static void apply_traits(struct partition *partition, struct arrival *arrival)
+{
+	const struct record *record  = arrival->record;
+	struct profile      *profile = person_of(partition, arrival);
+	if (is_duplicate(partition, arrival))
+		return;
+	if (record->message_id.length > 0)
+		store(partition, arrival);
+
+	find_traits(partition, record->properties);
+	partition->before.count = 0;
+	for (size_t i = 0; i < partition->touched.count; i++)
+		VECTOR_ADD(&partition->before,
+		           trait_now(partition, profile, partition->touched.items[i],
+		                     arrival->received_ms));
+
+	profile_set_traits(&partition->profiles, profile, record->properties, record->sealed);
+
+	step_begin(partition);
+	for (size_t i = 0; i < partition->touched.count; i++) {
+		uint32_t trait = partition->touched.items[i];
+		if (trait_now(partition, profile, trait, arrival->received_ms) !=
+		    partition->before.items[i])
+			step_touch_all(partition, record->slot,
+			               &partition->catalog.traits.items[trait].rules, CAUSE_TRAIT, 0);
+	}
+	step_finish(partition, record->slot, profile, arrival->received_ms);
+	step_rearm_traits(partition, record->slot, profile, arrival->received_ms);
+}
+
+static enum status apply_record(struct partition *partition, struct arrival *arrival,
+                                struct error *err)
+{
+	const struct record *record = arrival->record;
+	switch (record->kind) {
+	case RECORD_EVENT:
+		apply_event(partition, arrival);
+		return STATUS_OK;
+	case RECORD_TRAITS:
+		apply_traits(partition, arrival);
+		return STATUS_OK;
+	case RECORD_LINK:
+	case RECORD_ALIAS:
+		/* The vault holds the link; here it only brings the user into being. */
+		person_of(partition, arrival);
+		return STATUS_OK;
+	case RECORD_PREPARE:
+		return build_prepare(partition, record->body, err);
+	case RECORD_ACTIVATE:
+		return activate(partition, record->body, arrival->received_ms, err);
+	case RECORD_CLOCK:
+		return STATUS_OK;
+	default:
+		return error_set(err, STATUS_CORRUPT,
+		                 "record %llu of kind %d is not known to this version",
+		                 (unsigned long long)arrival->position, record->kind);
+	}
+}
+
+static void publish(struct partition *partition, int64_t clock_ms)
+{
+	atomic_store_explicit(&partition->clock_ms, clock_ms, memory_order_release);
+	atomic_store_explicit(&partition->persons, partition->profiles.person_count,
+	                      memory_order_relaxed);
+	atomic_store_explicit(&partition->events_stored, events_count(partition->events),
+	                      memory_order_relaxed);
+	atomic_store_explicit(&partition->changes_count, partition->changes.count,
+	                      memory_order_relaxed);
+	atomic_store_explicit(&partition->bytes,
+	                      partition->profiles.bytes + partition->changes.bytes +
+	                              partition->timers.count * sizeof(struct timer),
+	                      memory_order_relaxed);
+}
+
+enum status partition_apply(struct partition *partition, const struct journal_read *batch,
+                            struct error *err)
+{
+	partition_advance(partition, batch->log_time_ms);
+
+	struct text left = batch->records;
+	for (uint32_t i = 0; i < batch->record_count; i++) {
+		struct record record;
+		size_t        size;
+		enum status   status = record_decode(left, &record, &size, err);
+		if (status != STATUS_OK)
+			return status;
+
+		struct arrival arrival = {
+			.record      = &record,
+			.encoded     = {left.data, size},
+			.received_ms = batch->log_time_ms,
+			.position    = batch->first_position + i,
+		};
+		if (record.kind == RECORD_EVENT || record.kind == RECORD_TRAITS)
+			arrival.time_ms =
+				record_time_ms(&record, batch->log_time_ms, &arrival.marked);
+		partition->last_position = arrival.position;
+		partition->ordinal       = 0;
+		status                   = apply_record(partition, &arrival, err);
+		if (status != STATUS_OK)
+			return status;
+		left = (struct text){left.data + size, left.length - size};
+	}
+	publish(partition, batch->log_time_ms);
+	return STATUS_OK;
+}
+
+/* An event of the future that begins at this instant and that the leaf looks at; 0: none. */
+static uint64_t begun_event(struct partition *partition, uint32_t slot, const struct leaf *leaf,
+                            int64_t now_ms)
+{
+	const struct plan_feature *feature =
+		partition->catalog.features.items[leaf->feature].plan;
+	if (leaf->plan->span.until_ms > 0)
+		return 0;
+	uint64_t position = 0;
+	for (size_t i = 0; i < partition->begun.count; i++) {
+		const struct future_event *begun = &partition->begun.items[i];
+		if (begun->slot != slot)
+			continue;
+		const struct events_query query = {
+			.name         = feature->event,
+			.from_ms      = now_ms,
+			.to_ms        = now_ms + 1,
+			.now_ms       = now_ms,
+			.retention_ms = partition->retention_ms,
+		};
+		event_list *list = &partition->scratch_events;
+		list->count      = 0;
+		events_read(partition->events, slot, &query, list);
+		for (size_t j = 0; j < list->count; j++)
+			if (list->items[j].position == begun->position &&
+			    evaluate_where(feature->where, list->items[j].record.properties,
+			                   list->items[j].record.context, now_ms))
+				position = begun->position;
+	}
+	return position;
+}
+
+static void fire_feature(struct partition *partition, uint32_t slot, struct profile *profile,
+                         uint32_t feature, int64_t at_ms)
+{
+	const index_list *leaves = &partition->catalog.features.items[feature].leaves;
+	for (size_t i = 0; i < leaves->count; i++) {
+		const struct leaf *leaf = &partition->catalog.leaves.items[leaves->items[i]];
+		if (leaf_holds(partition, slot, profile, leaves->items[i], at_ms - 1) ==
+		    leaf_holds(partition, slot, profile, leaves->items[i], at_ms))
+			continue;
+		uint64_t position = begun_event(partition, slot, leaf, at_ms);
+		step_touch_all(partition, slot, &leaf->rules,
+		               position > 0 ? CAUSE_EVENT : CAUSE_EXPIRY, position);
+	}
+}
+
+static void fire_traits(struct partition *partition, uint32_t slot, const struct profile *profile,
+                        int64_t at_ms)
+{
+	const index_list *relative = &partition->catalog.relative_traits;
+	for (size_t i = 0; i < relative->count; i++)
+		if (trait_now(partition, profile, relative->items[i], at_ms - 1) !=
+		    trait_now(partition, profile, relative->items[i], at_ms))
+			step_touch_all(partition, slot,
+			               &partition->catalog.traits.items[relative->items[i]].rules,
+			               CAUSE_EXPIRY, 0);
+}
+
+static void fire_person(struct partition *partition, uint32_t slot, struct profile *profile,
+                        int64_t at_ms)
+{
+	profile->armed_ms = INSTANT_MS_NEVER;
+	step_begin(partition);
+	struct feature_set *features = profile->features;
+	for (uint32_t i = 0; features != NULL && i < features->count; i++)
+		if (features->items[i].next_ms <= at_ms)
+			fire_feature(partition, slot, profile, features->items[i].feature, at_ms);
+	bool traits = profile->traits != NULL && profile->traits->next_ms <= at_ms;
+	if (traits)
+		fire_traits(partition, slot, profile, at_ms);
+	step_finish(partition, slot, profile, at_ms);
+
+	for (uint32_t i = 0; features != NULL && i < features->count; i++) {
+		if (features->items[i].next_ms <= at_ms)
+			step_rearm_feature(partition, slot, profile, &features->items[i], at_ms);
+		else
+			step_arm(partition, slot, profile, features->items[i].next_ms);
+	}
+	if (traits)
+		step_rearm_traits(partition, slot, profile, at_ms);
+	else if (profile->traits != NULL)
+		step_arm(partition, slot, profile, profile->traits->next_ms);
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
+	return (left > right) - (left < right);
+}
+
+/* The events of the future whose time is `at_ms`; those before it began in steps of their own. */
+static void collect_begun(struct partition *partition, int64_t at_ms)
+{
+	struct future_event event;
+	partition->begun.count = 0;
+	while (future_take(&partition->future, at_ms, &event))
+		if (event.time_ms == at_ms)
+			VECTOR_ADD(&partition->begun, event);
+}
+
+void partition_advance(struct partition *partition, int64_t now_ms)
+{
+	int64_t at_ms;
+	partition->due.count = 0;
+	while (timers_advance(&partition->timers, now_ms, &at_ms, &partition->due)) {
+		slot_list *due = &partition->due;
+		qsort(due->items, due->count, sizeof due->items[0], compare_slots);
+		collect_begun(partition, at_ms);
+		for (size_t i = 0; i < due->count; i++) {
+			struct profile *profile = profiles_find(&partition->profiles, due->items[i]);
+			/* Entries are not taken back: this one may have been overtaken. */
+			if (profile == NULL || profile->armed_ms != at_ms)
+				continue;
+			fire_person(partition, due->items[i], profile, at_ms);
+			atomic_fetch_add_explicit(&partition->timers_fired, 1, memory_order_relaxed);
+		}
+		due->count = 0;
+	}
+	collect_begun(partition, now_ms);
+	publish(partition, now_ms);
+}
+
+bool partition_build(struct partition *partition, uint32_t slots)
+{
+	return build_continue(partition, slots);
+}

@@ -1,0 +1,109 @@
+#ifndef SONNIM_ENGINE_PARTITION_H
+#define SONNIM_ENGINE_PARTITION_H
+
+/* One partition: everything that the engine keeps of its persons, and the steps by which it changes.
+ *
+ *   partition_apply     a record: timers due by its stamp fire first, then its own step or steps
+ *   partition_advance   time alone: timers fire, in order of their instant, one step each
+ *   partition_build     a slice of the work that a PREPARE record has ordered
+ *
+ * Each step records, of what flipped, the net change of each (person, segment), by person slot,
+ * level, segment number (contracts, rule 27). Nothing here knows the wall clock, other partitions or
+ * how fast it is fed: the same records give the same state and the same change stream.
+ *
+ * Thread: one at a time, that of engine/thread.c. */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "engine/catalog.h"
+#include "engine/changes.h"
+#include "engine/future.h"
+#include "engine/profile.h"
+#include "engine/timers.h"
+#include "events/events.h"
+#include "journal/journal.h"
+
+/* Plans are compiled once for all partitions of an engine. */
+struct plan_cache;
+
+struct build {
+	uint64_t      change_id;
+	struct plan  *plan;
+	index_list    features;
+	index_list    rules;
+	uint32_t      cursor; /* slots below it are built */
+	bool          built;
+	struct build *next; /* in order of PREPARE */
+};
+
+/* A rule that may have flipped in the step at hand, and what would be the cause. */
+struct candidate {
+	uint32_t   rule;
+	enum cause cause;
+	uint64_t   event_position;
+};
+typedef VECTOR(struct candidate) candidate_list;
+
+struct partition {
+	uint32_t           number;
+	int64_t            retention_ms;
+	struct plan_cache *plans;
+
+	struct profiles profiles;
+	struct events  *events;
+	struct timers   timers;
+	struct catalog  catalog;
+	struct changes  changes;
+	struct build   *builds; /* first to be built first; activated ones are taken out */
+	struct future      future;
+
+	uint64_t last_position; /* of the last record applied */
+	uint32_t ordinal;       /* of the next change since */
+	uint64_t last_change_id; /* highest PREPARE or ACTIVATE id applied */
+
+	/* Counters, read by others. */
+	_Atomic int64_t  clock_ms;
+	_Atomic uint64_t persons;
+	_Atomic uint64_t events_stored;
+	_Atomic uint64_t events_duplicate;
+	_Atomic uint64_t changes_count;
+	_Atomic uint64_t timers_fired;
+	_Atomic uint64_t bytes;
+
+	/* The step at hand. */
+	uint32_t        step;
+	candidate_list *levels; /* by level: level_count of them */
+	size_t          level_count;
+	slot_list       due;
+	event_list      scratch_events;
+	index_list      touched; /* features of the step's event */
+	VECTOR(bool) before;     /* what leaves were before the step */
+	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */
+};
+
+struct partition *partition_new(uint32_t number, int64_t retention_ms,
+                                struct events_budget *budget, struct plan_cache *plans);
+void              partition_free(struct partition *partition);
+
+/* Applies a batch of this partition. STATUS_CORRUPT: a record does not decode; those before it are
+ * applied, and the engine stops. */
+MUST_USE enum status partition_apply(struct partition *partition, const struct journal_read *batch,
+                                     struct error *err);
+
+/* Fires all timers due at or before `now_ms`; the clock is then there. */
+void partition_advance(struct partition *partition, int64_t now_ms);
+
+/* Builds about `slots` slots of what is prepared; true when there is more to do. */
+bool partition_build(struct partition *partition, uint32_t slots);
+
+/* Plans by change id, shared by partitions that meet the same PREPARE at different times. */
+struct plan_cache *plan_cache_new(int64_t retention_ms);
+void               plan_cache_free(struct plan_cache *cache);
+/* One reference for the caller. */
+MUST_USE enum status plan_cache_get(struct plan_cache *cache, uint64_t change_id, struct text body,
+                                    struct plan **ret_plan, struct error *err);
+
+#endif

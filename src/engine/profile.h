@@ -1,0 +1,118 @@
+#ifndef SONNIM_ENGINE_PROFILE_H
+#define SONNIM_ENGINE_PROFILE_H
+
+/* What the engine knows of one person: traits, the series of features that the person has events of,
+ * and memberships. Profiles lie in blocks of 1,024 by slot; a slot may be a hole.
+ *
+ *   profiles ──► block ──► profile ──┬─► traits       one value list, with the sealed blocks behind
+ *                                    ├─► features     sorted by feature: next instant, series
+ *                                    └─► memberships  only where they differ from what the rule
+ *                                                     answers for a person without any event
+ *
+ * Owner: the partition; only its thread may call. `bytes` counts what all this takes. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "engine/series.h"
+
+struct sealed_block {
+	uint32_t references; /* traits that this block has the newest value of */
+	uint32_t size;
+	char     bytes[];
+};
+
+struct sealed_trait {
+	struct text          name; /* points into the traits' list */
+	struct sealed_block *block;
+};
+
+struct traits {
+	int64_t              next_ms; /* when a relative test of a trait may change; never: NEVER */
+	uint32_t             list_size;
+	uint32_t             sealed_count;
+	struct sealed_trait *sealed;
+	char                 list[]; /* a value list */
+};
+
+/* One person's series of one feature. */
+struct person_feature {
+	uint32_t       feature;
+	int64_t        next_ms; /* no leaf of it changes by time before this instant */
+	struct series *series;  /* NULL for features that are read from stored events */
+};
+
+struct feature_set {
+	uint32_t              count;
+	uint32_t              room;
+	struct person_feature items[]; /* sorted by feature */
+};
+
+struct membership {
+	uint32_t rule;
+	uint32_t member; /* 0: the rule holds without events, but not for this person */
+	int64_t  since_ms;
+};
+
+struct membership_set {
+	uint32_t          count;
+	uint32_t          room;
+	struct membership items[]; /* sorted by rule */
+};
+
+struct profile {
+	bool                   exists;
+	bool                   identified;
+	uint32_t               newest_change; /* of the change stream, + 1; 0: none */
+	int64_t                created_ms;
+	int64_t                armed_ms; /* the earliest timer on its way; INSTANT_MS_NEVER */
+	int64_t                newest_event_ms; /* INSTANT_MS_NONE */
+	struct traits         *traits;
+	struct feature_set    *features;
+	struct membership_set *memberships;
+};
+
+struct profiles {
+	struct profile **blocks;
+	size_t           block_count;
+	uint32_t         slot_count; /* highest slot seen + 1 */
+	uint64_t         person_count;
+	uint64_t         identified_count;
+	uint64_t         bytes;
+};
+
+void profiles_done(struct profiles *profiles);
+
+/* NULL when the slot is a hole. */
+struct profile *profiles_find(const struct profiles *profiles, uint32_t slot);
+
+/* Where the profile of a slot lies; made when absent, then `exists` is false. */
+struct profile *profiles_place(struct profiles *profiles, uint32_t slot);
+
+static inline void profiles_prefetch(const struct profiles *profiles, uint32_t slot)
+{
+	if (slot >> 10 < profiles->block_count && profiles->blocks[slot >> 10] != NULL)
+		__builtin_prefetch(&profiles->blocks[slot >> 10][slot & 1023]);
+}
+
+struct person_feature *profile_feature(const struct profile *profile, uint32_t feature);
+struct person_feature *profile_feature_add(struct profiles *profiles, struct profile *profile,
+                                           uint32_t feature);
+void profile_feature_remove(struct profiles *profiles, struct profile *profile, uint32_t feature);
+
+struct membership *profile_membership(const struct profile *profile, uint32_t rule);
+struct membership *profile_membership_put(struct profiles *profiles, struct profile *profile,
+                                          uint32_t rule);
+void profile_membership_remove(struct profile *profile, uint32_t rule);
+
+/* The traits' list; empty when there are none. */
+struct text profile_traits(const struct profile *profile);
+
+/* Sets the traits of `list` (null removes); `sealed` (may be empty) holds the values of its personal
+ * ones. */
+void profile_set_traits(struct profiles *profiles, struct profile *profile, struct text list,
+                        struct text sealed);
+
+#endif

@@ -1,0 +1,216 @@
+#include "engine/series.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/instant.h"
+
+enum { ROOM_MIN = 2 };
+
+/* Running totals lie behind the times; memcpy, since they are aligned to 8 bytes only. */
+static char *totals(const struct series *series)
+{
+	return (char *)(series->times_ms + series->room);
+}
+
+static __int128 total_through(const struct series *series, uint32_t count)
+{
+	__int128 total = 0;
+	if (count > 0)
+		memcpy(&total, totals(series) + (count - 1) * sizeof total, sizeof total);
+	return total;
+}
+
+static void set_total(struct series *series, uint32_t at, __int128 total)
+{
+	memcpy(totals(series) + at * sizeof total, &total, sizeof total);
+}
+
+static size_t size_for(bool sums, uint32_t room)
+{
+	return sizeof(struct series) + room * (sizeof(int64_t) + (sums ? sizeof(__int128) : 0));
+}
+
+struct series *series_new(bool sums)
+{
+	struct series *series = malloc(size_for(sums, ROOM_MIN));
+	if (series == NULL)
+		abort();
+	*series = (struct series){.room = ROOM_MIN, .sums = sums};
+	return series;
+}
+
+void series_free(struct series *series)
+{
+	free(series);
+}
+
+size_t series_bytes(const struct series *series)
+{
+	return series == NULL ? 0 : size_for(series->sums, series->room);
+}
+
+static struct series *grow(struct series *series, unsigned cap)
+{
+	uint32_t room = series->room * 2;
+	if (cap != SERIES_UNLIMITED && room > cap)
+		room = cap;
+	struct series *larger = malloc(size_for(series->sums, room));
+	if (larger == NULL)
+		abort();
+	*larger      = *series;
+	larger->room = room;
+	memcpy(larger->times_ms, series->times_ms, series->count * sizeof series->times_ms[0]);
+	if (series->sums)
+		memcpy(totals(larger), totals(series), series->count * sizeof(__int128));
+	free(series);
+	return larger;
+}
+
+static void drop_oldest(struct series *series)
+{
+	assert(!series->sums);
+	series->count--;
+	memmove(series->times_ms, series->times_ms + 1,
+	        series->count * sizeof series->times_ms[0]);
+	series->dropped = true;
+}
+
+struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
+                          int64_t amount_millionths)
+{
+	assert(cap == SERIES_UNLIMITED || (cap >= ROOM_MIN && !series->sums));
+
+	if (cap != SERIES_UNLIMITED && series->count == cap) {
+		if (time_ms < series->times_ms[0]) {
+			series->dropped = true;
+			return series;
+		}
+		drop_oldest(series);
+	}
+	if (series->count == series->room)
+		series = grow(series, cap);
+
+	/* From the newest end: almost every event is the newest. */
+	uint32_t at = series->count++;
+	for (; at > 0 && series->times_ms[at - 1] > time_ms; at--) {
+		series->times_ms[at] = series->times_ms[at - 1];
+		if (series->sums)
+			set_total(series, at, total_through(series, at) + amount_millionths);
+	}
+	series->times_ms[at] = time_ms;
+	if (series->sums)
+		set_total(series, at, total_through(series, at) + amount_millionths);
+	return series;
+}
+
+int64_t span_start_ms(const struct span *span, int64_t time_ms)
+{
+	return time_ms + span->until_ms;
+}
+
+int64_t span_end_ms(const struct span *span, int64_t time_ms)
+{
+	int64_t end_ms = span->retention_ms == INSTANT_MS_NEVER
+	                         ? INSTANT_MS_NEVER
+	                         : instant_floor_day_ms(time_ms) + span->retention_ms;
+	if (span->within_ms > 0 && time_ms + span->within_ms < end_ms)
+		end_ms = time_ms + span->within_ms;
+	return end_ms;
+}
+
+/* How many of the first `count` times lie before `time_ms`. */
+static uint32_t count_before(const struct series *series, uint32_t count, int64_t time_ms)
+{
+	uint32_t low = 0, high = count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (series->times_ms[middle] < time_ms)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static uint32_t count_ended(const struct series *series, const struct span *span, int64_t now_ms)
+{
+	uint32_t low = 0, high = series->count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (span_end_ms(span, series->times_ms[middle]) <= now_ms)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct series_value value_of(const struct series_walk *walk)
+{
+	struct series_value value = {
+		/* What was dropped is older than the first time: it has ended once that has. */
+		.complete = !walk->series->dropped || walk->ended > 0,
+	};
+	if (walk->started > walk->ended) {
+		value.count = walk->started - walk->ended;
+		if (walk->series->sums)
+			value.sum = total_through(walk->series, walk->started) -
+			            total_through(walk->series, walk->ended);
+	}
+	return value;
+}
+
+struct series_walk series_walk_from(const struct series *series, const struct span *span,
+                                    int64_t now_ms)
+{
+	struct series_walk walk = {.series = series, .span = span, .at_ms = now_ms};
+	if (series == NULL) {
+		walk.value.complete = true;
+		return walk;
+	}
+
+	walk.limit = series->count;
+	walk.ended = count_ended(series, span, now_ms);
+	if (span->to_ms != INSTANT_MS_NEVER)
+		walk.limit = count_before(series, series->count, span->to_ms);
+	if (span->from_ms != INSTANT_MS_NONE) {
+		uint32_t before = count_before(series, series->count, span->from_ms);
+		if (walk.ended < before)
+			walk.ended = before;
+	}
+	walk.started = count_before(series, walk.limit, now_ms - span->until_ms + 1);
+	walk.value   = value_of(&walk);
+	return walk;
+}
+
+struct series_value series_at(const struct series *series, const struct span *span, int64_t now_ms)
+{
+	return series_walk_from(series, span, now_ms).value;
+}
+
+bool series_walk_next(struct series_walk *walk)
+{
+	int64_t next_ms = INSTANT_MS_NEVER;
+	if (walk->started < walk->limit)
+		next_ms = span_start_ms(walk->span, walk->series->times_ms[walk->started]);
+	if (walk->ended < walk->limit) {
+		int64_t end_ms = span_end_ms(walk->span, walk->series->times_ms[walk->ended]);
+		if (end_ms < next_ms)
+			next_ms = end_ms;
+	}
+	if (next_ms == INSTANT_MS_NEVER)
+		return false;
+
+	while (walk->started < walk->limit &&
+	       span_start_ms(walk->span, walk->series->times_ms[walk->started]) <= next_ms)
+		walk->started++;
+	while (walk->ended < walk->limit &&
+	       span_end_ms(walk->span, walk->series->times_ms[walk->ended]) <= next_ms)
+		walk->ended++;
+	walk->at_ms = next_ms;
+	walk->value = value_of(walk);
+	return true;
+}
+

@@ -1,0 +1,85 @@
+#ifndef SONNIM_ENGINE_SERIES_H
+#define SONNIM_ENGINE_SERIES_H
+
+/* The times of one person's events that match one feature, and for sums their amounts: enough to
+ * tell what a count or a sum over any window is at any instant, and when that changes.
+ *
+ *        oldest                               newest   future
+ *       ┌──────┬──────┬──────┬──────┬──────┬──────┐
+ *   t   │  0   │  1   │  2   │  3   │  4   │  5   │   sorted, equal times allowed
+ *       ├──────┼──────┼──────┼──────┼──────┼──────┤
+ *   sum │  s0  │  s1  │  s2  │  s3  │  s4  │  s5  │   of amounts up to here (sums only)
+ *       └──────┴──────┴──────┴──────┴──────┴──────┘
+ *                  ▲                    ▲
+ *             ended before          started before      count = started − ended
+ *
+ * A span says at which instants an event at t counts: [start(t), end(t)), with
+ *   start(t) = t + until,  end(t) = min(t + within, floor_day(t) + retention),
+ * and only if from <= t < to. Both grow with t, so that the events that count are always one run.
+ *
+ * A series of counts may be capped: it then keeps its newest `cap` times and says that others were
+ * dropped; a series of sums never is. Times are ms since the epoch, amounts millionths.
+ * Owner: the person's profile; only the partition's thread may call.
+ * Cost: adding the newest O(1), a late one O(later ones); asking O(log count). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SERIES_UNLIMITED = 0 };
+
+struct series {
+	uint32_t count;
+	uint32_t room;
+	bool     sums;
+	bool     dropped; /* an older time than the first was here once */
+	int64_t  times_ms[]; /* room of them, then for sums `room` running totals of 128 bits */
+};
+
+/* An empty series that grows; NULL is an empty series too. `*bytes` (may be NULL) is kept up to date
+ * by series_add(). */
+struct series *series_new(bool sums);
+void           series_free(struct series *series);
+size_t         series_bytes(const struct series *series);
+
+/* Adds an event. `cap` 0: unlimited. Returns the series, which may have moved. */
+struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
+                          int64_t amount_millionths);
+
+struct span {
+	int64_t within_ms;    /* 0: no end but the retention's */
+	int64_t until_ms;     /* 0: counts at once */
+	int64_t from_ms;      /* INSTANT_MS_NONE: any */
+	int64_t to_ms;        /* INSTANT_MS_NEVER: any */
+	int64_t retention_ms; /* INSTANT_MS_NEVER: unlimited */
+};
+
+int64_t span_start_ms(const struct span *span, int64_t time_ms);
+int64_t span_end_ms(const struct span *span, int64_t time_ms);
+
+/* What counts at one instant. `complete` is false when dropped times might count too: then `count` is
+ * only a lower bound. */
+struct series_value {
+	uint32_t count;
+	bool     complete;
+	__int128 sum; /* of sums */
+};
+struct series_value series_at(const struct series *series, const struct span *span, int64_t now_ms);
+
+/* Walks the instants after `now_ms` at which the value changes, in order:
+ *   struct series_walk walk = series_walk_from(series, &span, now);
+ *   while (series_walk_next(&walk)) … walk.at_ms, walk.value …                                  */
+struct series_walk {
+	const struct series *series;
+	const struct span   *span;
+	uint32_t             ended;
+	uint32_t             started;
+	uint32_t             limit; /* times behind it are at or after span->to_ms */
+	int64_t              at_ms;
+	struct series_value  value;
+};
+struct series_walk series_walk_from(const struct series *series, const struct span *span,
+                                    int64_t now_ms);
+bool               series_walk_next(struct series_walk *walk);
+
+#endif

@@ -1,0 +1,172 @@
+#include "engine/step.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/instant.h"
+#include "engine/leaf.h"
+
+void step_begin(struct partition *partition)
+{
+	if (++partition->step == 0) {
+		/* The marks have come round: forget the old ones. */
+		for (size_t i = 0; i < partition->catalog.rules.count; i++)
+			partition->catalog.rules.items[i].mark = 0;
+		partition->step = 1;
+	}
+	while (partition->level_count <= partition->catalog.level_max) {
+		partition->levels = realloc(partition->levels, (partition->level_count + 1) *
+		                                                       sizeof *partition->levels);
+		if (partition->levels == NULL)
+			abort();
+		partition->levels[partition->level_count++] = (candidate_list){0};
+	}
+}
+
+void step_touch(struct partition *partition, uint32_t slot, uint32_t index, enum cause cause,
+                uint64_t event_position)
+{
+	struct rule *rule = &partition->catalog.rules.items[index];
+	if (rule->built <= slot && rule->built != BUILT_ALL)
+		return;
+	candidate_list *level = &partition->levels[rule->level];
+	if (rule->mark != partition->step) {
+		rule->mark    = partition->step;
+		rule->mark_at = (uint32_t)level->count;
+		VECTOR_ADD(level, (struct candidate){index, cause, event_position});
+	} else if (cause == CAUSE_EVENT && level->items[rule->mark_at].cause != CAUSE_EVENT) {
+		level->items[rule->mark_at].cause          = cause;
+		level->items[rule->mark_at].event_position = event_position;
+	}
+}
+
+void step_touch_all(struct partition *partition, uint32_t slot, const index_list *rules,
+                    enum cause cause, uint64_t event_position)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		step_touch(partition, slot, rules->items[i], cause, event_position);
+}
+
+void step_emit(struct partition *partition, struct profile *profile, struct change change)
+{
+	change.position = partition->last_position;
+	change.ordinal  = partition->ordinal++;
+	uint64_t index  = changes_add(&partition->changes, &change,
+	                              profile == NULL ? 0 : profile->newest_change);
+	if (profile != NULL)
+		profile->newest_change = (uint32_t)index + 1;
+}
+
+void step_set_member(struct partition *partition, uint32_t slot, struct profile *profile,
+                     uint32_t index, bool member, int64_t since_ms)
+{
+	struct rule *rule     = &partition->catalog.rules.items[index];
+	bool         held     = rule->holds[profile->identified];
+	bool         was      = rule_is_member(partition, profile, index);
+	int          exceptions_change = (member != held) - (was != held);
+	if (exceptions_change > 0)
+		roaring_bitmap_add(rule->exceptions, slot);
+	else if (exceptions_change < 0)
+		roaring_bitmap_remove(rule->exceptions, slot);
+	rule->exception_balance += (int)member - (int)was;
+
+	if (member == held && !held) {
+		profile_membership_remove(profile, index);
+		return;
+	}
+	struct membership *membership =
+		profile_membership_put(&partition->profiles, profile, index);
+	membership->member   = member;
+	membership->since_ms = since_ms;
+}
+
+static void flip(struct partition *partition, uint32_t slot, struct profile *profile,
+                 const struct candidate *candidate, bool member, int64_t at_ms)
+{
+	step_set_member(partition, slot, profile, candidate->rule, member, at_ms);
+
+	const struct rule *rule = &partition->catalog.rules.items[candidate->rule];
+	if (rule->state == RULE_LIVE)
+		step_emit(partition, profile,
+		          (struct change){.slot           = slot,
+		                          .segment        = rule->segment,
+		                          .entered        = member,
+		                          .cause          = (uint8_t)candidate->cause,
+		                          .at_ms          = at_ms,
+		                          .event_position = candidate->event_position});
+	step_touch_all(partition, slot, &rule->derived, candidate->cause,
+	               candidate->event_position);
+}
+
+/* By segment number; few, so insertion. Marks may be lost: nothing of this level is touched again. */
+static void sort_by_segment(const struct partition *partition, candidate_list *level)
+{
+	const struct rule *rules = partition->catalog.rules.items;
+	for (size_t i = 1; i < level->count; i++) {
+		struct candidate candidate = level->items[i];
+		size_t           at        = i;
+		for (; at > 0 && rules[level->items[at - 1].rule].segment >
+		                         rules[candidate.rule].segment;
+		     at--)
+			level->items[at] = level->items[at - 1];
+		level->items[at] = candidate;
+	}
+}
+
+void step_finish(struct partition *partition, uint32_t slot, struct profile *profile,
+                 int64_t at_ms)
+{
+	for (size_t i = 0; i < partition->level_count; i++) {
+		candidate_list *level = &partition->levels[i];
+		if (level->count > 1)
+			sort_by_segment(partition, level);
+		for (size_t j = 0; j < level->count; j++) {
+			struct candidate candidate = level->items[j];
+			bool holds = rule_holds(partition, slot, profile, candidate.rule, at_ms);
+			if (holds != rule_is_member(partition, profile, candidate.rule))
+				flip(partition, slot, profile, &candidate, holds, at_ms);
+		}
+		level->count = 0;
+	}
+}
+
+void step_arm(struct partition *partition, uint32_t slot, struct profile *profile, int64_t due_ms)
+{
+	if (due_ms >= profile->armed_ms)
+		return;
+	timers_add(&partition->timers, slot, due_ms);
+	profile->armed_ms = due_ms;
+}
+
+void step_rearm_feature(struct partition *partition, uint32_t slot, struct profile *profile,
+                        struct person_feature *kept, int64_t now_ms)
+{
+	const index_list *leaves = &partition->catalog.features.items[kept->feature].leaves;
+	int64_t           next_ms = INSTANT_MS_NEVER;
+	for (size_t i = 0; i < leaves->count; i++) {
+		int64_t leaf_ms =
+			leaf_next_ms(partition, slot, profile, leaves->items[i], now_ms);
+		if (leaf_ms < next_ms)
+			next_ms = leaf_ms;
+	}
+	kept->next_ms = next_ms;
+	step_arm(partition, slot, profile, next_ms);
+}
+
+void step_rearm_traits(struct partition *partition, uint32_t slot, struct profile *profile,
+                       int64_t now_ms)
+{
+	if (profile->traits == NULL)
+		return;
+	const index_list *relative = &partition->catalog.relative_traits;
+	int64_t           next_ms  = INSTANT_MS_NEVER;
+	for (size_t i = 0; i < relative->count; i++) {
+		int64_t trait_ms =
+			trait_next_ms(&partition->catalog.traits.items[relative->items[i]],
+			              profile_traits(profile), now_ms);
+		if (trait_ms < next_ms)
+			next_ms = trait_ms;
+	}
+	profile->traits->next_ms = next_ms;
+	step_arm(partition, slot, profile, next_ms);
+}

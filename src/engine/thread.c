@@ -1,0 +1,272 @@
+#include "base/clock.h"
+#include "base/instant.h"
+#include "base/log.h"
+#include "engine/engine_internal.h"
+
+#include <stdlib.h>
+
+enum {
+	BUILD_SLOTS     = 256,  /* between two looks at the journal */
+	WAIT_MS_MAX     = 1000, /* a sleeping thread looks up at least so often */
+	BATCHES_A_ROUND = 64,   /* applied before reads that came are looked at */
+};
+
+void ticket_finish(struct read_ticket *ticket, enum status status)
+{
+	struct engine_read *read = ticket->read;
+	free(ticket);
+	if (status != STATUS_OK)
+		atomic_store(&read->failed, (int)status);
+	if (atomic_fetch_sub(&read->left, 1) > 1)
+		return;
+
+	status = (enum status)atomic_load(&read->failed);
+	if (status == STATUS_OK) {
+		read->done(read, STATUS_OK, NULL);
+		return;
+	}
+	struct error err = {0};
+	if (status == STATUS_TIMEOUT)
+		error_set(&err, status, "the data asked for was not applied in time");
+	else
+		error_set(&err, status, "the engine does not answer: it is stopping or has failed");
+	read->done(read, status, &err);
+}
+
+static void take_arrived(struct engine_thread *thread)
+{
+	pthread_mutex_lock(&thread->lock);
+	struct read_ticket *arrived = thread->arrived;
+	thread->arrived             = NULL;
+	pthread_mutex_unlock(&thread->lock);
+	while (arrived != NULL) {
+		struct read_ticket *next = arrived->next;
+		arrived->next            = thread->waiting;
+		thread->waiting          = arrived;
+		arrived                  = next;
+	}
+}
+
+/* Whether the read's instant has come: all that it must see is applied. */
+static bool is_ready(const struct engine_thread *thread, const struct read_ticket *ticket)
+{
+	if (ticket->read->min_position > thread->through)
+		return false;
+	/* Many persons: at the log time of its arrival, not before. One: whenever it is. */
+	return ticket->partition != NULL || ticket->read->as_of_ms <= thread->stamp_ms;
+}
+
+static void run_read(struct engine_thread *thread, struct engine_read *read,
+                     struct partition *partition, int64_t now_ms)
+{
+	partition_advance(partition, now_ms);
+	struct view view = {thread->engine, partition, now_ms};
+	read->run(read, &view);
+}
+
+static void answer(struct engine_thread *thread, struct read_ticket *ticket)
+{
+	struct engine_read *read = ticket->read;
+	if (ticket->partition != NULL) {
+		read->as_of_ms = thread->stamp_ms;
+		run_read(thread, read, ticket->partition, thread->stamp_ms);
+	} else {
+		for (uint32_t i = 0; i < thread->partition_count; i++)
+			run_read(thread, read, thread->partitions[i], read->as_of_ms);
+	}
+	ticket_finish(ticket, STATUS_OK);
+}
+
+/* Answers the reads whose instant has come. Called when every record that is stamped at or before
+ * stamp_ms is applied. */
+static void answer_reads(struct engine_thread *thread)
+{
+	take_arrived(thread);
+	int64_t now_ns = thread->waiting == NULL ? 0 : clock_monotonic_ns();
+	for (struct read_ticket **place = &thread->waiting; *place != NULL;) {
+		struct read_ticket *ticket = *place;
+		if (is_ready(thread, ticket)) {
+			*place = ticket->next;
+			answer(thread, ticket);
+		} else if (ticket->read->deadline_ns <= now_ns) {
+			*place = ticket->next;
+			ticket_finish(ticket, STATUS_TIMEOUT);
+		} else {
+			place = &ticket->next;
+		}
+	}
+}
+
+static void notify_partition(struct engine_thread *thread, uint32_t index, unsigned listeners)
+{
+	struct partition *partition = thread->partitions[index];
+	struct changes   *changes   = &partition->changes;
+	while (thread->notified[index] < changes->count) {
+		struct change chunk[256];
+		size_t        count = 0;
+		while (count < 256 && thread->notified[index] < changes->count)
+			chunk[count++] = changes_at(changes, thread->notified[index]++)->change;
+		for (unsigned i = 0; i < listeners; i++)
+			thread->engine->listeners[i].call(thread->engine->listeners[i].context,
+			                                  partition->number, chunk, count);
+	}
+}
+
+/* Tells the listeners what changed since, once all that was there at start is applied. */
+static void notify(struct engine_thread *thread)
+{
+	unsigned listeners =
+		atomic_load_explicit(&thread->engine->listener_count, memory_order_acquire);
+	for (uint32_t i = 0; i < thread->partition_count; i++) {
+		if (listeners > 0 && atomic_load(&thread->replayed))
+			notify_partition(thread, i, listeners);
+		else
+			thread->notified[i] = thread->partitions[i]->changes.count;
+	}
+}
+
+static void advance_all(struct engine_thread *thread, int64_t now_ms)
+{
+	bool manual_or_replay = !atomic_load(&thread->replayed);
+	for (uint32_t i = 0; i < thread->partition_count; i++) {
+		int64_t due_ms  = timers_next_ms(&thread->partitions[i]->timers);
+		int64_t late_ms = now_ms - due_ms;
+		if (due_ms <= now_ms && !manual_or_replay &&
+		    late_ms > atomic_load(&thread->timer_late_ms_max))
+			atomic_store(&thread->timer_late_ms_max, late_ms);
+		partition_advance(thread->partitions[i], now_ms);
+	}
+}
+
+static bool build_all(struct engine_thread *thread)
+{
+	bool more = false;
+	for (uint32_t i = 0; i < thread->partition_count; i++)
+		more |= partition_build(thread->partitions[i], BUILD_SLOTS);
+	return more;
+}
+
+static int64_t sleep_ms(const struct engine_thread *thread, int64_t now_ms)
+{
+	int64_t next_ms = INSTANT_MS_NEVER;
+	for (uint32_t i = 0; i < thread->partition_count; i++) {
+		int64_t due_ms = timers_next_ms(&thread->partitions[i]->timers);
+		if (due_ms < next_ms)
+			next_ms = due_ms;
+	}
+	int64_t wait_ms = next_ms - now_ms;
+	if (next_ms == INSTANT_MS_NEVER || wait_ms > WAIT_MS_MAX)
+		wait_ms = WAIT_MS_MAX;
+	if (thread->waiting != NULL && wait_ms > 1)
+		wait_ms = 1;
+	return wait_ms < 0 ? 0 : wait_ms;
+}
+
+static void set_through(struct engine_thread *thread, uint64_t through)
+{
+	thread->through = through;
+	atomic_store_explicit(&thread->applied, through, memory_order_release);
+}
+
+/* Nothing to read: time goes on to the safe time, then there is leisure for what is prepared. */
+static void idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through)
+{
+	set_through(thread, through);
+	if (safe_ms > thread->stamp_ms)
+		thread->stamp_ms = safe_ms;
+	advance_all(thread, thread->stamp_ms);
+	answer_reads(thread);
+	if (!atomic_load(&thread->replayed))
+		atomic_store(&thread->replayed, true);
+	notify(thread);
+	if (!build_all(thread))
+		thread->engine->journal->ops->reader_wait(thread->reader,
+		                                          sleep_ms(thread, thread->stamp_ms));
+}
+
+static struct partition *partition_of(struct engine_thread *thread, uint32_t number)
+{
+	return thread->engine->partitions[number];
+}
+
+static void fail(struct engine_thread *thread, const struct error *err)
+{
+	struct engine *engine = thread->engine;
+	pthread_mutex_lock(&engine->failure_lock);
+	if (!atomic_load(&engine->failed)) {
+		engine->failure = *err;
+		log_error("the engine stops: the journal cannot be applied", err);
+	}
+	atomic_store(&engine->failed, true);
+	pthread_mutex_unlock(&engine->failure_lock);
+}
+
+static enum status apply(struct engine_thread *thread, const struct journal_read *batch,
+                         struct error *err)
+{
+	/* Before the first record with a later stamp: what is to be answered at the stamp so far. */
+	if (batch->log_time_ms > thread->stamp_ms) {
+		set_through(thread, batch->first_position - 1);
+		answer_reads(thread);
+		/* Reads of many may lie between the two stamps. */
+		int64_t before_ms = batch->log_time_ms - 1;
+		if (thread->waiting != NULL && before_ms > thread->stamp_ms) {
+			thread->stamp_ms = before_ms;
+			answer_reads(thread);
+		}
+		thread->stamp_ms = batch->log_time_ms;
+	}
+	return partition_apply(partition_of(thread, batch->partition), batch, err);
+}
+
+/* Applies what is there, a round of it; false after a failure. */
+static bool work(struct engine_thread *thread)
+{
+	const struct journal_ops *ops = thread->engine->journal->ops;
+	for (unsigned i = 0; i < BATCHES_A_ROUND; i++) {
+		struct journal_read batch;
+		struct error        err = {0};
+		int64_t             safe_ms;
+		uint64_t            through;
+		enum status status = ops->read(thread->reader, &batch, &safe_ms, &through, &err);
+		if (status == STATUS_AGAIN) {
+			idle(thread, safe_ms, through);
+			return true;
+		}
+		if (status == STATUS_OK)
+			status = apply(thread, &batch, &err);
+		if (status != STATUS_OK) {
+			fail(thread, &err);
+			return false;
+		}
+	}
+	notify(thread);
+	build_all(thread);
+	return true;
+}
+
+static void refuse_reads(struct engine_thread *thread)
+{
+	take_arrived(thread);
+	while (thread->waiting != NULL) {
+		struct read_ticket *ticket = thread->waiting;
+		thread->waiting            = ticket->next;
+		ticket_finish(ticket, STATUS_UNAVAILABLE);
+	}
+}
+
+void *engine_thread_run(void *pointer)
+{
+	struct engine_thread *thread = pointer;
+	bool                  failed = false;
+	while (!atomic_load(&thread->engine->stopping)) {
+		if (!failed)
+			failed = !work(thread);
+		if (failed) {
+			refuse_reads(thread);
+			thread->engine->journal->ops->reader_wait(thread->reader, WAIT_MS_MAX);
+		}
+	}
+	refuse_reads(thread);
+	return NULL;
+}

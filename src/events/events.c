@@ -1,0 +1,244 @@
+#include "events/events.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/instant.h"
+#include "events/message_index.h"
+
+enum { CHUNK_BYTES = 1 << 20, HEADS_MIN = 1024 };
+
+/* One stored call, followed by its encoded record. */
+struct entry {
+	struct entry *previous; /* of the same person */
+	int64_t       time_ms;
+	int64_t       received_ms;
+	uint64_t      position;
+	uint32_t      slot;
+	uint32_t      size   : 30; /* of the record */
+	uint32_t      marked : 1;
+	uint32_t      call   : 1; /* no event: kept for its message id */
+	char          encoded[];
+};
+
+struct chunk {
+	struct chunk *previous;
+	size_t        used;
+	char          bytes[];
+};
+
+struct events {
+	struct events_budget *budget;
+	struct chunk         *newest;
+	struct entry        **heads; /* by slot */
+	size_t                head_count;
+	struct message_index  messages;
+	uint64_t              count;
+};
+
+static void charge(struct events *events, size_t bytes)
+{
+	atomic_fetch_add_explicit(&events->budget->used_bytes, bytes, memory_order_relaxed);
+}
+
+struct events *events_new(struct events_budget *budget)
+{
+	struct events *events = calloc(1, sizeof *events);
+	if (events == NULL)
+		abort();
+	events->budget = budget;
+	return events;
+}
+
+void events_free(struct events *events)
+{
+	for (struct chunk *chunk = events->newest; chunk != NULL;) {
+		struct chunk *previous = chunk->previous;
+		free(chunk);
+		chunk = previous;
+	}
+	message_index_done(&events->messages);
+	free(events->heads);
+	free(events);
+}
+
+static struct entry *allocate_entry(struct events *events, size_t record_size)
+{
+	size_t size = (sizeof(struct entry) + record_size + 7) & ~(size_t)7;
+	if (events->newest == NULL || events->newest->used + size > CHUNK_BYTES) {
+		size_t        room  = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+		struct chunk *chunk = malloc(sizeof *chunk + room);
+		if (chunk == NULL)
+			abort();
+		*chunk         = (struct chunk){.previous = events->newest};
+		events->newest = chunk;
+		charge(events, sizeof *chunk + room);
+	}
+	struct entry *entry = (struct entry *)(events->newest->bytes + events->newest->used);
+	events->newest->used += size;
+	return entry;
+}
+
+static struct entry **head_of(struct events *events, uint32_t slot)
+{
+	if (slot >= events->head_count) {
+		size_t count = events->head_count == 0 ? HEADS_MIN : events->head_count;
+		while (count <= slot)
+			count *= 2;
+		events->heads = realloc(events->heads, count * sizeof *events->heads);
+		if (events->heads == NULL)
+			abort();
+		memset(events->heads + events->head_count, 0,
+		       (count - events->head_count) * sizeof *events->heads);
+		charge(events, (count - events->head_count) * sizeof *events->heads);
+		events->head_count = count;
+	}
+	return &events->heads[slot];
+}
+
+static struct entry *newest_of(const struct events *events, uint32_t slot)
+{
+	return slot < events->head_count ? events->heads[slot] : NULL;
+}
+
+static void decode(const struct entry *entry, struct record *ret_record)
+{
+	size_t size;
+	enum status status =
+		record_decode((struct text){entry->encoded, entry->size}, ret_record, &size, NULL);
+	/* It was decoded from the journal before it came here. */
+	assert(status == STATUS_OK && size == entry->size);
+	(void)status;
+}
+
+static uint64_t message_hash(uint32_t slot, struct text message_id)
+{
+	return hash_bytes_seeded(message_id.data, message_id.length, slot);
+}
+
+static uint64_t entry_message_hash(const void *pointer)
+{
+	const struct entry *entry = pointer;
+	struct record       record;
+	decode(entry, &record);
+	return message_hash(entry->slot, record.message_id);
+}
+
+void events_add(struct events *events, uint32_t slot, struct text encoded,
+                const struct record *record, int64_t time_ms, int64_t received_ms,
+                uint64_t position, bool marked)
+{
+	assert(encoded.length <= RECORD_BYTES_MAX);
+
+	struct entry **head  = head_of(events, slot);
+	struct entry  *entry = allocate_entry(events, encoded.length);
+	assert(*head == NULL || (*head)->position < position);
+	*entry = (struct entry){
+		.previous    = *head,
+		.time_ms     = time_ms,
+		.received_ms = received_ms,
+		.position    = position,
+		.slot        = slot,
+		.size        = (uint32_t)encoded.length & 0x3fffffff,
+		.marked      = marked,
+		.call        = record->kind != RECORD_EVENT,
+	};
+	memcpy(entry->encoded, encoded.data, encoded.length);
+	*head = entry;
+	events->count += record->kind == RECORD_EVENT;
+
+	if (record->message_id.length > 0) {
+		size_t before = message_index_bytes(&events->messages);
+		message_index_add(&events->messages, message_hash(slot, record->message_id), entry,
+		                  entry_message_hash);
+		charge(events, message_index_bytes(&events->messages) - before);
+	}
+}
+
+void events_prefetch_seen(const struct events *events, uint32_t slot, struct text message_id)
+{
+	message_index_prefetch(&events->messages, message_hash(slot, message_id));
+}
+
+int64_t events_end_ms(int64_t time_ms, int64_t retention_ms)
+{
+	if (retention_ms == INSTANT_MS_NEVER)
+		return INSTANT_MS_NEVER;
+	return instant_floor_day_ms(time_ms) + retention_ms;
+}
+
+bool events_seen(const struct events *events, uint32_t slot, struct text message_id, int64_t now_ms,
+                 int64_t retention_ms)
+{
+	uint64_t            hash  = message_hash(slot, message_id);
+	size_t              probe = 0;
+	const struct entry *entry;
+	while ((entry = message_index_next(&events->messages, hash, &probe)) != NULL) {
+		if (entry->slot != slot || events_end_ms(entry->time_ms, retention_ms) <= now_ms)
+			continue;
+		struct record record;
+		decode(entry, &record);
+		if (text_equal(record.message_id, message_id))
+			return true;
+	}
+	return false;
+}
+
+static bool wanted(const struct entry *entry, const struct events_query *query)
+{
+	return !entry->call && entry->time_ms >= query->from_ms && entry->time_ms < query->to_ms &&
+	       events_end_ms(entry->time_ms, query->retention_ms) > query->now_ms;
+}
+
+/* Rule 13: time, receivedAt, position; log times grow with positions. */
+static int compare_events(const void *left, const void *right)
+{
+	const struct event *a = left, *b = right;
+	if (a->time_ms != b->time_ms)
+		return a->time_ms < b->time_ms ? -1 : 1;
+	return (a->position > b->position) - (a->position < b->position);
+}
+
+/* They came newest first by position; only late events are then out of order. */
+static void sort_events(struct event *events, size_t count)
+{
+	for (size_t i = 0; i < count / 2; i++) {
+		struct event other    = events[i];
+		events[i]             = events[count - 1 - i];
+		events[count - 1 - i] = other;
+	}
+	for (size_t i = 1; i < count; i++) {
+		if (events[i - 1].time_ms > events[i].time_ms) {
+			qsort(events, count, sizeof *events, compare_events);
+			return;
+		}
+	}
+}
+
+void events_read(const struct events *events, uint32_t slot, const struct events_query *query,
+                 event_list *list)
+{
+	size_t begin = list->count;
+	for (const struct entry *entry = newest_of(events, slot); entry != NULL;
+	     entry                     = entry->previous) {
+		if (!wanted(entry, query))
+			continue;
+		struct event event = {
+			.time_ms     = entry->time_ms,
+			.received_ms = entry->received_ms,
+			.position    = entry->position,
+			.marked      = entry->marked,
+		};
+		decode(entry, &event.record);
+		if (query->name.length == 0 || text_equal(query->name, event.record.name))
+			VECTOR_ADD(list, event);
+	}
+	sort_events(list->items + begin, list->count - begin);
+}
+
+uint64_t events_count(const struct events *events)
+{
+	return events->count;
+}
