@@ -183,20 +183,6 @@ static enum ingest_code add_members(struct sift *sift, struct json object)
 	return code;
 }
 
-/* What the batch's context has and the message's has not. */
-static enum ingest_code add_shared_context(struct sift *sift, struct json shared, struct json own)
-{
-	enum ingest_code code = INGEST_ACCEPTED;
-	for (struct json_iterator i = json_iterate(shared); code == INGEST_ACCEPTED && json_next(&i);) {
-		bool present = false;
-		for (struct json_iterator j = json_iterate(own); !present && json_next(&j);)
-			present = text_equal(i.name, j.name);
-		if (!present)
-			code = sift_add(sift, i.name, i.value);
-	}
-	return code;
-}
-
 /* The properties with `name` and `category`, which win over properties so named: browsers send both. */
 static enum ingest_code add_page(struct sift *sift, const struct envelope *envelope,
                                  struct json properties)
@@ -292,10 +278,9 @@ static enum ingest_code add_context(struct decoder *decoder, const struct envelo
 	struct json context = envelope_get(envelope, FIELD_CONTEXT);
 	if (!is_object_or_absent(context))
 		return INGEST_INVALID_FIELD;
-	enum ingest_code code = add_members(&decoder->context, context);
-	if (code == INGEST_ACCEPTED)
-		code = add_shared_context(&decoder->context, decoder->shared_context, context);
-	return code;
+	/* The batch's first: of entries with the same name the last one counts. */
+	enum ingest_code code = add_members(&decoder->context, decoder->shared_context);
+	return code == INGEST_ACCEPTED ? add_members(&decoder->context, context) : code;
 }
 
 static struct span span_to_end(size_t begin, const struct buffer *buffer)
