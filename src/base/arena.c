@@ -15,10 +15,7 @@ struct arena_block {
 	_Alignas(ALIGNMENT) char content[];
 };
 
-void arena_init(struct arena *arena)
-{
-	*arena = (struct arena){0};
-}
+void arena_init(struct arena *arena) { *arena = (struct arena){0}; }
 
 static void free_blocks(struct arena_block *block, const struct arena_block *but)
 {
@@ -121,6 +118,7 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
+	assert(format != NULL);
 	int length = vsnprintf(NULL, 0, format, arguments);
 	va_end(arguments);
 	assert(length >= 0);

@@ -3,7 +3,7 @@
 
 /* Memory that is freed all at once: a request, a parse, a definition allocates from its arena.
  *
- *   block (doubling, from 4 KiB to 1 MiB) ──► block ──► …      larger wishes get a block of their own
+ *   block (doubling, from 4 KiB to 1 MiB) ──► block ──► …   a larger wish gets one of its own
  *
  * One owner, one thread at a time. Running out of memory aborts the process (as everywhere here:
  * what comes from outside is limited before it is allocated). Blocks are aligned to 16 bytes. */
@@ -40,7 +40,7 @@ struct text arena_text(struct arena *arena, struct text text);
 char *arena_printf(struct arena *arena, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-#define ARENA_NEW(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
+#define ARENA_NEW(arena, type)          ((type *)arena_zalloc((arena), sizeof(type)))
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_zalloc((arena), (count) * sizeof(type)))
 
 #endif

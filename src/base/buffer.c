@@ -7,10 +7,7 @@
 
 enum { CAPACITY_MIN = 64 };
 
-void buffer_init(struct buffer *buffer)
-{
-	*buffer = (struct buffer){0};
-}
+void buffer_init(struct buffer *buffer) { *buffer = (struct buffer){0}; }
 
 void buffer_done(struct buffer *buffer)
 {
@@ -56,6 +53,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
+	assert(format != NULL);
 	int length = vsnprintf(NULL, 0, format, arguments);
 	va_end(arguments);
 	assert(length >= 0);
@@ -68,10 +66,10 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 }
 
 #define ADD_FIXED(name, type)                                                                      \
-	void name(struct buffer *buffer, type value)                                               \
-	{                                                                                          \
-		memcpy(buffer_reserve(buffer, sizeof value), &value, sizeof value);                \
-		buffer->length += sizeof value;                                                    \
+	void name(struct buffer *buffer, type value)                                                   \
+	{                                                                                              \
+		memcpy(buffer_reserve(buffer, sizeof value), &value, sizeof value);                        \
+		buffer->length += sizeof value;                                                            \
 	}
 ADD_FIXED(buffer_add_u8, uint8_t)
 ADD_FIXED(buffer_add_u16, uint16_t)

@@ -2,7 +2,8 @@
 #define SONNIM_BASE_BUFFER_H
 
 /* Bytes that grow at their end, and the little-endian and varint encodings that our formats use.
- * One owner, one thread at a time. Zeroed memory is an empty buffer. Running out of memory aborts. */
+ * One owner, one thread at a time. Zeroed memory is an empty buffer. Running out of memory aborts.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,7 +60,8 @@ struct byte_reader {
 
 static inline struct byte_reader byte_reader_of(const void *data, size_t length)
 {
-	return (struct byte_reader){(const uint8_t *)data, (const uint8_t *)data + length, false};
+	const uint8_t *begin = data == NULL ? (const uint8_t *)"" : (const uint8_t *)data;
+	return (struct byte_reader){begin, begin + length, false};
 }
 
 static inline size_t read_left(const struct byte_reader *reader)
@@ -81,11 +83,11 @@ static inline bool read_fixed(struct byte_reader *reader, void *into, size_t siz
 }
 
 #define READ_FIXED(name, type)                                                                     \
-	static inline type name(struct byte_reader *reader)                                        \
-	{                                                                                          \
-		type value;                                                                        \
-		read_fixed(reader, &value, sizeof value);                                          \
-		return value;                                                                      \
+	static inline type name(struct byte_reader *reader)                                            \
+	{                                                                                              \
+		type value;                                                                                \
+		read_fixed(reader, &value, sizeof value);                                                  \
+		return value;                                                                              \
 	}
 READ_FIXED(read_u8, uint8_t)
 READ_FIXED(read_u16, uint16_t)

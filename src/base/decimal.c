@@ -46,18 +46,17 @@ bool decimal_fits(double number)
 
 double decimal_to_double(__int128 millionths)
 {
-	unsigned __int128 magnitude = millionths < 0 ? -(unsigned __int128)millionths
-	                                             : (unsigned __int128)millionths;
-	double            result;
+	unsigned __int128 magnitude =
+		millionths < 0 ? -(unsigned __int128)millionths : (unsigned __int128)millionths;
+	double result;
 	if (magnitude < (unsigned __int128)1 << DOUBLE_BITS) {
 		/* Both are exact, so the quotient is the nearest. */
 		result = (double)(int64_t)magnitude / (double)DECIMAL_ONE;
 	} else {
 		/* A quotient of more than 100 bits whose last bit stands for all that follow: its
 		 * conversion rounds once, and right. */
-		uint64_t high  = (uint64_t)(magnitude >> 64);
-		int      shift = high != 0 ? __builtin_clzll(high)
-		                           : 64 + __builtin_clzll((uint64_t)magnitude);
+		uint64_t high = (uint64_t)(magnitude >> 64);
+		int shift = high != 0 ? __builtin_clzll(high) : 64 + __builtin_clzll((uint64_t)magnitude);
 		unsigned __int128 scaled   = magnitude << shift;
 		unsigned __int128 quotient = scaled / (uint64_t)DECIMAL_ONE;
 		if (scaled % (uint64_t)DECIMAL_ONE != 0)

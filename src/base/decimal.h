@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DECIMAL_ONE      INT64_C(1000000)
-#define DECIMAL_LIMIT    9.2e12 /* the largest magnitude, inclusive */
+#define DECIMAL_ONE   INT64_C(1000000)
+#define DECIMAL_LIMIT 9.2e12 /* the largest magnitude, inclusive */
 
 /* False when `number` is beyond the limit or not finite. */
 bool decimal_of(double number, int64_t *ret_millionths);

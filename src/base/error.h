@@ -13,25 +13,25 @@
 
 /* status, code shown to the outside, whether the same call may succeed later */
 #define STATUS_TABLE(X)                                                                            \
-	X(STATUS_OK, "OK", false)                                                                  \
-	X(STATUS_AGAIN, "AGAIN", true)                        /* nothing there yet */              \
-	X(STATUS_INVALID, "VALIDATION_ERROR", false)          /* the input; `field` says where */  \
-	X(STATUS_UNSUPPORTED, "UNSUPPORTED", false)           /* valid, but not offered here */    \
-	X(STATUS_UNAUTHORIZED, "UNAUTHORIZED", false)                                              \
-	X(STATUS_FORBIDDEN, "FORBIDDEN", false)                                                    \
-	X(STATUS_NOT_FOUND, "NOT_FOUND", false)                                                    \
-	X(STATUS_METHOD, "METHOD_NOT_ALLOWED", false)                                              \
-	X(STATUS_CONFLICT, "CONFLICT", false)                 /* with the present state */         \
-	X(STATUS_PRECONDITION, "PRECONDITION_FAILED", false)  /* If-Match names another version */ \
-	X(STATUS_TOO_LARGE, "PAYLOAD_TOO_LARGE", false)                                            \
-	X(STATUS_LIMITED, "RATE_LIMITED", true)                                                    \
-	X(STATUS_UNAVAILABLE, "UNAVAILABLE", true)            /* starting, stopping, overloaded */ \
-	X(STATUS_TIMEOUT, "TIMEOUT", true)                                                         \
-	X(STATUS_NO_SPACE, "NO_SPACE", true)                  /* the disk is full */               \
-	X(STATUS_NO_MEMORY, "MEMORY_LIMIT", true)             /* a memory limit is reached */      \
-	X(STATUS_FAILED, "WRITES_STOPPED", false)             /* after a failed write or sync */   \
-	X(STATUS_IO, "IO_ERROR", false)                                                            \
-	X(STATUS_CORRUPT, "CORRUPT", false)                   /* a checksum or a format is wrong */\
+	X(STATUS_OK, "OK", false)                                                                      \
+	X(STATUS_AGAIN, "AGAIN", true)               /* nothing there yet */                           \
+	X(STATUS_INVALID, "VALIDATION_ERROR", false) /* the input; `field` says where */               \
+	X(STATUS_UNSUPPORTED, "UNSUPPORTED", false)  /* valid, but not offered here */                 \
+	X(STATUS_UNAUTHORIZED, "UNAUTHORIZED", false)                                                  \
+	X(STATUS_FORBIDDEN, "FORBIDDEN", false)                                                        \
+	X(STATUS_NOT_FOUND, "NOT_FOUND", false)                                                        \
+	X(STATUS_METHOD, "METHOD_NOT_ALLOWED", false)                                                  \
+	X(STATUS_CONFLICT, "CONFLICT", false)                /* with the present state */              \
+	X(STATUS_PRECONDITION, "PRECONDITION_FAILED", false) /* If-Match names another version */      \
+	X(STATUS_TOO_LARGE, "PAYLOAD_TOO_LARGE", false)                                                \
+	X(STATUS_LIMITED, "RATE_LIMITED", true)                                                        \
+	X(STATUS_UNAVAILABLE, "UNAVAILABLE", true) /* starting, stopping, overloaded */                \
+	X(STATUS_TIMEOUT, "TIMEOUT", true)                                                             \
+	X(STATUS_NO_SPACE, "NO_SPACE", true)      /* the disk is full */                               \
+	X(STATUS_NO_MEMORY, "MEMORY_LIMIT", true) /* a memory limit is reached */                      \
+	X(STATUS_FAILED, "WRITES_STOPPED", false) /* after a failed write or sync */                   \
+	X(STATUS_IO, "IO_ERROR", false)                                                                \
+	X(STATUS_CORRUPT, "CORRUPT", false) /* a checksum or a format is wrong */                      \
 	X(STATUS_INTERNAL, "INTERNAL_ERROR", false)
 
 enum status {
@@ -52,7 +52,8 @@ struct error {
 
 #define MUST_USE __attribute__((warn_unused_result))
 
-/* Fills `err` (may be NULL) with no field and returns `status`; both are cut off at their limits. */
+/* Fills `err` (may be NULL), without a field, and returns `status`. Texts are cut off at their
+ * limits. */
 enum status error_set(struct error *err, enum status status, const char *reason_format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -47,8 +47,8 @@ enum status file_read(const char *path, size_t bytes_max, struct buffer *out, st
 			out->length += (size_t)got;
 			if (out->length - begin <= bytes_max)
 				continue;
-			status = error_set(err, STATUS_TOO_LARGE, "%s has more than %zu bytes", path,
-			                   bytes_max);
+			status =
+				error_set(err, STATUS_TOO_LARGE, "%s has more than %zu bytes", path, bytes_max);
 			break;
 		}
 		if (errno == EINTR)
@@ -181,10 +181,9 @@ enum status directory_lock(const char *path, int *ret_fd, struct error *err)
 		*ret_fd = fd;
 		return STATUS_OK;
 	}
-	enum status status = errno == EWOULDBLOCK
-	                             ? error_set(err, STATUS_CONFLICT,
-	                                         "%s is in use by another process", path)
-	                             : file_error(err, errno, "lock", path);
+	enum status status = errno == EWOULDBLOCK ? error_set(err, STATUS_CONFLICT,
+	                                                      "%s is in use by another process", path)
+	                                          : file_error(err, errno, "lock", path);
 	close(fd);
 	return status;
 }

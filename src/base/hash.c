@@ -14,10 +14,7 @@
 _Static_assert(crypto_shorthash_KEYBYTES == HASH_KEY_BYTES, "SipHash takes 128 bits");
 _Static_assert(crypto_hash_sha256_BYTES == SHA256_BYTES, "SHA-256 gives 256 bits");
 
-uint64_t hash_bytes(const void *data, size_t length)
-{
-	return XXH3_64bits(data, length);
-}
+uint64_t hash_bytes(const void *data, size_t length) { return XXH3_64bits(data, length); }
 
 uint64_t hash_bytes_seeded(const void *data, size_t length, uint64_t seed)
 {
@@ -73,8 +70,7 @@ bool hash_unhex(struct text hex, uint8_t *ret_data, size_t length)
 		if (digit_of(hex.data[i]) < 0)
 			return false;
 	for (size_t i = 0; i < length; i++)
-		ret_data[i] =
-			(uint8_t)(digit_of(hex.data[2 * i]) << 4 | digit_of(hex.data[2 * i + 1]));
+		ret_data[i] = (uint8_t)(digit_of(hex.data[2 * i]) << 4 | digit_of(hex.data[2 * i + 1]));
 	return true;
 }
 

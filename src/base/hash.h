@@ -11,7 +11,7 @@
 
 enum { HASH_KEY_BYTES = 16, SHA256_BYTES = 32 };
 
-uint64_t hash_bytes(const void *data, size_t length);                      /* XXH3, seed 0 */
+uint64_t hash_bytes(const void *data, size_t length);                       /* XXH3, seed 0 */
 uint64_t hash_bytes_seeded(const void *data, size_t length, uint64_t seed); /* XXH3 */
 uint64_t hash_keyed(const uint8_t key[HASH_KEY_BYTES], const void *data, size_t length);
 void     hash_sha256(const void *data, size_t length, uint8_t ret_digest[SHA256_BYTES]);

@@ -43,21 +43,21 @@ static int days_of_month(int year, int month)
  * algorithms"): years begin in March, so that the leap day is the last one. */
 static int64_t days_of_date(int year, int month, int day)
 {
-	int64_t from_march   = month <= 2 ? year - 1 : year;
-	int64_t era          = (from_march >= 0 ? from_march : from_march - 399) / 400;
-	int64_t year_of_era  = from_march - era * 400;
-	int64_t day_of_year  = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-	int64_t day_of_era   = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+	int64_t from_march  = month <= 2 ? year - 1 : year;
+	int64_t era         = (from_march >= 0 ? from_march : from_march - 399) / 400;
+	int64_t year_of_era = from_march - era * 400;
+	int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+	int64_t day_of_era  = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
 	return era * 146097 + day_of_era - 719468;
 }
 
 static void date_of_days(int64_t days, int *ret_year, int *ret_month, int *ret_day)
 {
 	days += 719468;
-	int64_t era         = (days >= 0 ? days : days - 146096) / 146097;
-	int64_t day_of_era  = days - era * 146097;
-	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
-	                       day_of_era / 146096) / 365;
+	int64_t era        = (days >= 0 ? days : days - 146096) / 146097;
+	int64_t day_of_era = days - era * 146097;
+	int64_t year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
 	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t month       = (5 * day_of_year + 2) / 153; /* 0 is March */
 
@@ -83,7 +83,7 @@ static bool scan_fraction(struct scan *scan, int *ret_ms)
 	*ret_ms = 0;
 	if (!scan_char(scan, '.', '.'))
 		return true;
-	int unit = 100;
+	int         unit  = 100;
 	const char *begin = scan->at;
 	for (; scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9'; scan->at++, unit /= 10)
 		*ret_ms += (*scan->at - '0') * unit;

@@ -10,14 +10,14 @@
 
 #include "base/text.h"
 
-#define DAY_MS            INT64_C(86400000)
-#define MINUTE_MS         INT64_C(60000)
-#define DURATION_MS_MIN   (60 * INT64_C(1000))
-#define DURATION_MS_MAX   (1095 * DAY_MS)
-#define INSTANT_MS_MIN    INT64_C(-62135596800000) /* 0001-01-01T00:00:00Z */
-#define INSTANT_MS_MAX    INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
-#define INSTANT_MS_NONE   INT64_MIN /* "no instant", where a field is optional */
-#define INSTANT_MS_NEVER  INT64_MAX /* behind every instant */
+#define DAY_MS           INT64_C(86400000)
+#define MINUTE_MS        INT64_C(60000)
+#define DURATION_MS_MIN  (60 * INT64_C(1000))
+#define DURATION_MS_MAX  (1095 * DAY_MS)
+#define INSTANT_MS_MIN   INT64_C(-62135596800000) /* 0001-01-01T00:00:00Z */
+#define INSTANT_MS_MAX   INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
+#define INSTANT_MS_NONE  INT64_MIN                /* "no instant", where a field is optional */
+#define INSTANT_MS_NEVER INT64_MAX                /* behind every instant */
 
 /* RFC 3339: T or t, Z or z or an offset, seconds required, no :60; finer fractions are cut off.
  * A date, or a time without offset, is read in UTC (00:00 for a date). False: not an instant.
@@ -34,7 +34,8 @@ struct text instant_format(int64_t ms, char into[INSTANT_TEXT_BYTES]);
  * else 0, so that a caller can say which of the two it is). */
 bool duration_parse(struct text text, int64_t *ret_ms);
 
-/* In the largest unit up to days that divides it without rest: "10m", "7d", "14d". Whole seconds. */
+/* In the largest unit up to days that divides it without rest: "10m", "7d", "14d". Whole seconds
+ * only (asserted). */
 struct text duration_format(int64_t ms, char into[DURATION_TEXT_BYTES]);
 
 /* 00:00 UTC of the day in which `ms` lies, also before 1970. */

@@ -12,9 +12,16 @@ _Static_assert(JSON_DEPTH_MAX == 65536, "json_simdjson.cc allocates for this dep
 #define TAG_OVERFLOW 'x'
 
 const uint8_t json_type_of_tag[256] = {
-	['n'] = JSON_NULL,   ['t'] = JSON_BOOL,   ['f'] = JSON_BOOL,           ['l'] = JSON_INT,
-	['u'] = JSON_UINT,   ['d'] = JSON_DOUBLE, [TAG_OVERFLOW] = JSON_OVERFLOW,
-	['"'] = JSON_STRING, ['['] = JSON_ARRAY,  ['{'] = JSON_OBJECT,
+	['n']          = JSON_NULL,
+	['t']          = JSON_BOOL,
+	['f']          = JSON_BOOL,
+	['l']          = JSON_INT,
+	['u']          = JSON_UINT,
+	['d']          = JSON_DOUBLE,
+	[TAG_OVERFLOW] = JSON_OVERFLOW,
+	['"']          = JSON_STRING,
+	['[']          = JSON_ARRAY,
+	['{']          = JSON_OBJECT,
 };
 
 /* The numbers of a text that do not fit, by their ordinal among its numbers. */
@@ -156,7 +163,7 @@ static void repair_number(const char *at, const char *end, bool whole, size_t or
 }
 
 /* Copies the text with whole numbers beyond 64 bits written as doubles and 0 for those that are
- * not finite. `text` is NUL-ended (strtod reads from it). False: a malformed number at `*ret_at`. */
+ * not finite. `text` is NUL-ended: strtod reads from it. False: a malformed number at `*ret_at`. */
 static bool repair_numbers(const char *text, size_t length, struct buffer *out, overflows *found,
                            size_t *ret_at)
 {
@@ -182,10 +189,10 @@ static bool repair_numbers(const char *text, size_t length, struct buffer *out, 
 	return true;
 }
 
-static void mark_overflows(uint64_t *tape, const struct overflow *next, const struct overflow *end)
+static void mark_overflows(uint64_t *tape, const struct overflow *next, size_t count)
 {
 	size_t ordinal = 0;
-	for (uint64_t *word = tape + 1; next < end; word++) {
+	for (uint64_t *word = tape + 1; count > 0; word++) {
 		uint8_t tag = (uint8_t)(*word >> JSON_TAG_SHIFT);
 		if (tag != 'l' && tag != 'u' && tag != 'd')
 			continue;
@@ -194,6 +201,7 @@ static void mark_overflows(uint64_t *tape, const struct overflow *next, const st
 			word[0]         = (uint64_t)TAG_OVERFLOW << JSON_TAG_SHIFT;
 			memcpy(&word[1], &infinity, sizeof infinity);
 			next++;
+			count--;
 		}
 		word++;
 	}
@@ -212,19 +220,16 @@ static enum status parse_large_numbers(struct json_parser *parser, const char *t
 	buffer_clear(&parser->repaired);
 	enum status status = STATUS_OK;
 	if (!repair_numbers(ended.data, length, &parser->repaired, &found, &at)) {
-		status = error_set(err, STATUS_INVALID, "not valid JSON: malformed number at byte %zu",
-		                   at);
+		status = error_set(err, STATUS_INVALID, "not valid JSON: malformed number at byte %zu", at);
 	} else {
 		const char *reason;
 		buffer_reserve(&parser->repaired, JSON_PADDING_BYTES);
-		enum json_simdjson_result result =
-			json_simdjson_parse(parser->simdjson, parser->repaired.data,
-		                            parser->repaired.length, &reason);
+		enum json_simdjson_result result = json_simdjson_parse(
+			parser->simdjson, parser->repaired.data, parser->repaired.length, &reason);
 		if (result != JSON_SIMDJSON_OK)
 			status = fail(err, result, reason, text, length);
 		else
-			mark_overflows(json_simdjson_tape(parser->simdjson), found.items,
-			               found.items + found.count);
+			mark_overflows(json_simdjson_tape(parser->simdjson), found.items, found.count);
 	}
 	VECTOR_DONE(&found);
 	buffer_done(&ended);
@@ -246,7 +251,7 @@ enum status json_parse(struct json_parser *parser, const char *padded_text, size
 	}
 
 	const uint64_t *tape = json_simdjson_tape(parser->simdjson);
-	*ret_root = (struct json){tape + 1, tape, json_simdjson_strings(parser->simdjson)};
+	*ret_root            = (struct json){tape + 1, tape, json_simdjson_strings(parser->simdjson)};
 	return STATUS_OK;
 }
 

@@ -26,7 +26,7 @@
 #include "base/text.h"
 
 enum {
-	JSON_PADDING_BYTES = 64,      /* readable behind a text that is parsed in place */
+	JSON_PADDING_BYTES = 64, /* readable behind a text that is parsed in place */
 	JSON_DEPTH_MAX     = 65536,
 };
 
@@ -34,8 +34,8 @@ enum json_type {
 	JSON_NONE = 0, /* absent: what json_get() answers when there is no such key */
 	JSON_NULL,
 	JSON_BOOL,
-	JSON_INT,    /* fits int64 */
-	JSON_UINT,   /* fits uint64 only */
+	JSON_INT,  /* fits int64 */
+	JSON_UINT, /* fits uint64 only */
 	JSON_DOUBLE,
 	JSON_OVERFLOW, /* a number beyond ±1.8e308 */
 	JSON_STRING,
@@ -186,7 +186,8 @@ size_t json_count(struct json container);
 
 /* Writes compactly. The caller opens and closes; commas come by themselves.
  *   struct json_writer w = json_writer_of(&buffer);
- *   json_begin_object(&w); json_add_key(&w, TEXT("a")); json_add_int(&w, 1); json_end_object(&w); */
+ *   json_begin_object(&w); json_add_key(&w, TEXT("a")); json_add_int(&w, 1); json_end_object(&w);
+ */
 struct json_writer {
 	struct buffer *out;
 	bool           comma; /* one is due before the next value or key */
@@ -202,15 +203,16 @@ void json_end_object(struct json_writer *writer);
 void json_begin_array(struct json_writer *writer);
 void json_end_array(struct json_writer *writer);
 void json_add_key(struct json_writer *writer, struct text name);
-void json_add_string(struct json_writer *writer, struct text text); /* invalid UTF-8 becomes U+FFFD */
+void json_add_string(struct json_writer *writer,
+                     struct text         text); /* invalid UTF-8 becomes U+FFFD */
 void json_add_int(struct json_writer *writer, int64_t value);
 void json_add_uint(struct json_writer *writer, uint64_t value);
 void json_add_double(struct json_writer *writer, double value); /* finite; shortest, as RFC 8785 */
 void json_add_bool(struct json_writer *writer, bool value);
 void json_add_null(struct json_writer *writer);
-void json_add_instant(struct json_writer *writer, int64_t ms); /* RFC 3339 string */
-void json_add_raw(struct json_writer *writer, struct text json); /* already JSON */
-void json_add_value(struct json_writer *writer, struct json value); /* copies a parsed value */
+void json_add_instant(struct json_writer *writer, int64_t ms);      /* RFC 3339 string */
+void json_add_raw(struct json_writer *writer, struct text json);    /* already JSON */
+void json_add_value(struct json_writer *writer, struct json value); /* JSON_OVERFLOW as ±1e999 */
 
 /* Keys with their values in one call, for answers written by hand. */
 void json_member_string(struct json_writer *writer, const char *name, struct text text);

@@ -10,7 +10,8 @@
 #include <cstring>
 #include <new>
 
-namespace {
+namespace
+{
 
 // What json.h promises; json.c asserts that both are equal.
 constexpr size_t DEPTH_MAX          = 65536;
@@ -49,10 +50,7 @@ json_simdjson *json_simdjson_new(void)
 	return simdjson;
 }
 
-void json_simdjson_free(json_simdjson *simdjson)
-{
-	delete simdjson;
-}
+void json_simdjson_free(json_simdjson *simdjson) { delete simdjson; }
 
 json_simdjson_result json_simdjson_parse(json_simdjson *simdjson, const char *padded_text,
                                          size_t length, const char **ret_reason)
@@ -61,9 +59,8 @@ json_simdjson_result json_simdjson_parse(json_simdjson *simdjson, const char *pa
 	if (error == simdjson::MEMALLOC)
 		std::abort();
 	if (!error)
-		error = simdjson->parser
-				.parse_into_document(simdjson->document, padded_text, length, false)
-				.error();
+		error = simdjson->parser.parse_into_document(simdjson->document, padded_text, length, false)
+		            .error();
 	*ret_reason = simdjson::error_message(error);
 	switch (error) {
 	case simdjson::SUCCESS:
@@ -77,10 +74,7 @@ json_simdjson_result json_simdjson_parse(json_simdjson *simdjson, const char *pa
 	}
 }
 
-uint64_t *json_simdjson_tape(json_simdjson *simdjson)
-{
-	return simdjson->document.tape.get();
-}
+uint64_t *json_simdjson_tape(json_simdjson *simdjson) { return simdjson->document.tape.get(); }
 
 const uint8_t *json_simdjson_strings(const json_simdjson *simdjson)
 {
@@ -90,8 +84,8 @@ const uint8_t *json_simdjson_strings(const json_simdjson *simdjson)
 unsigned json_shortest_digits(double number, char ret_digits[JSON_DIGITS_MAX], int *ret_point)
 {
 	char text[32]; // d.ddddddddddddddddde-ddd
-	auto written = std::to_chars(text, text + sizeof text, std::fabs(number),
-	                             std::chars_format::scientific);
+	auto written =
+		std::to_chars(text, text + sizeof text, std::fabs(number), std::chars_format::scientific);
 
 	const char *exponent = text;
 	unsigned    count    = 0;

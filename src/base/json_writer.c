@@ -51,8 +51,8 @@ static unsigned plain_bytes(const char *at)
 
 static void put_escaped(struct json_writer *writer, uint8_t byte)
 {
-	static const char short_forms[] = {['\b'] = 'b', ['\t'] = 't',  ['\n'] = 'n', ['\f'] = 'f',
-	                                   ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
+	static const char short_forms[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
+	                                   ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\'};
 	if (byte < sizeof short_forms && short_forms[byte] != 0)
 		put(writer, (const char[]){'\\', short_forms[byte]}, 2);
 	else

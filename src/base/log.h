@@ -2,7 +2,8 @@
 #define SONNIM_BASE_LOG_H
 
 /* The process's log: one JSON object a line on standard error,
- *   {"time":"2025-01-07T10:30:00.123Z","level":"info","message":"listening","traceId":"…","address":"127.0.0.1:8080"}
+ *   {"time":"2025-01-07T10:30:00.123Z","level":"info","message":"listening","traceId":"…",
+ *    "address":"127.0.0.1:8080"}
  * Never payloads, tokens or personal data. Any thread; a line is one write(2).
  * The trace id of the request that this thread works on is added by itself (log_trace_set). */
 
@@ -29,7 +30,7 @@ void log_fields(enum log_level level, const char *message, const struct log_fiel
 
 /* log_line(LOG_INFO, "listening", LOG_STRING("address", a)); at least one field. */
 #define log_line(level, message, ...)                                                              \
-	log_fields((level), (message), (struct log_field[]){__VA_ARGS__},                          \
+	log_fields((level), (message), (struct log_field[]){__VA_ARGS__},                              \
 	           sizeof((struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
 #define log_message(level, message) log_fields((level), (message), NULL, 0)
 

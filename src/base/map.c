@@ -139,8 +139,7 @@ static struct map_text_slot *slot_text(const struct map_text *map, struct text k
 	for (size_t at = hash & mask;; at = (at + 1) & mask) {
 		struct map_text_slot *slot = &map->slots[at];
 		if (slot->key == NULL ||
-		    (slot->hash == hash &&
-		     text_equal((struct text){slot->key, slot->key_length}, key)))
+		    (slot->hash == hash && text_equal((struct text){slot->key, slot->key_length}, key)))
 			return slot;
 	}
 }
@@ -167,8 +166,7 @@ static void grow_text(struct map_text *map)
 	for (size_t i = 0; i < old.capacity; i++) {
 		struct map_text_slot *from = &old.slots[i];
 		if (from->key != NULL)
-			*slot_text(map, (struct text){from->key, from->key_length}, from->hash) =
-				*from;
+			*slot_text(map, (struct text){from->key, from->key_length}, from->hash) = *from;
 	}
 	free(old.slots);
 }

@@ -41,7 +41,7 @@ struct map_text {
 	size_t                capacity;
 };
 
-void   map_text_done(struct map_text *map); /* frees keys, not values */
+void   map_text_done(struct map_text *map);                       /* frees keys, not values */
 void  *map_text_get(const struct map_text *map, struct text key); /* NULL when absent */
 void **map_text_put(struct map_text *map, struct text key);
 bool   map_text_remove(struct map_text *map, struct text key);

@@ -197,8 +197,7 @@ static const char *nearest_name(const struct settings *sets, size_t set_count, c
 }
 
 static enum status unknown(const struct settings *sets, size_t set_count, const char *where,
-                           const char *dashes, const char *name, size_t length,
-                           struct error *err)
+                           const char *dashes, const char *name, size_t length, struct error *err)
 {
 	const char *nearest = nearest_name(sets, set_count, name, length);
 	int         shown   = length > NAME_BYTES_MAX ? NAME_BYTES_MAX : (int)length;
@@ -212,7 +211,7 @@ static enum status unknown(const struct settings *sets, size_t set_count, const 
 static enum status load_environment(const struct settings *set, struct error *err)
 {
 	for (size_t j = 0; j < set->count; j++) {
-		const char *name = set->table[j].name;
+		const char *name                                        = set->table[j].name;
 		char        variable[NAME_BYTES_MAX + sizeof "SONNIM_"] = "SONNIM_";
 		assert(strlen(name) <= NAME_BYTES_MAX);
 		char *at = variable + strlen(variable);
@@ -366,8 +365,7 @@ enum status settings_parse_flags(const struct settings *sets, size_t set_count, 
 		if (strncmp(argv[at], "--", 2) == 0)
 			status = parse_flag(sets, set_count, *argc, argv, &at, err);
 		else if (is_short_flag(argv[at]))
-			status = unknown(sets, set_count, "", "-", argv[at] + 1, strlen(argv[at] + 1),
-			                 err);
+			status = unknown(sets, set_count, "", "-", argv[at] + 1, strlen(argv[at] + 1), err);
 		else
 			argv[kept++] = argv[at];
 		if (status != STATUS_OK)

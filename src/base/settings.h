@@ -31,24 +31,34 @@ enum setting_type {
 struct setting {
 	const char       *name; /* "journal-file-bytes" */
 	enum setting_type type;
-	size_t            offset; /* into the target struct */
+	size_t            offset;       /* into the target struct */
 	const char       *default_text; /* NULL: none (string NULL, number 0, false) */
 	int64_t           min;
 	int64_t           max;
-	const char       *help; /* one sentence, without a full stop at the end */
+	const char       *help;       /* one sentence, without a full stop at the end */
 	const char       *value_name; /* in --help: "FILE"; NULL: by type */
 };
 
 #define SETTING_STRING(target, member, name, default_text, help, value_name)                       \
-	{ name, SETTING_TYPE_STRING, offsetof(target, member), default_text, 0, 0, help, value_name }
+	{                                                                                              \
+		name, SETTING_TYPE_STRING, offsetof(target, member), default_text, 0, 0, help, value_name  \
+	}
 #define SETTING_BOOL(target, member, name, help)                                                   \
-	{ name, SETTING_TYPE_BOOL, offsetof(target, member), NULL, 0, 1, help, NULL }
+	{                                                                                              \
+		name, SETTING_TYPE_BOOL, offsetof(target, member), NULL, 0, 1, help, NULL                  \
+	}
 #define SETTING_INT(target, member, name, default_text, min, max, help)                            \
-	{ name, SETTING_TYPE_INT, offsetof(target, member), default_text, min, max, help, NULL }
+	{                                                                                              \
+		name, SETTING_TYPE_INT, offsetof(target, member), default_text, min, max, help, NULL       \
+	}
 #define SETTING_BYTES(target, member, name, default_text, min, max, help)                          \
-	{ name, SETTING_TYPE_BYTES, offsetof(target, member), default_text, min, max, help, NULL }
+	{                                                                                              \
+		name, SETTING_TYPE_BYTES, offsetof(target, member), default_text, min, max, help, NULL     \
+	}
 #define SETTING_DURATION(target, member, name, default_text, min, max, help)                       \
-	{ name, SETTING_TYPE_DURATION, offsetof(target, member), default_text, min, max, help, NULL }
+	{                                                                                              \
+		name, SETTING_TYPE_DURATION, offsetof(target, member), default_text, min, max, help, NULL  \
+	}
 
 /* A table with the struct that it fills. */
 struct settings {
@@ -59,7 +69,8 @@ struct settings {
 
 /* Writes the defaults, then the environment (an empty variable counts as unset) into a target that
  * was zeroed before its first load. STATUS_INVALID names the variable. */
-MUST_USE enum status settings_load(const struct settings *sets, size_t set_count, struct error *err);
+MUST_USE enum status settings_load(const struct settings *sets, size_t set_count,
+                                   struct error *err);
 
 /* Reads a configuration file over the defaults (call before the environment is applied, that is,
  * with `file` non-NULL settings_load does all three in order). STATUS_INVALID: `file:line`. */

@@ -7,18 +7,16 @@
 enum { COLUMNS_MAX = 100, HELP_COLUMN = 38 };
 
 static const char *const type_names[] = {
-	[SETTING_TYPE_STRING]   = "text",
-	[SETTING_TYPE_BOOL]     = "true or false",
-	[SETTING_TYPE_INT]      = "number",
-	[SETTING_TYPE_BYTES]    = "size",
+	[SETTING_TYPE_STRING] = "text",       [SETTING_TYPE_BOOL] = "true or false",
+	[SETTING_TYPE_INT] = "number",        [SETTING_TYPE_BYTES] = "size",
 	[SETTING_TYPE_DURATION] = "duration",
 };
 
 static const char *value_name(const struct setting *setting)
 {
 	static const char *const names[] = {
-		[SETTING_TYPE_STRING] = "TEXT", [SETTING_TYPE_BOOL] = NULL,
-		[SETTING_TYPE_INT] = "NUMBER",  [SETTING_TYPE_BYTES] = "SIZE",
+		[SETTING_TYPE_STRING] = "TEXT",       [SETTING_TYPE_BOOL] = NULL,
+		[SETTING_TYPE_INT] = "NUMBER",        [SETTING_TYPE_BYTES] = "SIZE",
 		[SETTING_TYPE_DURATION] = "DURATION",
 	};
 	return setting->value_name != NULL ? setting->value_name : names[setting->type];

@@ -7,16 +7,16 @@
  *   origin = u32 partition, u64 position, u32 ordinal       (RECORD_HAS_ORIGIN: caused elsewhere)
  *   source = sized bytes                                     (RECORD_HAS_SOURCE: an external log's
  *                                                             position, for exactly-once)
- *   EVENT  = u8 call, u8 0, u32 source number, i64 timestamp, i64 skew, sized name, sized message id,
- *            sized properties, sized context, sized sealed
+ *   EVENT  = u8 call, u8 0, u32 source number, i64 timestamp, i64 skew, sized name,
+ *            sized message id, sized properties, sized context, sized sealed
  *   TRAITS = u8 call, u8 0, u32 source number, i64 timestamp, i64 skew, sized message id,
  *            sized traits, sized sealed
- *   LINK   = sized body: u32 partition, u32 slot of the anonymous profile that the id answered before
- *            and whose events now become this person's; slot SLOT_NONE: there was none
+ *   LINK   = sized body: u32 partition, u32 slot of the anonymous profile that the id answered
+ *            before and whose events now become this person's; slot SLOT_NONE: there was none
  *   ALIAS  = sized body: u32 source number, i64 timestamp, i64 skew, sized message id
  *   others = sized body, each with its own layout beside its user
  *
- * sealed is encrypted under the person's data key (vault_seal, purpose RECORD_SEAL_PURPOSE); within:
+ * sealed is encrypted under the person's data key (vault_seal, purpose RECORD_SEAL_PURPOSE):
  *   sized list of the personal properties or traits, sized list of the personal context values;
  *   names are dotted paths. In the clear lists each of them has an entry of type PERSONAL in its
  *   place, so that `exists` works without the key.
@@ -28,6 +28,7 @@
  * Encoded sizes are limited by RECORD_BYTES_MAX. Decoding never allocates, checks every length and
  * leaves texts pointing into the record. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
@@ -88,26 +89,28 @@ struct record {
 	enum record_call call;
 	uint32_t         source_number; /* the collection source; 0: the platform's own API */
 	int64_t          timestamp_ms;  /* as sent, INSTANT_MS_NONE when absent */
-	int64_t          skew_ms;       /* sentAt − timestamp, INSTANT_MS_NONE when not both are there */
-	struct text      name;          /* of the event */
-	struct text      message_id;    /* empty: none */
-	struct text      properties;    /* or traits: a value list */
-	struct text      context;       /* a value list */
-	struct text      sealed;        /* personal values, encrypted; empty: none */
+	int64_t          skew_ms;    /* sentAt − timestamp, INSTANT_MS_NONE when not both are there */
+	struct text      name;       /* of the event */
+	struct text      message_id; /* empty: none */
+	struct text      properties; /* or traits: a value list; no bytes: an empty one */
+	struct text      context;    /* a value list */
+	struct text      sealed;     /* personal values, encrypted; empty: none */
 
 	struct text body; /* of every other kind */
 };
 
-/* Appends one record to `out`. Asserts that it is within the limits and that its lists are lists. */
+/* Appends one record to `out`. Asserts that it is within the limits and its lists are lists. */
 void record_encode(struct buffer *out, const struct record *record);
 
 /* Decodes the record at the begin of `bytes`; `*ret_size` is what it took. STATUS_CORRUPT with what
- * is wrong. An unknown kind is corrupt: this binary is older than its data. */
+ * is wrong. An unknown kind is corrupt: this binary is older than its data. The lists are not
+ * looked into: their readers are safe with any bytes. */
 MUST_USE enum status record_decode(struct text bytes, struct record *ret_record, size_t *ret_size,
                                    struct error *err);
 
-/* The time of an event (rule 12) accepted at `received_ms`. `*ret_marked` (may be NULL): it lay more
- * than EVENT_FUTURE_MS_MAX ahead and became `received_ms`. */
+/* The time of an event (rule 12) accepted at `received_ms`. `*ret_marked` (may be NULL): it lay
+ * more than EVENT_FUTURE_MS_MAX ahead and became `received_ms`. Never before INSTANT_MS_MIN,
+ * whatever the sender claims. */
 enum { EVENT_FUTURE_MS_MAX = 300000 };
 int64_t record_time_ms(const struct record *record, int64_t received_ms, bool *ret_marked);
 

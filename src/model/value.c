@@ -174,10 +174,7 @@ static bool check_list(struct text list, unsigned depth)
 	return !reader.bytes.failed && read_left(&reader.bytes) == 0;
 }
 
-bool value_check(struct text list)
-{
-	return check_list(list, 0);
-}
+bool value_check(struct text list) { return check_list(list, 0); }
 
 /* Writing. */
 
@@ -211,10 +208,7 @@ static void end_sized(struct buffer *out, size_t begin)
 	put_varint_at(out, begin, out->length - begin - 1);
 }
 
-size_t value_list_begin(struct buffer *out)
-{
-	return begin_sized(out);
-}
+size_t value_list_begin(struct buffer *out) { return begin_sized(out); }
 
 void value_list_end(struct buffer *out, size_t begin, unsigned count)
 {
@@ -236,8 +230,7 @@ void value_add(struct buffer *out, struct text name, const struct value *value)
 	add_head(out, name, value->type);
 	if (has_content(value->type))
 		buffer_add_sized(out, value->text);
-	else if (value->type == VALUE_INT || value->type == VALUE_UINT ||
-	         value->type == VALUE_DOUBLE)
+	else if (value->type == VALUE_INT || value->type == VALUE_UINT || value->type == VALUE_DOUBLE)
 		buffer_add_u64(out, value->unsigned_integer);
 }
 

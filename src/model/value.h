@@ -17,9 +17,9 @@
  * strings, string sets; NULL, ARRAY, OBJECT and PERSONAL have no value there, but an OBJECT is
  * entered by dotted paths and PERSONAL exists: its value lies sealed in the record that brought it.
  *
- * Readers never allocate: texts and nested lists point into the bytes that are read. Decoding checks
- * every length: whatever the bytes, nothing outside them is read (value_check tells beforehand
- * whether a list is well formed, to the depth limit). */
+ * Readers never allocate: texts and nested lists point into the bytes that are read. Decoding
+ * checks every length: whatever the bytes, nothing outside them is read (value_check tells
+ * beforehand whether a list is well formed, to the depth limit). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,9 +52,9 @@ enum { VALUE_DEPTH_MAX = 64 }; /* nesting of arrays and objects in one event or 
 struct value {
 	enum value_type type;
 	union {
-		int64_t  integer;
-		uint64_t unsigned_integer;
-		double   number;
+		int64_t     integer;
+		uint64_t    unsigned_integer;
+		double      number;
 		struct text text; /* STRING: its bytes; STRING_SET, ARRAY, OBJECT: encoded content */
 	};
 };
@@ -63,13 +63,14 @@ struct value {
 bool value_number(const struct value *value, double *ret_number);
 
 /* Writing: begin a list, add entries, end it. Nested objects go through value_add_json.
- *   size_t at = value_list_begin(out); value_add(out, name, &value); …; value_list_end(out, at, n) */
+ *   size_t at = value_list_begin(out); value_add(out, name, &value); …; value_list_end(out, at, n);
+ */
 size_t value_list_begin(struct buffer *out);
 void   value_list_end(struct buffer *out, size_t begin, unsigned count);
 void   value_add(struct buffer *out, struct text name, const struct value *value);
 
-/* Adds a parsed JSON value. STATUS_INVALID, `out` unchanged: an overflowing number, or nested deeper
- * than VALUE_DEPTH_MAX (error.field is the dotted path from `name` on). */
+/* Adds a parsed JSON value. STATUS_INVALID, `out` unchanged: an overflowing number, or nested
+ * deeper than VALUE_DEPTH_MAX (error.field is the path from `name` on: "items[3].price"). */
 MUST_USE enum status value_add_json(struct buffer *out, struct text name, struct json value,
                                     struct error *err);
 
@@ -93,14 +94,16 @@ struct value value_find(struct text list, struct text name, uint32_t hash);
 
 /* A property as the language names it (rule 20): the exact name, else, when it has dots, the path
  * through nested objects. Compile once, look up often. */
+struct value_path_part {
+	struct text name;
+	uint32_t    hash;
+};
 struct value_path {
 	struct text name;
 	uint32_t    hash;
 	unsigned    part_count; /* 0: no dots */
-	struct value_path_part {
-		struct text name;
-		uint32_t    hash;
-	} *parts;
+
+	struct value_path_part *parts;
 };
 void         value_path_init(struct value_path *path, struct text name, struct arena *arena);
 struct value value_at(struct text list, const struct value_path *path);

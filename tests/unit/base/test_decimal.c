@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "seed.h"
+#include "../seed.h"
 
 static int64_t millionths_of(double number)
 {
@@ -32,9 +32,9 @@ static void halves_go_to_the_even_neighbour(void **state)
 {
 	(void)state;
 	/* Doubles whose exact value is a half: k / 128 millionths need 2^-7 × 10^-6 = 5^-6 × 2^-13. */
-	assert_int_equal(millionths_of(0.0000019073486328125), 2);  /* 2^-19, no half */
-	assert_int_equal(millionths_of(0.0078125), 7812);           /* 7812.5 */
-	assert_int_equal(millionths_of(0.0234375), 23438);          /* 23437.5 */
+	assert_int_equal(millionths_of(0.0000019073486328125), 2); /* 2^-19, no half */
+	assert_int_equal(millionths_of(0.0078125), 7812);          /* 7812.5 */
+	assert_int_equal(millionths_of(0.0234375), 23438);         /* 23437.5 */
 	assert_int_equal(millionths_of(-0.0078125), -7812);
 	assert_int_equal(millionths_of(-0.0234375), -23438);
 }
@@ -89,9 +89,9 @@ static void random_numbers_are_rounded_as_printf_rounds_them(void **state)
 static void a_number_fits_when_its_shortest_form_has_six_decimals(void **state)
 {
 	(void)state;
-	static const double fit[] = {0, -0.0, 1, 0.1, 0.000001, -1234567.123456, 1e300, 1.5e20, 5e9};
-	static const double unfit[] = {0.0000001, 1.1234567, 1e-300, 0.1 + 0.2, 1.0 / 3,
-	                               -0.0000015, INFINITY, NAN};
+	static const double fit[]   = {0, -0.0, 1, 0.1, 0.000001, -1234567.123456, 1e300, 1.5e20, 5e9};
+	static const double unfit[] = {0.0000001, 1.1234567,  1e-300,   0.1 + 0.2,
+	                               1.0 / 3,   -0.0000015, INFINITY, NAN};
 	for (size_t i = 0; i < sizeof fit / sizeof fit[0]; i++)
 		if (!decimal_fits(fit[i]))
 			fail_msg("%.17g does not fit", fit[i]);
@@ -119,11 +119,11 @@ static void a_sum_is_answered_as_the_nearest_double(void **state)
 	(void)state;
 	seed_begin(__func__);
 	for (int i = 0; i < 100000; i++) {
-		unsigned __int128 magnitude = ((unsigned __int128)seed_next() << 64 | seed_next()) >>
-		                              (1 + seed_below(127));
+		unsigned __int128 magnitude =
+			((unsigned __int128)seed_next() << 64 | seed_next()) >> (1 + seed_below(127));
 		char  digits[64];
-		char *at = digits + sizeof digits - 1;
-		*at      = '\0';
+		char *at               = digits + sizeof digits - 1;
+		*at                    = '\0';
 		unsigned __int128 left = magnitude;
 		for (int place = 0; place < 7 || left > 0; place++, left /= 10) {
 			if (place == 6)
@@ -134,7 +134,7 @@ static void a_sum_is_answered_as_the_nearest_double(void **state)
 		assert_true(decimal_to_double((__int128)magnitude) == expected);
 		assert_true(decimal_to_double(-(__int128)magnitude) == -expected);
 	}
-	assert_true(decimal_to_double((__int128)1 << 127) == -0x1p127 / 1e6);
+	assert_true(decimal_to_double((__int128)((unsigned __int128)1 << 127)) == -0x1p127 / 1e6);
 }
 
 int main(void)

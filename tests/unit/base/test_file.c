@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +21,20 @@ static char directory[PATH_BYTES];
 static int new_directory(void **state)
 {
 	(void)state;
-	strcpy(directory, "/tmp/sonnim-test-file-XXXXXX");
+	snprintf(directory, sizeof directory, "/tmp/sonnim-test-file-XXXXXX");
 	return mkdtemp(directory) == NULL;
+}
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place)
+{
+	(void)info, (void)type, (void)place;
+	return remove(path);
 }
 
 static int remove_directory(void **state)
 {
 	(void)state;
-	char command[PATH_BYTES + 16];
-	snprintf(command, sizeof command, "rm -rf '%s'", directory);
-	return system(command);
+	return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static const char *path_of(const char *name)

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <time.h>
 
-#include "seed.h"
+#include "../seed.h"
 
 static void assert_instant(const char *text, int64_t expected_ms)
 {
@@ -73,15 +73,43 @@ static void what_is_no_instant_is_refused(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"", "2025", "2025-01", "2025-1-07", "25-01-07", "2025-01-07T", "2025-01-07T10:30Z",
-		"2025-01-07T10:30", "2025-01-07 10:30:00Z", "2025-01-07T24:00:00Z",
-		"2025-01-07T10:60:00Z", "2025-01-07T10:30:60Z", "2025-01-07T23:59:60Z",
-		"2025-01-07T10:30:00.Z", "2025-01-07T10:30:00,5Z", "2025-01-07T10:30:00+9:00",
-		"2025-01-07T10:30:00+0900", "2025-01-07T10:30:00+24:00", "2025-01-07T10:30:00+09:60",
-		"2025-01-07T10:30:00ZZ", "2025-01-07Z", " 2025-01-07", "2025-01-07 ", "2025-00-07",
-		"2025-13-07", "2025-01-00", "2025-01-32", "0000-01-01", "-001-01-01", "10000-01-01",
-		"+2025-01-07", "2025-01-07T10:30:00+", "2025-W02-2", "20250107", "1736245800000",
-		"2025-01-07T10:30:00 Z", "2025-01-07T10:30:00Z\n",
+		"",
+		"2025",
+		"2025-01",
+		"2025-1-07",
+		"25-01-07",
+		"2025-01-07T",
+		"2025-01-07T10:30Z",
+		"2025-01-07T10:30",
+		"2025-01-07 10:30:00Z",
+		"2025-01-07T24:00:00Z",
+		"2025-01-07T10:60:00Z",
+		"2025-01-07T10:30:60Z",
+		"2025-01-07T23:59:60Z",
+		"2025-01-07T10:30:00.Z",
+		"2025-01-07T10:30:00,5Z",
+		"2025-01-07T10:30:00+9:00",
+		"2025-01-07T10:30:00+0900",
+		"2025-01-07T10:30:00+24:00",
+		"2025-01-07T10:30:00+09:60",
+		"2025-01-07T10:30:00ZZ",
+		"2025-01-07Z",
+		" 2025-01-07",
+		"2025-01-07 ",
+		"2025-00-07",
+		"2025-13-07",
+		"2025-01-00",
+		"2025-01-32",
+		"0000-01-01",
+		"-001-01-01",
+		"10000-01-01",
+		"+2025-01-07",
+		"2025-01-07T10:30:00+",
+		"2025-W02-2",
+		"20250107",
+		"1736245800000",
+		"2025-01-07T10:30:00 Z",
+		"2025-01-07T10:30:00Z\n",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		assert_no_instant(texts[i]);
@@ -119,9 +147,9 @@ static void random_instants_are_written_as_gmtime_says_and_read_again(void **sta
 		struct tm tm;
 		char      expected[64], into[INSTANT_TEXT_BYTES];
 		gmtime_r(&time, &tm);
-		int size = snprintf(expected, sizeof expected, "%04d-%02d-%02dT%02d:%02d:%02d",
-		                    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-		                    tm.tm_min, tm.tm_sec);
+		int size =
+			snprintf(expected, sizeof expected, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900,
+		             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 		if (rest != 0)
 			size += snprintf(expected + size, 8, ".%03d", (int)rest);
 		snprintf(expected + size, 2, "Z");
@@ -147,8 +175,14 @@ static void durations_are_one_integer_and_one_unit(void **state)
 		const char *text;
 		int64_t     ms;
 	} durations[] = {
-		{"60s", 60000}, {"1m", 60000}, {"24h", DAY_MS}, {"7d", 7 * DAY_MS}, {"2w", 14 * DAY_MS},
-		{"1095d", DURATION_MS_MAX}, {"26280h", DURATION_MS_MAX}, {"007d", 7 * DAY_MS},
+		{"60s", 60000},
+		{"1m", 60000},
+		{"24h", DAY_MS},
+		{"7d", 7 * DAY_MS},
+		{"2w", 14 * DAY_MS},
+		{"1095d", DURATION_MS_MAX},
+		{"26280h", DURATION_MS_MAX},
+		{"007d", 7 * DAY_MS},
 	};
 	for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
 		int64_t ms;
@@ -167,8 +201,20 @@ static void a_duration_out_of_range_is_told_from_what_is_none(void **state)
 	assert_int_equal(ms, 1096 * DAY_MS);
 
 	static const char *const none[] = {
-		"", "d", "7", "7 d", " 7d", "7D", "-7d", "+7d", "1.5d", "7dd", "7y", "7ms",
-		"99999999999999999999d", "9223372036854775807w",
+		"",
+		"d",
+		"7",
+		"7 d",
+		" 7d",
+		"7D",
+		"-7d",
+		"+7d",
+		"1.5d",
+		"7dd",
+		"7y",
+		"7ms",
+		"99999999999999999999d",
+		"9223372036854775807w",
 	};
 	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
 		assert_false(duration_parse(text_of(none[i]), &ms));

@@ -34,19 +34,18 @@ static void assert_refused(void **state, struct text text, const char *reason_pa
 	struct error err = {0};
 	assert_int_equal(json_parse_text(*state, text, &root, &err), STATUS_INVALID);
 	if (strstr(err.reason, reason_part) == NULL)
-		fail_msg("%.*s: \"%s\" says nothing of \"%s\"", TEXT_FORMAT(text), err.reason,
-		         reason_part);
+		fail_msg("%.*s: \"%s\" says nothing of \"%s\"", TEXT_FORMAT(text), err.reason, reason_part);
 }
 
 static void every_type_is_told(void **state)
 {
 	static const enum json_type expected[] = {
-		JSON_NULL,   JSON_BOOL,   JSON_BOOL,     JSON_INT,    JSON_INT,   JSON_INT,
-		JSON_UINT,   JSON_DOUBLE, JSON_DOUBLE,   JSON_STRING, JSON_ARRAY, JSON_OBJECT,
+		JSON_NULL, JSON_BOOL,   JSON_BOOL,   JSON_INT,    JSON_INT,   JSON_INT,
+		JSON_UINT, JSON_DOUBLE, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT,
 	};
 	struct json array = parse(state, "[null,true,false,0,9223372036854775807,-9223372036854775808,"
 	                                 "9223372036854775808,1.0,1e2,\"\",[],{}]");
-	unsigned at = 0;
+	unsigned    at    = 0;
 	for (struct json_iterator i = json_iterate(array); json_next(&i); at++)
 		assert_int_equal(json_type(i.value), expected[at]);
 	assert_int_equal(at, sizeof expected / sizeof expected[0]);
@@ -101,10 +100,11 @@ static void members_and_items_come_in_their_order_with_nested_ones_skipped(void 
 
 static void whole_numbers_beyond_64_bits_are_doubles(void **state)
 {
-	struct json array = parse(state, "[18446744073709551616,-9223372036854775809,"
-	                                 "123456789012345678901234567890, 7]");
-	static const double expected[] = {0x1p64, -0x1p63, 123456789012345678901234567890.0};
-	struct json_iterator i = json_iterate(array);
+	const char           text[]     = "[18446744073709551616,-9223372036854775809,"
+									  "123456789012345678901234567890,7]";
+	struct json          array      = parse(state, text);
+	static const double  expected[] = {0x1p64, -0x1p63, 123456789012345678901234567890.0};
+	struct json_iterator i          = json_iterate(array);
 	for (int at = 0; at < 3; at++) {
 		assert_true(json_next(&i));
 		assert_int_equal(json_type(i.value), JSON_DOUBLE);
@@ -166,10 +166,20 @@ static void a_root_may_be_a_scalar(void **state)
 static void what_is_no_json_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"", " ", "{", "}", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "[1 2]",
-		"nul", "True", "NaN", "Infinity", "-Infinity", "'a'", "\"a", "[1]]", "// c\n1",
-		"\"\\x\"", "\"\\u12\"", "\"\t\"", "[1e400 2]", "[1e400", "{\"a\":1e400,}", "1 1",
-		"\xef\xbb\xbf{}",
+		"",           " ",
+		"{",          "}",
+		"[1,]",       "[,1]",
+		"{\"a\"}",    "{\"a\":}",
+		"{\"a\":1,}", "{a:1}",
+		"[1 2]",      "nul",
+		"True",       "NaN",
+		"Infinity",   "-Infinity",
+		"'a'",        "\"a",
+		"[1]]",       "// c\n1",
+		"\"\\x\"",    "\"\\u12\"",
+		"\"\t\"",     "[1e400 2]",
+		"[1e400",     "{\"a\":1e400,}",
+		"1 1",        "\xef\xbb\xbf{}",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		assert_refused(state, text_of(texts[i]), "not valid JSON");
@@ -177,8 +187,8 @@ static void what_is_no_json_is_refused(void **state)
 
 static void malformed_numbers_are_named_with_their_place(void **state)
 {
-	static const char *const texts[] = {"[01]", "[-]", "[1.]", "[1e]", "[1e+]", "[--1]", "[-01]",
-	                                    "[0x1]", "[1.2.3]", "[1a]", "[00]", "[-a]"};
+	static const char *const texts[] = {"[01]",  "[-]",   "[1.]",    "[1e]", "[1e+]", "[--1]",
+	                                    "[-01]", "[0x1]", "[1.2.3]", "[1a]", "[00]",  "[-a]"};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		assert_refused(state, text_of(texts[i]), "malformed number at byte 1");
 	assert_refused(state, TEXT("[1e400,1.]"), "malformed number at byte 7");
@@ -187,8 +197,8 @@ static void malformed_numbers_are_named_with_their_place(void **state)
 static void invalid_utf8_is_named_with_its_place(void **state)
 {
 	static const char *const bytes[] = {
-		"\xff", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8", "\x80",
-		"\xec\xa0", "\xc3", "\xf0\x80\x80\x80",
+		"\xff", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+		"\xf8", "\x80",     "\xec\xa0",     "\xc3",         "\xf0\x80\x80\x80",
 	};
 	for (size_t i = 0; i < sizeof bytes / sizeof bytes[0]; i++) {
 		char text[16];
@@ -265,13 +275,13 @@ static void more_members_than_simdjson_counts_are_counted(void **state)
 	char *text = malloc(2 * (size_t)COUNT + 1);
 	for (size_t i = 0; i < COUNT; i++)
 		memcpy(text + 2 * i, ",1", 2);
-	text[0]                   = '[';
-	text[2 * (size_t)COUNT]   = ']';
+	text[0]                 = '[';
+	text[2 * (size_t)COUNT] = ']';
 	struct json root;
 
-	assert_int_equal(json_parse_text(*state, (struct text){text, 2 * (size_t)COUNT + 1}, &root,
-	                                 NULL),
-	                 STATUS_OK);
+	assert_int_equal(
+		json_parse_text(*state, (struct text){text, 2 * (size_t)COUNT + 1}, &root, NULL),
+		STATUS_OK);
 	assert_int_equal(json_count(root), COUNT);
 	free(text);
 }

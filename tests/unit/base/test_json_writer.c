@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "seed.h"
+#include "../seed.h"
 
 struct output {
 	struct buffer       buffer;
@@ -87,18 +87,33 @@ static void doubles_are_written_as_rfc_8785_demands(void **state)
 		double      number;
 		const char *text;
 	} samples[] = {
-		{0.0, "0"}, {-0.0, "0"}, {5e-324, "5e-324"}, {-5e-324, "-5e-324"},
+		{0.0, "0"},
+		{-0.0, "0"},
+		{5e-324, "5e-324"},
+		{-5e-324, "-5e-324"},
 		{1.7976931348623157e308, "1.7976931348623157e+308"},
-		{9007199254740992, "9007199254740992"}, {295147905179352830000.0, "295147905179352830000"},
-		{9.999999999999997e22, "9.999999999999997e+22"}, {1e23, "1e+23"},
+		{9007199254740992, "9007199254740992"},
+		{295147905179352830000.0, "295147905179352830000"},
+		{9.999999999999997e22, "9.999999999999997e+22"},
+		{1e23, "1e+23"},
 		{1.0000000000000001e23, "1.0000000000000001e+23"},
 		{999999999999999700000.0, "999999999999999700000"},
-		{999999999999999900000.0, "999999999999999900000"}, {1e21, "1e+21"}, {1e20, "100000000000000000000"},
-		{9.999999999999997e-7, "9.999999999999997e-7"}, {0.000001, "0.000001"}, {1e-7, "1e-7"},
-		{333333333.3333332, "333333333.3333332"}, {333333333.33333325, "333333333.33333325"},
+		{999999999999999900000.0, "999999999999999900000"},
+		{1e21, "1e+21"},
+		{1e20, "100000000000000000000"},
+		{9.999999999999997e-7, "9.999999999999997e-7"},
+		{0.000001, "0.000001"},
+		{1e-7, "1e-7"},
+		{333333333.3333332, "333333333.3333332"},
+		{333333333.33333325, "333333333.33333325"},
 		{-0.0000033333333333333333, "-0.0000033333333333333333"},
-		{1424953923781206.2, "1424953923781206.2"}, {0.1, "0.1"}, {1.5, "1.5"}, {100, "100"},
-		{-1, "-1"}, {123456.789, "123456.789"}, {1.5e-10, "1.5e-10"},
+		{1424953923781206.2, "1424953923781206.2"},
+		{0.1, "0.1"},
+		{1.5, "1.5"},
+		{100, "100"},
+		{-1, "-1"},
+		{123456.789, "123456.789"},
+		{1.5e-10, "1.5e-10"},
 	};
 	for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
 		json_add_double(&((struct output *)*state)->writer, samples[i].number);
@@ -141,8 +156,8 @@ static void an_escape_is_found_at_every_place_of_a_string(void **state)
 		char text[20], expected[24];
 		memset(text, 'a', sizeof text);
 		text[place] = '\n';
-		snprintf(expected, sizeof expected, "\"%.*s\\n%.*s\"", (int)place, text,
-		         (int)(19 - place), text + place + 1);
+		snprintf(expected, sizeof expected, "\"%.*s\\n%.*s\"", (int)place, text, (int)(19 - place),
+		         text + place + 1);
 		json_add_string(&output->writer, (struct text){text, sizeof text});
 		assert_written(output, expected);
 	}
@@ -158,8 +173,10 @@ static void text_beyond_ascii_is_written_as_it_is(void **state)
 static void bytes_that_are_no_utf8_become_replacement_characters(void **state)
 {
 	struct output *output = *state;
-	json_add_string(&output->writer, TEXT("a\xff" "b\xc3"));
-	assert_written(output, "\"a\xef\xbf\xbd" "b\xef\xbf\xbd\"");
+	json_add_string(&output->writer, TEXT("a\xff"
+	                                      "b\xc3"));
+	assert_written(output, "\"a\xef\xbf\xbd"
+	                       "b\xef\xbf\xbd\"");
 
 	json_add_string(&output->writer, TEXT("\xed\xa0\x80"));
 	assert_written(output, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
@@ -181,8 +198,7 @@ static void random_bytes_are_written_as_valid_json(void **state)
 		json_add_string(&output->writer, text);
 		struct json  root;
 		struct error err = {0};
-		if (json_parse_text(output->parser, buffer_text(&output->buffer), &root, &err) !=
-		    STATUS_OK)
+		if (json_parse_text(output->parser, buffer_text(&output->buffer), &root, &err) != STATUS_OK)
 			fail_msg("%s", err.reason);
 		buffer_clear(&output->buffer);
 		output->writer = json_writer_of(&output->buffer);
@@ -199,9 +215,15 @@ static void copy(struct output *output, const char *text)
 static void a_parsed_value_is_copied(void **state)
 {
 	static const char *const texts[] = {
-		"{\"a\":[1,-2,18446744073709551615,0.5,true,false,null,\"\\\"\"],\"b\":{\"c\":{},\"d\":[[]]},"
+		"{\"a\":[1,-2,18446744073709551615,0.5,true,false,null,\"\\\"\"],\"b\":{\"c\":{},\"d\":[[]]"
+		"},"
 		"\"e\":\"f\"}",
-		"[]", "{}", "[[],[[],{\"a\":[]}],\"b\",{\"c\":\"d\",\"e\":\"f\"},\"g\"]", "\"x\"", "5", "null",
+		"[]",
+		"{}",
+		"[[],[[],{\"a\":[]}],\"b\",{\"c\":\"d\",\"e\":\"f\"},\"g\"]",
+		"\"x\"",
+		"5",
+		"null",
 		"[1e999,-1e999]",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -214,9 +236,9 @@ static void a_parsed_value_is_copied_as_a_member_among_others(void **state)
 {
 	struct output *output = *state;
 	struct json    root;
-	assert_int_equal(json_parse_text(output->parser, TEXT("{\"x\":[1,{\"y\":2}],\"z\":3}"), &root,
-	                                 NULL),
-	                 STATUS_OK);
+	assert_int_equal(
+		json_parse_text(output->parser, TEXT("{\"x\":[1,{\"y\":2}],\"z\":3}"), &root, NULL),
+		STATUS_OK);
 	json_begin_array(&output->writer);
 	json_add_value(&output->writer, json_get(root, "x"));
 	json_add_value(&output->writer, json_get(root, "z"));

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "seed.h"
+#include "../seed.h"
 
 static void an_absent_key_is_not_found_in_an_empty_map(void **state)
 {
@@ -46,7 +46,7 @@ static void a_key_put_twice_keeps_its_value(void **state)
 	map_u64_done(&map);
 }
 
-/* Against a plain array, with many removals among few keys, so that runs of slots wrap and shift. */
+/* Against a plain array, with many removals among few keys: runs of slots wrap and shift. */
 static void a_map_of_numbers_agrees_with_an_array_after_any_changes(void **state)
 {
 	(void)state;
@@ -63,7 +63,7 @@ static void a_map_of_numbers_agrees_with_an_array_after_any_changes(void **state
 			expected[key] = 0;
 		} else {
 			count += expected[key] == 0;
-			expected[key]          = seed_next() | 1;
+			expected[key]           = seed_next() | 1;
 			*map_u64_put(&map, key) = expected[key];
 		}
 		uint64_t  asked = seed_below(KEYS);
@@ -80,22 +80,22 @@ static void a_map_of_texts_agrees_with_an_array_after_any_changes(void **state)
 	enum { KEYS = 300, STEPS = 100000 };
 	static char values[KEYS];
 	seed_begin(__func__);
-	struct map_text map           = {0};
+	struct map_text map            = {0};
 	void           *expected[KEYS] = {0};
 	for (int step = 0; step < STEPS; step++) {
-		char     name[16];
-		uint64_t key  = seed_below(KEYS);
-		int      size = snprintf(name, sizeof name, "key %d", (int)key);
+		char        name[16];
+		uint64_t    key  = seed_below(KEYS);
+		int         size = snprintf(name, sizeof name, "key %d", (int)key);
 		struct text text = {name, (size_t)size};
 		if (seed_below(2) == 0) {
 			assert_int_equal(map_text_remove(&map, text), expected[key] != NULL);
 			expected[key] = NULL;
 		} else {
-			expected[key]            = &values[key];
+			expected[key]             = &values[key];
 			*map_text_put(&map, text) = &values[key];
 		}
-		size         = snprintf(name, sizeof name, "key %d", (int)(key = seed_below(KEYS)));
-		text.length  = (size_t)size;
+		size        = snprintf(name, sizeof name, "key %d", (int)(key = seed_below(KEYS)));
+		text.length = (size_t)size;
 		assert_ptr_equal(map_text_get(&map, text), expected[key]);
 	}
 	map_text_done(&map);
@@ -121,9 +121,9 @@ static void keys_of_texts_are_copied_and_may_be_empty(void **state)
 	struct map_text map    = {0};
 	char            name[] = "abc";
 	int             one, two;
-	*map_text_put(&map, text_of(name))        = &one;
+	*map_text_put(&map, text_of(name))          = &one;
 	*map_text_put(&map, (struct text){NULL, 0}) = &two;
-	name[0]                                   = 'x';
+	name[0]                                     = 'x';
 
 	assert_ptr_equal(map_text_get(&map, TEXT("abc")), &one);
 	assert_null(map_text_get(&map, TEXT("xbc")));

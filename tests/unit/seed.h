@@ -1,5 +1,5 @@
-#ifndef SONNIM_TESTS_BASE_SEED_H
-#define SONNIM_TESTS_BASE_SEED_H
+#ifndef SONNIM_TESTS_SEED_H
+#define SONNIM_TESTS_SEED_H
 
 /* Numbers for randomised tests: xorshift64*, from a seed that is printed and can be given again
  * as SONNIM_TEST_SEED. */
@@ -29,9 +29,6 @@ static inline uint64_t seed_next(void)
 	return seed_state * UINT64_C(0x2545f4914f6cdd1d);
 }
 
-static inline uint64_t seed_below(uint64_t bound)
-{
-	return (seed_next() >> 11) % bound;
-}
+static inline uint64_t seed_below(uint64_t bound) { return (seed_next() >> 11) % bound; }
 
 #endif
