@@ -33,7 +33,6 @@ static void engine_free(struct engine *engine)
 		struct engine_thread *thread = &engine->threads[i];
 		if (thread->reader != NULL)
 			engine->journal->ops->reader_close(thread->reader);
-		pthread_mutex_destroy(&thread->lock);
 		free(thread->partitions);
 		free(thread->notified);
 	}
@@ -66,7 +65,6 @@ static struct engine *engine_new(const struct engine_config *config)
 		engine->threads[i].engine   = engine;
 		engine->threads[i].number   = i;
 		engine->threads[i].stamp_ms = -1;
-		pthread_mutex_init(&engine->threads[i].lock, NULL);
 	}
 	return engine;
 }
@@ -135,10 +133,9 @@ static void send(struct engine_thread *thread, struct engine_read *read,
 	struct read_ticket *ticket = zeroed(1, sizeof *ticket);
 	ticket->read               = read;
 	ticket->partition          = partition;
-	pthread_mutex_lock(&thread->lock);
-	ticket->next    = thread->arrived;
-	thread->arrived = ticket;
-	pthread_mutex_unlock(&thread->lock);
+	ticket->next              = atomic_load(&thread->arrived);
+	while (!atomic_compare_exchange_weak(&thread->arrived, &ticket->next, ticket))
+		;
 	thread->engine->journal->ops->reader_wake(thread->reader);
 }
 
@@ -152,11 +149,12 @@ void engine_read_person(struct engine *engine, uint32_t partition, struct engine
 void engine_read_all(struct engine *engine, struct engine_read *read)
 {
 	prepare_read(read, engine->thread_count);
-	read->as_of_ms = engine->journal->ops->log_time_ms(engine->journal);
-	/* `read` may be done, and gone, with the last ticket. */
-	unsigned count = engine->thread_count;
-	for (unsigned i = 0; i < count; i++)
+	read->as_of_ms = INSTANT_MS_NONE;
+	for (unsigned i = 0; i < engine->thread_count; i++)
 		send(&engine->threads[i], read, NULL);
+	/* Only now: no thread can have applied a record that is stamped later. */
+	__atomic_store_n(&read->as_of_ms, engine->journal->ops->log_time_ms(engine->journal),
+	                 __ATOMIC_RELEASE);
 }
 
 static void add_partition(struct engine_status *status, struct partition *partition)

@@ -30,9 +30,8 @@ struct engine_thread {
 	struct partition     **partitions; /* those that it owns */
 	uint32_t               partition_count;
 
-	pthread_mutex_t     lock;
-	struct read_ticket *arrived; /* under the lock: newest first */
-	struct read_ticket *waiting; /* the thread's own */
+	struct read_ticket *_Atomic arrived; /* newest first; pushed by any thread, taken whole */
+	struct read_ticket         *waiting; /* the thread's own */
 
 	int64_t          stamp_ms; /* log time of the last batch, or the last safe time */
 	uint64_t         through;  /* everything at or before it is applied */

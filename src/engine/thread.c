@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "engine/engine_internal.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 enum {
@@ -33,12 +34,21 @@ void ticket_finish(struct read_ticket *ticket, enum status status)
 	read->done(read, status, &err);
 }
 
+/* A read of many gets its instant right after it was sent to the last thread: none of them goes past
+ * it meanwhile. */
+static int64_t as_of(const struct engine_read *read)
+{
+	int64_t as_of_ms;
+	while ((as_of_ms = __atomic_load_n(&read->as_of_ms, __ATOMIC_ACQUIRE)) == INSTANT_MS_NONE)
+		sched_yield();
+	return as_of_ms;
+}
+
 static void take_arrived(struct engine_thread *thread)
 {
-	pthread_mutex_lock(&thread->lock);
-	struct read_ticket *arrived = thread->arrived;
-	thread->arrived             = NULL;
-	pthread_mutex_unlock(&thread->lock);
+	if (atomic_load_explicit(&thread->arrived, memory_order_relaxed) == NULL)
+		return;
+	struct read_ticket *arrived = atomic_exchange(&thread->arrived, NULL);
 	while (arrived != NULL) {
 		struct read_ticket *next = arrived->next;
 		arrived->next            = thread->waiting;
@@ -53,7 +63,7 @@ static bool is_ready(const struct engine_thread *thread, const struct read_ticke
 	if (ticket->read->min_position > thread->through)
 		return false;
 	/* Many persons: at the log time of its arrival, not before. One: whenever it is. */
-	return ticket->partition != NULL || ticket->read->as_of_ms <= thread->stamp_ms;
+	return ticket->partition != NULL || as_of(ticket->read) <= thread->stamp_ms;
 }
 
 static void run_read(struct engine_thread *thread, struct engine_read *read,
@@ -77,11 +87,10 @@ static void answer(struct engine_thread *thread, struct read_ticket *ticket)
 	ticket_finish(ticket, STATUS_OK);
 }
 
-/* Answers the reads whose instant has come. Called when every record that is stamped at or before
- * stamp_ms is applied. */
+/* Answers the waiting reads whose instant has come. Called when every record is applied that is
+ * stamped at or before stamp_ms and was durable when the reads were taken. */
 static void answer_reads(struct engine_thread *thread)
 {
-	take_arrived(thread);
 	int64_t now_ns = thread->waiting == NULL ? 0 : clock_monotonic_ns();
 	for (struct read_ticket **place = &thread->waiting; *place != NULL;) {
 		struct read_ticket *ticket = *place;
@@ -206,6 +215,7 @@ static enum status apply(struct engine_thread *thread, const struct journal_read
 {
 	/* Before the first record with a later stamp: what is to be answered at the stamp so far. */
 	if (batch->log_time_ms > thread->stamp_ms) {
+		take_arrived(thread);
 		set_through(thread, batch->first_position - 1);
 		answer_reads(thread);
 		/* Reads of many may lie between the two stamps. */
@@ -228,6 +238,8 @@ static bool work(struct engine_thread *thread)
 		struct error        err = {0};
 		int64_t             safe_ms;
 		uint64_t            through;
+		/* Before the look at the journal, so that an answer holds what came before it. */
+		take_arrived(thread);
 		enum status status = ops->read(thread->reader, &batch, &safe_ms, &through, &err);
 		if (status == STATUS_AGAIN) {
 			idle(thread, safe_ms, through);

@@ -61,9 +61,9 @@ struct view_member {
 size_t view_members(struct view *view, uint32_t segment, uint32_t from_slot, size_t limit,
                     struct view_member *ret_members, uint32_t *ret_next_slot);
 
-/* History rows, oldest first, with those derived from creations and definitions (rule 22). `index` is
- * a row's place in the change stream of the partition: to go on, ask from the last index + 1 on
- * (derived rows share the index of the entry that they follow from: `limit` never splits them). */
+/* History rows, oldest first, with those derived from creations and definitions (rule 22). `index`
+ * orders the rows and never changes: to go on, ask from the last row's index + 1 on (0: from the
+ * begin). */
 struct view_history {
 	uint64_t      index;
 	struct change change; /* slot and segment are always set here */
