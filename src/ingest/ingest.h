@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "journal/journal.h"
 #include "vault/vault.h"
