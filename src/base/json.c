@@ -6,6 +6,8 @@
 #include "base/json_internal.h"
 #include "base/vector.h"
 
+enum { ESCAPE_BYTES = sizeof "\\uffff" - 1 };
+
 _Static_assert(JSON_DEPTH_MAX == 65536, "json_simdjson.cc allocates for this depth");
 
 /* A number that is not finite takes two words, as the others do: this one, and ±infinity. */
@@ -34,7 +36,7 @@ typedef VECTOR(struct overflow) overflows;
 struct json_parser {
 	struct json_simdjson *simdjson;
 	struct buffer         copy;     /* of a text without padding */
-	struct buffer         repaired; /* of a text with large numbers */
+	struct buffer         repaired; /* of a text that simdjson refused */
 };
 
 struct json_parser *json_parser_new(void)
@@ -137,13 +139,49 @@ static bool fits_64_bits(const char *at, const char *end)
 	return !negative || magnitude <= (uint64_t)INT64_MAX + 1;
 }
 
-/* The end of the string that begins at `at`, behind its quotation mark. */
-static const char *string_end(const char *at, const char *end)
+/* The code unit of an escape such as \ud83d; -1 when none is there. */
+static int escaped_unit(const char *at, const char *end)
 {
-	for (at++; at < end && *at != '"'; at++)
-		if (*at == '\\' && at + 1 < end)
-			at++;
-	return at < end ? at + 1 : end;
+	int unit = 0;
+	if (end - at < ESCAPE_BYTES || at[0] != '\\' || at[1] != 'u')
+		return -1;
+	for (int i = 2; i < ESCAPE_BYTES; i++) {
+		int lower = at[i] | 0x20;
+		if (at[i] >= '0' && at[i] <= '9')
+			unit = unit * 16 + (at[i] - '0');
+		else if (lower >= 'a' && lower <= 'f')
+			unit = unit * 16 + (lower - 'a' + 10);
+		else
+			return -1;
+	}
+	return unit;
+}
+
+/* Copies the string that begins at `at`, with U+FFFD for halves of surrogate pairs, and returns
+ * its end. */
+static const char *repair_string(const char *at, const char *end, struct buffer *out)
+{
+	const char *begin = at;
+	for (at++; at < end && *at != '"';) {
+		int unit = escaped_unit(at, end);
+		if (unit < 0xd800 || unit > 0xdfff) {
+			at += *at == '\\' && at + 1 < end ? 2 : 1;
+			continue;
+		}
+		int next = unit < 0xdc00 ? escaped_unit(at + ESCAPE_BYTES, end) : -1;
+		if (next >= 0xdc00 && next <= 0xdfff) {
+			at += 2 * ESCAPE_BYTES;
+			continue;
+		}
+		buffer_add(out, begin, (size_t)(at - begin));
+		buffer_add(out, "\\ufffd", ESCAPE_BYTES);
+		at += ESCAPE_BYTES;
+		begin = at;
+	}
+	if (at < end)
+		at++;
+	buffer_add(out, begin, (size_t)(at - begin));
+	return at;
 }
 
 /* Writes one number so that simdjson takes it. `at` ends with a byte that is no part of it. */
@@ -164,16 +202,15 @@ static void repair_number(const char *at, const char *end, bool whole, size_t or
 
 /* Copies the text with whole numbers beyond 64 bits written as doubles and 0 for those that are
  * not finite. `text` is NUL-ended: strtod reads from it. False: a malformed number at `*ret_at`. */
-static bool repair_numbers(const char *text, size_t length, struct buffer *out, overflows *found,
-                           size_t *ret_at)
+static bool repair(const char *text, size_t length, struct buffer *out, overflows *found,
+                   size_t *ret_at)
 {
 	const char *end     = text + length;
 	size_t      ordinal = 0;
 	for (const char *at = text; at < end;) {
 		const char *begin = at;
 		if (*at == '"') {
-			at = string_end(at, end);
-			buffer_add(out, begin, (size_t)(at - begin));
+			at = repair_string(at, end, out);
 		} else if (*at == '-' || (*at >= '0' && *at <= '9')) {
 			bool whole;
 			at = number_end(at, end, &whole);
@@ -207,9 +244,9 @@ static void mark_overflows(uint64_t *tape, const struct overflow *next, size_t c
 	}
 }
 
-/* The slow way, for texts with a number that simdjson refuses. */
-static enum status parse_large_numbers(struct json_parser *parser, const char *text, size_t length,
-                                       struct error *err)
+/* The slow way, for texts with a number or a string that simdjson refuses. */
+static enum status parse_repaired(struct json_parser *parser, const char *text, size_t length,
+                                  struct error *err)
 {
 	struct buffer ended = {0};
 	buffer_add(&ended, text, length);
@@ -219,7 +256,7 @@ static enum status parse_large_numbers(struct json_parser *parser, const char *t
 	size_t    at    = 0;
 	buffer_clear(&parser->repaired);
 	enum status status = STATUS_OK;
-	if (!repair_numbers(ended.data, length, &parser->repaired, &found, &at)) {
+	if (!repair(ended.data, length, &parser->repaired, &found, &at)) {
 		status = error_set(err, STATUS_INVALID, "not valid JSON: malformed number at byte %zu", at);
 	} else {
 		const char *reason;
@@ -242,8 +279,8 @@ enum status json_parse(struct json_parser *parser, const char *padded_text, size
 	const char               *reason;
 	enum json_simdjson_result result =
 		json_simdjson_parse(parser->simdjson, padded_text, length, &reason);
-	if (result == JSON_SIMDJSON_NUMBER) {
-		enum status status = parse_large_numbers(parser, padded_text, length, err);
+	if (result == JSON_SIMDJSON_NUMBER || result == JSON_SIMDJSON_STRING) {
+		enum status status = parse_repaired(parser, padded_text, length, err);
 		if (status != STATUS_OK)
 			return status;
 	} else if (result != JSON_SIMDJSON_OK) {

@@ -9,9 +9,10 @@
  *   │ { │ "a" │ [ │ l 1 │ … │ d │ … │  ]  │ … │ "b" │ "x" │ } │     words of 64 bits: type, payload
  *   └───┴─────┴───┴─────┴───┴───┴───┴─────┴───┴─────┴─────┴───┘
  *
- * Two differences from simdjson: a whole number beyond 64 bits is read as a double, and a number
- * that is not finite as a double is JSON_OVERFLOW instead of an error of the whole text, so that
- * one bad event does not condemn its batch. Duplicate keys: the last one counts.
+ * Three differences from simdjson, so that one bad event does not condemn its batch: a whole number
+ * beyond 64 bits is read as a double; a number that is not finite as a double is JSON_OVERFLOW;
+ * half a surrogate pair (an escape, cut off by a sender that counts UTF-16) is U+FFFD.
+ * Duplicate keys: the last one counts.
  * Nesting up to JSON_DEPTH_MAX. A parser belongs to one thread; its values live until it parses
  * again or is freed. */
 

@@ -14,6 +14,7 @@ extern "C" {
 enum json_simdjson_result {
 	JSON_SIMDJSON_OK,
 	JSON_SIMDJSON_NUMBER, /* a number that is malformed, or too large for simdjson */
+	JSON_SIMDJSON_STRING, /* an escape that is malformed, or half a surrogate pair */
 	JSON_SIMDJSON_UTF8,
 	JSON_SIMDJSON_OTHER,
 };

@@ -67,6 +67,8 @@ json_simdjson_result json_simdjson_parse(json_simdjson *simdjson, const char *pa
 		return JSON_SIMDJSON_OK;
 	case simdjson::NUMBER_ERROR:
 		return JSON_SIMDJSON_NUMBER;
+	case simdjson::STRING_ERROR:
+		return JSON_SIMDJSON_STRING;
 	case simdjson::UTF8_ERROR:
 		return JSON_SIMDJSON_UTF8;
 	default:

@@ -155,6 +155,36 @@ static void a_number_too_small_is_zero(void **state)
 	assert_true(json_number(parse(state, "1e-400")) == 0);
 }
 
+static void half_a_surrogate_pair_becomes_a_replacement_character(void **state)
+{
+	static const struct {
+		const char *json;
+		const char *string;
+	} samples[] = {
+		{"\"a\\ud83d\"", "a\xef\xbf\xbd"},
+		{"\"\\uDE00z\"", "\xef\xbf\xbdz"},
+		{"\"\\ud83d\\ud83d\\ude00\"", "\xef\xbf\xbd\xf0\x9f\x98\x80"},
+		{"\"\\ud83d\\n\\ude00\\ud83d\\ude00\"", "\xef\xbf\xbd\n\xef\xbf\xbd\xf0\x9f\x98\x80"},
+		{"\"\\\\ud83d \\ud83d\\u0041\"", "\\ud83d \xef\xbf\xbd"
+	                                     "A"},
+	};
+	for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+		struct json root = parse(state, samples[i].json);
+		if (!text_equal(json_string(root), text_of(samples[i].string)))
+			fail_msg("%s is read as %.*s", samples[i].json, TEXT_FORMAT(json_string(root)));
+	}
+}
+
+static void a_text_may_need_both_its_numbers_and_its_strings_repaired(void **state)
+{
+	struct json object = parse(state, "{\"a\\udc00\":1e999,\"b\":\"\\ud800\",\"c\":-1e999}");
+
+	assert_int_equal(json_count(object), 3);
+	assert_int_equal(json_type(json_get(object, "a\xef\xbf\xbd")), JSON_OVERFLOW);
+	assert_int_equal(json_type(json_get(object, "c")), JSON_OVERFLOW);
+	assert_true(text_equal(json_string(json_get(object, "b")), TEXT("\xef\xbf\xbd")));
+}
+
 static void a_root_may_be_a_scalar(void **state)
 {
 	assert_int_equal(json_int(parse(state, " 5 ")), 5);
@@ -300,6 +330,8 @@ int main(void)
 		TEST(a_number_that_is_not_finite_condemns_itself_alone),
 		TEST(a_whole_number_with_very_many_digits_is_an_overflow),
 		TEST(a_number_too_small_is_zero),
+		TEST(half_a_surrogate_pair_becomes_a_replacement_character),
+		TEST(a_text_may_need_both_its_numbers_and_its_strings_repaired),
 		TEST(a_root_may_be_a_scalar),
 		TEST(what_is_no_json_is_refused),
 		TEST(malformed_numbers_are_named_with_their_place),
