@@ -1,13 +1,14 @@
 #include <assert.h>
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "http/server_internal.h"
 
 /* libmicrohttpd answers what it cannot parse by itself, with pages of HTML, and has no hook for
  * them. But it queues them through its own exported function, and a function of that name in the
- * program goes before the library's. So this is called for the library's own answers only: we
- * call the library's function by its address. */
+ * program goes before the library's. So the one below is called for the library's own answers
+ * only: we call the library's function by its address. */
 typedef enum MHD_Result queue_fn(struct MHD_Connection *, unsigned, struct MHD_Response *);
 
 static queue_fn *library_queue_response(void)
@@ -46,6 +47,50 @@ static void describe(unsigned http_status, struct error *err)
 	}
 }
 
+static void write_error(struct http_loop *loop, unsigned http_status, struct buffer *out)
+{
+	struct http_server *server = loop->server;
+	struct buffer       body   = {0};
+	struct error        err    = {0};
+	struct trace        trace;
+
+	describe(http_status, &err);
+	trace_begin(&trace, &loop->traces, (struct text){NULL, 0});
+	server->error_body(server->user, http_status, &err, trace.id, &body);
+
+	buffer_printf(out, "HTTP/1.1 %u %s\r\n", http_status,
+	              MHD_get_reason_phrase_for(http_status));
+	for (size_t i = 0; i < server->header_count; i++)
+		buffer_printf(out, "%s: %s\r\n", server->headers[i].name.data,
+		              server->headers[i].value.data);
+	buffer_printf(out,
+	              "Content-Type: application/json\r\ntraceparent: %s\r\n"
+	              "Connection: close\r\nContent-Length: %zu\r\n\r\n",
+	              trace.parent, body.length);
+	buffer_add_text(out, buffer_text(&body));
+	buffer_done(&body);
+}
+
+/* Written to the socket as it is, and MHD_NO closes the connection: some of the library's paths
+ * (a Content-Length that is no number) would send a queued answer's headers twice. Everything
+ * before it on this connection has been sent, and it fits any socket's buffer. */
+enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned int http_status,
+                                   struct MHD_Response *response)
+{
+	struct buffer out = {0};
+
+	if (!http_loop_current)
+		return library_queue_response()(mhd, http_status, response);
+	write_error(http_loop_current, http_status, &out);
+	int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	if (send(fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+		http_count(&http_loop_current->requests, 1);
+	buffer_done(&out);
+	return MHD_NO;
+}
+
+/* ---- Our own answers ---- */
+
 static void add_configured_headers(const struct http_server *server, struct MHD_Response *response)
 {
 	for (size_t i = 0; i < server->header_count; i++)
@@ -62,31 +107,6 @@ static struct MHD_Response *response_of(struct buffer *body)
 	*body = (struct buffer){0};
 	return response;
 }
-
-enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned int http_status,
-                                   struct MHD_Response *response)
-{
-	struct http_loop *loop = http_loop_current;
-	struct buffer     body = {0};
-	struct error      err  = {0};
-	struct trace      trace;
-
-	if (!loop)
-		return library_queue_response()(mhd, http_status, response);
-	describe(http_status, &err);
-	trace_begin(&trace, &loop->traces, (struct text){NULL, 0});
-	loop->server->error_body(loop->server->user, http_status, &err, trace.id, &body);
-
-	struct MHD_Response *own = response_of(&body);
-	MHD_add_response_header(own, "Content-Type", "application/json");
-	MHD_add_response_header(own, "traceparent", trace.parent);
-	add_configured_headers(loop->server, own);
-	enum MHD_Result result = library_queue_response()(mhd, http_status, own);
-	MHD_destroy_response(own);
-	return result;
-}
-
-/* ---- Our own answers ---- */
 
 static struct MHD_Response *make_response(struct http_request *request)
 {
@@ -118,11 +138,12 @@ void http_answer_send(struct http_request *request)
 	if (request->loop->stopping && !request->socket)
 		MHD_add_response_header(response, "Connection", "close");
 
+	/* Before the call, in which a dead connection may be noticed and the request freed. */
+	request->queued        = true;
 	enum MHD_Result result =
 		library_queue_response()(request->mhd, request->http_status, response);
 	assert(result == MHD_YES);
 	(void)result;
-	request->queued = true;
 	MHD_destroy_response(response);
 }
 
@@ -133,12 +154,20 @@ static void deliver(struct http_loop *loop, struct http_post *post)
 		(struct http_request *)((char *)post - offsetof(struct http_request, post));
 
 	http_count(&loop->suspended, -1);
+	if (!request->mhd) {
+		if (request->socket)
+			websocket_never_opened(request->socket);
+		http_request_free(request);
+		return;
+	}
 	if (request->watched)
-		http_loop_unwatch(loop, request->connection->fd);
-	request->watched = false;
-	struct MHD_Connection *mhd = request->mhd;
-	http_answer_send(request);
-	MHD_resume_connection(mhd);
+		http_request_unwatch(request);
+	struct MHD_Connection *mhd    = request->mhd;
+	bool                   parked = request->parked;
+	loop->pending -= !parked;
+	http_answer_send(request); /* it may be gone after this */
+	if (parked)
+		MHD_resume_connection(mhd);
 }
 
 void http_answer_ready(struct http_request *request, unsigned http_status)
@@ -154,6 +183,8 @@ void http_answer_ready(struct http_request *request, unsigned http_status)
 		return;
 	}
 	assert(http_loop_current == request->loop);
+	/* It may have to wait for the next turn to be written. */
+	request->loop->progress = true;
 	http_answer_send(request);
 }
 

@@ -11,7 +11,11 @@
 #include "base/clock.h"
 #include "http/server_internal.h"
 
-enum { STOP_STEP_MS = 20 }; /* how often a stopping loop looks at what is left */
+enum {
+	STOP_STEP_MS    = 20, /* how often a stopping loop looks at what is left */
+	PENDING_POLL_MS = 1,
+	POOL_BYTES_MORE = 3072,
+};
 
 _Thread_local struct http_loop *http_loop_current;
 
@@ -216,7 +220,7 @@ static bool stopped(struct http_loop *loop)
 		shut_down_all(loop);
 		say_closed(loop);
 	}
-	return atomic_load(&loop->connections) == 0;
+	return atomic_load(&loop->connections) == 0 && atomic_load(&loop->suspended) == 0;
 }
 
 /* ---- The loop ---- */
@@ -234,8 +238,12 @@ static int timeout_ms(struct http_loop *loop)
 	MHD_UNSIGNED_LONG_LONG daemon_ms;
 	int64_t                timeout = -1;
 
-	if (MHD_get_timeout(loop->daemon, &daemon_ms) == MHD_YES)
+	if (MHD_get_timeout(loop->daemon, &daemon_ms) == MHD_YES) {
+		/* Pending requests make it say 0 all the time (see http_suspend()). */
+		if (daemon_ms == 0 && loop->pending > 0 && !loop->progress)
+			daemon_ms = PENDING_POLL_MS;
 		earlier(&timeout, daemon_ms > 3600000 ? 3600000 : (int64_t)daemon_ms);
+	}
 	if (loop->waiting.oldest)
 		earlier(&timeout, loop->waiting.oldest->due_ms - loop->now_ms);
 	if (loop->receiving.oldest)
@@ -280,6 +288,7 @@ static void *run(void *argument)
 	http_loop_current = loop;
 	while (!stopped(loop)) {
 		run_posted(loop);
+		loop->progress = false;
 		MHD_run(loop->daemon);
 		enforce(loop, &loop->waiting);
 		enforce(loop, &loop->receiving);
@@ -318,8 +327,9 @@ static struct MHD_Daemon *start_daemon(struct http_loop *loop)
 	int                         fd       = fcntl(loop->server->listen_fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return NULL;
-	/* Half of the pool is read buffer, and the parsed headers need some of the other half. */
-	size_t pool_bytes = 2 * settings->header_bytes_max;
+	/* The headers as they come, their list, and the headers of the answer. Not more than
+	 * needed: libmicrohttpd zeroes all of it after each request. */
+	size_t pool_bytes = settings->header_bytes_max + POOL_BYTES_MORE;
 
 	struct MHD_Daemon *daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0, NULL, NULL,

@@ -192,6 +192,43 @@ static struct text look_at_headers(struct http_request *request)
 
 /* ---- What libmicrohttpd parsed ---- */
 
+/* Where the request line and headers lay, and where our copy is. */
+struct block {
+	const char *from;
+	const char *to;
+	size_t      length;
+};
+
+static struct text moved(struct http_request *request, const struct block *block, struct text text)
+{
+	if (text.data >= block->from && text.data + text.length <= block->from + block->length)
+		return (struct text){block->to + (text.data - block->from), text.length};
+	return arena_text(&request->arena, text); /* a header that was folded over lines */
+}
+
+/* The connection, and its memory, may go while somebody still works on the request. */
+static void copy_headers(struct http_request *request, const char *method)
+{
+	struct block block = {.from = method};
+
+	block.length = MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
+	                       ->header_size;
+	block.to = arena_text(&request->arena, (struct text){method, block.length}).data;
+	if (block.length > request->loop->server->settings.header_bytes_max)
+		refuse(request, 431, STATUS_TOO_LARGE, "the headers are too large");
+
+	request->method = moved(request, &block, request->method);
+	request->path   = moved(request, &block, request->path);
+	for (size_t i = 0; i < request->header_count; i++) {
+		request->headers[i].name  = moved(request, &block, request->headers[i].name);
+		request->headers[i].value = moved(request, &block, request->headers[i].value);
+	}
+	for (size_t i = 0; i < request->query_count; i++) {
+		request->query[i].name  = moved(request, &block, request->query[i].name);
+		request->query[i].value = moved(request, &block, request->query[i].value);
+	}
+}
+
 struct collector {
 	struct http_header *at;
 	struct http_header *end;
@@ -212,7 +249,7 @@ static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *n
 	return MHD_YES;
 }
 
-/* Copies the list (not its strings, which live as long as the request) into the arena. */
+/* Copies the list, not its strings, into the arena. */
 static size_t collect_all(struct http_request *request, enum MHD_ValueKind kind, size_t count_max,
                           struct http_header **ret_list)
 {
@@ -232,10 +269,8 @@ static size_t collect_all(struct http_request *request, enum MHD_ValueKind kind,
 	return (size_t)count;
 }
 
-static void take_query(struct http_request *request)
+static void decode_query(struct http_request *request)
 {
-	request->query_count =
-		collect_all(request, MHD_GET_ARGUMENT_KIND, HTTP_QUERY_COUNT_MAX, &request->query);
 	for (size_t i = 0; i < request->query_count; i++) {
 		struct http_header *parameter = &request->query[i];
 		if (!percent_decode(&request->arena, parameter->name, &parameter->name) ||
@@ -352,6 +387,8 @@ static bool take_body(struct http_request *request, const char *data, size_t len
 
 	if (request->refusal.http_status == 0 && request->body_length + length > limit)
 		refuse_too_large(request);
+	/* What is there was more than one read: the rest may be waiting already. */
+	request->loop->progress |= request->body_length + length != request->body_announced;
 	if (request->refusal.http_status == 0 &&
 	    (request->body_length + length <= request->body_capacity ||
 	     grow_body(request, request->body_length + length))) {
@@ -423,15 +460,16 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 	request->http_1_1    = strcmp(version, "HTTP/1.0") != 0;
 	request->received_ns = clock_monotonic_ns();
 	request->matched     = (struct http_matched){.path = "", .allow = "OPTIONS"};
+	memcpy(request->peer, request->connection->peer, sizeof request->peer);
 	make_active(request);
 
 	request->header_count =
 		collect_all(request, MHD_HEADER_KIND, HTTP_HEADER_COUNT_MAX, &request->headers);
+	request->query_count =
+		collect_all(request, MHD_GET_ARGUMENT_KIND, HTTP_QUERY_COUNT_MAX, &request->query);
+	copy_headers(request, method);
 	trace_begin(&request->trace, &loop->traces, look_at_headers(request));
-	if (MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size >
-	    loop->server->settings.header_bytes_max)
-		refuse(request, 431, STATUS_TOO_LARGE, "the headers are too large");
-	take_query(request);
+	decode_query(request);
 	match_route(request);
 	if (request->refusal.http_status == 0)
 		prepare_body(request);
@@ -458,6 +496,16 @@ static void handle(struct http_request *request)
 	route->handler(request, route->user);
 }
 
+/* Still no answer. */
+static void poll_again(struct http_request *request)
+{
+	if (++request->polls < HTTP_POLLS_MAX)
+		return;
+	request->parked = true;
+	request->loop->pending--;
+	MHD_suspend_connection(request->mhd);
+}
+
 enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, const char *url,
                                      const char *method, const char *version,
                                      const char *upload, size_t *upload_size, void **con_cls)
@@ -473,7 +521,9 @@ enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, cons
 		*upload_size = 0;
 		return going ? MHD_YES : MHD_NO;
 	}
-	if (!request->answered)
+	if (request->suspended)
+		poll_again(request);
+	else if (!request->answered)
 		handle(request);
 	return MHD_YES;
 }
@@ -492,6 +542,17 @@ void http_request_completed(void *cls, struct MHD_Connection *mhd, void **con_cl
 	http_deadline_set(loop, request->connection, &loop->waiting);
 	http_count(&loop->requests, request->queued);
 	make_inactive(request);
+	if (request->watched)
+		http_request_unwatch(request);
+	if (request->suspended && !request->queued) {
+		/* The client is gone; who works on the request will tell when it is done. */
+		request->mhd        = NULL;
+		request->connection = NULL;
+		loop->pending--;
+		if (request->gone)
+			request->gone(request->gone_user);
+		return;
+	}
 	if (request->socket && !request->upgraded)
 		websocket_never_opened(request->socket);
 	http_request_free(request);
@@ -553,14 +614,21 @@ struct text http_body(const struct http_request *request)
 	return (struct text){request->body, request->body_length};
 }
 
-const char *http_peer(const struct http_request *request) { return request->connection->peer; }
+const char *http_peer(const struct http_request *request) { return request->peer; }
 const char *http_trace_id(const struct http_request *request) { return request->trace.id; }
 struct arena *http_arena(struct http_request *request) { return &request->arena; }
 unsigned http_loop_index(const struct http_request *request) { return request->loop->index; }
 int64_t http_received_ns(const struct http_request *request) { return request->received_ns; }
 const char *http_pattern(const struct http_request *request) { return request->matched.path; }
 
-/* ---- Suspending ---- */
+/* ---- Suspending ----
+ * Most suspended requests wait for a group commit: for so short a time that suspending the
+ * connection in libmicrohttpd's sense (out of its epoll, back again, a vain read) costs more than
+ * all the rest. It offers another way: who returns from the callback without an answer is simply
+ * asked again in the next MHD_run(), without any system call. So a request is *pending* at first,
+ * and *parked*, really suspended, when it was asked HTTP_POLLS_MAX times. While requests are
+ * pending the loop sleeps although libmicrohttpd believes that it has work (loop.c, timeout_ms);
+ * and while pending, unlike parked, a connection can be closed under its request. */
 
 void http_suspend(struct http_request *request)
 {
@@ -568,25 +636,32 @@ void http_suspend(struct http_request *request)
 	assert(!request->suspended && !request->answered);
 
 	request->suspended = true;
+	request->loop->pending++;
 	http_count(&request->loop->suspended, 1);
-	MHD_suspend_connection(request->mhd);
+}
+
+void http_request_unwatch(struct http_request *request)
+{
+	request->watched = false;
+	http_loop_unwatch(request->loop, request->connection->fd);
 }
 
 static void client_moved(struct http_watch *watch, uint32_t events)
 {
 	struct http_request *request =
 		(struct http_request *)((char *)watch - offsetof(struct http_request, watch));
+	http_cancel_fn *gone = request->gone;
 
 	(void)events;
-	http_loop_unwatch(request->loop, request->connection->fd);
-	request->watched = false;
-	request->gone(request->gone_user);
+	http_request_unwatch(request);
+	request->gone = NULL;
+	gone(request->gone_user);
 }
 
 void http_on_cancel(struct http_request *request, http_cancel_fn *gone, void *user)
 {
 	assert(http_loop_current == request->loop);
-	assert(request->suspended && !request->watched);
+	assert(request->suspended && !request->gone);
 
 	request->gone        = gone;
 	request->gone_user   = user;

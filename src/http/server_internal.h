@@ -33,6 +33,8 @@ enum {
 	HTTP_QUERY_COUNT_MAX  = 100,
 	HTTP_IDLE_REQUESTS_MAX = 256, /* kept by a loop for reuse */
 	HTTP_EVENTS_MAX        = 256,
+	/* See http_suspend(): after so many vain questions a suspended request is parked. */
+	HTTP_POLLS_MAX = 32,
 	HTTP_TICK_MS           = 1000, /* how often WebSockets are looked at */
 };
 
@@ -95,6 +97,9 @@ struct http_loop {
 
 	struct http_deadlines waiting;   /* for the next request's headers */
 	struct http_deadlines receiving; /* a request's body */
+
+	unsigned pending;  /* suspended requests that are not parked */
+	bool     progress; /* libmicrohttpd may have more to do without any new event */
 
 	struct http_request *active;     /* all with a connection, doubly linked */
 	struct http_request *idle;       /* for reuse, singly linked by `newer` */
@@ -175,13 +180,14 @@ struct http_refusal {
 struct http_request {
 	struct http_post        post; /* of the answer */
 	struct http_loop       *loop;
-	struct MHD_Connection  *mhd;
+	struct MHD_Connection  *mhd;  /* NULL: the connection is gone, the answer still to come */
 	struct http_connection *connection;
 	struct http_request    *older; /* in loop->active */
 	struct http_request    *newer;
 	struct arena            arena;
 
-	/* What came in. */
+	/* What came in; nothing points into libmicrohttpd's memory, which goes with the connection. */
+	char                peer[INET6_ADDRSTRLEN];
 	struct text         method;
 	struct text         path;
 	struct http_header *headers;
@@ -208,10 +214,12 @@ struct http_request {
 
 	/* Where it is. `suspended` is written before the request leaves the loop's thread, all else
 	 * of the answer by whoever answers. */
-	bool suspended;
-	bool answered;
-	bool queued;   /* libmicrohttpd has the answer */
-	bool upgraded; /* a WebSocket from now on */
+	bool     suspended;
+	bool     answered;
+	bool     queued;   /* libmicrohttpd has the answer */
+	bool     upgraded; /* a WebSocket from now on */
+	bool     parked;   /* suspended in libmicrohttpd's sense too */
+	unsigned polls;
 
 	struct http_watch watch;
 	bool              watched;
@@ -236,6 +244,7 @@ void http_request_completed(void *cls, struct MHD_Connection *mhd, void **con_cl
                             enum MHD_RequestTerminationCode code);
 
 void http_request_free(struct http_request *request);
+void http_request_unwatch(struct http_request *request);
 
 /* Ends the request's part in the conversation: hands the answer to libmicrohttpd. */
 void http_answer_send(struct http_request *request);
