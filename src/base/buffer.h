@@ -28,26 +28,65 @@ static inline struct text buffer_text(const struct buffer *buffer)
 	return (struct text){buffer->data, buffer->length};
 }
 
-/* Makes room for `more` bytes behind the present ones and returns where they begin;
- * `length` stays. */
-char *buffer_reserve(struct buffer *buffer, size_t more);
+/* Of buffer_reserve(): the case in which the memory must grow. */
+void buffer_grow(struct buffer *buffer, size_t more);
 
-void buffer_add(struct buffer *buffer, const void *data, size_t length);
-void buffer_add_text(struct buffer *buffer, struct text text);
+/* Makes room for `more` bytes behind the present ones and returns where they begin (never NULL);
+ * `length` stays. */
+static inline char *buffer_reserve(struct buffer *buffer, size_t more)
+{
+	if (__builtin_expect(more > buffer->capacity - buffer->length || buffer->data == NULL, 0))
+		buffer_grow(buffer, more);
+	return buffer->data + buffer->length;
+}
+
+static inline void buffer_add(struct buffer *buffer, const void *data, size_t length)
+{
+	if (length == 0)
+		return;
+	memcpy(buffer_reserve(buffer, length), data, length);
+	buffer->length += length;
+}
+
+static inline void buffer_add_text(struct buffer *buffer, struct text text)
+{
+	buffer_add(buffer, text.data, text.length);
+}
+
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-void buffer_add_u8(struct buffer *buffer, uint8_t value);
-void buffer_add_u16(struct buffer *buffer, uint16_t value);
-void buffer_add_u32(struct buffer *buffer, uint32_t value);
-void buffer_add_u64(struct buffer *buffer, uint64_t value);
-void buffer_add_i64(struct buffer *buffer, int64_t value);
-void buffer_add_f64(struct buffer *buffer, double value);
+
+#define ADD_FIXED(name, type)                                                                      \
+	static inline void name(struct buffer *buffer, type value)                                     \
+	{                                                                                              \
+		memcpy(buffer_reserve(buffer, sizeof value), &value, sizeof value);                        \
+		buffer->length += sizeof value;                                                            \
+	}
+ADD_FIXED(buffer_add_u8, uint8_t)
+ADD_FIXED(buffer_add_u16, uint16_t)
+ADD_FIXED(buffer_add_u32, uint32_t)
+ADD_FIXED(buffer_add_u64, uint64_t)
+ADD_FIXED(buffer_add_i64, int64_t)
+ADD_FIXED(buffer_add_f64, double)
+#undef ADD_FIXED
 
 /* LEB128: 7 bits a byte, the least significant first; 1 to 10 bytes. */
-void buffer_add_varint(struct buffer *buffer, uint64_t value);
+enum { VARINT_BYTES_MAX = 10 };
+static inline void buffer_add_varint(struct buffer *buffer, uint64_t value)
+{
+	uint8_t *at = (uint8_t *)buffer_reserve(buffer, VARINT_BYTES_MAX);
+	for (; value >= 0x80; value >>= 7, buffer->length++)
+		*at++ = (uint8_t)(value | 0x80);
+	*at = (uint8_t)value;
+	buffer->length++;
+}
 
 /* A varint of the length, then the bytes. */
-void buffer_add_sized(struct buffer *buffer, struct text text);
+static inline void buffer_add_sized(struct buffer *buffer, struct text text)
+{
+	buffer_add_varint(buffer, text.length);
+	buffer_add_text(buffer, text);
+}
 
 /* Reads what the functions above wrote. After the first read behind the end `failed` is set and
  * stays, and every read yields 0 or an empty text: check once, at the end. Never allocates: texts
@@ -99,6 +138,10 @@ READ_FIXED(read_f64, double)
 
 static inline uint64_t read_varint(struct byte_reader *reader)
 {
+	/* Almost all fit one byte. */
+	if (reader->at < reader->end && *reader->at < 0x80)
+		return *reader->at++;
+
 	uint64_t value = 0;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
 		uint8_t byte = read_u8(reader);

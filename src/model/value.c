@@ -8,13 +8,13 @@
 
 /* Reading. */
 
-static bool has_content(enum value_type type)
+static inline bool has_content(enum value_type type)
 {
 	return type == VALUE_STRING || type == VALUE_STRING_SET || type == VALUE_ARRAY ||
 	       type == VALUE_OBJECT;
 }
 
-static struct value read_value(struct byte_reader *bytes, uint8_t type)
+static inline struct value read_value(struct byte_reader *bytes, uint8_t type)
 {
 	struct value value = {.type = VALUE_NONE};
 	if (type == VALUE_NONE || type >= VALUE_TYPE_COUNT) {
@@ -69,13 +69,21 @@ bool value_next(struct value_reader *reader)
 	return !reader->bytes.failed;
 }
 
+/* By hand rather than with value_next(): nothing but the hash of an entry matters until it fits. */
 struct value value_find(struct text list, struct text name, uint32_t hash)
 {
-	struct value        found  = {.type = VALUE_NONE};
-	struct value_reader reader = value_read(list);
-	while (value_next(&reader))
-		if (reader.hash == hash && text_equal(reader.name, name))
-			found = reader.value;
+	struct value       found = {.type = VALUE_NONE};
+	struct byte_reader bytes = byte_reader_of(list.data, list.length);
+	for (uint64_t left = read_varint(&bytes); left > 0; left--) {
+		uint32_t     entry_hash = read_u32(&bytes);
+		uint8_t      type       = read_u8(&bytes);
+		struct text  entry_name = read_sized(&bytes);
+		struct value value      = read_value(&bytes, type);
+		if (bytes.failed)
+			break;
+		if (entry_hash == hash && text_equal(entry_name, name))
+			found = value;
+	}
 	return found;
 }
 
@@ -177,8 +185,6 @@ static bool check_list(struct text list, unsigned depth)
 bool value_check(struct text list) { return check_list(list, 0); }
 
 /* Writing. */
-
-enum { VARINT_BYTES_MAX = 10 };
 
 /* Writes `number` as a varint in the place of the one byte at `at`, moving what follows. */
 static void put_varint_at(struct buffer *out, size_t at, uint64_t number)
