@@ -392,6 +392,7 @@ static void fail(struct file_log *log, const struct error *err)
 	log->failed             = true;
 	log->refusal            = *err;
 	struct log_queue *later = &log->queues[log->filling];
+	log->filling            = 1 - log->filling;
 	pthread_mutex_unlock(&log->queue_lock);
 
 	answer(later, err->status, NULL, err);
