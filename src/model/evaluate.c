@@ -290,8 +290,8 @@ bool evaluate_amount(const struct amount_path *path, struct text properties, str
 /* A `where` is its tests in order, each with the test that follows when it holds and when it does
  * not, so that nothing is asked in vain and `not` costs nothing:
  *
- *   a and (b or not c)      0: a  ├ holds ► 1      1: b  ├ holds ► PASSES      2: c  ├ holds ► FAILS
- *                                 └ else  ► FAILS        └ else  ► 2               └ else  ► PASSES */
+ *   a and (b or not c):   0: a ├ holds ► 1       1: b ├ holds ► PASSES   2: c ├ holds ► FAILS
+ *                              └ else  ► FAILS        └ else  ► 2             └ else  ► PASSES */
 enum { PASSES = UINT16_MAX, FAILS = UINT16_MAX - 1 };
 _Static_assert((int)EXPR_LEAVES_MAX < (int)FAILS, "every test has a number");
 

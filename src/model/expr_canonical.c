@@ -3,9 +3,9 @@
 
 #include "model/expr_internal.h"
 
-/* The canonical form is built from the leaves up: each node's own bytes, and for `and` and `or` also
- * the operands that they were made of, so that what is above may take them over. All in an arena
- * that lives as long as the writing; EXPR_BYTES_MAX × EXPR_DEPTH_MAX bounds it. */
+/* The canonical form is built from the leaves up: each node's own bytes, and for `and` and `or`
+ * also the operands that they were made of, so that what is above may take them over. All in an
+ * arena that lives as long as the writing; EXPR_BYTES_MAX × EXPR_DEPTH_MAX bounds it. */
 enum form_kind { FORM_LEAF, FORM_AND, FORM_OR };
 struct form {
 	enum form_kind kind;

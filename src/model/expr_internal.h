@@ -1,9 +1,9 @@
 #ifndef SONNIM_MODEL_EXPR_INTERNAL_H
 #define SONNIM_MODEL_EXPR_INTERNAL_H
 
-/* What the readers of the language share: expressions (expr_parse.c, expr_test.c) and rules (rules.c,
- * rules_logic.c). Every reader takes the parser first, fills its `ret_` only on success, and refuses
- * with the place of the mistake. */
+/* What the readers of the language share: expressions (expr_parse.c, expr_test.c) and rules
+ * (rules.c, rules_logic.c). Every reader takes the parser first, fills its `ret_` only on success,
+ * and refuses with the place of the mistake. */
 
 #include "model/expr.h"
 

@@ -125,6 +125,8 @@ static enum status read_comparison(struct expr_parser *parser, struct json rule,
 	                        &event->test.values[0]);
 }
 
+static const struct expr_event no_event = {.from_ms = INSTANT_MS_NONE, .to_ms = INSTANT_MS_NONE};
+
 static enum status read_rule(struct expr_parser *parser, struct json rule,
                              const struct expr_place *place, unsigned depth,
                              int64_t default_window_ms, struct expr **ret_expr)
@@ -138,8 +140,8 @@ static enum status read_rule(struct expr_parser *parser, struct json rule,
 	struct expr_place  where_place = {place, TEXT("where"), -1};
 	struct expr_place  window      = {place, TEXT("windowMinutes"), -1};
 	expr->kind                     = EXPR_EVENT;
-	*event                         = (struct expr_event){
-								.from_ms = INSTANT_MS_NONE, .to_ms = INSTANT_MS_NONE, .within_ms = default_window_ms};
+	*event                         = no_event;
+	event->within_ms               = default_window_ms;
 
 	enum status status = expr_check_members(parser, rule, place, members);
 	if (status == STATUS_OK)

@@ -16,8 +16,8 @@ MUST_USE enum status rules_parse(struct json body, struct arena *arena, struct e
                                  struct error *err);
 
 /* Of a body with `logicalExpression` and `dependencies`: that the one names exactly the segments
- * that the other lists. Each may say id or key, so this needs `expr` resolved, and the same `resolve`.
- * STATUS_OK for every other body. */
+ * that the other lists. Each may say id or key, so this needs `expr` resolved, and the same
+ * `resolve`. STATUS_OK for every other body. */
 MUST_USE enum status rules_check_dependencies(struct json body, const struct expr *expr,
                                               expr_resolve_fn *resolve, void *context,
                                               struct error *err);

@@ -52,7 +52,7 @@ static inline struct expr *expr_of(struct text text)
 	return expr;
 }
 
-/* Segments are numbered by the bytes of their names, so that each has its own and "none" has none. */
+/* Segments are numbered by the bytes of their names: each has its own number, "none" has none. */
 static inline uint32_t number_of_segment(void *context, struct text reference)
 {
 	uint32_t number = 0;

@@ -1,7 +1,7 @@
 #ifndef SONNIM_TESTS_MODEL_RANDOM_DEFINITION_H
 #define SONNIM_TESTS_MODEL_RANDOM_DEFINITION_H
 
-/* Random definitions, as JSON; valid, within all limits, and small enough that equal parts occur. */
+/* Random definitions, as JSON: valid, within all limits, small enough that equal parts occur. */
 
 #include "../seed.h"
 #include "base/buffer.h"

@@ -424,10 +424,12 @@ static void the_platforms_event_types_are_read_as_the_events_that_they_are(void 
 static void everything_that_is_written_ends_up_in_the_tree(void **state)
 {
 	(void)state;
-	struct expr             *expr  = expr_of(TEXT(
-					 "{\"event\":\"A\",\"where\":{\"property\":\"p\",\"op\":\"in\",\"value\":[\"b\",1,true]},"
-								  "\"aggregate\":\"sum\",\"property\":\"q\",\"within\":\"2h\",\"until\":\"30m\","
-								  "\"op\":\"gte\",\"value\":1.5}"));
+	static const char definition[] =
+		"{\"event\":\"A\",\"where\":"
+		"{\"property\":\"p\",\"op\":\"in\",\"value\":[\"b\",1,true]},"
+		"\"aggregate\":\"sum\",\"property\":\"q\",\"within\":\"2h\",\"until\":\"30m\","
+		"\"op\":\"gte\",\"value\":1.5}";
+	struct expr             *expr  = expr_of(text_of(definition));
 	const struct expr_event *event = &expr->event;
 	assert_int_equal(expr->kind, EXPR_EVENT);
 	assert_int_equal(event->aggregate, EXPR_SUM);
