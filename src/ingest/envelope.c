@@ -52,7 +52,6 @@ void envelope_read(struct envelope *envelope, struct json message)
 {
 	*envelope = (struct envelope){.tape = message.tape, .strings = message.strings};
 	for (struct json_iterator i = json_iterate(message); json_next(&i);)
-		envelope->words[field_of(i.name)] =
-			json_type(i.value) == JSON_NULL ? NULL : i.value.word;
+		envelope->words[field_of(i.name)] = json_type(i.value) == JSON_NULL ? NULL : i.value.word;
 	envelope->words[FIELD_NONE] = NULL;
 }

@@ -8,24 +8,24 @@
 
 /* field, name */
 #define ENVELOPE_FIELDS(X)                                                                         \
-	X(TYPE, "type")                                                                            \
-	X(EVENT, "event")                                                                          \
-	X(USER_ID, "userId")                                                                       \
-	X(ANONYMOUS_ID, "anonymousId")                                                             \
-	X(PREVIOUS_ID, "previousId")                                                               \
-	X(GROUP_ID, "groupId")                                                                     \
-	X(MESSAGE_ID, "messageId")                                                                 \
-	X(TIMESTAMP, "timestamp")                                                                  \
-	X(ORIGINAL_TIMESTAMP, "originalTimestamp")                                                 \
-	X(SENT_AT, "sentAt")                                                                       \
-	X(PROPERTIES, "properties")                                                                \
-	X(TRAITS, "traits")                                                                        \
-	X(CONTEXT, "context")                                                                      \
-	X(NAME, "name")                                                                            \
-	X(CATEGORY, "category")                                                                    \
-	X(EVENT_TYPE, "eventType")   /* from here on: the platform's own events */                 \
-	X(ATTRIBUTES, "attributes")                                                                \
-	X(SESSION_ID, "sessionId")                                                                 \
+	X(TYPE, "type")                                                                                \
+	X(EVENT, "event")                                                                              \
+	X(USER_ID, "userId")                                                                           \
+	X(ANONYMOUS_ID, "anonymousId")                                                                 \
+	X(PREVIOUS_ID, "previousId")                                                                   \
+	X(GROUP_ID, "groupId")                                                                         \
+	X(MESSAGE_ID, "messageId")                                                                     \
+	X(TIMESTAMP, "timestamp")                                                                      \
+	X(ORIGINAL_TIMESTAMP, "originalTimestamp")                                                     \
+	X(SENT_AT, "sentAt")                                                                           \
+	X(PROPERTIES, "properties")                                                                    \
+	X(TRAITS, "traits")                                                                            \
+	X(CONTEXT, "context")                                                                          \
+	X(NAME, "name")                                                                                \
+	X(CATEGORY, "category")                                                                        \
+	X(EVENT_TYPE, "eventType") /* from here on: the platform's own events */                       \
+	X(ATTRIBUTES, "attributes")                                                                    \
+	X(SESSION_ID, "sessionId")                                                                     \
 	X(DEVICE_ID, "deviceId")
 
 enum envelope_field {

@@ -32,10 +32,9 @@ struct ingest_thread {
 
 const char *ingest_code_name(enum ingest_code code)
 {
-	static const char *const codes[INGEST_CODE_COUNT] = {
-		[INGEST_ACCEPTED] = "ACCEPTED",
+	static const char *const codes[INGEST_CODE_COUNT] = {[INGEST_ACCEPTED] = "ACCEPTED",
 #define X(name, code, message) [INGEST_##name] = code,
-		INGEST_CODES(X)
+	                                                     INGEST_CODES(X)
 #undef X
 	};
 	assert(code < INGEST_CODE_COUNT);
@@ -44,10 +43,9 @@ const char *ingest_code_name(enum ingest_code code)
 
 const char *ingest_code_message(enum ingest_code code)
 {
-	static const char *const messages[INGEST_CODE_COUNT] = {
-		[INGEST_ACCEPTED] = "accepted",
+	static const char *const messages[INGEST_CODE_COUNT] = {[INGEST_ACCEPTED] = "accepted",
 #define X(name, code, message) [INGEST_##name] = message,
-		INGEST_CODES(X)
+	                                                        INGEST_CODES(X)
 #undef X
 	};
 	assert(code < INGEST_CODE_COUNT);
@@ -194,7 +192,7 @@ static enum status take_messages(struct ingest_thread *thread, const struct inge
 {
 	const struct ingest_config *config = &thread->ingest->config;
 	struct json                 messages;
-	enum status status = find_messages(request->kind, thread->root, &messages, err);
+	enum status                 status = find_messages(request->kind, thread->root, &messages, err);
 	if (status != STATUS_OK)
 		return status;
 	if (json_type(messages) == JSON_ARRAY && json_count(messages) > INGEST_MESSAGES_MAX)
@@ -378,16 +376,15 @@ void ingest_submit(struct ingest_thread *thread, const struct ingest_request *re
 	submission->done              = request->done;
 	submission->context           = request->context;
 
-	struct error err;
-	enum status  status      = prepare(thread, request, submission, &err);
-	const struct runs *runs  = &thread->runs;
-	thread->root             = (struct json){0};
+	struct error       err;
+	enum status        status = prepare(thread, request, submission, &err);
+	const struct runs *runs   = &thread->runs;
+	thread->root              = (struct json){0};
 	if (status != STATUS_OK || runs->batch_count == 0)
 		submission_finish(submission, status, 0, 0, &err);
 	else if (thread->persons.sequence == 0)
 		submission_append(submission, runs->batches, runs->batch_count);
 	else
 		submission_append_when_durable(submission, runs->batches, runs->batch_count,
-		                               thread->ingest->config.vault,
-		                               thread->persons.sequence);
+		                               thread->ingest->config.vault, thread->persons.sequence);
 }

@@ -52,28 +52,27 @@ enum {
 
 /* Why one message was rejected: INGEST_…, code for the outside, sentence. */
 #define INGEST_CODES(X)                                                                            \
-	X(INVALID_MESSAGE, "INVALID_MESSAGE", "the message is not a JSON object")                  \
-	X(UNKNOWN_TYPE, "UNKNOWN_TYPE",                                                            \
-	  "type is none of track, identify, page, screen, group, alias")                           \
-	X(UNKNOWN_EVENT_TYPE, "UNKNOWN_EVENT_TYPE",                                                \
-	  "eventType is none of clicks, installs, orders, addToCart")                              \
-	X(MISSING_ID, "MISSING_ID", "neither userId nor anonymousId is given")                     \
-	X(MISSING_USER_ID, "MISSING_ID", "userId is missing")                                      \
-	X(MISSING_PREVIOUS_ID, "MISSING_ID", "previousId is missing")                              \
-	X(MISSING_GROUP_ID, "MISSING_ID", "groupId is missing")                                    \
-	X(MISSING_EVENT_NAME, "MISSING_EVENT_NAME", "event is missing or not a string")            \
-	X(INVALID_ID, "INVALID_ID",                                                                \
-	  "an id is neither a string nor a number, or is longer than 1,024 bytes")                 \
-	X(INVALID_MESSAGE_ID, "INVALID_MESSAGE_ID",                                                \
-	  "messageId is neither a string nor a number, or is longer than 256 bytes")               \
-	X(INVALID_TIMESTAMP, "INVALID_TIMESTAMP", "timestamp is not an RFC 3339 instant")          \
-	X(INVALID_NUMBER, "INVALID_NUMBER", "a number is not finite as a double")                  \
-	X(INVALID_FIELD, "INVALID_FIELD",                                                          \
-	  "properties, traits, attributes and context are objects, name and category strings")     \
-	X(TOO_OLD, "TOO_OLD", "the event is older than events are kept")                           \
-	X(TOO_DEEP, "TOO_DEEP", "arrays and objects are nested more than 64 deep")                 \
-	X(EVENT_TOO_LARGE, "EVENT_TOO_LARGE", "the message is larger than 32 KB")                  \
-	X(ALREADY_IDENTIFIED, "ALREADY_IDENTIFIED",                                                \
+	X(INVALID_MESSAGE, "INVALID_MESSAGE", "the message is not a JSON object")                      \
+	X(UNKNOWN_TYPE, "UNKNOWN_TYPE", "type is none of track, identify, page, screen, group, alias") \
+	X(UNKNOWN_EVENT_TYPE, "UNKNOWN_EVENT_TYPE",                                                    \
+	  "eventType is none of clicks, installs, orders, addToCart")                                  \
+	X(MISSING_ID, "MISSING_ID", "neither userId nor anonymousId is given")                         \
+	X(MISSING_USER_ID, "MISSING_ID", "userId is missing")                                          \
+	X(MISSING_PREVIOUS_ID, "MISSING_ID", "previousId is missing")                                  \
+	X(MISSING_GROUP_ID, "MISSING_ID", "groupId is missing")                                        \
+	X(MISSING_EVENT_NAME, "MISSING_EVENT_NAME", "event is missing or not a string")                \
+	X(INVALID_ID, "INVALID_ID",                                                                    \
+	  "an id is neither a string nor a number, or is longer than 1,024 bytes")                     \
+	X(INVALID_MESSAGE_ID, "INVALID_MESSAGE_ID",                                                    \
+	  "messageId is neither a string nor a number, or is longer than 256 bytes")                   \
+	X(INVALID_TIMESTAMP, "INVALID_TIMESTAMP", "timestamp is not an RFC 3339 instant")              \
+	X(INVALID_NUMBER, "INVALID_NUMBER", "a number is not finite as a double")                      \
+	X(INVALID_FIELD, "INVALID_FIELD",                                                              \
+	  "properties, traits, attributes and context are objects, name and category strings")         \
+	X(TOO_OLD, "TOO_OLD", "the event is older than events are kept")                               \
+	X(TOO_DEEP, "TOO_DEEP", "arrays and objects are nested more than 64 deep")                     \
+	X(EVENT_TOO_LARGE, "EVENT_TOO_LARGE", "the message is larger than 32 KB")                      \
+	X(ALREADY_IDENTIFIED, "ALREADY_IDENTIFIED",                                                    \
 	  "previousId is known as a userId: two users are never merged")
 
 enum ingest_code {

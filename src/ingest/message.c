@@ -21,6 +21,7 @@ void decoder_done(struct decoder *decoder)
 {
 	buffer_done(&decoder->lists);
 	buffer_done(&decoder->personal);
+	buffer_done(&decoder->scratch);
 	arena_done(&decoder->arena);
 	sift_done(&decoder->values);
 	sift_done(&decoder->context);
@@ -72,12 +73,10 @@ void decoder_share(struct decoder *decoder, struct json batch)
 /* The shortest form of a number, in the arena. */
 static struct text number_text(struct decoder *decoder, struct json number)
 {
-	struct buffer      scratch = {0};
-	struct json_writer writer  = json_writer_of(&scratch);
+	struct json_writer writer = json_writer_of(&decoder->scratch);
+	buffer_clear(&decoder->scratch);
 	json_add_value(&writer, number);
-	struct text text = arena_text(&decoder->arena, buffer_text(&scratch));
-	buffer_done(&scratch);
-	return text;
+	return arena_text(&decoder->arena, buffer_text(&decoder->scratch));
 }
 
 /* A string or a number; absent and empty are the same. */
@@ -108,8 +107,8 @@ static enum ingest_code read_ids(struct decoder *decoder, const struct envelope 
 		code = read_id(decoder, envelope_get(envelope, FIELD_USER_ID), VAULT_ID_BYTES_MAX,
 		               INGEST_INVALID_ID, &message->user_id);
 	if (code == INGEST_ACCEPTED)
-		code = read_id(decoder, envelope_get(envelope, FIELD_ANONYMOUS_ID),
-		               VAULT_ID_BYTES_MAX, INGEST_INVALID_ID, &message->anonymous_id);
+		code = read_id(decoder, envelope_get(envelope, FIELD_ANONYMOUS_ID), VAULT_ID_BYTES_MAX,
+		               INGEST_INVALID_ID, &message->anonymous_id);
 	return code;
 }
 
@@ -152,9 +151,8 @@ static enum ingest_code read_times(struct decoder *decoder, const struct envelop
 		return INGEST_ACCEPTED;
 
 	bool read = json_type(timestamp) == JSON_STRING
-	                    ? instant_parse(json_string(timestamp), &message->timestamp_ms)
-	                    : from_platform(decoder) &&
-	                              read_epoch_ms(timestamp, &message->timestamp_ms);
+	                ? instant_parse(json_string(timestamp), &message->timestamp_ms)
+	                : from_platform(decoder) && read_epoch_ms(timestamp, &message->timestamp_ms);
 	if (!read)
 		return INGEST_INVALID_TIMESTAMP;
 
@@ -243,7 +241,7 @@ static enum ingest_code add_values(struct decoder *decoder, const struct envelop
 	return add_members(&decoder->values, values);
 }
 
-static enum ingest_code add_platform_context(struct decoder *decoder,
+static enum ingest_code add_platform_context(struct decoder        *decoder,
                                              const struct envelope *envelope)
 {
 	struct text      session_id, device_id;
@@ -331,9 +329,8 @@ static bool call_of_type(struct text type, enum record_call *ret_call)
 		struct text      type;
 		enum record_call call;
 	} calls[] = {
-		{{"track", 5}, CALL_TRACK},   {{"page", 4}, CALL_PAGE},
-		{{"identify", 8}, CALL_IDENTIFY}, {{"screen", 6}, CALL_SCREEN},
-		{{"group", 5}, CALL_GROUP},   {{"alias", 5}, CALL_ALIAS},
+		{{"track", 5}, CALL_TRACK},   {{"page", 4}, CALL_PAGE},   {{"identify", 8}, CALL_IDENTIFY},
+		{{"screen", 6}, CALL_SCREEN}, {{"group", 5}, CALL_GROUP}, {{"alias", 5}, CALL_ALIAS},
 	};
 	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
 		if (text_equal(type, calls[i].type)) {
@@ -348,10 +345,10 @@ static enum ingest_code read_call(const struct decoder *decoder, const struct en
                                   struct message *message)
 {
 	static const enum record_call of_kind[] = {
-		[INGEST_TRACK]  = CALL_TRACK,  [INGEST_IDENTIFY] = CALL_IDENTIFY,
-		[INGEST_PAGE]   = CALL_PAGE,   [INGEST_SCREEN]   = CALL_SCREEN,
-		[INGEST_GROUP]  = CALL_GROUP,  [INGEST_ALIAS]    = CALL_ALIAS,
-		[INGEST_EVENTS] = CALL_TRACK,  [INGEST_EVENT]    = CALL_TRACK,
+		[INGEST_TRACK] = CALL_TRACK,  [INGEST_IDENTIFY] = CALL_IDENTIFY,
+		[INGEST_PAGE] = CALL_PAGE,    [INGEST_SCREEN] = CALL_SCREEN,
+		[INGEST_GROUP] = CALL_GROUP,  [INGEST_ALIAS] = CALL_ALIAS,
+		[INGEST_EVENTS] = CALL_TRACK, [INGEST_EVENT] = CALL_TRACK,
 	};
 	if (decoder->kind != INGEST_BATCH) {
 		message->call = of_kind[decoder->kind];
@@ -403,9 +400,8 @@ static enum ingest_code check_ids(struct decoder *decoder, const struct envelope
 		return message->user_id.length > 0 ? INGEST_ACCEPTED : INGEST_MISSING_USER_ID;
 	}
 	if (message->call != CALL_ALIAS)
-		return message->user_id.length + message->anonymous_id.length > 0
-		               ? INGEST_ACCEPTED
-		               : INGEST_MISSING_ID;
+		return message->user_id.length + message->anonymous_id.length > 0 ? INGEST_ACCEPTED
+		                                                                  : INGEST_MISSING_ID;
 
 	enum ingest_code code = read_id(decoder, envelope_get(envelope, FIELD_PREVIOUS_ID),
 	                                VAULT_ID_BYTES_MAX, INGEST_INVALID_ID, &message->previous_id);

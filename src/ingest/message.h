@@ -46,6 +46,7 @@ struct message {
 struct decoder {
 	struct buffer lists;
 	struct buffer personal;
+	struct buffer scratch;
 	struct arena  arena; /* ids that were numbers */
 	struct sift   values;
 	struct sift   context;

@@ -26,15 +26,15 @@ static void reserve(struct persons *persons, size_t count)
 		persons_done(persons);
 	if (count <= persons->capacity)
 		return;
-	size_t capacity      = persons->capacity;
-	persons->ids         = vector_grow(persons->ids, &capacity, count, sizeof *persons->ids);
-	capacity             = persons->capacity;
-	persons->found       = vector_grow(persons->found, &capacity, count, sizeof *persons->found);
-	capacity             = persons->capacity;
-	persons->identified  = vector_grow(persons->identified, &capacity, count,
-	                                   sizeof *persons->identified);
-	persons->messages    = vector_grow(persons->messages, &persons->capacity, count,
-	                                   sizeof *persons->messages);
+	size_t capacity = persons->capacity;
+	persons->ids    = vector_grow(persons->ids, &capacity, count, sizeof *persons->ids);
+	capacity        = persons->capacity;
+	persons->found  = vector_grow(persons->found, &capacity, count, sizeof *persons->found);
+	capacity        = persons->capacity;
+	persons->identified =
+		vector_grow(persons->identified, &capacity, count, sizeof *persons->identified);
+	persons->messages =
+		vector_grow(persons->messages, &persons->capacity, count, sizeof *persons->messages);
 }
 
 static void await(struct persons *persons, uint64_t sequence)
@@ -101,8 +101,8 @@ static enum status link_id(struct persons *persons, struct message *message, str
 	struct person   own, before;
 	bool            linked, existed;
 	uint64_t        sequence;
-	enum status     status = vault_resolve(persons->vault, &anonymous, 1, false, &own, &linked,
-	                                       &sequence, err);
+	enum status     status =
+		vault_resolve(persons->vault, &anonymous, 1, false, &own, &linked, &sequence, err);
 	if (status != STATUS_OK)
 		return status;
 	if (linked && same(own, message->person)) {
@@ -114,15 +114,14 @@ static enum status link_id(struct persons *persons, struct message *message, str
 	if (status != STATUS_OK)
 		return status;
 	await(persons, sequence);
-	message->links  = !(existed && same(before, message->person));
-	message->before = existed && !linked && same(before, own)
-	                          ? before
-	                          : (struct person){0, SLOT_NONE};
+	message->links = !(existed && same(before, message->person));
+	message->before =
+		existed && !linked && same(before, own) ? before : (struct person){0, SLOT_NONE};
 	return STATUS_OK;
 }
 
-static enum status resolve_linking(struct persons *persons, struct message *message,
-                                   struct text id, struct error *err)
+static enum status resolve_linking(struct persons *persons, struct message *message, struct text id,
+                                   struct error *err)
 {
 	enum status status = answer(persons, err);
 	if (status != STATUS_OK)

@@ -10,11 +10,11 @@ struct runs {
 	struct run {
 		struct buffer records;
 		uint32_t      count;
-	} *of_partition;
+	} * of_partition;
 	uint32_t              partition_count;
-	struct journal_batch *batches;       /* those that are not empty, once ended; partition_count */
-	size_t                batch_count;   /* while filling: of partitions in `batches` */
-	size_t                bytes;         /* of all; counted at the end */
+	struct journal_batch *batches;     /* those that are not empty, once ended; partition_count */
+	size_t                batch_count; /* while filling: of partitions in `batches` */
+	size_t                bytes;       /* of all; counted at the end */
 };
 
 void runs_init(struct runs *runs, uint32_t partition_count);

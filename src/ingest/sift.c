@@ -42,8 +42,8 @@ static struct text path_of(struct sift *sift, struct text name)
 		return name;
 	buffer_add_u8(&sift->path, '.');
 	buffer_add_text(&sift->path, name);
-	struct text path   = buffer_text(&sift->path);
-	sift->path.length  = outer;
+	struct text path  = buffer_text(&sift->path);
+	sift->path.length = outer;
 	return path;
 }
 
@@ -206,6 +206,5 @@ void sift_add_nested_text(struct sift *sift, struct text name, struct text inner
 	value_list_end(nested, begin, 1);
 
 	sift->count++;
-	value_add(sift->out, name,
-	          &(struct value){.type = VALUE_OBJECT, .text = buffer_text(nested)});
+	value_add(sift->out, name, &(struct value){.type = VALUE_OBJECT, .text = buffer_text(nested)});
 }

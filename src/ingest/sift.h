@@ -42,6 +42,7 @@ enum ingest_code sift_add(struct sift *sift, struct text name, struct json value
 void sift_add_text(struct sift *sift, struct text name, struct text value);
 
 /* {name: {inner: value}} for a string. */
-void sift_add_nested_text(struct sift *sift, struct text name, struct text inner, struct text value);
+void sift_add_nested_text(struct sift *sift, struct text name, struct text inner,
+                          struct text value);
 
 #endif

@@ -62,7 +62,7 @@ static void give_back(struct submission *submission)
 
 	/* Only the owner takes, and all at once: no ABA. */
 	struct submission_pool *pool = submission->pool;
-	submission->next = atomic_load_explicit(&pool->returned, memory_order_relaxed);
+	submission->next             = atomic_load_explicit(&pool->returned, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&pool->returned, &submission->next, submission,
 	                                              memory_order_release, memory_order_relaxed))
 		continue;
@@ -95,8 +95,7 @@ void submission_append(struct submission *submission, const struct journal_batch
 {
 	struct journal *journal = submission->journal;
 	struct error    err;
-	enum status     status =
-		journal->ops->append(journal, batches, count, appended, submission, &err);
+	enum status status = journal->ops->append(journal, batches, count, appended, submission, &err);
 	if (status != STATUS_OK)
 		submission_finish(submission, status, 0, 0, &err);
 }
@@ -129,7 +128,7 @@ static void durable(void *context, enum status status, const struct error *err)
 		submission_finish(submission, status, 0, 0, err);
 }
 
-void submission_append_when_durable(struct submission *submission,
+void submission_append_when_durable(struct submission          *submission,
                                     const struct journal_batch *batches, size_t count,
                                     struct vault *vault, uint64_t sequence)
 {

@@ -26,9 +26,9 @@ struct submission {
 };
 
 struct submission_pool {
-	struct submission         *free; /* the owner's */
+	struct submission           *free; /* the owner's */
 	_Atomic(struct submission *) returned;
-	size_t                     count; /* all there are */
+	size_t                       count; /* all there are */
 };
 
 void submission_pool_init(struct submission_pool *pool);
@@ -48,7 +48,7 @@ void submission_append(struct submission *submission, const struct journal_batch
                        size_t count);
 
 /* Copies the batches and appends them once the vault is durable up to `sequence`. */
-void submission_append_when_durable(struct submission *submission,
+void submission_append_when_durable(struct submission          *submission,
                                     const struct journal_batch *batches, size_t count,
                                     struct vault *vault, uint64_t sequence);
 

@@ -10,8 +10,8 @@
 #include "base/json.h"
 
 struct tape_scan {
-	unsigned depth;       /* of arrays and objects: 0 for a scalar, 1 for [] */
-	bool     overflow;    /* holds a number that is not finite as a double */
+	unsigned depth;          /* of arrays and objects: 0 for a scalar, 1 for [] */
+	bool     overflow;       /* holds a number that is not finite as a double */
 	size_t   text_bytes_max; /* of its longest string, names included */
 };
 struct tape_scan tape_scan(struct json value);

@@ -71,8 +71,8 @@ void fake_journal_sync(struct fake_journal *journal)
 }
 
 /* Record `index`, or, when there are fewer, the number of all in `ret_count`. */
-static bool find_record(const struct fake_journal *journal, unsigned index, struct record *ret_record,
-                        uint32_t *ret_partition, unsigned *ret_count)
+static bool find_record(const struct fake_journal *journal, unsigned index,
+                        struct record *ret_record, uint32_t *ret_partition, unsigned *ret_count)
 {
 	unsigned count = 0;
 	for (uint32_t partition = 0; partition < FAKE_PARTITION_COUNT; partition++) {
@@ -121,9 +121,9 @@ struct fake_vault fake_vault;
 
 struct mapping {
 	enum vault_namespace namespace;
-	struct buffer        id;
-	struct person        person;
-	bool                 identified;
+	struct buffer id;
+	struct person person;
+	bool          identified;
 };
 
 struct waiting {
@@ -170,14 +170,11 @@ static struct mapping *add(enum vault_namespace namespace, struct text id, struc
 	return &mappings.items[mappings.count - 1];
 }
 
-static uint64_t sequence_to_wait_for(void)
-{
-	return sequence > durable_sequence ? sequence : 0;
-}
+static uint64_t sequence_to_wait_for(void) { return sequence > durable_sequence ? sequence : 0; }
 
-enum status vault_resolve(struct vault *vault, const struct vault_id *ids, size_t count, bool create,
-                          struct person *ret_persons, bool *ret_identified, uint64_t *ret_sequence,
-                          struct error *err)
+enum status vault_resolve(struct vault *vault, const struct vault_id *ids, size_t count,
+                          bool create, struct person *ret_persons, bool *ret_identified,
+                          uint64_t *ret_sequence, struct error *err)
 {
 	(void)vault;
 	if (fake_vault.fails != STATUS_OK)
@@ -188,11 +185,10 @@ enum status vault_resolve(struct vault *vault, const struct vault_id *ids, size_
 		uint32_t        partition =
 			(uint32_t)hash_bytes(ids[i].id.data, ids[i].id.length) % FAKE_PARTITION_COUNT;
 		if (mapping == NULL && create)
-			mapping = add(ids[i].namespace, ids[i].id,
-			              (struct person){partition, slots[partition]++},
-			              ids[i].namespace == VAULT_USER);
-		ret_persons[i] =
-			mapping ? mapping->person : (struct person){partition, SLOT_NONE};
+			mapping =
+				add(ids[i].namespace, ids[i].id, (struct person){partition, slots[partition]++},
+			        ids[i].namespace == VAULT_USER);
+		ret_persons[i]    = mapping ? mapping->person : (struct person){partition, SLOT_NONE};
 		ret_identified[i] = mapping && mapping->identified;
 	}
 	*ret_sequence = sequence_to_wait_for();
@@ -233,7 +229,8 @@ static void finish(struct waiting one)
 	one.durable(one.context, fake_vault.fails, &err);
 }
 
-void vault_when_durable(struct vault *vault, uint64_t wanted, vault_durable_fn *durable, void *context)
+void vault_when_durable(struct vault *vault, uint64_t wanted, vault_durable_fn *durable,
+                        void *context)
 {
 	(void)vault;
 	assert(wanted > durable_sequence && wanted <= sequence);

@@ -21,9 +21,9 @@ struct fake_append {
 
 struct fake_journal {
 	struct journal base;
-	enum status    refuses;     /* what append() answers, unless OK */
-	enum status    fails;       /* what `appended` is called with */
-	bool           waits;       /* `appended` only with fake_journal_sync() */
+	enum status    refuses; /* what append() answers, unless OK */
+	enum status    fails;   /* what `appended` is called with */
+	bool           waits;   /* `appended` only with fake_journal_sync() */
 	int64_t        now_ms;
 	uint64_t       position;
 	unsigned       append_count;

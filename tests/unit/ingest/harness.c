@@ -112,8 +112,8 @@ static void unseal(const struct record *record, struct text *ret_values, struct 
 		return;
 	struct text mark = TEXT(SEAL_MARK);
 	assert_true(text_starts_with(record->sealed, mark));
-	struct byte_reader reader = byte_reader_of(record->sealed.data + mark.length,
-	                                           record->sealed.length - mark.length);
+	struct byte_reader reader =
+		byte_reader_of(record->sealed.data + mark.length, record->sealed.length - mark.length);
 	*ret_values  = read_sized(&reader);
 	*ret_context = read_sized(&reader);
 	assert_false(reader.failed);

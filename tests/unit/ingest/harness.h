@@ -17,11 +17,11 @@ struct harness {
 	enum status           admits;
 
 	/* The last answer. */
-	unsigned         done_count; /* of all */
-	enum status      status;
-	enum status      err_status;
-	uint64_t         position;
-	unsigned         accepted_count;
+	unsigned    done_count; /* of all */
+	enum status status;
+	enum status err_status;
+	uint64_t    position;
+	unsigned    accepted_count;
 	VECTOR(struct ingest_rejection) rejected;
 
 	struct buffer text; /* what the functions below answer */

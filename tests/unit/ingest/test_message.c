@@ -51,18 +51,18 @@ static void a_track_becomes_an_event_with_its_name_properties_and_context(void *
 
 static void pages_and_screens_have_names_of_ours_and_their_own_among_the_properties(void **state)
 {
-	struct record page = assert_accepted(
-		*state, INGEST_PAGE,
-		"{\"anonymousId\":\"a\",\"name\":\"Home\",\"category\":\"Shop\","
-		"\"properties\":{\"name\":\"old\",\"url\":\"/\"}}");
+	struct record page =
+		assert_accepted(*state, INGEST_PAGE,
+	                    "{\"anonymousId\":\"a\",\"name\":\"Home\",\"category\":\"Shop\","
+	                    "\"properties\":{\"name\":\"old\",\"url\":\"/\"}}");
 	assert_int_equal(page.call, CALL_PAGE);
 	assert_text(page.name, "$page");
 	assert_int_equal(page.flags, 0);
 	assert_string_equal(values_json(*state, &page),
 	                    "{\"name\":\"Home\",\"category\":\"Shop\",\"url\":\"/\"}");
 
-	struct record screen = assert_accepted(
-		*state, INGEST_SCREEN, "{\"userId\":\"u\",\"properties\":{\"name\":\"kept\"}}");
+	struct record screen = assert_accepted(*state, INGEST_SCREEN,
+	                                       "{\"userId\":\"u\",\"properties\":{\"name\":\"kept\"}}");
 	assert_int_equal(screen.call, CALL_SCREEN);
 	assert_text(screen.name, "$screen");
 	assert_string_equal(values_json(*state, &screen), "{\"name\":\"kept\"}");
@@ -72,8 +72,8 @@ static void an_identify_sets_traits_and_no_other_call_does(void **state)
 {
 	struct record record =
 		assert_accepted(*state, INGEST_IDENTIFY,
-	                        "{\"userId\":\"u\",\"traits\":{\"membership_tier\":\"VIP\",\"x\":null},"
-	                        "\"context\":{\"a\":1}}");
+	                    "{\"userId\":\"u\",\"traits\":{\"membership_tier\":\"VIP\",\"x\":null},"
+	                    "\"context\":{\"a\":1}}");
 	assert_int_equal(record.kind, RECORD_TRAITS);
 	assert_int_equal(record.call, CALL_IDENTIFY);
 	assert_string_equal(values_json(*state, &record), "{\"membership_tier\":\"VIP\",\"x\":null}");
@@ -91,9 +91,8 @@ static void an_identify_sets_traits_and_no_other_call_does(void **state)
 
 static void a_group_sets_the_trait_group_id_and_nothing_else(void **state)
 {
-	struct record record =
-		assert_accepted(*state, INGEST_GROUP,
-	                        "{\"userId\":\"u\",\"groupId\":42,\"traits\":{\"plan\":\"pro\"}}");
+	struct record record = assert_accepted(
+		*state, INGEST_GROUP, "{\"userId\":\"u\",\"groupId\":42,\"traits\":{\"plan\":\"pro\"}}");
 	assert_int_equal(record.kind, RECORD_TRAITS);
 	assert_int_equal(record.call, CALL_GROUP);
 	assert_string_equal(values_json(*state, &record), "{\"group_id\":\"42\"}");
@@ -106,8 +105,8 @@ static void a_batch_takes_each_message_by_its_type(void **state)
 		const char      *type;
 		enum record_call call;
 	} types[] = {
-		{"track", CALL_TRACK},   {"page", CALL_PAGE},         {"screen", CALL_SCREEN},
-		{"group", CALL_GROUP},   {"identify", CALL_IDENTIFY},
+		{"track", CALL_TRACK}, {"page", CALL_PAGE},         {"screen", CALL_SCREEN},
+		{"group", CALL_GROUP}, {"identify", CALL_IDENTIFY},
 	};
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
 		char json[200];
@@ -126,15 +125,15 @@ static void a_batch_takes_each_message_by_its_type(void **state)
 
 static void a_single_call_is_what_its_path_says_whatever_its_type(void **state)
 {
-	struct record record = assert_accepted(
-		*state, INGEST_TRACK, "{\"type\":\"page\",\"userId\":\"u\",\"event\":\"e\"}");
+	struct record record = assert_accepted(*state, INGEST_TRACK,
+	                                       "{\"type\":\"page\",\"userId\":\"u\",\"event\":\"e\"}");
 	assert_int_equal(record.call, CALL_TRACK);
 }
 
 static void a_batch_may_be_one_message(void **state)
 {
-	struct record record = assert_accepted(
-		*state, INGEST_BATCH, "{\"type\":\"track\",\"userId\":\"u\",\"event\":\"e\"}");
+	struct record record = assert_accepted(*state, INGEST_BATCH,
+	                                       "{\"type\":\"track\",\"userId\":\"u\",\"event\":\"e\"}");
 	assert_text(record.name, "e");
 }
 
@@ -151,14 +150,13 @@ static void a_track_needs_the_name_of_its_event(void **state)
 	                "MISSING_EVENT_NAME");
 	assert_rejected(*state, INGEST_TRACK, "{\"userId\":\"u\",\"event\":null}",
 	                "MISSING_EVENT_NAME");
-	assert_rejected(*state, INGEST_TRACK, "{\"userId\":\"u\",\"event\":7}",
-	                "MISSING_EVENT_NAME");
+	assert_rejected(*state, INGEST_TRACK, "{\"userId\":\"u\",\"event\":7}", "MISSING_EVENT_NAME");
 }
 
 static void the_platforms_names_are_stored_as_segments_on_every_path(void **state)
 {
-	struct record record = assert_accepted(*state, INGEST_TRACK,
-	                                       "{\"userId\":\"u\",\"event\":\"addToCart\"}");
+	struct record record =
+		assert_accepted(*state, INGEST_TRACK, "{\"userId\":\"u\",\"event\":\"addToCart\"}");
 	assert_text(record.name, "Product Added");
 }
 
@@ -167,8 +165,8 @@ static void the_platforms_names_are_stored_as_segments_on_every_path(void **stat
 static void an_event_needs_an_id_and_empty_ones_are_none(void **state)
 {
 	assert_rejected(*state, INGEST_TRACK, "{\"event\":\"e\"}", "MISSING_ID");
-	assert_rejected(*state, INGEST_TRACK,
-	                "{\"event\":\"e\",\"userId\":\"\",\"anonymousId\":null}", "MISSING_ID");
+	assert_rejected(*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":\"\",\"anonymousId\":null}",
+	                "MISSING_ID");
 	struct record record = assert_accepted(
 		*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":\"\",\"anonymousId\":\"a\"}");
 	assert_int_equal(record.flags, 0);
@@ -189,10 +187,9 @@ static void numeric_ids_become_their_shortest_text(void **state)
 static void ids_of_other_types_and_longer_than_1024_bytes_are_rejected(void **state)
 {
 	assert_rejected(*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":[\"u\"]}", "INVALID_ID");
-	assert_rejected(*state, INGEST_TRACK,
-	                "{\"event\":\"e\",\"userId\":\"u\",\"anonymousId\":true}", "INVALID_ID");
-	assert_rejected(*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":1e999}",
-	                "INVALID_NUMBER");
+	assert_rejected(*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":\"u\",\"anonymousId\":true}",
+	                "INVALID_ID");
+	assert_rejected(*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":1e999}", "INVALID_NUMBER");
 
 	char *longest = filled("{\"event\":\"e\",\"userId\":\"@\"}", 'u', VAULT_ID_BYTES_MAX);
 	char *longer  = filled("{\"event\":\"e\",\"userId\":\"@\"}", 'u', VAULT_ID_BYTES_MAX + 1);
@@ -210,10 +207,10 @@ static void a_message_id_is_a_string_or_number_of_at_most_256_bytes(void **state
 	struct record record  = assert_accepted(*state, INGEST_TRACK, longest);
 	assert_int_equal(record.message_id.length, INGEST_MESSAGE_ID_BYTES_MAX);
 	assert_rejected(*state, INGEST_TRACK, longer, "INVALID_MESSAGE_ID");
-	assert_rejected(*state, INGEST_TRACK,
-	                "{\"event\":\"e\",\"userId\":\"u\",\"messageId\":{}}", "INVALID_MESSAGE_ID");
-	record = assert_accepted(*state, INGEST_TRACK,
-	                         "{\"event\":\"e\",\"userId\":\"u\",\"messageId\":5}");
+	assert_rejected(*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":\"u\",\"messageId\":{}}",
+	                "INVALID_MESSAGE_ID");
+	record =
+		assert_accepted(*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":\"u\",\"messageId\":5}");
 	assert_text(record.message_id, "5");
 	record = assert_accepted(*state, INGEST_TRACK,
 	                         "{\"event\":\"e\",\"userId\":\"u\",\"messageId\":\"\"}");
@@ -251,9 +248,9 @@ static void the_batchs_sent_at_serves_messages_without_their_own(void **state)
 
 static void without_timestamp_there_is_neither(void **state)
 {
-	struct record record = assert_accepted(
-		*state, INGEST_TRACK,
-		"{\"event\":\"e\",\"userId\":\"u\",\"sentAt\":\"2025-01-07T10:00:02Z\"}");
+	struct record record =
+		assert_accepted(*state, INGEST_TRACK,
+	                    "{\"event\":\"e\",\"userId\":\"u\",\"sentAt\":\"2025-01-07T10:00:02Z\"}");
 	assert_int_equal(record.timestamp_ms, INSTANT_MS_NONE);
 	assert_int_equal(record.skew_ms, INSTANT_MS_NONE);
 }
@@ -264,21 +261,24 @@ static void the_original_timestamp_counts_only_where_there_is_no_timestamp(void 
 		*state, INGEST_TRACK,
 		"{\"event\":\"e\",\"userId\":\"u\",\"originalTimestamp\":\"2025-01-07T10:00:00Z\"}");
 	assert_int_equal(record.timestamp_ms, NOW_MS - 30 * MINUTE_MS);
-	record = assert_accepted(
-		*state, INGEST_TRACK,
-		"{\"event\":\"e\",\"userId\":\"u\",\"originalTimestamp\":\"garbage\","
-		"\"timestamp\":\"2025-01-07T10:30:00Z\"}");
+	record = assert_accepted(*state, INGEST_TRACK,
+	                         "{\"event\":\"e\",\"userId\":\"u\",\"originalTimestamp\":\"garbage\","
+	                         "\"timestamp\":\"2025-01-07T10:30:00Z\"}");
 	assert_int_equal(record.timestamp_ms, NOW_MS);
 }
 
 static void a_timestamp_that_cannot_be_read_rejects_and_such_a_sent_at_does_not(void **state)
 {
-	static const char *const bad[] = {"\"yesterday\"", "1736245800000", "\"\"", "{}", "true",
-	                                  "\"2025-01-07T10:00:60Z\"", "\"2025-02-30T10:00:00Z\""};
+	static const char *const bad[] = {"\"yesterday\"",
+	                                  "1736245800000",
+	                                  "\"\"",
+	                                  "{}",
+	                                  "true",
+	                                  "\"2025-01-07T10:00:60Z\"",
+	                                  "\"2025-02-30T10:00:00Z\""};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		char json[200];
-		snprintf(json, sizeof json,
-		         "{\"event\":\"e\",\"userId\":\"u\",\"timestamp\":%s}", bad[i]);
+		snprintf(json, sizeof json, "{\"event\":\"e\",\"userId\":\"u\",\"timestamp\":%s}", bad[i]);
 		assert_rejected(*state, INGEST_TRACK, json, "INVALID_TIMESTAMP");
 		snprintf(json, sizeof json,
 		         "{\"event\":\"e\",\"userId\":\"u\",\"sentAt\":%s,"
@@ -297,8 +297,8 @@ static void what_is_older_than_the_retention_is_rejected_by_whole_days(void **st
 	                "TOO_OLD");
 	assert_accepted(*state, INGEST_TRACK,
 	                "{\"event\":\"e\",\"userId\":\"u\",\"timestamp\":\"2022-01-08T00:00:00Z\"}");
-	assert_rejected(*state, INGEST_IDENTIFY,
-	                "{\"userId\":\"u\",\"timestamp\":\"2020-01-01\"}", "TOO_OLD");
+	assert_rejected(*state, INGEST_IDENTIFY, "{\"userId\":\"u\",\"timestamp\":\"2020-01-01\"}",
+	                "TOO_OLD");
 }
 
 static void the_age_is_that_of_the_corrected_time(void **state)
@@ -322,22 +322,21 @@ static void a_number_that_is_not_finite_rejects_its_event(void **state)
 	assert_rejected(*state, INGEST_TRACK,
 	                "{\"event\":\"e\",\"userId\":\"u\",\"context\":{\"a\":1e400}}",
 	                "INVALID_NUMBER");
-	assert_rejected(*state, INGEST_IDENTIFY,
-	                "{\"userId\":\"u\",\"traits\":{\"email\":[1e400]}}", "INVALID_NUMBER");
+	assert_rejected(*state, INGEST_IDENTIFY, "{\"userId\":\"u\",\"traits\":{\"email\":[1e400]}}",
+	                "INVALID_NUMBER");
 }
 
 static void properties_traits_and_context_are_objects_or_absent(void **state)
 {
-	assert_rejected(*state, INGEST_TRACK,
-	                "{\"event\":\"e\",\"userId\":\"u\",\"properties\":[1]}", "INVALID_FIELD");
-	assert_rejected(*state, INGEST_TRACK,
-	                "{\"event\":\"e\",\"userId\":\"u\",\"context\":\"x\"}", "INVALID_FIELD");
-	assert_rejected(*state, INGEST_IDENTIFY, "{\"userId\":\"u\",\"traits\":5}",
+	assert_rejected(*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":\"u\",\"properties\":[1]}",
 	                "INVALID_FIELD");
+	assert_rejected(*state, INGEST_TRACK, "{\"event\":\"e\",\"userId\":\"u\",\"context\":\"x\"}",
+	                "INVALID_FIELD");
+	assert_rejected(*state, INGEST_IDENTIFY, "{\"userId\":\"u\",\"traits\":5}", "INVALID_FIELD");
 	assert_rejected(*state, INGEST_PAGE, "{\"userId\":\"u\",\"name\":5}", "INVALID_FIELD");
-	struct record record = assert_accepted(
-		*state, INGEST_TRACK,
-		"{\"event\":\"e\",\"userId\":\"u\",\"properties\":null,\"context\":null}");
+	struct record record =
+		assert_accepted(*state, INGEST_TRACK,
+	                    "{\"event\":\"e\",\"userId\":\"u\",\"properties\":null,\"context\":null}");
 	assert_string_equal(values_json(*state, &record), "{}");
 }
 
@@ -365,10 +364,10 @@ static void nesting_goes_64_deep_and_no_deeper(void **state)
 
 static void of_a_field_that_comes_twice_the_last_one_counts(void **state)
 {
-	struct record record = assert_accepted(
-		*state, INGEST_TRACK,
-		"{\"event\":\"first\",\"event\":\"last\",\"userId\":\"x\",\"userId\":\"u\","
-		"\"properties\":{\"a\":1},\"properties\":{\"a\":2,\"a\":3}}");
+	struct record record =
+		assert_accepted(*state, INGEST_TRACK,
+	                    "{\"event\":\"first\",\"event\":\"last\",\"userId\":\"x\",\"userId\":\"u\","
+	                    "\"properties\":{\"a\":1},\"properties\":{\"a\":2,\"a\":3}}");
 	assert_text(record.name, "last");
 	struct value value = value_find(record.properties, TEXT("a"), hash_name(TEXT("a")));
 	assert_int_equal(value.integer, 3);
@@ -382,8 +381,7 @@ static void the_batchs_context_fills_what_a_messages_own_lacks(void **state)
 		*state, INGEST_BATCH,
 		"{\"context\":{\"locale\":\"ko\",\"app\":{\"name\":\"shop\"}},\"batch\":["
 		"{\"type\":\"track\",\"event\":\"e\",\"userId\":\"u\",\"context\":{\"locale\":\"en\"}}]}");
-	struct text locale = value_find(record.context, TEXT("locale"),
-	                                hash_name(TEXT("locale"))).text;
+	struct text locale = value_find(record.context, TEXT("locale"), hash_name(TEXT("locale"))).text;
 	assert_text(locale, "en");
 	assert_int_equal(value_find(record.context, TEXT("app"), hash_name(TEXT("app"))).type,
 	                 VALUE_OBJECT);
@@ -487,9 +485,10 @@ static void a_platform_event_is_stored_as_segments_with_its_session_and_device(v
 
 static void platform_events_come_as_an_array_or_under_events(void **state)
 {
-	struct harness *harness = *state;
+	struct harness          *harness  = *state;
 	static const char *const bodies[] = {
-		"[{\"userId\":\"u\",\"eventType\":\"clicks\"},{\"userId\":\"u\",\"eventType\":\"installs\"}]",
+		"[{\"userId\":\"u\",\"eventType\":\"clicks\"},{\"userId\":\"u\",\"eventType\":\"installs\"}"
+	    "]",
 		"{\"events\":[{\"userId\":\"u\",\"eventType\":\"clicks\"},"
 		"{\"userId\":\"u\",\"eventType\":\"installs\"}]}",
 	};
@@ -526,8 +525,8 @@ static void a_platform_timestamp_is_epoch_milliseconds_or_rfc_3339(void **state)
 	static const char *const bad[] = {"1e300", "1e999", "-1e17", "[]", "\"1736245800000\""};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		char json[200];
-		snprintf(json, sizeof json,
-		         "{\"userId\":\"u\",\"eventType\":\"clicks\",\"timestamp\":%s}", bad[i]);
+		snprintf(json, sizeof json, "{\"userId\":\"u\",\"eventType\":\"clicks\",\"timestamp\":%s}",
+		         bad[i]);
 		assert_rejected(*state, INGEST_EVENT, json, "INVALID_TIMESTAMP");
 	}
 }

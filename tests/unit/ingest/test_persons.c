@@ -8,10 +8,10 @@
 
 #include "harness.h"
 
-#define EVENT_OF(id) "{\"type\":\"track\",\"event\":\"e\"," id "}"
+#define EVENT_OF(id)  "{\"type\":\"track\",\"event\":\"e\"," id "}"
 #define IDENTIFY(ids) "{\"type\":\"identify\"," ids ",\"traits\":{\"a\":1}}"
-#define USER(id) "\"userId\":\"" id "\""
-#define VISITOR(id) "\"anonymousId\":\"" id "\""
+#define USER(id)      "\"userId\":\"" id "\""
+#define VISITOR(id)   "\"anonymousId\":\"" id "\""
 
 static void submit(void **state, const char *json)
 {
@@ -77,8 +77,8 @@ static void a_user_and_a_visitor_of_the_same_name_are_two_persons(void **state)
 
 static void a_request_without_links_asks_the_vault_once(void **state)
 {
-	submit(state, "{\"batch\":[" EVENT_OF(USER("u")) "," EVENT_OF(VISITOR("a")) ","
-	              IDENTIFY(USER("v")) "," IDENTIFY(VISITOR("b")) "," EVENT_OF(USER("u")) "]}");
+	submit(state, "{\"batch\":[" EVENT_OF(USER("u")) "," EVENT_OF(VISITOR("a")) "," IDENTIFY(
+					  USER("v")) "," IDENTIFY(VISITOR("b")) "," EVENT_OF(USER("u")) "]}");
 	assert_int_equal(fake_vault.resolve_count, 1);
 	assert_int_equal(((struct harness *)*state)->accepted_count, 5);
 }
@@ -124,13 +124,13 @@ static void a_link_that_is_there_already_is_not_told_again(void **state)
 
 static void a_link_that_moves_to_another_user_takes_no_events_along(void **state)
 {
-	submit(state, "{\"batch\":[" EVENT_OF(VISITOR("a")) ","
-	              IDENTIFY(USER("u") "," VISITOR("a")) "]}");
+	submit(state,
+	       "{\"batch\":[" EVENT_OF(VISITOR("a")) "," IDENTIFY(USER("u") "," VISITOR("a")) "]}");
 	submit(state, "{\"batch\":[" IDENTIFY(USER("v") "," VISITOR("a")) "]}");
 	assert_int_equal(records_of(state, RECORD_LINK, records, persons), 2);
 	struct person second = fake_vault_person(VAULT_USER, "v");
-	unsigned      moved  = persons[0].partition == second.partition &&
-	                       persons[0].slot == second.slot ? 0 : 1;
+	unsigned      moved =
+        persons[0].partition == second.partition && persons[0].slot == second.slot ? 0 : 1;
 	assert_same(persons[moved], second);
 	assert_int_equal(link_body(&records[moved]).slot, SLOT_NONE);
 	assert_same(fake_vault_person(VAULT_ANONYMOUS, "a"), second);
@@ -138,15 +138,14 @@ static void a_link_that_moves_to_another_user_takes_no_events_along(void **state
 
 static void later_messages_of_a_request_see_its_links_and_earlier_ones_do_not(void **state)
 {
-	submit(state, "{\"batch\":[" EVENT_OF(VISITOR("a") ",\"messageId\":\"before\"") ","
-	              IDENTIFY(USER("u") "," VISITOR("a")) ","
-	              EVENT_OF(VISITOR("a") ",\"messageId\":\"behind\"") "]}");
+	submit(state,
+	       "{\"batch\":[" EVENT_OF(VISITOR("a") ",\"messageId\":\"before\"") "," IDENTIFY(USER(
+			   "u") "," VISITOR("a")) "," EVENT_OF(VISITOR("a") ",\"messageId\":\"behind\"") "]}");
 	struct person user = fake_vault_person(VAULT_USER, "u");
 	assert_int_equal(records_of(state, RECORD_EVENT, records, persons), 2);
 	for (unsigned i = 0; i < 2; i++) {
-		bool behind = text_equal(records[i].message_id, TEXT("behind"));
-		bool is_user =
-			persons[i].partition == user.partition && persons[i].slot == user.slot;
+		bool behind  = text_equal(records[i].message_id, TEXT("behind"));
+		bool is_user = persons[i].partition == user.partition && persons[i].slot == user.slot;
 		assert_int_equal(is_user, behind);
 		assert_int_equal(records[i].flags, behind ? RECORD_IDENTIFIED : 0);
 	}
@@ -156,9 +155,10 @@ static void an_alias_links_the_previous_id_and_is_remembered(void **state)
 {
 	submit(state, "{\"batch\":[" EVENT_OF(VISITOR("a")) "]}");
 	struct person visitor = fake_vault_person(VAULT_ANONYMOUS, "a");
-	submit(state, "{\"batch\":[{\"type\":\"alias\"," USER("u") ",\"previousId\":\"a\","
-	              "\"messageId\":\"m\",\"timestamp\":\"2025-01-07T10:00:00Z\","
-	              "\"sentAt\":\"2025-01-07T10:00:01Z\"}]}");
+	submit(state, "{\"batch\":[{\"type\":\"alias\"," USER(
+					  "u") ",\"previousId\":\"a\","
+	                       "\"messageId\":\"m\",\"timestamp\":\"2025-01-07T10:00:00Z\","
+	                       "\"sentAt\":\"2025-01-07T10:00:01Z\"}]}");
 
 	struct person user = fake_vault_person(VAULT_USER, "u");
 	assert_int_equal(records_of(state, RECORD_ALIAS, records, persons), 1);
@@ -178,9 +178,10 @@ static void an_alias_links_the_previous_id_and_is_remembered(void **state)
 static void an_alias_of_a_known_user_is_rejected_and_merges_nobody(void **state)
 {
 	struct harness *harness = *state;
-	submit(state, "{\"batch\":[" EVENT_OF(USER("u")) ","
-	              "{\"type\":\"alias\"," USER("v") ",\"previousId\":\"u\"},5,"
-	              EVENT_OF(USER("w")) "]}");
+	submit(state, "{\"batch\":[" EVENT_OF(
+					  USER("u")) ","
+	                             "{\"type\":\"alias\"," USER(
+									 "v") ",\"previousId\":\"u\"},5," EVENT_OF(USER("w")) "]}");
 	assert_int_equal(harness->accepted_count, 2);
 	assert_int_equal(harness->rejected.count, 2);
 	assert_int_equal(harness->rejected.items[0].index, 1);

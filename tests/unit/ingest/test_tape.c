@@ -51,7 +51,7 @@ static void the_longest_text_is_found_among_items_members_and_names(void **state
 
 static void a_scan_stays_within_its_value(void **state)
 {
-	struct json root = parse(state, "{\"a\":[1],\"b\":[[[\"long\"]]],\"c\":1e999}");
+	struct json      root = parse(state, "{\"a\":[1],\"b\":[[[\"long\"]]],\"c\":1e999}");
 	struct tape_scan scan = tape_scan(json_get(root, "a"));
 	assert_int_equal(scan.depth, 1);
 	assert_int_equal(scan.text_bytes_max, 0);
