@@ -119,8 +119,7 @@ static enum status read_number(struct expr_parser *parser, double number,
                                const struct expr_place *place, enum expr_subject subject,
                                struct expr_scalar *ret_scalar)
 {
-	/* Adding zero makes -0 a 0: they are the same number. */
-	struct expr_scalar scalar = {.type = EXPR_NUMBER, .number = number + 0.0};
+	struct expr_scalar scalar = {.type = EXPR_NUMBER, .number = number};
 	if (subject == EXPR_SUBJECT_SUM) {
 		if (!decimal_of(number, &scalar.millionths))
 			return expr_refuse(parser, STATUS_INVALID, place, NULL,

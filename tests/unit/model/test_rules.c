@@ -243,9 +243,9 @@ static void a_logical_expression_has_the_limits_of_expressions(void **state)
 	assert_int_equal(parse(repeated(begin, "(", 100000, "a\"}"), &expr, &err), STATUS_INVALID);
 	assert_non_null(strstr(err.reason, "nested too deep"));
 	/* Each pair of parentheses brings two levels here. */
-	assert_int_equal(
-		parse(repeated(begin, "a OR b AND (", 17, "a))))))))))))))))))\"}"), &expr, &err),
-		STATUS_INVALID);
+	const char *inner = repeated("", "a OR b AND (", 17, repeated("a", ")", 17, "\"}"));
+	assert_int_equal(parse(repeated(begin, inner, 1, ""), &expr, &err), STATUS_INVALID);
+	assert_non_null(strstr(err.reason, "deeper than 32"));
 	assert_int_equal(parse(repeated(begin, "a OR ", 255, "a\"}"), &expr, &err), STATUS_OK);
 	assert_int_equal(parse(repeated(begin, "a OR ", 256, "a\"}"), &expr, &err), STATUS_INVALID);
 	assert_string_equal(err.field, "logicalExpression");
@@ -291,6 +291,20 @@ static void wrong_dependencies_are_refused_with_their_place(void **state)
 	};
 	(void)state;
 	CHECK_REFUSED(cases);
+}
+
+static void dependencies_that_nest_too_deep_are_refused(void **state)
+{
+	struct expr *expr;
+	struct error err;
+	(void)state;
+	const char *begin = "{\"dependencies\":[";
+	const char *pair  = DEP("a", "AND") "," DEP("b", "OR") ",";
+	const char *last  = DEP("c", "AND") "]}";
+	assert_int_equal(parse(repeated(begin, pair, 15, last), &expr, &err), STATUS_OK);
+	assert_int_equal(parse(repeated(begin, pair, 17, last), &expr, &err), STATUS_INVALID);
+	assert_string_equal(err.field, "dependencies");
+	assert_non_null(strstr(err.reason, "deeper than 32"));
 }
 
 static void an_unknown_dependency_is_named_at_its_own_place(void **state)
@@ -368,6 +382,7 @@ int main(void)
 		DEFINITION_TEST(a_logical_expression_has_the_limits_of_expressions),
 		DEFINITION_TEST(dependencies_alone_are_joined_from_left_to_right),
 		DEFINITION_TEST(wrong_dependencies_are_refused_with_their_place),
+		DEFINITION_TEST(dependencies_that_nest_too_deep_are_refused),
 		DEFINITION_TEST(an_unknown_dependency_is_named_at_its_own_place),
 		DEFINITION_TEST(a_logical_expression_names_exactly_its_dependencies_by_id_or_key),
 	};
