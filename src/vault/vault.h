@@ -37,10 +37,18 @@
 struct vault;
 
 struct vault_config {
-	const char *directory;         /* data/vault */
-	const char *keyring_directory; /* outside the data; made (0700) when absent and `create` */
+	const char *directory;         /* data/vault; made (0700) when absent */
+	const char *keyring_directory; /* outside the data; made (0700) when there is no data yet */
 	uint32_t    partition_count;
 	uint8_t     workspace_id[16];
+	/* System calls, replaceable by tests; NULL: the real ones. */
+	const struct vault_system *system;
+};
+
+struct vault_system {
+	int (*allocate)(int fd, uint64_t offset, uint64_t length); /* posix_fallocate; 0 or errno */
+	int64_t (*write)(int fd, const void *data, size_t length, uint64_t offset); /* pwrite */
+	int (*sync)(int fd); /* fdatasync; 0 or -1 with errno */
 };
 
 enum vault_namespace { VAULT_USER = 1, VAULT_ANONYMOUS = 2 };
@@ -49,14 +57,14 @@ enum { VAULT_ID_BYTES_MAX = 1024 };
 
 struct vault_id {
 	enum vault_namespace namespace;
-	struct text          id; /* 1 to VAULT_ID_BYTES_MAX bytes of UTF-8 */
+	struct text id; /* 1 to VAULT_ID_BYTES_MAX bytes of UTF-8 */
 };
 
 /* STATUS_NOT_FOUND when the data exists but its keyring does not (a restore needs the current one);
  * STATUS_CORRUPT when the keyring belongs to another workspace. */
 MUST_USE enum status vault_open(const struct vault_config *config, struct vault **ret_vault,
                                 struct error *err);
-void vault_close(struct vault *vault); /* finishes pending syncs */
+void                 vault_close(struct vault *vault); /* finishes pending syncs */
 
 /* Slots that the journal has seen in use: allocation goes on behind the larger of vault and journal.
  * To be called for each partition before the first resolve that creates. */
@@ -64,29 +72,31 @@ void vault_reserve(struct vault *vault, uint32_t partition, uint32_t slot_count)
 
 /* The person of each id, in batches (prefetched). An anonymous id that is linked answers its user.
  * Unknown ids are created (partition by keyed hash, next slot of it) when `create`, else they answer
- * {partition, SLOT_NONE}. The same unknown id twice in a batch is one person. `*ret_sequence` is what
- * must be durable before any of them is used (0: nothing to wait for); mappings that other threads
- * made and that are not durable yet are included. `ret_identified[i]` (may be NULL): the person is a
- * user (named by a VAULT_USER id, or by an anonymous id that is linked to one). STATUS_FAILED after a
- * failed write. */
+ * {partition, SLOT_NONE}. The same unknown id twice in a batch is one person. `*ret_sequence` is
+ * what must be durable before any of them is used (0: nothing to wait for); mappings that other
+ * threads made and that are not durable yet are included. `ret_identified[i]` (may be NULL): the
+ * person is a user (named by a VAULT_USER id, or by an anonymous id that is linked to one).
+ * STATUS_NO_SPACE and STATUS_UNAVAILABLE (too many wait for the disk) may pass; STATUS_FAILED after
+ * a failed write. On an error the contents of both arrays mean nothing. */
 MUST_USE enum status vault_resolve(struct vault *vault, const struct vault_id *ids, size_t count,
                                    bool create, struct person *ret_persons, bool *ret_identified,
                                    uint64_t *ret_sequence, struct error *err);
 
 /* From now on `anonymous_id` answers `user`. What it was before: `*ret_existed` whether it was known
  * at all, `*ret_before` whom it answered (its own profile or another user). An existing own profile
- * stays what it is. Linking to the same user again changes nothing. */
+ * stays what it is. Linking to the same user again changes nothing. `user` must be a person of this
+ * vault (STATUS_NOT_FOUND). Errors as above. */
 MUST_USE enum status vault_link(struct vault *vault, struct text anonymous_id, struct person user,
-                                bool *ret_existed, struct person *ret_before, uint64_t *ret_sequence,
-                                struct error *err);
+                                bool *ret_existed, struct person *ret_before,
+                                uint64_t *ret_sequence, struct error *err);
 
 /* Whether the id is known under the namespace. */
 bool vault_known(struct vault *vault, struct vault_id id);
 
 /* Calls back once everything up to `sequence` is durable (STATUS_OK), or can no longer become so. */
 typedef void vault_durable_fn(void *context, enum status status, const struct error *err);
-void vault_when_durable(struct vault *vault, uint64_t sequence, vault_durable_fn *durable,
-                        void *context);
+void         vault_when_durable(struct vault *vault, uint64_t sequence, vault_durable_fn *durable,
+                                void *context);
 
 /* The external id of a person (that under which it was created). STATUS_NOT_FOUND: no such person, or
  * erased. The text is allocated from `arena`. */

@@ -1,0 +1,171 @@
+#include "vault/vault.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vault/vault_internal.h"
+
+static int system_allocate(int fd, uint64_t offset, uint64_t length)
+{
+	return posix_fallocate(fd, (off_t)offset, (off_t)length);
+}
+
+static int64_t system_write(int fd, const void *data, size_t length, uint64_t offset)
+{
+	return pwrite(fd, data, length, (off_t)offset);
+}
+
+static const struct vault_system real_system = {
+	.allocate = system_allocate,
+	.write    = system_write,
+	.sync     = fdatasync,
+};
+
+enum status vault_open(const struct vault_config *config, struct vault **ret_vault,
+                       struct error *err)
+{
+	assert(config->partition_count >= 1 && config->partition_count <= PARTITION_COUNT_MAX);
+	if (sodium_init() < 0)
+		abort();
+
+	struct vault_config complete = *config;
+	if (!complete.system)
+		complete.system = &real_system;
+	struct vault *vault = aligned_alloc(_Alignof(struct vault), sizeof *vault);
+	if (!vault)
+		abort();
+	memset(vault, 0, sizeof *vault);
+	enum status status = vault_load(vault, &complete, err);
+	if (status == STATUS_OK)
+		*ret_vault = vault;
+	else
+		free(vault);
+	return status;
+}
+
+void vault_close(struct vault *vault)
+{
+	writer_close(&vault->writer);
+	key_cache_done(&vault->cache);
+	slot_table_done(&vault->slots);
+	id_index_done(&vault->index);
+	keyring_free(vault->keyring);
+	close(vault->keyring_lock_fd);
+	free(vault);
+}
+
+void vault_reserve(struct vault *vault, uint32_t partition, uint32_t slot_count)
+{
+	assert(partition < vault->partition_count);
+	slot_table_reserve(&vault->slots, partition, slot_count);
+}
+
+void vault_when_durable(struct vault *vault, uint64_t sequence, vault_durable_fn *durable,
+                        void *context)
+{
+	writer_when_durable(&vault->writer, sequence, durable, context);
+}
+
+/* A person's entry of persons.log, whole; `into` keeps it. */
+static enum status read_person(struct vault *vault, struct person person, struct buffer *into,
+                               struct persons_entry *ret_entry, struct error *err)
+{
+	struct slot_place place;
+	if (!slot_table_get(&vault->slots, person, &place) || place.person_at == 0)
+		return error_set(err, STATUS_NOT_FOUND, "no such person");
+
+	uint64_t    offset = (uint64_t)place.person_at * 8;
+	uint8_t     head[ENTRY_PERSON_BYTES];
+	enum status status = writer_read_person(&vault->writer, offset, head, sizeof head, err);
+	if (status != STATUS_OK)
+		return status;
+	size_t length = persons_entry_whole_bytes(head);
+	char  *bytes  = buffer_reserve(into, length);
+	status        = writer_read_person(&vault->writer, offset, bytes, length, err);
+	if (status != STATUS_OK)
+		return status;
+
+	struct byte_reader reader = byte_reader_of(bytes, length);
+	if (!persons_entry_decode(&reader, ret_entry) || ret_entry->kind != ENTRY_PERSON ||
+	    ret_entry->number != person_number(person))
+		return error_set(err, STATUS_CORRUPT, "persons.log: bad entry of a person");
+	return STATUS_OK;
+}
+
+static enum status open_id(struct vault *vault, struct person person,
+                           const struct persons_entry *entry, struct arena *arena,
+                           struct vault_id *ret_id, struct error *err)
+{
+	struct buffer plain;
+	buffer_init(&plain);
+	enum status status =
+		vault_unseal(vault, person, vault_id_purpose(entry->namespace), entry->sealed, &plain, err);
+	if (status == STATUS_OK)
+		*ret_id = (struct vault_id){(enum vault_namespace)entry->namespace,
+		                            arena_text(arena, buffer_text(&plain))};
+	if (plain.data)
+		cipher_wipe(plain.data, plain.length);
+	buffer_done(&plain);
+	return status;
+}
+
+enum status vault_external_id(struct vault *vault, struct person person, struct arena *arena,
+                              struct vault_id *ret_id, struct error *err)
+{
+	struct buffer        bytes;
+	struct persons_entry entry;
+	buffer_init(&bytes);
+	enum status status = read_person(vault, person, &bytes, &entry, err);
+	if (status == STATUS_OK)
+		status = open_id(vault, person, &entry, arena, ret_id, err);
+	buffer_done(&bytes);
+	return status;
+}
+
+enum status vault_seal(struct vault *vault, struct person person, struct text purpose,
+                       struct text plain, struct buffer *out, struct error *err)
+{
+	uint8_t     key[CIPHER_KEY_BYTES];
+	enum status status = vault_data_key(vault, person, key, err);
+	if (status != STATUS_OK)
+		return status;
+	size_t length = plain.length + CIPHER_EXTRA_BYTES;
+	char  *into   = buffer_reserve(out, length);
+	cipher_seal(key, purpose, person_number(person), plain, (uint8_t *)into);
+	out->length += length;
+	cipher_wipe(key, sizeof key);
+	return STATUS_OK;
+}
+
+enum status vault_unseal(struct vault *vault, struct person person, struct text purpose,
+                         struct text sealed, struct buffer *out, struct error *err)
+{
+	uint8_t     key[CIPHER_KEY_BYTES];
+	enum status status = vault_data_key(vault, person, key, err);
+	if (status != STATUS_OK)
+		return status;
+	char *into = buffer_reserve(out, sealed.length);
+	if (cipher_open(key, purpose, person_number(person), sealed, (uint8_t *)into))
+		out->length += sealed.length - CIPHER_EXTRA_BYTES;
+	else
+		status = error_set(err, STATUS_CORRUPT, "a sealed value is not authentic");
+	cipher_wipe(key, sizeof key);
+	return status;
+}
+
+void vault_status(struct vault *vault, struct vault_status *ret_status)
+{
+	*ret_status = (struct vault_status){
+		.persons      = atomic_load_explicit(&vault->persons, memory_order_relaxed),
+		.links        = atomic_load_explicit(&vault->links, memory_order_relaxed),
+		.memory_bytes = id_index_memory_bytes(&vault->index) +
+	                    slot_table_memory_bytes(&vault->slots) +
+	                    KEY_CACHE_SETS * sizeof(struct key_cache_set),
+		.failed = writer_failed(&vault->writer),
+	};
+}

@@ -1,0 +1,54 @@
+#ifndef SONNIM_VAULT_VAULT_INTERNAL_H
+#define SONNIM_VAULT_VAULT_INTERNAL_H
+
+/* What the files of the vault share.
+ *
+ * Locks are taken in this order: a shard of the index, a partition of the slot table, the writer's.
+ * (Those of the key cache are taken alone.) */
+
+#include <stdatomic.h>
+
+#include "vault/id_index.h"
+#include "vault/key_cache.h"
+#include "vault/keyring.h"
+#include "vault/slot_table.h"
+#include "vault/vault.h"
+#include "vault/writer.h"
+
+struct vault {
+	struct keyring      *keyring;
+	int                  keyring_lock_fd;
+	uint32_t             partition_count;
+	struct id_index      index;
+	struct slot_table    slots;
+	struct key_cache     cache;
+	struct writer        writer;
+	atomic_uint_fast64_t persons;
+	atomic_uint_fast64_t links;
+};
+
+/* vault_load.c: fills index and slots from both logs and starts the writer. */
+MUST_USE enum status vault_load(struct vault *vault, const struct vault_config *config,
+                                struct error *err);
+
+/* vault_keys.c: the data key of a person. STATUS_NOT_FOUND: there is none (any more). */
+MUST_USE enum status vault_data_key(struct vault *vault, struct person person,
+                                    uint8_t ret_key[CIPHER_KEY_BYTES], struct error *err);
+
+/* The entry that holds it. */
+MUST_USE enum status vault_key_entry(struct vault *vault, struct person person,
+                                     struct key_entry *ret_entry, struct error *err);
+
+/* The intermediate key of a new person, made when the person is the first of its granule: that takes
+ * one key of `space`. */
+MUST_USE enum status vault_new_intermediate(struct vault *vault, struct person person,
+                                            struct writer_space *space,
+                                            uint8_t ret_key[CIPHER_KEY_BYTES], struct error *err);
+
+/* What an id is sealed for in persons.log. */
+static inline struct text vault_id_purpose(uint8_t namespace)
+{
+	return namespace == VAULT_USER ? TEXT("user_id") : TEXT("anonymous_id");
+}
+
+#endif
