@@ -135,7 +135,7 @@ static void build_feature(struct partition *partition, uint32_t slot, struct pro
 		if (partition->scratch_events.count == 0)
 			return;
 	} else {
-		series = feature_scan(partition, slot, feature, now_ms);
+		series = feature_scan(partition, slot, feature, feature->cap, now_ms);
 		if (series == NULL)
 			return;
 	}

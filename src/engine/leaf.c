@@ -46,7 +46,7 @@ static void read_events(struct partition *partition, uint32_t slot,
 }
 
 struct series *feature_scan(struct partition *partition, uint32_t slot,
-                            const struct plan_feature *feature, int64_t now_ms)
+                            const struct plan_feature *feature, unsigned cap, int64_t now_ms)
 {
 	event_list *list = &partition->scratch_events;
 	read_events(partition, slot, feature, now_ms, list);
@@ -62,7 +62,7 @@ struct series *feature_scan(struct partition *partition, uint32_t slot,
 			continue;
 		if (series == NULL)
 			series = series_new(feature->sums);
-		series = series_add(series, SERIES_UNLIMITED, list->items[i].time_ms, amount);
+		series = series_add(series, cap, list->items[i].time_ms, amount);
 	}
 	return series;
 }
@@ -125,7 +125,7 @@ bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile
 	const struct series *series = kept == NULL ? NULL : kept->series;
 	struct series_value  value  = series_at(series, &leaf->span, now_ms);
 	if (!decided(leaf, &value)) {
-		struct series *full = feature_scan(partition, slot, feature, now_ms);
+		struct series *full = feature_scan(partition, slot, feature, SERIES_UNLIMITED, now_ms);
 		value               = series_at(full, &leaf->span, now_ms);
 		series_free(full);
 	}
@@ -170,7 +170,7 @@ int64_t leaf_next_ms(struct partition *partition, uint32_t slot, const struct pr
 		return next_ms;
 	}
 	if (!walk_to_flip(leaf, feature->sums, kept->series, now_ms, &next_ms)) {
-		struct series *full  = feature_scan(partition, slot, feature, now_ms);
+		struct series *full  = feature_scan(partition, slot, feature, SERIES_UNLIMITED, now_ms);
 		bool           known = walk_to_flip(leaf, feature->sums, full, now_ms, &next_ms);
 		assert(known);
 		(void)known;

@@ -36,8 +36,9 @@ bool    rule_is_member(const struct partition *partition, const struct profile *
 int64_t rule_since_ms(const struct partition *partition, const struct profile *profile,
                       uint32_t rule);
 
-/* A full series of one feature from the stored events; NULL when there are none. To be freed. */
+/* A series of one feature from the stored events, with this cap; NULL when there are none. To be
+ * freed. */
 struct series *feature_scan(struct partition *partition, uint32_t slot,
-                            const struct plan_feature *feature, int64_t now_ms);
+                            const struct plan_feature *feature, unsigned cap, int64_t now_ms);
 
 #endif

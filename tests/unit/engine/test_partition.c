@@ -1,0 +1,201 @@
+#include "run.h"
+
+enum { ALICE = 3, BOB = 5, MINUTE = 60000, ORDERS = 1, VIP = 2, BOTH = 3 };
+
+static struct run run;
+
+static int begin(void **state)
+{
+	(void)state;
+	run_begin(&run);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	run_done(&run);
+	return 0;
+}
+
+static const char two_orders[] =
+	"{\"event\":\"Order\",\"within\":\"1m\",\"op\":\"gte\",\"value\":2}";
+static const char no_orders[] = "{\"event\":\"Order\",\"within\":\"1m\",\"op\":\"eq\",\"value\":0}";
+
+static void a_person_enters_with_an_event_and_leaves_at_the_very_millisecond(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, ORDERS, two_orders);
+	run_event(&run, ALICE, 2000, 2000, "Order", "{}", NULL);
+	run_event(&run, ALICE, 5000, 5000, "Order", "{}", NULL);
+	assert_true(run_is_member(&run, ALICE, ORDERS));
+
+	partition_advance(run.partition, 2000 + MINUTE - 1);
+	assert_true(run_is_member(&run, ALICE, ORDERS));
+	partition_advance(run.partition, 100 * MINUTE);
+	assert_false(run_is_member(&run, ALICE, ORDERS));
+
+	run_expect(&run, 0, ALICE, 0, true, CAUSE_CREATED, 2000);
+	run_expect(&run, 1, ALICE, ORDERS, true, CAUSE_EVENT, 5000);
+	run_expect(&run, 2, ALICE, ORDERS, false, CAUSE_EXPIRY, 2000 + MINUTE);
+	assert_int_equal(run.partition->changes.count, 3);
+}
+
+static void an_event_of_the_future_begins_by_timer_and_is_named_as_the_cause(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, ORDERS, two_orders);
+	run_event(&run, ALICE, 2000, 2000, "Order", "{}", NULL);
+	uint64_t position = run_event(&run, ALICE, 3000, 9000, "Order", "{}", NULL);
+
+	partition_advance(run.partition, 8999);
+	assert_false(run_is_member(&run, ALICE, ORDERS));
+	partition_advance(run.partition, 9000);
+	assert_true(run_is_member(&run, ALICE, ORDERS));
+	run_expect(&run, 1, ALICE, ORDERS, true, CAUSE_EVENT, 9000);
+	assert_int_equal(changes_at(&run.partition->changes, 1)->change.event_position, position);
+}
+
+static void a_message_id_counts_once(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, ORDERS, two_orders);
+	run_event(&run, ALICE, 2000, 2000, "Order", "{}", "m1");
+	run_event(&run, ALICE, 3000, 3000, "Order", "{}", "m1");
+	assert_false(run_is_member(&run, ALICE, ORDERS));
+
+	run_event(&run, BOB, 3000, 3000, "Order", "{}", "m1");
+	run_event(&run, BOB, 3000, 3000, "Order", "{}", "m2");
+	assert_true(run_is_member(&run, BOB, ORDERS));
+}
+
+static void a_late_event_enters_nobody_whose_window_is_over(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, ORDERS, two_orders);
+	run_event(&run, ALICE, 200000, 200000, "Order", "{}", NULL);
+	run_event(&run, ALICE, 200001, 140001, "Order", "{}", NULL);
+	assert_false(run_is_member(&run, ALICE, ORDERS));
+
+	run_event(&run, ALICE, 200001, 140002, "Order", "{}", NULL);
+	assert_true(run_is_member(&run, ALICE, ORDERS));
+	partition_advance(run.partition, 140002 + MINUTE);
+	assert_false(run_is_member(&run, ALICE, ORDERS));
+}
+
+static void a_rule_that_holds_without_events_is_one_entry_for_everyone(void **state)
+{
+	(void)state;
+	run_event(&run, ALICE, 1000, 1000, "Order", "{}", NULL);
+	run_event(&run, BOB, 1000, 1000, "Click", "{}", NULL);
+	run_define(&run, 2000, ORDERS, no_orders);
+
+	run_expect(&run, 2, SLOT_NONE, ORDERS, true, CAUSE_DEFINITION, 2000);
+	run_expect(&run, 3, ALICE, ORDERS, false, CAUSE_DEFINITION, 2000);
+	assert_int_equal(run.partition->changes.count, 4);
+	assert_true(run_is_member(&run, BOB, ORDERS));
+	partition_advance(run.partition, 1000 + MINUTE);
+	run_expect(&run, 4, ALICE, ORDERS, true, CAUSE_EXPIRY, 1000 + MINUTE);
+}
+
+static void a_derived_segment_follows_in_the_same_step_without_a_glitch(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, ORDERS, two_orders);
+	run_define(&run, 1000, VIP, "{\"not\":{\"segment\":\"1\"}}");
+	run_define(&run, 1000, BOTH, "{\"or\":[{\"segment\":\"1\"},{\"segment\":\"2\"}]}");
+	run_event(&run, ALICE, 2000, 2000, "Order", "{}", NULL);
+	uint64_t before = run.partition->changes.count;
+	run_event(&run, ALICE, 3000, 3000, "Order", "{}", NULL);
+
+	run_expect(&run, before, ALICE, ORDERS, true, CAUSE_EVENT, 3000);
+	run_expect(&run, before + 1, ALICE, VIP, false, CAUSE_EVENT, 3000);
+	assert_int_equal(run.partition->changes.count, before + 2);
+	assert_true(run_is_member(&run, ALICE, BOTH));
+}
+
+static void an_edit_records_only_the_difference_and_takes_derived_ones_along(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, ORDERS, two_orders);
+	run_define(&run, 1000, VIP, "{\"segment\":\"1\"}");
+	run_event(&run, ALICE, 2000, 2000, "Order", "{}", NULL);
+	run_event(&run, ALICE, 3000, 3000, "Order", "{}", NULL);
+	run_event(&run, BOB, 4000, 4000, "Order", "{}", NULL);
+	uint64_t before = run.partition->changes.count;
+
+	const uint32_t    segments[] = {ORDERS, VIP}, versions[] = {2, 1};
+	const char *const expressions[] = {
+		"{\"event\":\"Order\",\"within\":\"1m\",\"op\":\"gte\",\"value\":1}",
+		"{\"segment\":\"1\"}"};
+	run_prepare(&run, 5000, 2, segments, versions, expressions);
+	assert_int_equal(run.partition->changes.count, before);
+	run_activate(&run, 6000, 0, NULL);
+
+	run_expect(&run, before, BOB, ORDERS, true, CAUSE_DEFINITION, 6000);
+	run_expect(&run, before + 1, BOB, VIP, true, CAUSE_DEFINITION, 6000);
+	assert_int_equal(run.partition->changes.count, before + 2);
+	partition_advance(run.partition, 2000 + MINUTE);
+	assert_true(run_is_member(&run, ALICE, ORDERS));
+	partition_advance(run.partition, 3000 + MINUTE);
+	assert_false(run_is_member(&run, ALICE, VIP));
+}
+
+static void switching_off_lets_the_members_go(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, ORDERS, two_orders);
+	run_event(&run, ALICE, 2000, 2000, "Order", "{}", NULL);
+	run_event(&run, ALICE, 3000, 3000, "Order", "{}", NULL);
+	const uint32_t off = ORDERS;
+	run_activate(&run, 4000, 1, &off);
+
+	run_expect(&run, 2, ALICE, ORDERS, false, CAUSE_DEFINITION, 4000);
+	assert_false(run_is_member(&run, ALICE, ORDERS));
+	partition_advance(run.partition, 100 * MINUTE);
+	assert_int_equal(run.partition->changes.count, 3);
+}
+
+static void a_definition_record_that_comes_twice_counts_once(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, ORDERS, two_orders);
+	run_event(&run, ALICE, 2000, 2000, "Order", "{}", NULL);
+	run.change_id--;
+	run_define(&run, 3000, ORDERS, two_orders);
+	run_event(&run, ALICE, 4000, 4000, "Order", "{}", NULL);
+
+	assert_int_equal(run.partition->catalog.rules.count, 1);
+	assert_true(run_is_member(&run, ALICE, ORDERS));
+}
+
+static void a_trait_that_changes_moves_its_person(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, VIP, "{\"trait\":\"tier\",\"op\":\"eq\",\"value\":\"VIP\"}");
+	run_traits(&run, ALICE, 2000, "{\"tier\":\"VIP\",\"age\":30}");
+	assert_true(run_is_member(&run, ALICE, VIP));
+	run_traits(&run, ALICE, 3000, "{\"tier\":null}");
+
+	run_expect(&run, 1, ALICE, VIP, true, CAUSE_TRAIT, 2000);
+	run_expect(&run, 2, ALICE, VIP, false, CAUSE_TRAIT, 3000);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_person_enters_with_an_event_and_leaves_at_the_very_millisecond),
+		TEST(an_event_of_the_future_begins_by_timer_and_is_named_as_the_cause),
+		TEST(a_message_id_counts_once),
+		TEST(a_late_event_enters_nobody_whose_window_is_over),
+		TEST(a_rule_that_holds_without_events_is_one_entry_for_everyone),
+		TEST(a_derived_segment_follows_in_the_same_step_without_a_glitch),
+		TEST(an_edit_records_only_the_difference_and_takes_derived_ones_along),
+		TEST(switching_off_lets_the_members_go),
+		TEST(a_definition_record_that_comes_twice_counts_once),
+		TEST(a_trait_that_changes_moves_its_person),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,142 @@
+#include "events/events.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "../seed.h"
+#include "base/instant.h"
+
+#define RETENTION_MS (10 * DAY_MS)
+
+static struct events_budget budget;
+static struct events       *events;
+static uint64_t             position;
+
+static int begin(void **state)
+{
+	(void)state;
+	budget   = (struct events_budget){.limit_bytes = UINT64_MAX};
+	events   = events_new(&budget);
+	position = 0;
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	events_free(events);
+	return 0;
+}
+
+static void add(uint32_t slot, enum record_kind kind, const char *name, const char *message_id,
+                int64_t time_ms)
+{
+	struct record record = {.kind       = kind,
+	                        .slot       = slot,
+	                        .call       = kind == RECORD_EVENT ? CALL_TRACK : CALL_IDENTIFY,
+	                        .name       = text_of(name),
+	                        .message_id = text_of(message_id)};
+	struct buffer encoded = {0};
+	record_encode(&encoded, &record);
+	events_add(events, slot, buffer_text(&encoded), &record, time_ms, time_ms, ++position,
+	           false);
+	buffer_done(&encoded);
+}
+
+static event_list read_all(uint32_t slot, const char *name, int64_t now_ms)
+{
+	const struct events_query query = {.name         = text_of(name),
+	                                   .from_ms      = INT64_MIN,
+	                                   .to_ms        = INT64_MAX,
+	                                   .now_ms       = now_ms,
+	                                   .retention_ms = RETENTION_MS};
+	event_list list = {0};
+	events_read(events, slot, &query, &list);
+	return list;
+}
+
+static void a_persons_events_come_in_order_of_time_then_acceptance(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 300; i++)
+		add(seed_below(2) ? 1 : 70000, RECORD_EVENT, "a", "", (int64_t)seed_below(40));
+
+	event_list list = read_all(1, "", 100);
+	for (size_t i = 1; i < list.count; i++)
+		assert_true(list.items[i - 1].time_ms < list.items[i].time_ms ||
+		            (list.items[i - 1].time_ms == list.items[i].time_ms &&
+		             list.items[i - 1].position < list.items[i].position));
+	event_list other = read_all(70000, "", 100);
+	assert_int_equal(list.count + other.count, 300);
+	VECTOR_DONE(&list);
+	VECTOR_DONE(&other);
+}
+
+static void a_query_names_events_and_calls_are_none(void **state)
+{
+	(void)state;
+	add(1, RECORD_EVENT, "a", "m1", 1);
+	add(1, RECORD_EVENT, "b", "m2", 2);
+	add(1, RECORD_TRAITS, "", "m3", 3);
+
+	event_list list = read_all(1, "b", 100);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.items[0].time_ms, 2);
+	assert_int_equal(events_count(events), 2);
+	VECTOR_DONE(&list);
+}
+
+static void a_message_id_is_a_persons_own_and_free_again_after_the_retention(void **state)
+{
+	(void)state;
+	add(1, RECORD_EVENT, "a", "m1", DAY_MS + 5);
+	add(1, RECORD_TRAITS, "", "m2", DAY_MS + 5);
+
+	assert_true(events_seen(events, 1, TEXT("m1"), DAY_MS + 6, RETENTION_MS));
+	assert_true(events_seen(events, 1, TEXT("m2"), DAY_MS + 6, RETENTION_MS));
+	assert_false(events_seen(events, 2, TEXT("m1"), DAY_MS + 6, RETENTION_MS));
+	assert_false(events_seen(events, 1, TEXT("m3"), DAY_MS + 6, RETENTION_MS));
+	assert_true(events_seen(events, 1, TEXT("m1"), 11 * DAY_MS - 1, RETENTION_MS));
+	assert_false(events_seen(events, 1, TEXT("m1"), 11 * DAY_MS, RETENTION_MS));
+}
+
+static void every_message_id_is_found_among_many(void **state)
+{
+	(void)state;
+	char id[32];
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(id, sizeof id, "id-%u", i);
+		add(i % 100, RECORD_EVENT, "a", id, i);
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(id, sizeof id, "id-%u", i);
+		assert_true(events_seen(events, i % 100, text_of(id), 20000, RETENTION_MS));
+		assert_false(events_seen(events, (i + 1) % 100, text_of(id), 20000, RETENTION_MS));
+	}
+}
+
+static void memory_is_counted_in_the_shared_budget(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 40000; i++)
+		add(1, RECORD_EVENT, "a rather long name of an event, so that it adds up", "", i);
+	assert_true(budget.used_bytes > 40000 * 60);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_persons_events_come_in_order_of_time_then_acceptance),
+		TEST(a_query_names_events_and_calls_are_none),
+		TEST(a_message_id_is_a_persons_own_and_free_again_after_the_retention),
+		TEST(every_message_id_is_found_among_many),
+		TEST(memory_is_counted_in_the_shared_budget),
+	};
+	seed_begin("events");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
