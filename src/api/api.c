@@ -1,0 +1,169 @@
+#include "api/api.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "api/call.h"
+#include "api/errors.h"
+#include "api/live.h"
+#include "api/metrics.h"
+#include "api/openapi.h"
+#include "api/write_keys.h"
+#include "base/clock.h"
+
+static const char *const phase_names[API_PHASE_COUNT] = {
+#define X(name, text) text,
+	API_PHASES(X)
+#undef X
+};
+
+const char *api_phase_name(enum api_phase phase) { return phase_names[phase]; }
+
+enum status api_closed_error(struct api *api, struct error *err)
+{
+	if (atomic_load(&api->stopped))
+		return error_set(err, STATUS_UNAVAILABLE, "The server is stopping");
+	return error_set(err, STATUS_UNAVAILABLE, "The server is starting; not yet: %s",
+	                 api_phase_name((enum api_phase)atomic_load(&api->phase)));
+}
+
+/* ---- Routes ---- */
+
+static bool has_short_path(const char *path)
+{
+	return strncmp(path, API_PREFIX "/", sizeof API_PREFIX) == 0;
+}
+
+static void add_routes(struct api *api)
+{
+	api->router   = http_router_new();
+	api->bindings = calloc(api_route_count, sizeof *api->bindings);
+	api->routes   = calloc(2 * api_route_count, sizeof *api->routes);
+	assert(api->bindings != NULL && api->routes != NULL);
+	struct http_route *row = api->routes;
+	for (size_t i = 0; i < api_route_count; i++) {
+		const struct api_route *route   = &api_routes[i];
+		struct api_binding     *binding = &api->bindings[i];
+		*binding                        = (struct api_binding){api, route};
+		*row = (struct http_route){route->method, route->path, call_dispatch, binding};
+		http_router_add(api->router, "", row++, 1);
+		if (!has_short_path(route->path))
+			continue;
+		*row = (struct http_route){route->method, route->path + strlen(API_PREFIX), call_dispatch,
+		                           binding};
+		http_router_add(api->router, API_SHORT_PREFIX, row++, 1);
+	}
+}
+
+/* ---- What concerns every answer ---- */
+
+static bool is_collection(const struct http_request *request)
+{
+	return text_starts_with(http_path(request), TEXT("/v1/"));
+}
+
+static void answer_options(struct http_request *request, void *user)
+{
+	(void)user;
+	if (is_collection(request)) {
+		http_add_header(request, "Access-Control-Allow-Methods", TEXT("GET, POST, OPTIONS"));
+		http_add_header(request, "Access-Control-Allow-Headers",
+		                TEXT("authorization, content-type, x-retry-count"));
+		http_add_header(request, "Access-Control-Max-Age", TEXT("86400"));
+	}
+	http_respond(request, 204, NULL, NULL);
+}
+
+void api_before_answer(void *user, struct http_request *request, unsigned http_status)
+{
+	struct api *api = user;
+	metrics_answered(api->metrics, request, http_status);
+	if (errors_wants_retry_after(http_status))
+		http_add_header(request, "Retry-After", TEXT("1"));
+	if (http_status == 401)
+		http_add_header(request, "WWW-Authenticate",
+		                is_collection(request) ? TEXT("Basic realm=\"write key\"")
+		                                       : TEXT("Bearer"));
+	if (is_collection(request)) {
+		http_add_header(request, "Access-Control-Allow-Origin", TEXT("*"));
+		http_add_header(request, "Access-Control-Expose-Headers", TEXT("Retry-After"));
+	}
+}
+
+void api_error_body(void *user, unsigned http_status, const struct error *err,
+                    const char *trace_id, struct buffer *out)
+{
+	(void)user;
+	(void)http_status;
+	errors_write(out, err, NULL, trace_id, clock_wall_ms());
+}
+
+/* ---- Life ---- */
+
+struct api *api_new(const struct api_config *config)
+{
+	struct api *api = calloc(1, sizeof *api);
+	assert(api != NULL);
+	api->config     = *config;
+	api->tokens     = tokens_new(config->store);
+	api->tickets    = tickets_new();
+	api->write_keys = write_keys_new(config->store);
+	api->metrics    = metrics_new();
+	api->workers    = workers_new(API_WORKER_COUNT);
+	openapi_write(&api->openapi);
+	add_routes(api);
+	http_router_set_options(api->router, answer_options, api);
+
+	api->ingest_threads = calloc(config->loop_count, sizeof *api->ingest_threads);
+	assert(api->ingest_threads != NULL);
+	for (unsigned i = 0; i < config->loop_count; i++)
+		api->ingest_threads[i] = ingest_thread_new(config->ingest);
+	api->ingest_shared = ingest_thread_new(config->ingest);
+	pthread_mutex_init(&api->ingest_shared_lock, NULL);
+	return api;
+}
+
+const struct http_router *api_router(const struct api *api) { return api->router; }
+
+void api_set_server(struct api *api, struct http_server *server) { api->server = server; }
+
+void api_set_phase(struct api *api, enum api_phase phase)
+{
+	atomic_store_explicit(&api->phase, phase, memory_order_release);
+}
+
+void api_open(struct api *api, struct definitions *definitions)
+{
+	api->definitions = definitions;
+	api->live        = live_new(api);
+	api_set_phase(api, API_PHASE_READY);
+}
+
+void api_stop(struct api *api)
+{
+	atomic_store(&api->stopped, true);
+	if (api->live != NULL)
+		live_stop(api->live);
+}
+
+void api_free(struct api *api)
+{
+	if (api == NULL)
+		return;
+	workers_free(api->workers);
+	live_free(api->live);
+	for (unsigned i = 0; i < api->config.loop_count; i++)
+		ingest_thread_free(api->ingest_threads[i]);
+	ingest_thread_free(api->ingest_shared);
+	free(api->ingest_threads);
+	pthread_mutex_destroy(&api->ingest_shared_lock);
+	http_router_free(api->router);
+	free(api->routes);
+	free(api->bindings);
+	metrics_free(api->metrics);
+	write_keys_free(api->write_keys);
+	tickets_free(api->tickets);
+	tokens_free(api->tokens);
+	buffer_done(&api->openapi);
+	free(api);
+}

@@ -1,0 +1,92 @@
+#ifndef SONNIM_API_API_H
+#define SONNIM_API_API_H
+
+/* The HTTP face of the server: one table of routes (routes.c) from which the router, the check of
+ * scopes and GET /openapi.json are made. What it promises: docs/api.md.
+ *
+ *   HTTP loop ──► token, scope ──► handler ──┬─► ingest ──────────────► answered by the journal's thread
+ *                (token.h)        (call.h)   ├─► engine_read ──┐
+ *                                            └─► worker ◄──────┘ ──► answered by a worker
+ *
+ * A handler never blocks the loop that it runs on: what writes to the store, decrypts or makes large
+ * answers is done by workers (worker.h).
+ *
+ * Life: api_new() with what is there at start; the HTTP server is started at once with its router and
+ * the two callbacks; until api_open() everything but health, metrics and the documents is answered
+ * 503. End: http_server_stop(), api_stop(), then what the api uses may be stopped, then
+ * http_server_free(), api_free(). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/definition.h"
+#include "engine/engine.h"
+#include "http/router.h"
+#include "http/server.h"
+#include "ingest/ingest.h"
+#include "journal/journal.h"
+#include "store/store.h"
+#include "vault/vault.h"
+
+struct api;
+
+struct api_config {
+	struct store   *store;
+	struct journal *journal;
+	struct vault   *vault;
+	struct engine  *engine;
+	struct ingest  *ingest;
+	uint32_t        partition_count;
+	unsigned        loop_count; /* loop threads of the HTTP server */
+	int64_t         retention_ms; /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
+	bool            manual_clock;
+};
+
+/* Where a start stands; each phase is over when the next begins. */
+#define API_PHASES(X)                                                                              \
+	X(SCHEMA, "schema checked")                                                                    \
+	X(STATISTICS, "statistics read")                                                               \
+	X(HOT_DATA, "hot data loaded")                                                                 \
+	X(RULES, "rules loaded")                                                                       \
+	X(INDEXES, "indexes built")                                                                    \
+	X(REPLAY, "replayed")                                                                          \
+	X(READY, "ready")
+
+enum api_phase {
+#define X(name, text) API_PHASE_##name,
+	API_PHASES(X)
+#undef X
+		API_PHASE_COUNT
+};
+
+struct api *api_new(const struct api_config *config);
+
+const struct http_router *api_router(const struct api *api);
+http_error_body_fn        api_error_body;    /* user: the api */
+http_before_answer_fn     api_before_answer; /* user: the api */
+
+/* For metrics; the server that uses the router. */
+void api_set_server(struct api *api, struct http_server *server);
+
+/* The phase that the start is in (what came before is done). Any thread. */
+void api_set_phase(struct api *api, enum api_phase phase);
+
+/* From here on everything is answered. */
+void api_open(struct api *api, struct definitions *definitions);
+
+/* Answers 503 from now on, and ends the threads of its own that push to WebSockets. */
+void api_stop(struct api *api);
+
+/* After http_server_free(), and when the engine and the journal no longer call back. */
+void api_free(struct api *api);
+
+/* A new token: text for its owner, and what the store keeps of it. `scopes` are names separated by
+ * blanks; `expires_ms` INSTANT_MS_NEVER: never. */
+enum { API_TOKEN_TEXT_BYTES = 64 };
+void api_token_new(char ret_text[API_TOKEN_TEXT_BYTES], uint8_t ret_hash[STORE_TOKEN_HASH_BYTES]);
+
+/* A new write key of a source. */
+enum { API_WRITE_KEY_BYTES = 40 };
+void api_write_key_new(char ret_key[API_WRITE_KEY_BYTES]);
+
+#endif

@@ -1,0 +1,269 @@
+#include "api/call.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "api/errors.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define container_of(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+/* ---- Dispatch ---- */
+
+static void authorized(struct api_call *call)
+{
+	struct error err;
+	if (token_check(&call->token, call->route->scope, clock_wall_ms(), &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		call->route->handler(call);
+}
+
+static void look_up_token(struct api_call *call)
+{
+	struct error err;
+	struct text  header, text;
+	http_header(call->request, "Authorization", &header);
+	bool bearer = token_of_header(header, &text);
+	assert(bearer);
+	if (tokens_look_up(call->api->tokens, text, &call->token, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		authorized(call);
+}
+
+static void authorize(struct api_call *call)
+{
+	struct error err;
+	struct text  header, text;
+	if (!http_header(call->request, "Authorization", &header) || !token_of_header(header, &text)) {
+		error_set(&err, STATUS_UNAUTHORIZED, "A token is needed: \"Authorization: Bearer TOKEN\"");
+		call_fail(call, &err);
+	} else if (tokens_cached(call->api->tokens, text, &call->token)) {
+		authorized(call);
+	} else {
+		call_on_worker(call, look_up_token);
+	}
+}
+
+static enum status read_min_position(struct api_call *call, struct error *err)
+{
+	struct text text;
+	if (!http_header(call->request, "X-Sonnim-Min-Position", &text))
+		return STATUS_OK;
+	if (!position_read(text, &call->min_position))
+		return error_set_field(err, STATUS_INVALID, "X-Sonnim-Min-Position",
+		                       "It is not a position that this server answered");
+	return STATUS_OK;
+}
+
+/* What holds for every route before anybody is asked who he is. */
+static enum status admit(struct api_call *call, struct error *err)
+{
+	struct api *api = call->api;
+	if ((call->route->flags & ROUTE_STARTING) == 0 && !api_is_open(api))
+		return api_closed_error(api, err);
+	if ((call->route->flags & ROUTE_MANUAL_CLOCK) != 0 && !api->config.manual_clock)
+		return error_set(err, STATUS_NOT_FOUND, "There is no clock to set: the server runs on the "
+		                                        "wall clock (--clock=manual is chosen when the data "
+		                                        "directory is made)");
+	if (call->counted && atomic_load(&api->call_count) > API_CALLS_MAX)
+		return error_set(err, STATUS_UNAVAILABLE, "Too many requests are being answered");
+	return read_min_position(call, err);
+}
+
+void call_dispatch(struct http_request *request, void *user)
+{
+	const struct api_binding *binding = user;
+	struct api_call          *call    = ARENA_NEW(http_arena(request), struct api_call);
+	struct error              err;
+	call->api     = binding->api;
+	call->route   = binding->route;
+	call->request = request;
+	call->arena   = http_arena(request);
+	call->counted = call->route->access != ACCESS_WRITE_KEY; /* SDKs: journal and vault limit */
+	if (call->counted)
+		atomic_fetch_add(&call->api->call_count, 1);
+
+	if (admit(call, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else if (call->route->access == ACCESS_TOKEN)
+		authorize(call);
+	else
+		call->route->handler(call);
+}
+
+/* ---- On the way ---- */
+
+static void run_step(struct worker_job *job)
+{
+	struct api_call *call = container_of(job, struct api_call, job);
+	call->step(call);
+}
+
+static void go_on(struct api_call *call, call_step_fn *step)
+{
+	call->step    = step;
+	call->job.run = run_step;
+	workers_submit(call->api->workers, &call->job);
+}
+
+bool call_is_suspended(const struct api_call *call) { return call->suspended; }
+
+void call_suspend(struct api_call *call)
+{
+	if (!call->suspended)
+		http_suspend(call->request);
+	call->suspended = true;
+}
+
+void call_on_worker(struct api_call *call, call_step_fn *step)
+{
+	call_suspend(call);
+	go_on(call, step);
+}
+
+static void read_run(struct engine_read *read, struct view *view)
+{
+	struct api_call *call = container_of(read, struct api_call, read);
+	call->run(call, view);
+}
+
+static void read_failed(struct api_call *call) { call_fail(call, &call->read_error); }
+
+static void read_done(struct engine_read *read, enum status status, const struct error *err)
+{
+	struct api_call *call = container_of(read, struct api_call, read);
+	if (status != STATUS_OK) {
+		call->read_error        = *err;
+		call->read_error.status = status;
+	}
+	go_on(call, status == STATUS_OK ? call->step : read_failed);
+}
+
+static void prepare_read(struct api_call *call, call_run_fn *run, call_step_fn *step)
+{
+	call_suspend(call);
+	call->run  = run;
+	call->step = step;
+	call->read = (struct engine_read){.run          = read_run,
+	                                  .done         = read_done,
+	                                  .min_position = call->min_position,
+	                                  .timeout_ms   = call->read_timeout_ms};
+}
+
+void call_read_person(struct api_call *call, uint32_t partition, call_run_fn *run,
+                      call_step_fn *step)
+{
+	prepare_read(call, run, step);
+	engine_read_person(call->api->config.engine, partition, &call->read);
+}
+
+void call_read_all(struct api_call *call, call_run_fn *run, call_step_fn *step)
+{
+	prepare_read(call, run, step);
+	engine_read_all(call->api->config.engine, &call->read);
+}
+
+int64_t call_as_of_ms(const struct api_call *call) { return call->read.as_of_ms; }
+
+/* ---- Answers ---- */
+
+void call_end(struct api_call *call)
+{
+	if (call->cleanup != NULL)
+		call->cleanup(call);
+	json_parser_free(call->parser);
+	if (call->counted)
+		atomic_fetch_sub(&call->api->call_count, 1);
+}
+
+void call_answer(struct api_call *call, unsigned http_status, struct buffer *body)
+{
+	struct http_request *request = call->request;
+	call_end(call);
+	http_respond(request, http_status, "application/json", body);
+}
+
+void call_answer_empty(struct api_call *call, unsigned http_status)
+{
+	struct http_request *request = call->request;
+	call_end(call);
+	http_respond(request, http_status, NULL, NULL);
+}
+
+void call_answer_static(struct api_call *call, const char *content_type, struct text body)
+{
+	struct http_request *request = call->request;
+	call_end(call);
+	http_respond_static(request, 200, content_type, body);
+}
+
+void call_fail(struct api_call *call, const struct error *err) { call_fail_code(call, err, NULL); }
+
+void call_fail_code(struct api_call *call, const struct error *err, const char *code)
+{
+	struct http_request *request     = call->request;
+	unsigned             http_status = errors_http_status(err->status);
+	struct buffer        body        = {0};
+	if (http_status == 500) {
+		log_trace_set(http_trace_id(request));
+		log_error("a request failed", err);
+		log_trace_set(NULL);
+	}
+	errors_write(&body, err, code, http_trace_id(request), clock_wall_ms());
+	call_end(call);
+	http_respond(request, http_status, "application/json", &body);
+}
+
+void call_add_position(struct api_call *call, uint64_t position)
+{
+	struct journal *journal = call->api->config.journal;
+	char            text[POSITION_TEXT_BYTES];
+	position_write(position != 0 ? position : journal->ops->position(journal), text);
+	http_add_header(call->request, "X-Sonnim-Position", text_of(text));
+}
+
+/* ---- Lists ---- */
+
+struct json_writer call_begin_list(struct buffer *out)
+{
+	struct json_writer w = json_writer_of(out);
+	json_begin_object(&w);
+	json_add_key(&w, TEXT("items"));
+	json_begin_array(&w);
+	return w;
+}
+
+void call_end_list(struct json_writer *writer, enum cursor_kind kind, struct text next,
+                   int64_t total, int64_t as_of_ms)
+{
+	json_end_array(writer);
+	if (next.length == 0) {
+		json_member_null(writer, "next");
+	} else {
+		struct buffer cursor = {0};
+		cursor_write(&cursor, kind, next);
+		json_member_string(writer, "next", buffer_text(&cursor));
+		buffer_done(&cursor);
+	}
+	if (total < 0)
+		json_member_null(writer, "total");
+	else
+		json_member_int(writer, "total", total);
+	json_member_instant(writer, "as_of", as_of_ms);
+	json_end_object(writer);
+}
+
+void call_write_person(struct api_call *call, struct json_writer *writer, struct person person)
+{
+	struct vault_id id;
+	struct error    err;
+	if (vault_external_id(call->api->config.vault, person, call->arena, &id, &err) != STATUS_OK)
+		json_member_null(writer, "userId");
+	else
+		json_member_string(writer, id.namespace == VAULT_USER ? "userId" : "anonymousId", id.id);
+}

@@ -1,0 +1,123 @@
+#ifndef SONNIM_API_CALL_H
+#define SONNIM_API_CALL_H
+
+/* One request of the API on its way: who asks, what for, and how it is answered. Handlers get it and
+ * end it with exactly one of call_answer…, call_fail…, or hand it on:
+ *
+ *   handler ──► call_on_worker(step) ──► step ──► call_read_person(run, step) ──► run ──► step ──► answer
+ *   (loop, or a worker)                (worker)                      (engine thread)    (worker)
+ *
+ * One thread at a time uses a call and its arena; only the `run` of call_read_all() is on several at
+ * once and must not touch the arena. The call is gone when it was answered. */
+
+#include "api/context.h"
+#include "api/route.h"
+#include "api/token.h"
+#include "base/json.h"
+#include "engine/view.h"
+
+enum {
+	CALL_BODY_BYTES_MAX = 1 << 20, /* of requests that bring no events */
+	CALL_LIMIT_DEFAULT  = 100,
+	CALL_LIMIT_MAX      = 1000,
+};
+
+typedef void call_step_fn(struct api_call *call);
+typedef void call_run_fn(struct api_call *call, struct view *view);
+
+struct api_call {
+	struct api             *api;
+	const struct api_route *route;
+	struct http_request    *request;
+	struct arena           *arena; /* the request's */
+	struct token            token; /* who asks; of ACCESS_TOKEN */
+	uint64_t                min_position;
+	int64_t                 read_timeout_ms; /* 0: READ_TIMEOUT_MS */
+	void                   *state; /* the handler's own, from the arena */
+	void (*cleanup)(struct api_call *call); /* frees what `state` has elsewhere; NULL: nothing */
+
+	/* private */
+	bool                suspended;
+	bool                counted;
+	struct json_parser *parser;
+	call_step_fn       *step;
+	call_run_fn        *run;
+	struct worker_job   job;
+	struct engine_read  read;
+	enum status         read_status;
+	struct error        read_error;
+};
+
+/* What the router calls for every route: `user` is a struct api_binding (context.h). */
+void call_dispatch(struct http_request *request, void *user);
+
+/* ---- What was asked ---- */
+
+/* The body, which must be a JSON object. It lives as long as the call. */
+MUST_USE enum status call_body(struct api_call *call, struct json *ret_object, struct error *err);
+
+/* STATUS_INVALID, with the field, when `object` has a member that is not among `known` (ended by
+ * NULL). */
+MUST_USE enum status call_only(struct json object, const char *const *known, struct error *err);
+
+/* The member `name` as a string of min to max bytes; absent or null: data NULL when `min` is 0 or
+ * `optional`. */
+MUST_USE enum status call_string(struct json object, const char *name, bool optional, size_t min,
+                                 size_t max, struct text *ret_text, struct error *err);
+
+MUST_USE enum status call_limit(struct api_call *call, size_t *ret_limit, struct error *err);
+
+/* A whole number in the query; `fallback` when absent. */
+MUST_USE enum status call_query_number(struct api_call *call, const char *name, uint64_t max,
+                                       uint64_t fallback, uint64_t *ret_number,
+                                       struct error *err);
+
+/* The content of ?cursor=, empty when there is none. */
+MUST_USE enum status call_cursor(struct api_call *call, enum cursor_kind kind,
+                                 struct byte_reader *ret_content, struct error *err);
+
+/* ---- On the way ---- */
+
+/* Takes the request off its loop: it is answered from elsewhere. On the loop, once. */
+void call_suspend(struct api_call *call);
+bool call_is_suspended(const struct api_call *call);
+
+/* Goes on with `step` on a worker. */
+void call_on_worker(struct api_call *call, call_step_fn *step);
+
+/* Reads the engine: `run` on the partition's thread (or on every one's), then `step` on a worker;
+ * an error is answered here. X-Sonnim-Min-Position is waited for. */
+void call_read_person(struct api_call *call, uint32_t partition, call_run_fn *run,
+                      call_step_fn *step);
+void call_read_all(struct api_call *call, call_run_fn *run, call_step_fn *step);
+
+/* The instant of the answer of the read that was done. */
+int64_t call_as_of_ms(const struct api_call *call);
+
+/* ---- Answers; each ends the call ---- */
+
+/* `body` is moved. */
+void call_answer(struct api_call *call, unsigned http_status, struct buffer *body);
+void call_answer_empty(struct api_call *call, unsigned http_status);
+void call_answer_static(struct api_call *call, const char *content_type, struct text body);
+void call_fail(struct api_call *call, const struct error *err);
+void call_fail_code(struct api_call *call, const struct error *err, const char *code);
+
+/* Adds X-Sonnim-Position: `position`, or, for 0, that of the journal now. */
+void call_add_position(struct api_call *call, uint64_t position);
+
+/* Ends the call without an answer of its own (a WebSocket was accepted). */
+void call_end(struct api_call *call);
+
+/* ---- Lists ---- */
+
+/* {"items":[ … ],"next":…,"total":…,"as_of":…}: begin, write the items, end. `next` empty: null; the
+ * content of a cursor otherwise. `total` −1: null. */
+struct json_writer call_begin_list(struct buffer *out);
+void call_end_list(struct json_writer *writer, enum cursor_kind kind, struct text next,
+                   int64_t total, int64_t as_of_ms);
+
+/* {"userId": …} or {"anonymousId": …}: the member only. `Nobody` (erased): "userId": null. */
+void call_write_person(struct api_call *call, struct json_writer *writer, struct person person);
+
+#endif

@@ -1,0 +1,117 @@
+#include "api/call.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum status call_body(struct api_call *call, struct json *ret_object, struct error *err)
+{
+	struct text body = http_body(call->request);
+	if (body.length > CALL_BODY_BYTES_MAX)
+		return error_set(err, STATUS_TOO_LARGE, "The body is larger than %d bytes",
+		                 CALL_BODY_BYTES_MAX);
+	if (body.length == 0)
+		return error_set(err, STATUS_INVALID, "A JSON object is needed as the body");
+	if (call->parser == NULL)
+		call->parser = json_parser_new();
+	enum status status = json_parse(call->parser, body.data, body.length, ret_object, err);
+	if (status == STATUS_OK && json_type(*ret_object) != JSON_OBJECT)
+		return error_set(err, STATUS_INVALID, "The body must be a JSON object");
+	return status;
+}
+
+static bool contains(const char *const *names, struct text name)
+{
+	for (; *names != NULL; names++)
+		if (text_equal(text_of(*names), name))
+			return true;
+	return false;
+}
+
+enum status call_only(struct json object, const char *const *known, struct error *err)
+{
+	for (struct json_iterator i = json_iterate(object); json_next(&i);)
+		if (!contains(known, i.name)) {
+			char field[ERROR_FIELD_BYTES_MAX];
+			snprintf(field, sizeof field, "%.*s", TEXT_FORMAT(i.name));
+			return error_set_field(err, STATUS_INVALID, field, "There is no such field here");
+		}
+	return STATUS_OK;
+}
+
+enum status call_string(struct json object, const char *name, bool optional, size_t min,
+                        size_t max, struct text *ret_text, struct error *err)
+{
+	struct json    value = json_get(object, name);
+	enum json_type type  = json_type(value);
+	*ret_text            = (struct text){0};
+	if (type == JSON_NONE || type == JSON_NULL) {
+		if (optional)
+			return STATUS_OK;
+		return error_set_field(err, STATUS_INVALID, name, "It is missing");
+	}
+	if (type != JSON_STRING)
+		return error_set_field(err, STATUS_INVALID, name, "It must be a string");
+	struct text text = json_string(value);
+	if (text.length < min || text.length > max)
+		return error_set_field(err, STATUS_INVALID, name,
+		                       "It must be %zu to %zu bytes long, not %zu", min, max,
+		                       text.length);
+	*ret_text = text;
+	return STATUS_OK;
+}
+
+static bool parse_whole(struct text text, uint64_t max, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+	if (text.length == 0 || text.length > 19)
+		return false;
+	for (size_t i = 0; i < text.length; i++) {
+		if (text.data[i] < '0' || text.data[i] > '9')
+			return false;
+		number = number * 10 + (uint64_t)(text.data[i] - '0');
+	}
+	*ret_number = number;
+	return number <= max;
+}
+
+enum status call_query_number(struct api_call *call, const char *name, uint64_t max,
+                              uint64_t fallback, uint64_t *ret_number, struct error *err)
+{
+	struct text text;
+	*ret_number = fallback;
+	if (!http_query(call->request, name, &text))
+		return STATUS_OK;
+	if (!parse_whole(text, max, ret_number))
+		return error_set_field(err, STATUS_INVALID, name,
+		                       "It must be a whole number up to %" PRIu64, max);
+	return STATUS_OK;
+}
+
+enum status call_limit(struct api_call *call, size_t *ret_limit, struct error *err)
+{
+	uint64_t    limit;
+	enum status status =
+		call_query_number(call, "limit", CALL_LIMIT_MAX, CALL_LIMIT_DEFAULT, &limit, err);
+	if (status == STATUS_OK && limit == 0)
+		return error_set_field(err, STATUS_INVALID, "limit", "It must be 1 to %d",
+		                       CALL_LIMIT_MAX);
+	*ret_limit = (size_t)limit;
+	return status;
+}
+
+enum status call_cursor(struct api_call *call, enum cursor_kind kind,
+                        struct byte_reader *ret_content, struct error *err)
+{
+	struct text text;
+	*ret_content = byte_reader_of("", 0);
+	if (!http_query(call->request, "cursor", &text) || text.length == 0)
+		return STATUS_OK;
+	struct buffer content = {0};
+	enum status   status  = cursor_read(text, kind, &content, err);
+	if (status == STATUS_OK) {
+		struct text kept = arena_text(call->arena, buffer_text(&content));
+		*ret_content     = byte_reader_of(kept.data, kept.length);
+	}
+	buffer_done(&content);
+	return status;
+}

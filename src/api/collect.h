@@ -1,0 +1,24 @@
+#ifndef SONNIM_API_COLLECT_H
+#define SONNIM_API_COLLECT_H
+
+/* From handlers to ingest. */
+
+#include "api/call.h"
+
+/* What becomes of a call once its messages are durable. */
+enum collect_answer {
+	COLLECT_ANSWER_SDK,    /* {"success":true,"rejected":[…]} */
+	COLLECT_ANSWER_SINGLE, /* the same, but a rejection is an error in the API's form */
+};
+
+/* Takes in the body of the request, which is let in. On a loop or on a worker. */
+void collect_body(struct api_call *call, enum ingest_kind kind, uint32_t source_number,
+                  enum collect_answer answer);
+
+/* Takes in one message of the server's own making, on a worker; then `done` on a worker, with the
+ * position at which it is in the journal. What goes wrong is answered. */
+typedef void collect_done_fn(struct api_call *call, uint64_t position);
+void collect_own(struct api_call *call, enum ingest_kind kind, struct buffer *message,
+                 collect_done_fn *done);
+
+#endif

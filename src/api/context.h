@@ -1,0 +1,67 @@
+#ifndef SONNIM_API_CONTEXT_H
+#define SONNIM_API_CONTEXT_H
+
+/* What all handlers share: the parts of the server, and what the api keeps of its own. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "api/cursor.h"
+#include "api/worker.h"
+
+enum {
+	API_CALLS_MAX    = 4096, /* at a time, collection not counted; then 503 */
+	API_WORKER_COUNT = 2,
+};
+
+struct api_route;
+struct tokens;
+struct tickets;
+struct write_keys;
+struct metrics;
+struct live;
+
+/* What a route of the router points to. */
+struct api_binding {
+	struct api             *api;
+	const struct api_route *route;
+};
+
+struct api {
+	struct api_config   config;
+	struct definitions *definitions; /* set before `phase` becomes READY */
+	struct http_server *server;
+	_Atomic int         phase; /* enum api_phase */
+	_Atomic bool        stopped;
+	_Atomic int         call_count;
+
+	struct http_router *router;
+	struct api_binding *bindings;
+	struct http_route  *routes;
+	struct workers     *workers;
+	struct tokens      *tokens;
+	struct tickets     *tickets;
+	struct write_keys  *write_keys;
+	struct metrics     *metrics;
+	struct live        *live;
+	struct buffer       openapi;
+
+	/* One for each loop thread, and one that workers share (collect.c). */
+	struct ingest_thread **ingest_threads;
+	struct ingest_thread  *ingest_shared;
+	pthread_mutex_t        ingest_shared_lock;
+};
+
+static inline bool api_is_open(struct api *api)
+{
+	return atomic_load_explicit(&api->phase, memory_order_acquire) == API_PHASE_READY &&
+	       !atomic_load_explicit(&api->stopped, memory_order_relaxed);
+}
+
+/* Describes why the api is not open. */
+enum status api_closed_error(struct api *api, struct error *err);
+
+const char *api_phase_name(enum api_phase phase);
+
+#endif

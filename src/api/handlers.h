@@ -1,0 +1,37 @@
+#ifndef SONNIM_API_HANDLERS_H
+#define SONNIM_API_HANDLERS_H
+
+/* The handlers that routes.c names, by the file that holds them. */
+
+#include "api/route.h"
+
+/* collect.c */
+api_handler_fn collect_track, collect_identify, collect_page, collect_screen, collect_group,
+	collect_alias, collect_batch, collect_metrics, collect_settings;
+
+/* events_api.c */
+api_handler_fn events_post, events_post_single, events_health;
+
+/* segments.c */
+api_handler_fn segments_create, segments_list, segments_get, segments_update, segments_delete,
+	segments_set_status, segments_preview;
+
+/* segment_reads.c */
+api_handler_fn segments_members, segments_statistics, segments_history;
+
+/* users.c, profile.c, user_events.c */
+api_handler_fn users_segments, users_history, users_profile, users_profile_put, users_events;
+
+/* sources.c, tokens_api.c, clock_api.c, changes.c */
+api_handler_fn sources_create, sources_list, sources_get, sources_update, sources_delete;
+api_handler_fn tokens_create, tokens_list, tokens_delete, tickets_create;
+api_handler_fn clock_post;
+api_handler_fn changes_list;
+
+/* health.c, openapi.c, metrics.c */
+api_handler_fn health_live, health_ready, openapi_get, metrics_get;
+
+/* live_handlers.c */
+api_handler_fn live_segment, live_user;
+
+#endif

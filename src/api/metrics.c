@@ -1,0 +1,283 @@
+#include "api/metrics.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "api/call.h"
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "base/map.h"
+#include "journal/file_log.h"
+
+/* Upper bounds of the duration histogram; the last bucket has none. */
+static const double bounds_s[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                  0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+enum { BOUND_COUNT = sizeof bounds_s / sizeof bounds_s[0], CLASS_COUNT = 6 };
+
+struct route_counts {
+	_Atomic uint64_t answers[CLASS_COUNT]; /* by the status's first digit */
+	_Atomic uint64_t buckets[BOUND_COUNT + 1];
+	_Atomic uint64_t duration_ns;
+};
+
+struct metrics {
+	struct map_text     routes; /* "GET /api/v1/segments" → struct route_counts */
+	struct route_counts *counts; /* one a route, and one for what matched none */
+	_Atomic uint64_t    accepted;
+	_Atomic uint64_t    rejected[INGEST_CODE_COUNT];
+};
+
+enum { KEY_BYTES = 160 };
+
+static struct text key_of(struct text method, const char *path, char into[KEY_BYTES])
+{
+	if (strncmp(path, API_SHORT_PREFIX "/", 5) == 0 && strncmp(path, API_PREFIX "/", 8) != 0)
+		snprintf(into, KEY_BYTES, "%.*s %s%s", TEXT_FORMAT(method), API_PREFIX, path + 4);
+	else
+		snprintf(into, KEY_BYTES, "%.*s %s", TEXT_FORMAT(method), path);
+	return text_of(into);
+}
+
+struct metrics *metrics_new(void)
+{
+	struct metrics *metrics = calloc(1, sizeof *metrics);
+	char            key[KEY_BYTES];
+	assert(metrics != NULL);
+	metrics->counts = calloc(api_route_count + 1, sizeof *metrics->counts);
+	assert(metrics->counts != NULL);
+	for (size_t i = 0; i < api_route_count; i++)
+		*map_text_put(&metrics->routes, key_of(text_of(api_routes[i].method),
+		                                       api_routes[i].path, key)) = &metrics->counts[i];
+	return metrics;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+	if (metrics == NULL)
+		return;
+	map_text_done(&metrics->routes);
+	free(metrics->counts);
+	free(metrics);
+}
+
+static void add(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void metrics_answered(struct metrics *metrics, const struct http_request *request,
+                      unsigned http_status)
+{
+	char                 key[KEY_BYTES];
+	struct route_counts *counts = map_text_get(
+		&metrics->routes, key_of(http_method(request), http_pattern(request), key));
+	if (counts == NULL)
+		counts = &metrics->counts[api_route_count];
+	uint64_t ns    = (uint64_t)(clock_monotonic_ns() - http_received_ns(request));
+	unsigned bound = 0;
+	while (bound < BOUND_COUNT && (double)ns > bounds_s[bound] * 1e9)
+		bound++;
+	add(&counts->answers[http_status / 100 < CLASS_COUNT ? http_status / 100 : 0], 1);
+	add(&counts->buckets[bound], 1);
+	add(&counts->duration_ns, ns);
+}
+
+void metrics_ingested(struct metrics *metrics, const struct ingest_result *result)
+{
+	add(&metrics->accepted, result->accepted_count);
+	for (size_t i = 0; i < result->rejected_count; i++)
+		add(&metrics->rejected[result->rejected[i].code], 1);
+}
+
+/* ---- Prometheus text ---- */
+
+static void head(struct buffer *out, const char *name, const char *type, const char *help)
+{
+	buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void one(struct buffer *out, const char *name, const char *type, const char *help,
+                uint64_t value)
+{
+	head(out, name, type, help);
+	buffer_printf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void write_route(struct buffer *out, const struct route_counts *counts, const char *method,
+                        const char *path)
+{
+	uint64_t total = 0;
+	for (unsigned i = 0; i < BOUND_COUNT; i++) {
+		total += get(&counts->buckets[i]);
+		buffer_printf(out,
+		              "sonnim_http_request_duration_seconds_bucket{method=\"%s\",route=\"%s\",le=\"%g\"} "
+		              "%" PRIu64 "\n",
+		              method, path, bounds_s[i], total);
+	}
+	total += get(&counts->buckets[BOUND_COUNT]);
+	buffer_printf(out,
+	              "sonnim_http_request_duration_seconds_bucket{method=\"%s\",route=\"%s\",le=\"+Inf\"} "
+	              "%" PRIu64 "\n",
+	              method, path, total);
+	buffer_printf(out,
+	              "sonnim_http_request_duration_seconds_sum{method=\"%s\",route=\"%s\"} %.9g\n",
+	              method, path, (double)get(&counts->duration_ns) / 1e9);
+	buffer_printf(out,
+	              "sonnim_http_request_duration_seconds_count{method=\"%s\",route=\"%s\"} %" PRIu64
+	              "\n",
+	              method, path, total);
+}
+
+static bool was_used(const struct route_counts *counts)
+{
+	uint64_t any = 0;
+	for (unsigned i = 0; i < CLASS_COUNT; i++)
+		any |= get(&counts->answers[i]);
+	return any != 0;
+}
+
+static const char *method_of(size_t route)
+{
+	return route < api_route_count ? api_routes[route].method : "";
+}
+
+static const char *path_of(size_t route)
+{
+	return route < api_route_count ? api_routes[route].path : "other";
+}
+
+static void write_http(struct buffer *out, const struct metrics *metrics)
+{
+	head(out, "sonnim_http_requests_total", "counter", "Requests answered, by route and status");
+	for (size_t r = 0; r <= api_route_count; r++)
+		for (unsigned c = 1; c < CLASS_COUNT; c++)
+			if (get(&metrics->counts[r].answers[c]) > 0)
+				buffer_printf(out,
+				              "sonnim_http_requests_total{method=\"%s\",route=\"%s\","
+				              "status=\"%uxx\"} %" PRIu64 "\n",
+				              method_of(r), path_of(r), c,
+				              get(&metrics->counts[r].answers[c]));
+	head(out, "sonnim_http_request_duration_seconds", "histogram",
+	     "From a request's headers to its answer");
+	for (size_t r = 0; r <= api_route_count; r++)
+		if (was_used(&metrics->counts[r]))
+			write_route(out, &metrics->counts[r], method_of(r), path_of(r));
+}
+
+static void write_ingest(struct buffer *out, const struct metrics *metrics)
+{
+	one(out, "sonnim_ingest_accepted_total", "counter", "Messages taken in",
+	    get(&metrics->accepted));
+	head(out, "sonnim_ingest_rejected_total", "counter", "Messages rejected, by code");
+	for (unsigned c = INGEST_ACCEPTED + 1; c < INGEST_CODE_COUNT; c++) {
+		/* Several codes share a name: the sum, with the first of them. */
+		const char *name  = ingest_code_name((enum ingest_code)c);
+		uint64_t    sum   = 0;
+		bool        first = true;
+		for (unsigned o = INGEST_ACCEPTED + 1; o < INGEST_CODE_COUNT; o++)
+			if (strcmp(name, ingest_code_name((enum ingest_code)o)) == 0) {
+				first = first && o >= c;
+				sum += get(&metrics->rejected[o]);
+			}
+		if (first)
+			buffer_printf(out, "sonnim_ingest_rejected_total{code=\"%s\"} %" PRIu64 "\n", name,
+			              sum);
+	}
+}
+
+static void write_server(struct buffer *out, const struct api *api)
+{
+	struct http_server_counts counts = http_server_counts(api->server);
+	one(out, "sonnim_http_connections", "gauge", "Open connections", counts.connections);
+	one(out, "sonnim_http_websockets", "gauge", "Open WebSockets", counts.websockets);
+	one(out, "sonnim_http_suspended", "gauge", "Requests waiting for their answer",
+	    counts.suspended);
+	one(out, "sonnim_http_body_bytes", "gauge", "Held in request bodies", counts.bodies_bytes);
+	one(out, "sonnim_websocket_dropped_total", "counter", "Messages replaced for slow readers",
+	    counts.websocket_dropped);
+}
+
+static void write_engine(struct buffer *out, const struct api *api)
+{
+	struct engine_status s;
+	engine_status(api->config.engine, &s);
+	struct journal *journal = api->config.journal;
+	int64_t         lag_ms  = journal->ops->log_time_ms(journal) - s.clock_ms;
+	one(out, "sonnim_engine_replayed", "gauge", "1 once everything there at start is applied",
+	    s.replayed);
+	one(out, "sonnim_engine_failed", "gauge", "1 when the journal could not be read", s.failed);
+	one(out, "sonnim_engine_applied_position", "gauge", "Applied by every thread",
+	    s.applied_position);
+	one(out, "sonnim_engine_lag_records", "gauge", "In the journal, not yet applied",
+	    s.journal_position > s.applied_position ? s.journal_position - s.applied_position : 0);
+	one(out, "sonnim_engine_lag_milliseconds", "gauge", "Log time minus the slowest partition",
+	    lag_ms > 0 ? (uint64_t)lag_ms : 0);
+	one(out, "sonnim_engine_persons", "gauge", "Persons", s.persons);
+	one(out, "sonnim_engine_events", "gauge", "Events stored", s.events);
+	one(out, "sonnim_engine_events_duplicate_total", "counter", "Dropped by dedupe",
+	    s.events_duplicate);
+	one(out, "sonnim_engine_changes_total", "counter", "Entries of the change stream", s.changes);
+	one(out, "sonnim_engine_timers_fired_total", "counter", "Timers fired", s.timers_fired);
+	one(out, "sonnim_engine_timer_late_milliseconds_max", "gauge",
+	    "How far behind its instant a timer fired at most, since start",
+	    s.timer_late_ms_max > 0 ? (uint64_t)s.timer_late_ms_max : 0);
+	one(out, "sonnim_engine_memory_bytes", "gauge", "Of all that grows with data", s.memory_bytes);
+	one(out, "sonnim_engine_memory_limit_bytes", "gauge", "Ingest answers 503 beyond it",
+	    s.memory_limit_bytes);
+}
+
+static void write_journal(struct buffer *out, const struct api *api)
+{
+	struct journal        *journal = api->config.journal;
+	struct file_log_status s;
+	file_log_status(journal, &s);
+	one(out, "sonnim_journal_position", "gauge", "Of the last durable record",
+	    journal->ops->position(journal));
+	one(out, "sonnim_journal_failed", "gauge", "1 after a failed write or sync", s.failed);
+	one(out, "sonnim_journal_full", "gauge", "1 while the disk is full", s.full);
+	one(out, "sonnim_journal_clock_held", "gauge", "1 while a jump of the clock is not followed",
+	    s.clock_held);
+	one(out, "sonnim_journal_frames_total", "counter", "Group commits since start", s.frames);
+	one(out, "sonnim_journal_bytes_total", "counter", "Written since start", s.bytes);
+	one(out, "sonnim_journal_records_total", "counter", "Written since start", s.records);
+	one(out, "sonnim_journal_queue_bytes", "gauge", "Waiting for the next group commit",
+	    s.queue_bytes);
+	head(out, "sonnim_journal_sync_seconds_total", "counter", "Time spent in sync");
+	buffer_printf(out, "sonnim_journal_sync_seconds_total %.9g\n", (double)s.sync_ns_total / 1e9);
+}
+
+static void write_vault(struct buffer *out, const struct api *api)
+{
+	struct vault_status s;
+	vault_status(api->config.vault, &s);
+	one(out, "sonnim_vault_persons", "gauge", "Persons", s.persons);
+	one(out, "sonnim_vault_links", "gauge", "Visitors linked to users", s.links);
+	one(out, "sonnim_vault_memory_bytes", "gauge", "Memory", s.memory_bytes);
+	one(out, "sonnim_vault_failed", "gauge", "1 after a failed write", s.failed);
+}
+
+static void write_all(struct api_call *call)
+{
+	const struct api *api = call->api;
+	struct buffer     out = {0};
+	write_http(&out, api->metrics);
+	write_ingest(&out, api->metrics);
+	write_server(&out, api);
+	write_engine(&out, api);
+	write_journal(&out, api);
+	write_vault(&out, api);
+
+	struct http_request *request = call->request;
+	call_end(call);
+	http_respond(request, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
+}
+
+void metrics_get(struct api_call *call) { call_on_worker(call, write_all); }

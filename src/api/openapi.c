@@ -1,0 +1,287 @@
+#include "api/openapi.h"
+
+#include <stdio.h>
+
+#include "api/call.h"
+#include "api/handlers.h"
+#include "base/json.h"
+
+static const struct parameter {
+	const char *name;
+	const char *in;
+	const char *description;
+	const char *schema; /* JSON */
+} parameters[PARAMETER_COUNT] = {
+	{"limit", "query", "Items of a page",
+     "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}"},
+	{"cursor", "query", "`next` of the page before", "{\"type\":\"string\"}"},
+	{"X-Sonnim-Min-Position", "header",
+     "Answer only once this position is applied (at most 5 seconds, then 503)",
+     "{\"type\":\"string\"}"},
+	{"If-Match", "header", "Change this version only, else 412", "{\"type\":\"string\"}"},
+	{"partition", "query", "Number of the partition",
+     "{\"type\":\"integer\",\"minimum\":0,\"default\":0}"},
+	{"after", "query", "How many entries were read already",
+     "{\"type\":\"integer\",\"minimum\":0,\"default\":0}"},
+	{"ticket", "query", "A one-time ticket instead of the token in the subprotocol",
+     "{\"type\":\"string\"}"},
+};
+
+static const struct failure {
+	const char *status;
+	const char *description;
+} failures[] = {
+	{"400", "The input is wrong; details.field says where"},
+	{"401", "No token, no write key, or not a known one"},
+	{"403", "The token lacks the scope"},
+	{"404", "There is no such thing"},
+	{"409", "Not in the present state"},
+	{"412", "If-Match names another version"},
+	{"413", "The body is too large"},
+	{"429", "Too many requests; Retry-After says when to try again"},
+	{"500", "The server failed; its log has the reason under the trace id"},
+	{"503", "Not now; Retry-After says when to try again"},
+};
+
+static void write_reference(struct json_writer *w, const char *kind, const char *name)
+{
+	char reference[128];
+	snprintf(reference, sizeof reference, "#/components/%s/%s", kind, name);
+	json_begin_object(w);
+	json_member_string(w, "$ref", text_of(reference));
+	json_end_object(w);
+}
+
+static void write_content(struct json_writer *w, const char *type, const char *schema)
+{
+	json_add_key(w, TEXT("content"));
+	json_begin_object(w);
+	json_add_key(w, text_of(type));
+	json_begin_object(w);
+	json_add_key(w, TEXT("schema"));
+	write_reference(w, "schemas", schema);
+	json_end_object(w);
+	json_end_object(w);
+}
+
+static void write_path_parameters(struct json_writer *w, const char *path)
+{
+	for (const char *at = path; (at = strchr(at, '{')) != NULL;) {
+		const char *end = strchr(++at, '}');
+		json_begin_object(w);
+		json_member_string(w, "name", (struct text){at, (size_t)(end - at)});
+		json_member_string(w, "in", TEXT("path"));
+		json_member_bool(w, "required", true);
+		json_add_key(w, TEXT("schema"));
+		json_add_raw(w, TEXT("{\"type\":\"string\"}"));
+		json_end_object(w);
+		at = end;
+	}
+}
+
+static void write_parameters(struct json_writer *w, const struct api_route *route)
+{
+	json_add_key(w, TEXT("parameters"));
+	json_begin_array(w);
+	write_path_parameters(w, route->path);
+	for (unsigned i = 0; i < PARAMETER_COUNT; i++)
+		if ((route->parameters >> i & 1) != 0)
+			write_reference(w, "parameters", parameters[i].name);
+	json_end_array(w);
+}
+
+static void write_success(struct json_writer *w, const struct api_route *route)
+{
+	char status[8];
+	snprintf(status, sizeof status, "%u", route->success);
+	json_add_key(w, text_of(status));
+	json_begin_object(w);
+	json_member_string(w, "description",
+	                   route->success == 101   ? TEXT("The WebSocket is open")
+	                   : route->success == 201 ? TEXT("Made")
+	                   : route->success == 204 ? TEXT("Done")
+	                                           : TEXT("The answer"));
+	if (route->response != NULL) {
+		bool text = strcmp(route->response, "Metrics") == 0;
+		write_content(w, text ? "text/plain" : "application/json", route->response);
+	}
+	json_end_object(w);
+}
+
+static void write_responses(struct json_writer *w, const struct api_route *route)
+{
+	json_add_key(w, TEXT("responses"));
+	json_begin_object(w);
+	write_success(w, route);
+	for (unsigned i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+		json_add_key(w, text_of(failures[i].status));
+		write_reference(w, "responses", failures[i].status);
+	}
+	json_end_object(w);
+}
+
+static void write_security(struct json_writer *w, const struct api_route *route)
+{
+	json_add_key(w, TEXT("security"));
+	json_begin_array(w);
+	if (route->access == ACCESS_WRITE_KEY) {
+		json_add_raw(w, TEXT("{\"writeKey\":[]}"));
+		json_add_raw(w, TEXT("{}")); /* the key may stand in the body */
+	} else if (route->access != ACCESS_PUBLIC) {
+		json_begin_object(w);
+		json_add_key(w, TEXT("token"));
+		json_begin_array(w);
+		if (route->scope != SCOPE_NONE)
+			json_add_string(w, text_of(scope_name(route->scope)));
+		json_end_array(w);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
+static void write_operation(struct json_writer *w, const struct api_route *route)
+{
+	char method[8] = {0};
+	for (unsigned i = 0; route->method[i] != '\0' && i < sizeof method - 1; i++)
+		method[i] = (char)(route->method[i] | 0x20);
+	json_add_key(w, text_of(method));
+	json_begin_object(w);
+	json_member_string(w, "operationId", text_of(route->operation));
+	json_add_key(w, TEXT("tags"));
+	json_begin_array(w);
+	json_add_string(w, text_of(route->tag));
+	json_end_array(w);
+	json_member_string(w, "summary", text_of(route->summary));
+	if (route->scope != SCOPE_NONE)
+		json_member_string(w, "x-scope", text_of(scope_name(route->scope)));
+	write_security(w, route);
+	write_parameters(w, route);
+	if (route->request != NULL) {
+		json_add_key(w, TEXT("requestBody"));
+		json_begin_object(w);
+		json_member_bool(w, "required", true);
+		write_content(w, "application/json", route->request);
+		json_end_object(w);
+	}
+	write_responses(w, route);
+	json_end_object(w);
+}
+
+static bool is_first_of_path(size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(api_routes[i].path, api_routes[index].path) == 0)
+			return false;
+	return true;
+}
+
+static void write_paths(struct json_writer *w)
+{
+	json_add_key(w, TEXT("paths"));
+	json_begin_object(w);
+	for (size_t i = 0; i < api_route_count; i++) {
+		if (!is_first_of_path(i))
+			continue;
+		json_add_key(w, text_of(api_routes[i].path));
+		json_begin_object(w);
+		for (size_t o = i; o < api_route_count; o++)
+			if (strcmp(api_routes[o].path, api_routes[i].path) == 0)
+				write_operation(w, &api_routes[o]);
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+static void write_shared_parameters(struct json_writer *w)
+{
+	json_add_key(w, TEXT("parameters"));
+	json_begin_object(w);
+	for (unsigned i = 0; i < PARAMETER_COUNT; i++) {
+		json_add_key(w, text_of(parameters[i].name));
+		json_begin_object(w);
+		json_member_string(w, "name", text_of(parameters[i].name));
+		json_member_string(w, "in", text_of(parameters[i].in));
+		json_member_string(w, "description", text_of(parameters[i].description));
+		json_add_key(w, TEXT("schema"));
+		json_add_raw(w, text_of(parameters[i].schema));
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+static void write_shared_responses(struct json_writer *w)
+{
+	json_add_key(w, TEXT("responses"));
+	json_begin_object(w);
+	for (unsigned i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+		json_add_key(w, text_of(failures[i].status));
+		json_begin_object(w);
+		json_member_string(w, "description", text_of(failures[i].description));
+		write_content(w, "application/json", "Error");
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+static void write_scopes(struct json_writer *w)
+{
+	struct buffer text = {0};
+	buffer_printf(&text, "`Authorization: Bearer TOKEN`. Scopes:");
+	for (unsigned i = 0; i < SCOPE_COUNT; i++) {
+		enum scope scope = (enum scope)(1u << i);
+		buffer_printf(&text, "\n- `%s`: %s", scope_name(scope), scope_help(scope));
+	}
+	json_member_string(w, "description", buffer_text(&text));
+	buffer_done(&text);
+}
+
+static void write_components(struct json_writer *w)
+{
+	json_add_key(w, TEXT("components"));
+	json_begin_object(w);
+	json_add_key(w, TEXT("schemas"));
+	json_add_raw(w, text_of(openapi_schemas));
+	write_shared_parameters(w);
+	write_shared_responses(w);
+	json_add_key(w, TEXT("securitySchemes"));
+	json_begin_object(w);
+	json_add_key(w, TEXT("token"));
+	json_begin_object(w);
+	json_member_string(w, "type", TEXT("http"));
+	json_member_string(w, "scheme", TEXT("bearer"));
+	write_scopes(w);
+	json_end_object(w);
+	json_add_key(w, TEXT("writeKey"));
+	json_begin_object(w);
+	json_member_string(w, "type", TEXT("http"));
+	json_member_string(w, "scheme", TEXT("basic"));
+	json_member_string(w, "description",
+	                   TEXT("The source's write key as the user, no password; or `writeKey` in "
+	                        "the body"));
+	json_end_object(w);
+	json_end_object(w);
+	json_end_object(w);
+}
+
+void openapi_write(struct buffer *out)
+{
+	struct json_writer w = json_writer_of(out);
+	json_begin_object(&w);
+	json_member_string(&w, "openapi", TEXT("3.1.0"));
+	json_add_key(&w, TEXT("info"));
+	json_begin_object(&w);
+	json_member_string(&w, "title", TEXT("Sonnim"));
+	json_member_string(&w, "version", TEXT(SONNIM_VERSION));
+	json_member_string(&w, "description",
+	                   TEXT("Customer events in, exact audiences out. Paths under /api/v1 are "
+	                        "answered under /api too."));
+	json_end_object(&w);
+	write_paths(&w);
+	write_components(&w);
+	json_end_object(&w);
+}
+
+void openapi_get(struct api_call *call)
+{
+	call_answer_static(call, "application/json", buffer_text(&call->api->openapi));
+}

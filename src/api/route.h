@@ -1,0 +1,65 @@
+#ifndef SONNIM_API_ROUTE_H
+#define SONNIM_API_ROUTE_H
+
+/* What a route is: one row of the table in routes.c. The router, the check of scopes and the OpenAPI
+ * document are made from it, so that none of them can say anything else than the others. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/scope.h"
+
+struct api_call;
+
+enum route_access {
+	ACCESS_PUBLIC,    /* anybody */
+	ACCESS_WRITE_KEY, /* a source's write key; the handler checks */
+	ACCESS_TOKEN,     /* a bearer token with the route's scope */
+	ACCESS_SOCKET,    /* the same, in a subprotocol or as a one-time ticket; the handler checks */
+};
+
+enum route_flag {
+	ROUTE_STARTING     = 1, /* also answered before the server is ready */
+	ROUTE_MANUAL_CLOCK = 2, /* 404 under any other clock */
+};
+
+/* Parameters of query and header, by name; those of the path come from the path. */
+enum route_parameter {
+	PARAMETER_LIMIT        = 1 << 0,
+	PARAMETER_CURSOR       = 1 << 1,
+	PARAMETER_MIN_POSITION = 1 << 2,
+	PARAMETER_IF_MATCH     = 1 << 3,
+	PARAMETER_PARTITION    = 1 << 4,
+	PARAMETER_AFTER        = 1 << 5,
+	PARAMETER_TICKET       = 1 << 6,
+	PARAMETER_COUNT        = 7,
+	PARAMETER_PAGE         = PARAMETER_LIMIT | PARAMETER_CURSOR,
+};
+
+typedef void api_handler_fn(struct api_call *call);
+
+struct api_route {
+	const char       *method;
+	const char       *path; /* as in OpenAPI: "/api/v1/segments/{id}" */
+	enum route_access access;
+	enum scope        scope; /* of ACCESS_TOKEN and ACCESS_SOCKET */
+	unsigned          flags;
+	api_handler_fn   *handler;
+
+	const char *operation; /* operationId: "listSegments" */
+	const char *tag;       /* "Segments" */
+	const char *summary;
+	unsigned    parameters; /* enum route_parameter */
+	const char *request;    /* name of the body's schema in schemas.json; NULL: no body */
+	unsigned    success;    /* 200, 201, 204, 101 */
+	const char *response;   /* name of its schema; NULL: none */
+};
+
+extern const struct api_route api_routes[];
+extern const size_t           api_route_count;
+
+/* Paths under this are answered under /api too. */
+#define API_PREFIX       "/api/v1"
+#define API_SHORT_PREFIX "/api"
+
+#endif

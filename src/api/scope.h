@@ -1,0 +1,52 @@
+#ifndef SONNIM_API_SCOPE_H
+#define SONNIM_API_SCOPE_H
+
+/* What a token may do. Scopes are kept as names separated by blanks and used as a set of bits. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/text.h"
+
+#define SCOPE_TABLE(X)                                                                             \
+	X(SCOPE_EVENTS_WRITE, "events.write", "Send events through the platform's own events API")     \
+	X(SCOPE_SEGMENT_READ, "segment.read", "Read segments, their members and their history")        \
+	X(SCOPE_SEGMENT_WRITE, "segment.write", "Create, change and delete segments")                  \
+	X(SCOPE_USER_READ, "user.read", "Read users' segments, history, profiles and events")          \
+	X(SCOPE_PII_READ, "pii.read", "See personal values in profiles and events")                    \
+	X(SCOPE_SOURCE_WRITE, "source.write", "Read and change sources and their write keys")          \
+	X(SCOPE_TOKEN_WRITE, "token.write", "Make, list and delete tokens")                            \
+	X(SCOPE_CLOCK_WRITE, "clock.write", "Move the manual clock")                                   \
+	X(SCOPE_METRICS_READ, "metrics.read", "Read /metrics")                                         \
+	X(SCOPE_ADMIN, "admin", "Everything")
+
+enum scope_index {
+#define X(name, text, help) name##_INDEX,
+	SCOPE_TABLE(X)
+#undef X
+		SCOPE_COUNT
+};
+
+enum scope {
+	SCOPE_NONE = 0,
+#define X(name, text, help) name = 1 << name##_INDEX,
+	SCOPE_TABLE(X)
+#undef X
+};
+
+/* Whether `granted` allows what `needed` (one scope, or SCOPE_NONE) names. */
+bool scope_allows(uint32_t granted, enum scope needed);
+
+const char *scope_name(enum scope scope); /* "events.write"; one scope */
+const char *scope_help(enum scope scope);
+
+/* The scope of that name; SCOPE_NONE: there is none. */
+enum scope scope_of(struct text name);
+
+/* Names separated by blanks, unknown ones left out (an older binary reads a newer token). */
+uint32_t scope_set_read(struct text names);
+void     scope_set_write(struct buffer *out, uint32_t set);
+
+#endif

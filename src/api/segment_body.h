@@ -1,0 +1,29 @@
+#ifndef SONNIM_API_SEGMENT_BODY_H
+#define SONNIM_API_SEGMENT_BODY_H
+
+/* A segment as JSON: what a client sends, and what it gets (docs/api.md, "Segments"). */
+
+#include "base/json.h"
+#include "engine/definition.h"
+
+enum {
+	SEGMENT_KEY_BYTES_MAX         = 128,
+	SEGMENT_NAME_BYTES_MAX        = 256,
+	SEGMENT_DESCRIPTION_BYTES_MAX = 4096,
+};
+
+struct segment_body {
+	struct definition_wish wish;
+	bool                   has_active;
+};
+
+/* Checks every field; `create`: a name and a definition are needed. Texts point into `body` or the
+ * arena. STATUS_INVALID with the field. */
+MUST_USE enum status segment_body_read(struct json body, bool create, struct arena *arena,
+                                       struct segment_body *ret_body, struct error *err);
+
+/* Writes the whole object. Asks `definitions` for the ids of what it refers to. */
+void segment_body_write(struct json_writer *writer, const struct definition *definition,
+                        struct definitions *definitions, struct arena *arena);
+
+#endif

@@ -1,0 +1,211 @@
+/* /api/v1/segments: definitions. All of it asks the store, so all of it runs on workers. */
+
+#include "api/call.h"
+#include "api/handlers.h"
+#include "api/segment_body.h"
+
+static void answer(struct api_call *call, unsigned http_status,
+                   const struct definition *definition)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	segment_body_write(&w, definition, call->api->definitions, call->arena);
+	http_add_header(call->request, "ETag",
+	                text_of(arena_printf(call->arena, "\"%u\"", definition->segment.version)));
+	call_answer(call, http_status, &out);
+}
+
+/* If-Match: "3", or * for any; 0: any. */
+static enum status expected_version(struct api_call *call, uint32_t *ret_version,
+                                    struct error *err)
+{
+	struct text text;
+	*ret_version = 0;
+	if (!http_header(call->request, "If-Match", &text) || text_equal(text, TEXT("*")))
+		return STATUS_OK;
+	uint64_t version = 0;
+	bool     valid   = text.length >= 3 && text.length <= 11 && text.data[0] == '"' &&
+	             text.data[text.length - 1] == '"';
+	for (size_t i = 1; valid && i < text.length - 1; i++) {
+		valid   = text.data[i] >= '0' && text.data[i] <= '9';
+		version = version * 10 + (uint64_t)(text.data[i] - '0');
+	}
+	if (!valid || version == 0 || version > UINT32_MAX)
+		return error_set_field(err, STATUS_INVALID, "If-Match",
+		                       "It must be an ETag of this segment, such as \"3\" in quotes");
+	*ret_version = (uint32_t)version;
+	return STATUS_OK;
+}
+
+static enum status create(struct api_call *call, struct definition *ret_definition,
+                          struct error *err)
+{
+	struct json         body;
+	struct segment_body wanted;
+	enum status         status = call_body(call, &body, err);
+	if (status == STATUS_OK)
+		status = segment_body_read(body, true, call->arena, &wanted, err);
+	if (status != STATUS_OK)
+		return status;
+	return definition_create(call->api->definitions, &wanted.wish, call->arena, ret_definition,
+	                         err);
+}
+
+static void create_step(struct api_call *call)
+{
+	struct definition definition;
+	struct error      err;
+	if (create(call, &definition, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	call_add_position(call, 0);
+	answer(call, 201, &definition);
+}
+
+void segments_create(struct api_call *call) { call_on_worker(call, create_step); }
+
+static enum status update(struct api_call *call, struct definition *ret_definition,
+                          struct error *err)
+{
+	struct definitions *definitions = call->api->definitions;
+	struct text         id          = http_param(call->request, "id");
+	struct json         body;
+	struct segment_body wanted;
+	uint32_t            version;
+	enum status         status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = expected_version(call, &version, err)) != STATUS_OK ||
+	    (status = segment_body_read(body, false, call->arena, &wanted, err)) != STATUS_OK ||
+	    (status = definition_get(definitions, id, call->arena, ret_definition, err)) != STATUS_OK)
+		return status;
+	if (wanted.has_active && wanted.wish.active != ret_definition->segment.active)
+		return error_set_field(err, STATUS_INVALID, "active",
+		                       "Enable and disable with PATCH /api/v1/segments/{id}/status");
+	return definition_update(definitions, id, version, &wanted.wish, call->arena, ret_definition,
+	                         err);
+}
+
+static void update_step(struct api_call *call)
+{
+	struct definition definition;
+	struct error      err;
+	if (update(call, &definition, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	call_add_position(call, 0);
+	answer(call, 200, &definition);
+}
+
+void segments_update(struct api_call *call) { call_on_worker(call, update_step); }
+
+static void get_step(struct api_call *call)
+{
+	struct definition definition;
+	struct error      err;
+	if (definition_get(call->api->definitions, http_param(call->request, "id"), call->arena,
+	                   &definition, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		answer(call, 200, &definition);
+}
+
+void segments_get(struct api_call *call) { call_on_worker(call, get_step); }
+
+static void delete_step(struct api_call *call)
+{
+	struct error err;
+	if (definition_delete(call->api->definitions, http_param(call->request, "id"), &err) !=
+	    STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	call_add_position(call, 0);
+	call_answer_empty(call, 204);
+}
+
+void segments_delete(struct api_call *call) { call_on_worker(call, delete_step); }
+
+static enum status set_status(struct api_call *call, struct definition *ret_definition,
+                              struct error *err)
+{
+	static const char *const known[] = {"active", NULL};
+	struct json              body;
+	enum status              status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = call_only(body, known, err)) != STATUS_OK)
+		return status;
+	struct json active = json_get(body, "active");
+	if (json_type(active) != JSON_BOOL)
+		return error_set_field(err, STATUS_INVALID, "active", "It must be true or false");
+	return definition_set_active(call->api->definitions, http_param(call->request, "id"),
+	                             json_bool(active), call->arena, ret_definition, err);
+}
+
+static void status_step(struct api_call *call)
+{
+	struct definition definition;
+	struct error      err;
+	if (set_status(call, &definition, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	call_add_position(call, 0);
+	answer(call, 200, &definition);
+}
+
+void segments_set_status(struct api_call *call) { call_on_worker(call, status_step); }
+
+void segments_preview(struct api_call *call)
+{
+	struct error err;
+	error_set(&err, STATUS_UNSUPPORTED, "Previews of segments are not offered by this version");
+	call_fail(call, &err);
+}
+
+/* In the order of their numbers, which are never used again; the cursor is the last one listed. */
+static enum status list(struct api_call *call, struct buffer *out, struct error *err)
+{
+	struct definition *definitions;
+	size_t             count, limit, written = 0;
+	struct byte_reader cursor;
+	enum status        status;
+	if ((status = call_limit(call, &limit, err)) != STATUS_OK ||
+	    (status = call_cursor(call, CURSOR_OFFSET, &cursor, err)) != STATUS_OK ||
+	    (status = definition_list(call->api->definitions, call->arena, &definitions, &count,
+	                              err)) != STATUS_OK)
+		return status;
+
+	uint32_t           after = read_left(&cursor) > 0 ? read_u32(&cursor) : 0;
+	struct buffer      next  = {0};
+	struct json_writer w     = call_begin_list(out);
+	for (size_t i = 0; i < count; i++) {
+		if (definitions[i].segment.number <= after)
+			continue;
+		if (written == limit) {
+			buffer_add_u32(&next, after);
+			break;
+		}
+		segment_body_write(&w, &definitions[i], call->api->definitions, call->arena);
+		after = definitions[i].segment.number;
+		written++;
+	}
+	struct journal *journal = call->api->config.journal;
+	call_end_list(&w, CURSOR_OFFSET, buffer_text(&next), (int64_t)count,
+	              journal->ops->log_time_ms(journal));
+	buffer_done(&next);
+	return STATUS_OK;
+}
+
+static void list_step(struct api_call *call)
+{
+	struct buffer out = {0};
+	struct error  err;
+	if (list(call, &out, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		call_answer(call, 200, &out);
+}
+
+void segments_list(struct api_call *call) { call_on_worker(call, list_step); }

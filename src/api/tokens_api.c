@@ -1,0 +1,196 @@
+/* /api/v1/tokens and /api/v1/ws-tickets. A token's text is answered once, when it is made. */
+
+#include <stdio.h>
+
+#include "api/call.h"
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/instant.h"
+
+enum { NAME_BYTES_MAX = 256, TOKENS_MAX = 10000 };
+
+static void write_token(struct json_writer *w, const struct store_token *token, const char *text)
+{
+	json_begin_object(w);
+	json_member_string(w, "id", text_of(token->id));
+	json_member_string(w, "name", token->name);
+	json_add_key(w, TEXT("scopes"));
+	json_begin_array(w);
+	uint32_t set = scope_set_read(token->scopes);
+	for (unsigned i = 0; i < SCOPE_COUNT; i++)
+		if ((set >> i & 1) != 0)
+			json_add_string(w, text_of(scope_name((enum scope)(1u << i))));
+	json_end_array(w);
+	if (text != NULL)
+		json_member_string(w, "token", text_of(text));
+	json_member_instant(w, "createdAt", token->created_ms);
+	if (token->expires_ms == INSTANT_MS_NEVER)
+		json_member_null(w, "expiresAt");
+	else
+		json_member_instant(w, "expiresAt", token->expires_ms);
+	json_end_object(w);
+}
+
+/* Nobody gives away what he does not have. */
+static enum status read_scopes(struct json body, uint32_t granted, uint32_t *ret_set,
+                               struct error *err)
+{
+	struct json scopes = json_get(body, "scopes");
+	unsigned    index  = 0;
+	*ret_set           = 0;
+	if (json_type(scopes) != JSON_ARRAY || json_count(scopes) == 0)
+		return error_set_field(err, STATUS_INVALID, "scopes", "It must be a list of scopes");
+	for (struct json_iterator i = json_iterate(scopes); json_next(&i); index++) {
+		char field[32];
+		snprintf(field, sizeof field, "scopes[%u]", index);
+		enum scope scope = json_type(i.value) == JSON_STRING ? scope_of(json_string(i.value))
+		                                                     : SCOPE_NONE;
+		if (scope == SCOPE_NONE)
+			return error_set_field(err, STATUS_INVALID, field, "There is no such scope");
+		if (!scope_allows(granted, scope))
+			return error_set_field(err, STATUS_FORBIDDEN, field,
+			                       "A token cannot grant a scope that it lacks: %s",
+			                       scope_name(scope));
+		*ret_set |= scope;
+	}
+	return STATUS_OK;
+}
+
+static enum status read_expiry(struct json body, int64_t *ret_ms, struct error *err)
+{
+	struct json value = json_get(body, "expiresAt");
+	*ret_ms           = INSTANT_MS_NEVER;
+	if (json_type(value) <= JSON_NULL)
+		return STATUS_OK;
+	if (json_type(value) != JSON_STRING || !instant_parse(json_string(value), ret_ms) ||
+	    *ret_ms <= clock_wall_ms())
+		return error_set_field(err, STATUS_INVALID, "expiresAt",
+		                       "It must be an RFC 3339 instant to come, or null for never");
+	return STATUS_OK;
+}
+
+static enum status create(struct api_call *call, struct store_token *token,
+                          char text[API_TOKEN_TEXT_BYTES], struct error *err)
+{
+	static const char *const known[] = {"name", "scopes", "expiresAt", NULL};
+	struct store            *store   = call->api->config.store;
+	struct store_token      *tokens;
+	struct json              body;
+	uint32_t                 set;
+	size_t                   count;
+	enum status              status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = call_only(body, known, err)) != STATUS_OK ||
+	    (status = call_string(body, "name", false, 1, NAME_BYTES_MAX, &token->name, err)) !=
+	        STATUS_OK ||
+	    (status = read_scopes(body, call->token.scopes, &set, err)) != STATUS_OK ||
+	    (status = read_expiry(body, &token->expires_ms, err)) != STATUS_OK ||
+	    (status = store->ops->token_list(store, call->arena, &tokens, &count, err)) != STATUS_OK)
+		return status;
+	if (count >= TOKENS_MAX)
+		return error_set(err, STATUS_CONFLICT, "There are %d tokens already", TOKENS_MAX);
+
+	struct buffer scopes = {0};
+	scope_set_write(&scopes, set);
+	token->scopes     = arena_text(call->arena, buffer_text(&scopes));
+	token->created_ms = clock_wall_ms();
+	buffer_done(&scopes);
+	uuid_new(token->id);
+	api_token_new(text, token->hash);
+	return store->ops->token_add(store, token, err);
+}
+
+static void create_step(struct api_call *call)
+{
+	struct store_token token = {0};
+	struct error       err;
+	char               text[API_TOKEN_TEXT_BYTES];
+	if (create(call, &token, text, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	write_token(&w, &token, text);
+	call_answer(call, 201, &out);
+}
+
+void tokens_create(struct api_call *call) { call_on_worker(call, create_step); }
+
+/* In the order of their making; the cursor is how many were listed. */
+static enum status list(struct api_call *call, struct buffer *out, struct error *err)
+{
+	struct store       *store = call->api->config.store;
+	struct store_token *tokens;
+	struct byte_reader  cursor;
+	size_t              count, limit;
+	enum status         status;
+	if ((status = call_limit(call, &limit, err)) != STATUS_OK ||
+	    (status = call_cursor(call, CURSOR_OFFSET, &cursor, err)) != STATUS_OK ||
+	    (status = store->ops->token_list(store, call->arena, &tokens, &count, err)) != STATUS_OK)
+		return status;
+	struct buffer      next = {0};
+	struct json_writer w    = call_begin_list(out);
+	size_t             at   = read_left(&cursor) > 0 ? read_u32(&cursor) : 0;
+	for (size_t end = at + limit; at < count; at++) {
+		if (at == end) {
+			buffer_add_u32(&next, (uint32_t)at);
+			break;
+		}
+		write_token(&w, &tokens[at], NULL);
+	}
+	call_end_list(&w, CURSOR_OFFSET, buffer_text(&next), (int64_t)count, clock_wall_ms());
+	buffer_done(&next);
+	return STATUS_OK;
+}
+
+static void list_step(struct api_call *call)
+{
+	struct buffer out = {0};
+	struct error  err;
+	if (list(call, &out, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		call_answer(call, 200, &out);
+}
+
+void tokens_list(struct api_call *call) { call_on_worker(call, list_step); }
+
+static void delete_step(struct api_call *call)
+{
+	struct store *store = call->api->config.store;
+	struct text   id    = http_param(call->request, "id");
+	struct error  err;
+	enum status   status = STATUS_NOT_FOUND;
+	if (uuid_valid(id))
+		status = store->ops->token_delete(store, arena_text(call->arena, id).data, &err);
+	if (status == STATUS_NOT_FOUND)
+		error_set(&err, STATUS_NOT_FOUND, "There is no such token");
+	if (status != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	tokens_forget(call->api->tokens);
+	call_answer_empty(call, 204);
+}
+
+void tokens_delete(struct api_call *call) { call_on_worker(call, delete_step); }
+
+void tickets_create(struct api_call *call)
+{
+	int64_t      now_ms = clock_wall_ms();
+	char         text[TICKET_TEXT_BYTES];
+	struct error err;
+	if (tickets_add(call->api->tickets, &call->token, now_ms, text, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	json_begin_object(&w);
+	json_member_string(&w, "ticket", text_of(text));
+	json_member_instant(&w, "expiresAt", now_ms + TICKET_MS);
+	json_end_object(&w);
+	call_answer(call, 201, &out);
+}

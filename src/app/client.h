@@ -1,0 +1,59 @@
+#ifndef SONNIM_APP_CLIENT_H
+#define SONNIM_APP_CLIENT_H
+
+/* What the commands that talk to a running server share: where it is, who asks, and how answers are
+ * printed: tables for people, JSON for machines (--json). */
+
+#include "app/command.h"
+#include "base/json.h"
+#include "base/settings.h"
+#include "http/client.h"
+
+struct client_settings {
+	char *url;
+	char *token;
+	char *token_file;
+	bool  json;
+};
+
+struct client {
+	struct client_settings       settings;
+	struct http_client          *http;
+	struct http_client_response  response;
+	struct json_parser          *parser;
+	struct json                  answer; /* of the last call; JSON_NONE: empty */
+	const char                  *command;
+	char                         authorization[320];
+};
+
+/* Reads the flags (those of the command itself too, in `own`, which may be NULL), and leaves the rest in
+ * argv. EXIT_USAGE after it printed why. */
+enum exit_code client_open(struct client *client, const struct settings *own, int *argc,
+                           char **argv);
+void           client_close(struct client *client, const struct settings *own);
+
+/* Sends one request; `path` from "/api/…" on, `body` may be empty. Prints what went wrong and answers
+ * EXIT_REFUSED or EXIT_UNREACHABLE; else `client->answer` is set. */
+enum exit_code client_send(struct client *client, const char *method, const char *path,
+                           struct text body);
+
+/* Appends a path segment, percent-encoded. */
+void client_add_segment(struct buffer *path, const char *segment);
+
+/* A column of a table: its head, and the member that it shows ("members.size" is a path). */
+struct client_column {
+	const char *head;
+	const char *member;
+};
+
+/* Prints an object as "member  value" lines, or an array as a table; with --json as it came. */
+void client_print_object(const struct client *client, const struct client_column *columns);
+
+/* Gets all pages of a list (at most `limit` items; 0: all) and prints them. */
+enum exit_code client_print_list(struct client *client, const char *path, long limit,
+                                 const struct client_column *columns);
+
+/* Lines of --help for the flags that every such command has. */
+void client_print_flags(const struct settings *own);
+
+#endif

@@ -1,0 +1,168 @@
+#include "app/serve_settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/instant.h"
+#include "base/log.h"
+#include "model/person.h"
+
+#define SERVE struct serve_settings
+static const struct setting table[] = {
+	SETTING_STRING(SERVE, data, "data", "./data",
+                   "Directory of the data; made when it is absent, locked while the server runs",
+                   "DIRECTORY"),
+	SETTING_STRING(SERVE, keyring, "keyring", "./keyring",
+                   "Directory of the keys, outside the data so that a backup never holds both",
+                   "DIRECTORY"),
+	SETTING_STRING(SERVE, clock, "clock", NULL,
+                   "wall, or manual for tests (POST /api/v1/clock); chosen when the data is made",
+                   "wall|manual"),
+	SETTING_BOOL(SERVE, accept_clock, "accept-clock",
+                 "Follow a wall clock that is more than an hour ahead of the journal"),
+	SETTING_INT(SERVE, partitions, "partitions", "0", 0, PARTITION_COUNT_MAX,
+                "Partitions, chosen when the data is made; 0: 16, or what the data has"),
+	SETTING_INT(SERVE, threads, "threads", "0", 0, 256,
+                "Threads of the engine; 0: one for each processor"),
+	SETTING_BYTES(SERVE, memory_limit_bytes, "memory-limit", "4GiB", 64 << 20,
+                  INT64_C(1) << 50, "Memory for events and profiles; at the limit ingest answers 503"),
+	SETTING_DURATION(SERVE, retention_ms, "retention", "1096d", 0, INT64_C(36500) * 86400000,
+                     "How long events are kept, in whole days; 0: for ever"),
+	SETTING_BYTES(SERVE, journal_file_bytes, "journal-file-bytes", "256MiB", 1 << 20,
+                  INT64_C(1) << 34, "Size of one file of the journal"),
+	SETTING_STRING(SERVE, admin_token_file, "admin-token-file", NULL,
+                   "Where the first admin token is written (0600) instead of being printed", "FILE"),
+	SETTING_STRING(SERVE, address_file, "address-file", NULL,
+                   "Where the address is written once the server listens (for port 0)", "FILE"),
+	SETTING_STRING(SERVE, roles, "roles", "all",
+                   "Parts to run: ingest, api and engine; so far only all together",
+                   "ingest,api,engine"),
+	SETTING_STRING(SERVE, config, "config", NULL, "File with settings, a line \"name = value\" each",
+                   "FILE"),
+	SETTING_STRING(SERVE, log_level, "log-level", "info", "debug, info, warning or error", "LEVEL"),
+};
+#undef SERVE
+
+void serve_settings_of(struct serve_settings *target,
+                       struct settings        ret_sets[SERVE_SETTINGS_SETS])
+{
+	ret_sets[0] = (struct settings){table, sizeof table / sizeof table[0], target};
+	ret_sets[1] = http_settings_of(&target->http);
+}
+
+/* ---- Checks ---- */
+
+enum serve_clock serve_settings_clock(const struct serve_settings *settings)
+{
+	if (settings->clock == NULL)
+		return SERVE_CLOCK_ANY;
+	return strcmp(settings->clock, "manual") == 0 ? SERVE_CLOCK_MANUAL : SERVE_CLOCK_WALL;
+}
+
+int64_t serve_settings_retention_ms(const struct serve_settings *settings)
+{
+	return settings->retention_ms == 0 ? INSTANT_MS_NEVER : settings->retention_ms;
+}
+
+static bool is_role(struct text name)
+{
+	return text_equal(name, TEXT("ingest")) || text_equal(name, TEXT("api")) ||
+	       text_equal(name, TEXT("engine"));
+}
+
+/* "all", or the three in any order. */
+static enum status check_roles(const char *roles, struct error *err)
+{
+	unsigned count = 0;
+	if (strcmp(roles, "all") == 0)
+		return STATUS_OK;
+	for (const char *at = roles;; at++) {
+		size_t length = strcspn(at, ",");
+		if (!is_role((struct text){at, length}))
+			return error_set(err, STATUS_INVALID, "--roles: there is no role \"%.*s\"", (int)length,
+			                 at);
+		count++;
+		at += length;
+		if (*at == '\0')
+			break;
+	}
+	bool all = count == 3 && strstr(roles, "ingest") && strstr(roles, "api") &&
+	           strstr(roles, "engine");
+	if (!all)
+		return error_set(err, STATUS_INVALID,
+		                 "--roles: this version runs all roles together only "
+		                 "(ingest,api,engine)");
+	return STATUS_OK;
+}
+
+static enum status set_log_level(const char *name, struct error *err)
+{
+	static const char *const names[] = {"debug", "info", "warning", "error"};
+	for (unsigned i = 0; i < 4; i++)
+		if (strcmp(name, names[i]) == 0) {
+			log_level_set((enum log_level)i);
+			return STATUS_OK;
+		}
+	return error_set(err, STATUS_INVALID, "--log-level must be debug, info, warning or error");
+}
+
+static enum status check(const struct serve_settings *settings, struct error *err)
+{
+	enum status status;
+	if (settings->clock != NULL && strcmp(settings->clock, "wall") != 0 &&
+	    strcmp(settings->clock, "manual") != 0)
+		return error_set(err, STATUS_INVALID, "--clock must be wall or manual");
+	if (settings->retention_ms % DAY_MS != 0 ||
+	    (settings->retention_ms != 0 && settings->retention_ms < 2 * DAY_MS))
+		return error_set(err, STATUS_INVALID,
+		                 "--retention must be whole days, at least 2d, or 0 for ever");
+	if (settings->data == NULL || settings->keyring == NULL || settings->http.listen == NULL)
+		return error_set(err, STATUS_INVALID, "--data, --keyring and --listen must not be empty");
+	if ((status = check_roles(settings->roles, err)) != STATUS_OK)
+		return status;
+	return set_log_level(settings->log_level, err);
+}
+
+/* ---- Reading ---- */
+
+static enum status parse_flags(const struct settings *sets, int argc, char **argv,
+                               struct error *err)
+{
+	char **copy = calloc((size_t)argc + 1, sizeof *copy);
+	if (copy == NULL)
+		abort();
+	memcpy(copy, argv, (size_t)argc * sizeof *copy);
+	enum status status = settings_parse_flags(sets, SERVE_SETTINGS_SETS, &argc, copy, err);
+	if (status == STATUS_OK && argc > 1)
+		status = error_set(err, STATUS_INVALID, "\"%s\" is no flag", copy[1]);
+	free(copy);
+	return status;
+}
+
+enum status serve_settings_load(struct serve_settings *settings, int argc, char **argv,
+                                struct error *err)
+{
+	struct settings sets[SERVE_SETTINGS_SETS];
+	enum status     status;
+	serve_settings_of(settings, sets);
+	if ((status = settings_load(sets, SERVE_SETTINGS_SETS, err)) != STATUS_OK ||
+	    (status = parse_flags(sets, argc, argv, err)) != STATUS_OK)
+		return status;
+	if (settings->config != NULL) { /* flags win over the file, so they are read again */
+		char *file = strdup(settings->config);
+		if (file == NULL)
+			abort();
+		status = settings_load_file(sets, SERVE_SETTINGS_SETS, file, err);
+		free(file);
+		if (status == STATUS_OK)
+			status = parse_flags(sets, argc, argv, err);
+	}
+	return status == STATUS_OK ? check(settings, err) : status;
+}
+
+void serve_settings_done(struct serve_settings *settings)
+{
+	struct settings sets[SERVE_SETTINGS_SETS];
+	serve_settings_of(settings, sets);
+	settings_done(sets, SERVE_SETTINGS_SETS);
+}

@@ -1,0 +1,48 @@
+#ifndef SONNIM_APP_SERVE_SETTINGS_H
+#define SONNIM_APP_SERVE_SETTINGS_H
+
+/* What `sonnim serve` can be told: by flag, environment, file and default, in this order of
+ * precedence (base/settings.h). */
+
+#include "base/settings.h"
+#include "http/server.h"
+
+struct serve_settings {
+	char    *data;
+	char    *keyring;
+	char    *clock;
+	bool     accept_clock;
+	int64_t  partitions;
+	int64_t  threads;
+	uint64_t memory_limit_bytes;
+	int64_t  retention_ms;
+	uint64_t journal_file_bytes;
+	char    *admin_token_file;
+	char    *address_file;
+	char    *roles;
+	char    *config;
+	char    *log_level;
+
+	struct http_settings http;
+};
+
+enum { SERVE_SETTINGS_SETS = 2 };
+
+/* The tables over `target`, for help and documentation too. */
+void serve_settings_of(struct serve_settings *target,
+                       struct settings        ret_sets[SERVE_SETTINGS_SETS]);
+
+/* Reads everything that there is to read into a zeroed target and checks it. `argv[0]` is the
+ * command's name. STATUS_INVALID: what is wrong and where. */
+MUST_USE enum status serve_settings_load(struct serve_settings *settings, int argc, char **argv,
+                                         struct error *err);
+void serve_settings_done(struct serve_settings *settings);
+
+/* "manual" was asked for, "wall", or nothing. */
+enum serve_clock { SERVE_CLOCK_ANY, SERVE_CLOCK_WALL, SERVE_CLOCK_MANUAL };
+enum serve_clock serve_settings_clock(const struct serve_settings *settings);
+
+/* In whole days, or INSTANT_MS_NEVER. */
+int64_t serve_settings_retention_ms(const struct serve_settings *settings);
+
+#endif

@@ -1,0 +1,338 @@
+#include "app/server.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/instant.h"
+#include "base/log.h"
+#include "engine/definition.h"
+#include "engine/engine.h"
+#include "ingest/ingest.h"
+#include "journal/file_log.h"
+#include "store/sqlite.h"
+#include "vault/vault.h"
+
+enum { PARTITION_COUNT_DEFAULT = 16, UUID_BYTES = 16 };
+
+struct server {
+	const struct serve_settings *settings;
+	int                          lock_fd;
+	char                        *data;
+	struct store                *store;
+	struct store_workspace       workspace;
+	struct journal              *journal;
+	struct vault                *vault;
+	struct engine               *engine;
+	struct ingest               *ingest;
+	struct api                  *api;
+	struct http_server          *http;
+	struct definitions          *definitions;
+};
+
+static enum status path_in(const struct server *server, const char *name, char into[PATH_MAX],
+                           struct error *err)
+{
+	if (snprintf(into, PATH_MAX, "%s/%s", server->data, name) >= PATH_MAX)
+		return error_set(err, STATUS_INVALID, "--data: the path is too long");
+	return STATUS_OK;
+}
+
+/* ---- Directories ---- */
+
+static bool lies_within(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+	return strncmp(path, directory, length) == 0 &&
+	       (path[length] == '/' || path[length] == '\0' || strcmp(directory, "/") == 0);
+}
+
+/* A backup of the data must not hold the keys, nor one of the keys the data. */
+static enum status check_apart(const char *data, const char *keyring, struct error *err)
+{
+	char *real     = realpath(keyring, NULL);
+	bool  together = real != NULL && (lies_within(real, data) || lies_within(data, real));
+	free(real);
+	if (real == NULL)
+		return error_set(err, STATUS_IO, "cannot find the keyring directory %s", keyring);
+	if (together)
+		return error_set(err, STATUS_INVALID,
+		                 "--keyring must lie outside --data, and not around it: a backup of the "
+		                 "data must not contain the keys");
+	return STATUS_OK;
+}
+
+/* The keyring's directory is made for the check of where it really lies, and removed again if it must
+ * not lie there. */
+static enum status open_directories(struct server *server, struct error *err)
+{
+	const struct serve_settings *settings = server->settings;
+	bool                         was_there = access(settings->keyring, F_OK) == 0;
+	enum status                  status;
+	if ((status = directory_create(settings->data, 0700, err)) != STATUS_OK ||
+	    (status = directory_lock(settings->data, &server->lock_fd, err)) != STATUS_OK ||
+	    (status = directory_create(settings->keyring, 0700, err)) != STATUS_OK)
+		return status;
+	server->data = realpath(settings->data, NULL);
+	if (server->data == NULL)
+		return error_set(err, STATUS_IO, "cannot find the data directory %s", settings->data);
+	status = check_apart(server->data, settings->keyring, err);
+	if (status != STATUS_OK && !was_there)
+		(void)rmdir(settings->keyring);
+	return status;
+}
+
+/* ---- Parts ---- */
+
+static enum status open_store(struct server *server, struct error *err)
+{
+	const struct serve_settings *settings  = server->settings;
+	struct store_workspace      *workspace = &server->workspace;
+	char                         path[PATH_MAX];
+	bool                         created;
+	enum status                  status;
+	if ((status = path_in(server, "store.db", path, err)) != STATUS_OK ||
+	    (status = sqlite_store_open(path, &server->store, err)) != STATUS_OK)
+		return status;
+	uuid_new(workspace->id);
+	workspace->partition_count =
+		settings->partitions != 0 ? (uint32_t)settings->partitions : PARTITION_COUNT_DEFAULT;
+	workspace->created_ms   = clock_wall_ms();
+	workspace->manual_clock = serve_settings_clock(settings) == SERVE_CLOCK_MANUAL;
+	bool manual             = workspace->manual_clock;
+	status = server->store->ops->workspace_open(server->store, workspace, &created, err);
+	if (status != STATUS_OK)
+		return status;
+	if (settings->partitions != 0 && settings->partitions != workspace->partition_count)
+		return error_set(err, STATUS_INVALID,
+		                 "--partitions is chosen when the data is made: this one has %u",
+		                 workspace->partition_count);
+	if (serve_settings_clock(settings) != SERVE_CLOCK_ANY && manual != workspace->manual_clock)
+		return error_set(err, STATUS_INVALID, "--clock is chosen when the data is made: this one has %s",
+		                 workspace->manual_clock ? "manual" : "wall");
+	return STATUS_OK;
+}
+
+static void workspace_bytes(const struct store_workspace *workspace, uint8_t into[UUID_BYTES])
+{
+	char   digits[2 * UUID_BYTES + 1];
+	size_t length = 0;
+	for (const char *at = workspace->id; *at != '\0' && length < sizeof digits - 1; at++)
+		if (*at != '-')
+			digits[length++] = *at;
+	bool valid = hash_unhex((struct text){digits, length}, into, UUID_BYTES);
+	assert(valid); /* the store keeps UUIDs */
+}
+
+static enum status open_journal(struct server *server, struct error *err)
+{
+	char                   path[PATH_MAX];
+	struct file_log_config config = {
+		.directory    = path,
+		.file_bytes   = server->settings->journal_file_bytes,
+		.clock        = server->workspace.manual_clock ? LOG_CLOCK_MANUAL : LOG_CLOCK_WALL,
+		.accept_clock = server->settings->accept_clock};
+	enum status status = path_in(server, "journal", path, err);
+	workspace_bytes(&server->workspace, config.workspace_id);
+	return status != STATUS_OK ? status : file_log_open(&config, &server->journal, err);
+}
+
+static enum status open_vault(struct server *server, struct error *err)
+{
+	char                path[PATH_MAX];
+	struct vault_config config = {.directory         = path,
+	                              .keyring_directory = server->settings->keyring,
+	                              .partition_count   = server->workspace.partition_count};
+	enum status         status = path_in(server, "vault", path, err);
+	workspace_bytes(&server->workspace, config.workspace_id);
+	return status != STATUS_OK ? status : vault_open(&config, &server->vault, err);
+}
+
+static unsigned thread_count(int64_t wanted)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	return wanted != 0 ? (unsigned)wanted : processors > 0 ? (unsigned)processors : 1;
+}
+
+static enum status start_engine(struct server *server, struct error *err)
+{
+	const struct serve_settings *settings   = server->settings;
+	uint32_t                     partitions = server->workspace.partition_count;
+	unsigned                     threads    = thread_count(settings->threads);
+	struct engine_config config = {.journal            = server->journal,
+	                               .partition_count    = partitions,
+	                               .thread_count       = threads < partitions ? threads : partitions,
+	                               .retention_ms       = serve_settings_retention_ms(settings),
+	                               .memory_limit_bytes = settings->memory_limit_bytes};
+	return engine_start(&config, &server->engine, err);
+}
+
+static enum status admit(void *context) { return engine_admits(context); }
+
+static enum status start_api(struct server *server, struct error *err)
+{
+	struct http_settings http = server->settings->http;
+	http.threads              = thread_count(http.threads);
+	struct ingest_config ingest = {.journal         = server->journal,
+	                               .vault           = server->vault,
+	                               .partition_count = server->workspace.partition_count,
+	                               .retention_ms    = serve_settings_retention_ms(server->settings),
+	                               .admit           = admit,
+	                               .admit_context   = server->engine};
+	server->ingest              = ingest_new(&ingest);
+	struct api_config config    = {.store           = server->store,
+	                               .journal         = server->journal,
+	                               .vault           = server->vault,
+	                               .engine          = server->engine,
+	                               .ingest          = server->ingest,
+	                               .partition_count = server->workspace.partition_count,
+	                               .loop_count      = (unsigned)http.threads,
+	                               .retention_ms    = ingest.retention_ms,
+	                               .manual_clock    = server->workspace.manual_clock};
+	server->api                 = api_new(&config);
+	api_set_phase(server->api, API_PHASE_REPLAY);
+
+	struct http_server_config listen = {.settings      = &http,
+	                                    .router        = api_router(server->api),
+	                                    .error_body    = api_error_body,
+	                                    .before_answer = api_before_answer,
+	                                    .user          = server->api};
+	enum status               status = http_server_start(&listen, &server->http, err);
+	if (status == STATUS_OK)
+		api_set_server(server->api, server->http);
+	return status;
+}
+
+/* ---- Life ---- */
+
+enum status server_start(const struct serve_settings *settings, struct server **ret_server,
+                         struct error *err)
+{
+	struct server *server = calloc(1, sizeof *server);
+	enum status    status;
+	assert(server != NULL);
+	server->settings = settings;
+	server->lock_fd  = -1;
+	if ((status = open_directories(server, err)) != STATUS_OK ||
+	    (status = open_store(server, err)) != STATUS_OK ||
+	    (status = open_journal(server, err)) != STATUS_OK ||
+	    (status = open_vault(server, err)) != STATUS_OK ||
+	    (status = start_engine(server, err)) != STATUS_OK ||
+	    (status = start_api(server, err)) != STATUS_OK) {
+		server_stop(server);
+		return status;
+	}
+	*ret_server = server;
+	return STATUS_OK;
+}
+
+const char *server_address(const struct server *server)
+{
+	return http_server_address(server->http);
+}
+
+enum status server_replayed(struct server *server, struct error *err)
+{
+	struct engine_status status;
+	engine_status(server->engine, &status);
+	if (status.failed) {
+		*err = status.error;
+		return status.error.status;
+	}
+	return status.replayed ? STATUS_OK : STATUS_AGAIN;
+}
+
+static enum status keep_token(const char *file, const char *token, struct error *err)
+{
+	char line[80];
+	if (file == NULL)
+		return STATUS_OK;
+	int length = snprintf(line, sizeof line, "%s\n", token);
+	return file_replace(file, 0600, line, (size_t)length, err);
+}
+
+static enum status make_first(struct server *server, struct server_first *ret_first,
+                              struct error *err)
+{
+	struct store       *store = server->store;
+	struct store_token *tokens;
+	struct arena        arena;
+	size_t              count = 0;
+	arena_init(&arena);
+	enum status status = store->ops->token_list(store, &arena, &tokens, &count, err);
+	arena_done(&arena);
+	if (status != STATUS_OK || count > 0)
+		return status;
+
+	struct store_source source = {.name = TEXT("default"), .created_ms = clock_wall_ms()};
+	uuid_new(source.id);
+	api_write_key_new(ret_first->write_key);
+	source.write_key  = text_of(ret_first->write_key);
+	source.updated_ms = source.created_ms;
+	if ((status = store->ops->source_put(store, &source, true, err)) != STATUS_OK)
+		return status;
+
+	struct store_token token = {.name       = TEXT("first admin token"),
+	                            .scopes     = TEXT("admin"),
+	                            .created_ms = clock_wall_ms(),
+	                            .expires_ms = INSTANT_MS_NEVER};
+	uuid_new(token.id);
+	api_token_new(ret_first->token, token.hash);
+	if ((status = keep_token(server->settings->admin_token_file, ret_first->token, err)) !=
+	    STATUS_OK)
+		return status; /* a token that nobody learns is of no use */
+	return store->ops->token_add(store, &token, err);
+}
+
+enum status server_open(struct server *server, struct server_first *ret_first, struct error *err)
+{
+	enum status status;
+	for (uint32_t p = 0; p < server->workspace.partition_count; p++)
+		vault_reserve(server->vault, p, engine_slot_count(server->engine, p));
+	*ret_first = (struct server_first){0};
+	if ((status = make_first(server, ret_first, err)) != STATUS_OK ||
+	    (status = definitions_start(server->engine, server->journal, server->store,
+	                                server->workspace.partition_count, &server->definitions,
+	                                err)) != STATUS_OK)
+		return status;
+	api_open(server->api, server->definitions);
+	return STATUS_OK;
+}
+
+/* The order is that in which nobody calls back into what is gone: HTTP answers what is in flight with
+ * everything still running; the engine ends its reads; only then the journal and the vault close,
+ * whose threads call ingest. */
+void server_stop(struct server *server)
+{
+	if (server == NULL)
+		return;
+	if (server->http != NULL) {
+		http_server_stop(server->http);
+		api_stop(server->api);
+	}
+	if (server->definitions != NULL)
+		definitions_stop(server->definitions);
+	if (server->engine != NULL)
+		engine_stop(server->engine);
+	http_server_free(server->http);
+	if (server->journal != NULL)
+		server->journal->ops->free(server->journal);
+	if (server->vault != NULL)
+		vault_close(server->vault);
+	api_free(server->api);
+	if (server->ingest != NULL)
+		ingest_free(server->ingest);
+	if (server->store != NULL)
+		server->store->ops->free(server->store);
+	if (server->lock_fd >= 0)
+		close(server->lock_fd);
+	free(server->data);
+	free(server);
+}
