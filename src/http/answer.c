@@ -71,21 +71,39 @@ static void write_error(struct http_loop *loop, unsigned http_status, struct buf
 	buffer_done(&body);
 }
 
-/* Written to the socket as it is, and MHD_NO closes the connection: some of the library's paths
- * (a Content-Length that is no number) would send a queued answer's headers twice. Everything
- * before it on this connection has been sent, and it fits any socket's buffer. */
+/* Bytes that we never read would make close() reset the connection, and the answer with it. */
+static void drop_unread(int fd)
+{
+	char dropped[16384];
+
+	for (size_t left = HTTP_DRAIN_BYTES_MAX; left >= sizeof dropped; left -= sizeof dropped)
+		if (recv(fd, dropped, sizeof dropped, MSG_DONTWAIT) <= 0)
+			return;
+}
+
+/* Written to the socket as it is; everything before it on this connection has been sent, and it
+ * fits any socket's buffer. */
+void http_answer_raw(struct http_loop *loop, struct MHD_Connection *mhd, unsigned http_status)
+{
+	struct buffer out = {0};
+	int           fd  =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+
+	write_error(loop, http_status, &out);
+	if (send(fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+		http_count(&loop->requests, 1);
+	drop_unread(fd);
+	buffer_done(&out);
+}
+
+/* MHD_NO closes the connection. Queueing our own answer instead would not do: on some paths (a
+ * Content-Length that is no number) the library sends the headers of a queued answer twice. */
 enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned int http_status,
                                    struct MHD_Response *response)
 {
-	struct buffer out = {0};
-
 	if (!http_loop_current)
 		return library_queue_response()(mhd, http_status, response);
-	write_error(http_loop_current, http_status, &out);
-	int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	if (send(fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-		http_count(&http_loop_current->requests, 1);
-	buffer_done(&out);
+	http_answer_raw(http_loop_current, mhd, http_status);
 	return MHD_NO;
 }
 

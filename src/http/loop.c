@@ -14,7 +14,6 @@
 enum {
 	STOP_STEP_MS    = 20, /* how often a stopping loop looks at what is left */
 	PENDING_POLL_MS = 1,
-	POOL_BYTES_MORE = 3072,
 };
 
 _Thread_local struct http_loop *http_loop_current;
@@ -155,6 +154,7 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **con
 	free(*context);
 	*context = NULL;
 	http_count(&loop->connections, -1);
+	loop->again = true;
 }
 
 /* ---- Stopping ---- */
@@ -238,6 +238,8 @@ static int timeout_ms(struct http_loop *loop)
 	MHD_UNSIGNED_LONG_LONG daemon_ms;
 	int64_t                timeout = -1;
 
+	if (loop->again)
+		return 0;
 	if (MHD_get_timeout(loop->daemon, &daemon_ms) == MHD_YES) {
 		/* Pending requests make it say 0 all the time (see http_suspend()). */
 		if (daemon_ms == 0 && loop->pending > 0 && !loop->progress)
@@ -288,7 +290,7 @@ static void *run(void *argument)
 	http_loop_current = loop;
 	while (!stopped(loop)) {
 		run_posted(loop);
-		loop->progress = false;
+		loop->progress = loop->again = false;
 		MHD_run(loop->daemon);
 		enforce(loop, &loop->waiting);
 		enforce(loop, &loop->receiving);
@@ -327,9 +329,7 @@ static struct MHD_Daemon *start_daemon(struct http_loop *loop)
 	int                         fd       = fcntl(loop->server->listen_fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return NULL;
-	/* The headers as they come, their list, and the headers of the answer. Not more than
-	 * needed: libmicrohttpd zeroes all of it after each request. */
-	size_t pool_bytes = settings->header_bytes_max + POOL_BYTES_MORE;
+	size_t pool_bytes = 2 * settings->header_bytes_max + HTTP_POOL_BYTES_MORE;
 
 	struct MHD_Daemon *daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0, NULL, NULL,

@@ -206,6 +206,25 @@ static struct text moved(struct http_request *request, const struct block *block
 	return arena_text(&request->arena, text); /* a header that was folded over lines */
 }
 
+/* Also when only libmicrohttpd's memory is too full for the headers of an answer. */
+static bool headers_too_large(const struct http_loop *loop, struct MHD_Connection *mhd)
+{
+	const struct http_settings *settings = &loop->server->settings;
+	const char                 *cookies  = NULL;
+	size_t                      cookie_bytes = 0;
+	size_t header_bytes = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
+	                              ->header_size;
+
+	if (header_bytes > settings->header_bytes_max)
+		return true;
+	int entries = MHD_get_connection_values_n(
+		mhd, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, NULL, NULL);
+	MHD_lookup_connection_value_n(mhd, MHD_HEADER_KIND, "Cookie", 6, &cookies, &cookie_bytes);
+	return header_bytes + cookie_bytes + (size_t)entries * HTTP_POOL_ENTRY_BYTES +
+	               HTTP_ANSWER_HEADER_BYTES >
+	       2 * settings->header_bytes_max + HTTP_POOL_BYTES_MORE;
+}
+
 /* The connection, and its memory, may go while somebody still works on the request. */
 static void copy_headers(struct http_request *request, const char *method)
 {
@@ -214,8 +233,6 @@ static void copy_headers(struct http_request *request, const char *method)
 	block.length = MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
 	                       ->header_size;
 	block.to = arena_text(&request->arena, (struct text){method, block.length}).data;
-	if (block.length > request->loop->server->settings.header_bytes_max)
-		refuse(request, 431, STATUS_TOO_LARGE, "the headers are too large");
 
 	request->method = moved(request, &block, request->method);
 	request->path   = moved(request, &block, request->path);
@@ -347,7 +364,9 @@ static bool admit(struct http_request *request, uint64_t capacity)
 
 static bool grow_body(struct http_request *request, size_t wanted)
 {
-	uint64_t limit    = request->loop->server->settings.body_bytes_max;
+	uint64_t limit    = request->body_announced > 0
+	                            ? request->body_announced
+	                            : request->loop->server->settings.body_bytes_max;
 	size_t   capacity = request->body_capacity * 2;
 
 	if (capacity < 4096)
@@ -512,6 +531,11 @@ enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, cons
 {
 	struct http_request *request = *con_cls;
 
+	if (!request && headers_too_large(cls, mhd)) {
+		bool line = strlen(url) > ((struct http_loop *)cls)->server->settings.header_bytes_max;
+		http_answer_raw(cls, mhd, line ? 414 : 431);
+		return MHD_NO;
+	}
 	if (!request) {
 		*con_cls = begin(cls, mhd, url, method, version);
 		return MHD_YES;

@@ -22,6 +22,12 @@ struct http_loop;
 struct websocket;
 
 enum {
+	/* libmicrohttpd has one piece of memory for a connection: the headers as they come, a list of
+	 * them, a copy of the cookies, and the headers of the answer. It zeroes all of it after each
+	 * request, so it is not larger than needed. */
+	HTTP_POOL_BYTES_MORE     = 3072, /* than twice header_bytes_max */
+	HTTP_POOL_ENTRY_BYTES    = 64,   /* of the list */
+	HTTP_ANSWER_HEADER_BYTES = 1024, /* always left for the answer */
 	/* A body that nobody will read (too large, unknown path) is read and dropped up to so much,
 	 * because a client that is still sending would lose the answer with its connection. */
 	HTTP_DRAIN_BYTES_MAX = 16 << 20,
@@ -100,6 +106,7 @@ struct http_loop {
 
 	unsigned pending;  /* suspended requests that are not parked */
 	bool     progress; /* libmicrohttpd may have more to do without any new event */
+	bool     again;    /* a connection was closed: it may accept another, in its next turn */
 
 	struct http_request *active;     /* all with a connection, doubly linked */
 	struct http_request *idle;       /* for reuse, singly linked by `newer` */
@@ -250,6 +257,8 @@ void http_request_unwatch(struct http_request *request);
 void http_answer_send(struct http_request *request);
 /* What http_respond() does once the answer's fields are filled in. */
 void http_answer_ready(struct http_request *request, unsigned http_status);
+/* Past libmicrohttpd, which then must close the connection. */
+void http_answer_raw(struct http_loop *loop, struct MHD_Connection *mhd, unsigned http_status);
 /* The answer is a refusal: in the handler's place. */
 void http_answer_refuse(struct http_request *request);
 

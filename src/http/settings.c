@@ -10,7 +10,7 @@ static const struct setting table[] = {
 	SETTING_BYTES(struct http_settings, bodies_bytes_max, "http-bodies-bytes-max", "256MiB",
                       1 << 20, INT64_C(1) << 40,
                       "Memory for large bodies of all requests together; beyond it they get 503"),
-	SETTING_BYTES(struct http_settings, header_bytes_max, "http-header-bytes-max", "5KiB", 1024,
+	SETTING_BYTES(struct http_settings, header_bytes_max, "http-header-bytes-max", "4KiB", 1024,
                       1 << 20, "Largest request line and headers together"),
 	SETTING_INT(struct http_settings, connection_count_max, "http-connections-max", "16384", 1,
                     1000000, "Connections at a time; more wait in the kernel's queue"),
