@@ -20,7 +20,7 @@ struct activation {
 	struct partition *partition;
 	int64_t           at_ms;
 	uint32_t          old; /* RULE_NONE: there was none */
-	uint32_t          new; /* RULE_NONE: it is switched off */
+	uint32_t new;          /* RULE_NONE: it is switched off */
 	VECTOR(struct difference) differences;
 	index_list dead; /* features */
 };
@@ -43,8 +43,8 @@ static struct rule *rule_at(struct activation *activation, uint32_t index)
 
 static void note(struct activation *activation, uint32_t slot, bool entered)
 {
-	const struct rule *rule = rule_at(
-		activation, activation->new == RULE_NONE ? activation->old : activation->new);
+	const struct rule *rule =
+		rule_at(activation, activation->new == RULE_NONE ? activation->old : activation->new);
 	VECTOR_ADD(&activation->differences,
 	           (struct difference){slot, rule->level, rule->segment, entered});
 }
@@ -65,13 +65,13 @@ static void carry_since(struct activation *activation, uint32_t slot, struct pro
 
 static void switch_person(struct activation *activation, uint32_t slot, struct profile *profile)
 {
-	struct partition *partition = activation->partition;
-	const struct rule *old      = rule_at(activation, activation->old);
-	const struct rule *new      = rule_at(activation, activation->new);
-	bool was = old != NULL && rule_is_member(partition, profile, activation->old);
-	bool is  = new != NULL && rule_is_member(partition, profile, activation->new);
+	struct partition  *partition = activation->partition;
+	const struct rule *old       = rule_at(activation, activation->old);
+	const struct rule *new       = rule_at(activation, activation->new);
+	bool was              = old != NULL && rule_is_member(partition, profile, activation->old);
+	bool is               = new != NULL &&rule_is_member(partition, profile, activation->new);
 	bool everyone_entered = held(new, profile->identified) && !held(old, profile->identified);
-	bool everyone_exited  = new == NULL && held(old, profile->identified);
+	bool everyone_exited  = new == NULL &&held(old, profile->identified);
 
 	if (was && is) {
 		carry_since(activation, slot, profile);
@@ -99,8 +99,7 @@ static void switch_slots(struct activation *activation, const roaring_bitmap_t *
 	roaring_init_iterator(slots, &iterator);
 	for (; iterator.has_value; roaring_advance_uint32_iterator(&iterator))
 		switch_person(activation, iterator.current_value,
-		              profiles_find(&activation->partition->profiles,
-		                            iterator.current_value));
+		              profiles_find(&activation->partition->profiles, iterator.current_value));
 }
 
 /* Every person who is, or was, a member, or is named by an exception. */
@@ -130,9 +129,9 @@ static void switch_persons(struct activation *activation)
 /* Entries for everyone, noted before the persons are switched. */
 static void switch_defaults(struct activation *activation)
 {
-	struct rule *old     = rule_at(activation, activation->old);
-	struct rule *new     = rule_at(activation, activation->new);
-	bool         entered = false, exited = false;
+	struct rule *old = rule_at(activation, activation->old);
+	struct rule *new = rule_at(activation, activation->new);
+	bool entered = false, exited = false;
 	for (int identified = 0; identified < 2; identified++) {
 		if (new == NULL) {
 			exited |= held(old, identified);
@@ -162,9 +161,9 @@ static void emit_differences(struct activation *activation)
 	for (size_t i = 0; i < activation->differences.count; i++) {
 		const struct difference *difference = &activation->differences.items[i];
 		struct profile          *profile =
-			difference->slot == SLOT_NONE
-				? NULL
-				: profiles_find(&activation->partition->profiles, difference->slot);
+            difference->slot == SLOT_NONE
+						 ? NULL
+						 : profiles_find(&activation->partition->profiles, difference->slot);
 		step_emit(activation->partition, profile,
 		          (struct change){.slot    = difference->slot,
 		                          .segment = difference->segment,
@@ -194,8 +193,7 @@ static void switch_span(struct partition *partition, const struct rule *old, con
 	}
 	if (!holds_for_some(new))
 		return;
-	struct default_span span = {
-		.segment = segment, .from_index = index, .to_index = UINT64_MAX};
+	struct default_span span = {.segment = segment, .from_index = index, .to_index = UINT64_MAX};
 	for (int identified = 0; identified < 2; identified++) {
 		span.holds[identified]     = held(new, identified);
 		span.announced[identified] = held(new, identified) && !held(old, identified);
@@ -243,10 +241,10 @@ static void switch_off(struct activation *activation, const index_list *off, uin
 static void run(struct activation *activation, const struct change_record *record,
                 struct build *build)
 {
-	struct partition *partition = activation->partition;
-	index_list        replaced = {0}, off = {0};
+	struct partition       *partition = activation->partition;
+	index_list              replaced = {0}, off = {0};
 	static const index_list none;
-	const index_list *prepared = build == NULL ? &none : &build->rules;
+	const index_list       *prepared = build == NULL ? &none : &build->rules;
 
 	for (size_t i = 0; i < prepared->count; i++) {
 		uint32_t segment = partition->catalog.rules.items[prepared->items[i]].segment;
@@ -278,7 +276,7 @@ enum status activate(struct partition *partition, struct text body, int64_t at_m
 	arena_init(&arena);
 	struct change_record record;
 	enum status          status = change_record_read_activate(body, &arena, &record, err);
-	struct build *build = status == STATUS_OK ? build_finish(partition, record.id) : NULL;
+	struct build        *build  = status == STATUS_OK ? build_finish(partition, record.id) : NULL;
 	/* Delivered before: a change with a PREPARE is known by its build, another by its id. */
 	bool fresh = status == STATUS_OK && (build != NULL || record.id > partition->last_change_id);
 	if (fresh) {

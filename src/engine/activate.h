@@ -1,10 +1,10 @@
 #ifndef SONNIM_ENGINE_ACTIVATE_H
 #define SONNIM_ENGINE_ACTIVATE_H
 
-/* The step of an ACTIVATE record: what was prepared takes the place of what was live, in one instant,
- * with everything derived from it. Only the difference is recorded, by person slot, level, segment
- * number; before them one entry for each segment that from now on holds, or no longer holds, for
- * everyone without events (contracts, rules 22 and 28):
+/* The step of an ACTIVATE record: what was prepared takes the place of what was live, in one
+ * instant, with everything derived from it. Only the difference is recorded, by person slot, level,
+ * segment number; before them one entry for each segment that from now on holds, or no longer
+ * holds, for everyone without events (contracts, rules 22 and 28):
  *
  *            before        after
  *   person   member        member       no change, stays a member since then

@@ -1,10 +1,10 @@
 #ifndef SONNIM_ENGINE_BUILD_H
 #define SONNIM_ENGINE_BUILD_H
 
-/* Backfill: what a PREPARE record brings is built from the stored events beside the live rules, slot
- * by slot, between steps. Slots below the cursor are kept up like live ones, without showing; slots
- * behind it are left alone until the cursor comes. So the result does not depend on the speed.
- * Builds follow one another, since a later one may share features with an earlier one. */
+/* Backfill: what a PREPARE record brings is built from the stored events beside the live rules,
+ * slot by slot, between steps. Slots below the cursor are kept up like live ones, without showing;
+ * slots behind it are left alone until the cursor comes. So the result does not depend on the
+ * speed. Builds follow one another, since a later one may share features with an earlier one. */
 
 #include "engine/partition.h"
 

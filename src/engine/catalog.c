@@ -14,10 +14,7 @@ static void *zeroed(size_t count, size_t size)
 	return memory;
 }
 
-void catalog_init(struct catalog *catalog)
-{
-	*catalog = (struct catalog){0};
-}
+void catalog_init(struct catalog *catalog) { *catalog = (struct catalog){0}; }
 
 static void done_by_event(struct catalog *catalog)
 {
@@ -132,7 +129,7 @@ static index_list *trait_list_of(struct catalog *catalog, uint32_t hash)
 	if (*place == 0) {
 		VECTOR_RESERVE(&catalog->trait_lists, 1);
 		catalog->trait_lists.items[catalog->trait_lists.count++] = (index_list){0};
-		*place = catalog->trait_lists.count;
+		*place                                                   = catalog->trait_lists.count;
 	}
 	return &catalog->trait_lists.items[*place - 1];
 }

@@ -8,8 +8,8 @@
  *   trait name ──► trait leaves ─────────►
  *
  * Features and leaves with equal keys are shared by all rules. Indices grow and are never used
- * again; what no rule needs any more is dead: out of the ways in, its memory freed with the catalog.
- * Owner: the partition; its thread only. */
+ * again; what no rule needs any more is dead: out of the ways in, its memory freed with the
+ * catalog. Owner: the partition; its thread only. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,16 +61,16 @@ struct rule {
 	struct plan            *owner;
 	enum rule_state         state;
 	uint32_t                segment;
-	uint32_t                level; /* 0, or one above the highest rule that it refers to */
-	uint32_t                built; /* kept up for slots below it; BUILT_ALL */
-	bool                    holds[2]; /* for a person without events: anonymous, identified */
+	uint32_t                level;       /* 0, or one above the highest rule that it refers to */
+	uint32_t                built;       /* kept up for slots below it; BUILT_ALL */
+	bool                    holds[2];    /* for a person without events: anonymous, identified */
 	int64_t                 since_ms[2]; /* from when on, for those that it holds for by default */
-	const struct binding   *binding;  /* what its nodes' indices mean in this catalog */
-	uint32_t               *segments; /* rules, in the order of plan->segments */
-	roaring_bitmap_t       *exceptions; /* slots whose membership differs from `holds` */
+	const struct binding   *binding;     /* what its nodes' indices mean in this catalog */
+	uint32_t               *segments;    /* rules, in the order of plan->segments */
+	roaring_bitmap_t       *exceptions;  /* slots whose membership differs from `holds` */
 	int64_t                 exception_balance; /* members among them − non-members */
-	index_list              derived; /* rules that refer to this one */
-	uint32_t                mark; /* the step that has it among its candidates */
+	index_list              derived;           /* rules that refer to this one */
+	uint32_t                mark;              /* the step that has it among its candidates */
 	uint32_t                mark_at;
 };
 
@@ -86,11 +86,11 @@ struct catalog {
 	index_list      any_event;
 	struct map_u64  by_trait; /* hash of a trait's name → index + 1 into trait_lists */
 	VECTOR(index_list) trait_lists;
-	index_list      relative_traits; /* those that change by time alone */
-	VECTOR(uint32_t) live; /* by segment number: rule, RULE_NONE */
+	index_list relative_traits; /* those that change by time alone */
+	VECTOR(uint32_t) live;      /* by segment number: rule, RULE_NONE */
 	struct binding *bindings;
-	uint32_t level_max;
-	uint64_t bytes;
+	uint32_t        level_max;
+	uint64_t        bytes;
 };
 
 void catalog_init(struct catalog *catalog);
@@ -100,9 +100,9 @@ void catalog_done(struct catalog *catalog);
 uint32_t catalog_live(const struct catalog *catalog, uint32_t segment);
 void     catalog_set_live(struct catalog *catalog, uint32_t segment, uint32_t rule);
 
-/* Adds the rules of a plan in state PREPARED, built for no slot yet; new features and rules are added
- * to `*features` and `*rules`. A segment leaf is bound to the rule of the same plan, else to the live
- * one (asserted to exist: who prepares checks it). */
+/* Adds the rules of a plan in state PREPARED, built for no slot yet; new features and rules are
+ * added to `*features` and `*rules`. A segment leaf is bound to the rule of the same plan, else to
+ * the live one (asserted to exist: who prepares checks it). */
 void catalog_add(struct catalog *catalog, struct plan *plan, index_list *features,
                  index_list *rules);
 

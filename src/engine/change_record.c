@@ -41,7 +41,7 @@ enum status change_record_read_prepare(struct text body, struct arena *arena,
 	struct byte_reader   reader = byte_reader_of(body.data, body.length);
 	struct change_record record = {.id = read_u64(&reader)};
 	record.rule_count           = read_count(&reader, 9);
-	record.rules = ARENA_ARRAY(arena, struct change_rule, record.rule_count);
+	record.rules                = ARENA_ARRAY(arena, struct change_rule, record.rule_count);
 	for (size_t i = 0; i < record.rule_count; i++) {
 		record.rules[i].segment   = read_u32(&reader);
 		record.rules[i].version   = read_u32(&reader);

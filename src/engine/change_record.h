@@ -37,9 +37,9 @@ void change_record_write_activate(struct buffer *out, const struct change_record
 /* STATUS_CORRUPT. Texts point into `body`, arrays lie in `arena`. */
 MUST_USE enum status change_record_read_prepare(struct text body, struct arena *arena,
                                                 struct change_record *ret_record,
-                                                struct error *err);
+                                                struct error         *err);
 MUST_USE enum status change_record_read_activate(struct text body, struct arena *arena,
                                                  struct change_record *ret_record,
-                                                 struct error *err);
+                                                 struct error         *err);
 
 #endif

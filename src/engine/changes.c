@@ -18,8 +18,8 @@ static struct stored_change *place_of(struct changes *changes, uint64_t index)
 {
 	size_t block = index / CHANGES_PER_BLOCK;
 	if (block >= changes->block_count)
-		changes->blocks = vector_grow(changes->blocks, &changes->block_count, block + 1,
-		                              sizeof *changes->blocks);
+		changes->blocks =
+			vector_grow(changes->blocks, &changes->block_count, block + 1, sizeof *changes->blocks);
 	if (index % CHANGES_PER_BLOCK == 0) {
 		changes->blocks[block] = malloc(CHANGES_PER_BLOCK * sizeof(struct stored_change));
 		if (changes->blocks[block] == NULL)

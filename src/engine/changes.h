@@ -24,9 +24,9 @@ struct default_span {
 	uint32_t segment;
 	uint64_t from_index; /* entries with from_index <= index < to_index lie in it */
 	uint64_t to_index;
-	bool     holds[2]; /* for anonymous, for identified persons */
+	bool     holds[2];     /* for anonymous, for identified persons */
 	bool     announced[2]; /* it began with an entry for everyone; else it took over from another */
-	bool     ended; /* it ended with an entry for everyone, at to_index */
+	bool     ended;        /* it ended with an entry for everyone, at to_index */
 };
 
 struct changes {
@@ -40,7 +40,8 @@ struct changes {
 
 void changes_done(struct changes *changes);
 
-/* Adds behind the last; `previous` is the person's newest change (index + 1) or 0. Returns the index. */
+/* Adds behind the last; `previous` is the person's newest change (index + 1) or 0. Returns the
+ * index. */
 uint64_t changes_add(struct changes *changes, const struct change *change, uint32_t previous);
 
 static inline const struct stored_change *changes_at(const struct changes *changes, uint64_t index)

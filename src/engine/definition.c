@@ -17,10 +17,7 @@ static const char *const state_names[] = {
 	[DEFINITION_FAILED] = "Failed",
 };
 
-const char *definition_state_name(enum definition_state state)
-{
-	return state_names[state];
-}
+const char *definition_state_name(enum definition_state state) { return state_names[state]; }
 
 struct known *definitions_known(struct definitions *definitions, uint32_t number)
 {
@@ -166,8 +163,8 @@ static enum status load(struct definitions *definitions, struct error *err)
 	arena_init(&arena);
 	struct store_segment *segments;
 	size_t                count;
-	enum status status = definitions->store->ops->segment_list(definitions->store, &arena,
-	                                                           &segments, &count, err);
+	enum status           status =
+		definitions->store->ops->segment_list(definitions->store, &arena, &segments, &count, err);
 	for (size_t i = 0; status == STATUS_OK && i < count; i++)
 		status = remember(definitions, &segments[i], err);
 	arena_done(&arena);
@@ -219,6 +216,19 @@ static enum definition_state state_of(const struct known *known)
 	return known->live ? DEFINITION_LIVE : DEFINITION_PREPARING;
 }
 
+/* The expression as its author wrote it, references included. */
+static enum status read_body(struct text body, struct arena *arena, struct expr **ret_expr,
+                             struct error *err)
+{
+	struct json_parser *parser = json_parser_new();
+	struct json         root;
+	enum status         status = json_parse_text(parser, body, &root, err);
+	if (status == STATUS_OK)
+		status = rules_parse(root, arena, ret_expr, err);
+	json_parser_free(parser);
+	return status;
+}
+
 static enum status describe(struct definitions *definitions, const struct known *known,
                             struct arena *arena, struct definition *ret_definition,
                             struct error *err)
@@ -230,8 +240,7 @@ static enum status describe(struct definitions *definitions, const struct known 
 	if (!known->live)
 		ret_definition->segment.live_version = 0;
 	pthread_rwlock_unlock(&definitions->lock);
-	return expr_parse_canonical(ret_definition->segment.canonical, arena, &ret_definition->expr,
-	                            err);
+	return read_body(ret_definition->segment.definition, arena, &ret_definition->expr, err);
 }
 
 static enum status check_key(struct text key, struct error *err)
@@ -240,8 +249,7 @@ static enum status check_key(struct text key, struct error *err)
 		return error_set_field(err, STATUS_INVALID, "key", "A key has 1 to %d bytes",
 		                       KEY_BYTES_MAX);
 	if (uuid_valid(key))
-		return error_set_field(err, STATUS_INVALID, "key",
-		                       "A key must not look like an id");
+		return error_set_field(err, STATUS_INVALID, "key", "A key must not look like an id");
 	for (size_t i = 0; i < key.length; i++) {
 		unsigned char byte = (unsigned char)key.data[i];
 		if (byte <= ' ' || byte == 0x7f || byte == '"' || byte == '/' || byte == '\\')
@@ -294,7 +302,7 @@ static struct text make_key(struct definitions *definitions, struct text name, s
 	if (key.length == 0)
 		buffer_add_text(&key, TEXT("segment"));
 
-	struct text stem = arena_text(arena, buffer_text(&key));
+	struct text stem     = arena_text(arena, buffer_text(&key));
 	struct text free_key = stem;
 	buffer_done(&key);
 	for (unsigned i = 2; find(definitions, free_key) != NULL; i++)
@@ -319,8 +327,8 @@ static void write_canonical(const struct expr *expr, struct arena *arena,
 }
 
 /* Whether `number` is reached from `from`, with the path of keys on the way. */
-static bool reaches(struct definitions *definitions, uint32_t from, uint32_t number,
-                    unsigned depth, struct buffer *path)
+static bool reaches(struct definitions *definitions, uint32_t from, uint32_t number, unsigned depth,
+                    struct buffer *path)
 {
 	const struct known *known = definitions_known(definitions, from);
 	if (known == NULL || known->deleted || depth > definitions->segments.count)
@@ -344,7 +352,7 @@ static const char *place_of(const struct definition_wish *wish)
 	return rules ? "dependencies" : "expression";
 }
 
-static enum status check_references(struct definitions *definitions,
+static enum status check_references(struct definitions           *definitions,
                                     const struct definition_wish *wish,
                                     const struct store_segment *segment, struct arena *arena,
                                     struct error *err)
@@ -365,19 +373,32 @@ static enum status check_references(struct definitions *definitions,
 		buffer_done(&path);
 		if (!known->segment.active)
 			return error_set_field(err, STATUS_CONFLICT, place_of(wish),
-			                       "Segment \"%.*s\" is disabled",
-			                       TEXT_FORMAT(known->segment.key));
+			                       "Segment \"%.*s\" is disabled", TEXT_FORMAT(known->segment.key));
 	}
 	return STATUS_OK;
 }
 
+static enum status check_dependencies(struct definitions *definitions,
+                                      const struct definition_wish *wish, struct error *err)
+{
+	struct json_parser *parser = json_parser_new();
+	struct json         root;
+	enum status         status = json_parse_text(parser, wish->body, &root, err);
+	if (status == STATUS_OK)
+		status = rules_check_dependencies(root, wish->expr, number_of, definitions, err);
+	json_parser_free(parser);
+	return status;
+}
+
 /* Resolves and checks the wished definition and puts it into `segment`. */
-static enum status take_definition(struct definitions *definitions,
+static enum status take_definition(struct definitions           *definitions,
                                    const struct definition_wish *wish,
                                    struct store_segment *segment, struct arena *arena,
                                    struct error *err)
 {
 	enum status status = expr_resolve(wish->expr, "expression", number_of, definitions, err);
+	if (status == STATUS_OK)
+		status = check_dependencies(definitions, wish, err);
 	if (status == STATUS_OK)
 		status = check_references(definitions, wish, segment, arena, err);
 	if (status != STATUS_OK)
@@ -406,7 +427,7 @@ static enum status commit(struct definitions *definitions, struct store_segment 
 	return status;
 }
 
-static enum status create_locked(struct definitions *definitions,
+static enum status create_locked(struct definitions           *definitions,
                                  const struct definition_wish *wish, struct arena *arena,
                                  struct definition *ret_definition, struct error *err)
 {
@@ -414,18 +435,16 @@ static enum status create_locked(struct definitions *definitions,
 	if (status != STATUS_OK)
 		return status;
 	if (wish->key.data != NULL && find(definitions, wish->key) != NULL)
-		return error_set_field(err, STATUS_CONFLICT, "key",
-		                       "Another segment has this key");
+		return error_set_field(err, STATUS_CONFLICT, "key", "Another segment has this key");
 
 	struct store_segment segment = {
 		.name        = wish->name,
 		.description = wish->description,
-		.key         = wish->key.data != NULL ? wish->key
-		                                      : make_key(definitions, wish->name, arena),
-		.active      = wish->active,
-		.created_ms  = clock_wall_ms(),
-		.version     = 1,
-		.state       = STORE_VERSION_PREPARING,
+		.key        = wish->key.data != NULL ? wish->key : make_key(definitions, wish->name, arena),
+		.active     = wish->active,
+		.created_ms = clock_wall_ms(),
+		.version    = 1,
+		.state      = STORE_VERSION_PREPARING,
 	};
 	segment.updated_ms = segment.created_ms;
 	uuid_new(segment.id);
@@ -462,14 +481,13 @@ static enum status update_locked(struct definitions *definitions, struct text id
 	if (status != STATUS_OK)
 		return status;
 	if (expected_version != 0 && expected_version != known->segment.version)
-		return error_set_field(err, STATUS_PRECONDITION, "If-Match",
-		                       "The segment is at version %u", known->segment.version);
+		return error_set_field(err, STATUS_PRECONDITION, "If-Match", "The segment is at version %u",
+		                       known->segment.version);
 
 	struct store_segment segment = snapshot(definitions, known, arena);
 	if (wish->key.data != NULL && !text_equal(wish->key, segment.key)) {
 		if (find(definitions, wish->key) != NULL)
-			return error_set_field(err, STATUS_CONFLICT, "key",
-			                       "Another segment has this key");
+			return error_set_field(err, STATUS_CONFLICT, "key", "Another segment has this key");
 		segment.key = wish->key;
 	}
 	if (wish->name.data != NULL)
@@ -497,8 +515,8 @@ enum status definition_update(struct definitions *definitions, struct text id_or
                               struct error *err)
 {
 	pthread_mutex_lock(&definitions->commit_lock);
-	enum status status = update_locked(definitions, id_or_key, expected_version, wish, arena,
-	                                   ret_definition, err);
+	enum status status =
+		update_locked(definitions, id_or_key, expected_version, wish, arena, ret_definition, err);
 	pthread_mutex_unlock(&definitions->commit_lock);
 	return status;
 }
@@ -547,14 +565,14 @@ static enum status set_active_locked(struct definitions *definitions, struct tex
 		return not_found(err);
 	enum status status = STATUS_OK;
 	if (active != known->segment.active) {
-		status = active ? check_enabled_references(definitions, known, err)
-		                : check_unused(definitions, known, err);
+		status                       = active ? check_enabled_references(definitions, known, err)
+		                                      : check_unused(definitions, known, err);
 		struct store_segment segment = snapshot(definitions, known, arena);
-		segment.active     = active;
-		segment.updated_ms = clock_wall_ms();
+		segment.active               = active;
+		segment.updated_ms           = clock_wall_ms();
 		if (status == STATUS_OK)
-			status = commit(definitions, &segment, 0,
-			                active ? RECORD_PREPARE : RECORD_ACTIVATE, err);
+			status =
+				commit(definitions, &segment, 0, active ? RECORD_PREPARE : RECORD_ACTIVATE, err);
 	}
 	if (status != STATUS_OK)
 		return status;
@@ -566,8 +584,8 @@ enum status definition_set_active(struct definitions *definitions, struct text i
                                   struct definition *ret_definition, struct error *err)
 {
 	pthread_mutex_lock(&definitions->commit_lock);
-	enum status status = set_active_locked(definitions, id_or_key, active, arena,
-	                                       ret_definition, err);
+	enum status status =
+		set_active_locked(definitions, id_or_key, active, arena, ret_definition, err);
 	pthread_mutex_unlock(&definitions->commit_lock);
 	return status;
 }
@@ -585,8 +603,8 @@ static enum status delete_locked(struct definitions *definitions, struct text id
 	struct buffer payload = {0};
 	rollout_write_payload(&payload, known->segment.number, known->segment.version);
 	struct store_outbox row = {.kind = RECORD_ACTIVATE, .payload = buffer_text(&payload)};
-	status = definitions->store->ops->segment_delete(definitions->store, known->segment.id,
-	                                                 &row, 1, err);
+	status = definitions->store->ops->segment_delete(definitions->store, known->segment.id, &row, 1,
+	                                                 err);
 	buffer_done(&payload);
 	if (status != STATUS_OK)
 		return status;
@@ -627,8 +645,7 @@ enum status definition_list(struct definitions *definitions, struct arena *arena
 	VECTOR(struct known *) wanted = {0};
 	pthread_rwlock_rdlock(&definitions->lock);
 	for (size_t i = 0; i < definitions->segments.count; i++)
-		if (definitions->segments.items[i] != NULL &&
-		    !definitions->segments.items[i]->deleted)
+		if (definitions->segments.items[i] != NULL && !definitions->segments.items[i]->deleted)
 			VECTOR_ADD(&wanted, definitions->segments.items[i]);
 	pthread_rwlock_unlock(&definitions->lock);
 

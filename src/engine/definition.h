@@ -8,12 +8,13 @@
  *   (store)                                    (any speed)                    ──► Live, settled in
  *                                                                                  the store
  *
- * A version is Live only by its ACTIVATE record. An edit takes along, in the same step, every segment
- * that is derived from it. Changes that touch the same segments follow one another; others run side
- * by side. After a restart what was begun is finished.
+ * A version is Live only by its ACTIVATE record. An edit takes along, in the same step, every
+ * segment that is derived from it. Changes that touch the same segments follow one another; others
+ * run side by side. After a restart what was begun is finished.
  *
- * Definitions are strongly consistent: one lock orders all calls here. Threads: any; the calls write to
- * the store, so not from an HTTP loop that must not block for longer than a commit (some ms). */
+ * Definitions are strongly consistent: one lock orders all calls here. Threads: any; the calls
+ * write to the store, so not from an HTTP loop that must not block for longer than a commit (some
+ * ms). */
 
 #include <stdint.h>
 
@@ -28,7 +29,7 @@ struct definitions;
 MUST_USE enum status definitions_start(struct engine *engine, struct journal *journal,
                                        struct store *store, uint32_t partition_count,
                                        struct definitions **ret_definitions, struct error *err);
-void definitions_stop(struct definitions *definitions);
+void                 definitions_stop(struct definitions *definitions);
 
 /* The states of contracts, Segments. */
 enum definition_state {
@@ -45,33 +46,35 @@ struct definition {
 	struct store_segment  segment;
 	enum definition_state state;
 	unsigned              progress; /* 0..1000, of PREPARING */
-	struct expr          *expr;     /* of the newest version, resolved; in the caller's arena */
+	struct expr          *expr;     /* of the newest version, as written: references are not
+	                                 * resolved; in the caller's arena */
 };
 
 /* What a caller wants to set; texts with data NULL are left as they are in an update. */
 struct definition_wish {
-	struct text  key;         /* NULL in a create: made from the name */
+	struct text  key; /* NULL in a create: made from the name */
 	struct text  name;
 	struct text  description;
-	struct text  body;        /* the definition as the author wrote it (store_segment.definition);
+	struct text  body;   /* the definition as the author wrote it (store_segment.definition);
 	                           * data NULL: unchanged */
-	struct expr *expr;        /* parsed from it, unresolved; goes with body */
-	bool         active;      /* of a create */
+	struct expr *expr;   /* parsed from it, unresolved; goes with body */
+	bool         active; /* of a create */
 };
 
 /* STATUS_INVALID (unknown reference, cycle with its path, `field`), STATUS_CONFLICT (key taken, a
  * reference to a disabled segment), store errors. Answers at once, in state Preparing. */
-MUST_USE enum status definition_create(struct definitions *definitions,
+MUST_USE enum status definition_create(struct definitions           *definitions,
                                        const struct definition_wish *wish, struct arena *arena,
                                        struct definition *ret_definition, struct error *err);
 
 /* `expected_version` 0: any. An equal canonical form makes no version. */
 MUST_USE enum status definition_update(struct definitions *definitions, struct text id_or_key,
-                                       uint32_t expected_version,
+                                       uint32_t                      expected_version,
                                        const struct definition_wish *wish, struct arena *arena,
                                        struct definition *ret_definition, struct error *err);
 
-/* Disable and delete are STATUS_CONFLICT while an active definition refers to it, and name those. */
+/* Disable and delete are STATUS_CONFLICT while an active definition refers to it, and name
+ * those. */
 MUST_USE enum status definition_set_active(struct definitions *definitions, struct text id_or_key,
                                            bool active, struct arena *arena,
                                            struct definition *ret_definition, struct error *err);

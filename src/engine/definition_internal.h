@@ -3,8 +3,9 @@
 
 /* Shared by definition.c (what callers want) and definition_rollout.c (how it becomes live).
  *
- * `commit_lock` orders the callers that write, over their store commit; `lock` guards the memory and
- * is held for moments only. Who holds commit_lock may read, without `lock`, what only callers write. */
+ * `commit_lock` orders the callers that write, over their store commit; `lock` guards the memory
+ * and is held for moments only. Who holds commit_lock may read, without `lock`, what only callers
+ * write. */
 
 #include <pthread.h>
 
@@ -29,10 +30,10 @@ struct known {
 
 /* One outbox row that is not done. */
 struct queued_change {
-	uint64_t             id;
-	bool                 prepare; /* else it only switches off */
-	uint32_t             segment;
-	uint32_t             version;
+	uint64_t              id;
+	bool                  prepare; /* else it only switches off */
+	uint32_t              segment;
+	uint32_t              version;
 	struct queued_change *next;
 };
 

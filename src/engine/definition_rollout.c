@@ -3,8 +3,9 @@
  *
  *   queue ──► PREPARE (id: the round's last row) ──► all partitions built ──► ACTIVATE ──► settled
  *
- * Rounds follow one another. What a round sends besides its own segments are those that are live and
- * derived from them, bound anew. After a restart the journal tells how far the last round came. */
+ * Rounds follow one another. What a round sends besides its own segments are those that are live
+ * and derived from them, bound anew. After a restart the journal tells how far the last round
+ * came. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ enum {
 
 struct round {
 	struct arena arena;
-	uint64_t id;
+	uint64_t     id;
 	VECTOR(struct queued_change) rows;
 	VECTOR(uint32_t) segments; /* to be prepared, referred-to ones first */
 	VECTOR(uint32_t) off;
@@ -115,8 +116,8 @@ static bool pause_for(struct definitions *definitions, int64_t wait_ms)
 	pthread_mutex_lock(&definitions->queue_lock);
 	int waited = 0;
 	while (!definitions->stopping && waited == 0)
-		waited = pthread_cond_timedwait(&definitions->queue_filled,
-		                                &definitions->queue_lock, &until);
+		waited =
+			pthread_cond_timedwait(&definitions->queue_filled, &definitions->queue_lock, &until);
 	bool stopping = definitions->stopping;
 	pthread_mutex_unlock(&definitions->queue_lock);
 	return !stopping;
@@ -143,7 +144,7 @@ static enum status append_once(struct definitions *definitions, struct text reco
 	signal_init(&signal);
 	struct error err    = {0};
 	enum status  status = definitions->journal->ops->append(
-                definitions->journal, batches, definitions->partition_count, appended, &signal, &err);
+		 definitions->journal, batches, definitions->partition_count, appended, &signal, &err);
 	free(batches);
 	if (status != STATUS_OK)
 		signal_set(&signal, status, 0);
@@ -182,8 +183,7 @@ static void look_run(struct engine_read *read, struct view *view)
 	struct look *look     = (struct look *)read;
 	unsigned     progress = build_progress(view->partition, look->change_id);
 	unsigned     least    = atomic_load(&look->progress);
-	while (progress < least &&
-	       !atomic_compare_exchange_weak(&look->progress, &least, progress))
+	while (progress < least && !atomic_compare_exchange_weak(&look->progress, &least, progress))
 		;
 	/* PREPARE and ACTIVATE reach all partitions in one append: they all say the same. */
 	atomic_store(&look->last_change_id, view->partition->last_change_id);
@@ -200,8 +200,8 @@ static void look_done(struct engine_read *read, enum status status, const struct
 static enum status look_at(struct definitions *definitions, struct look *look,
                            uint64_t min_position)
 {
-	look->read = (struct engine_read){
-		.run = look_run, .done = look_done, .min_position = min_position};
+	look->read =
+		(struct engine_read){.run = look_run, .done = look_done, .min_position = min_position};
 	look->progress = 1000;
 	signal_init(&look->signal);
 	engine_read_all(definitions->engine, &look->read);
@@ -266,8 +266,7 @@ static void add_ordered(struct definitions *definitions, struct round *round,
 	const struct known *known = definitions_known(definitions, number);
 	for (uint32_t i = 0; i < known->reference_count; i++)
 		if (contains(wanted, wanted_count, known->references[i]))
-			add_ordered(definitions, round, wanted, wanted_count,
-			            known->references[i]);
+			add_ordered(definitions, round, wanted, wanted_count, known->references[i]);
 	VECTOR_ADD(&round->segments, number);
 }
 
@@ -287,8 +286,7 @@ static void collect_segments(struct definitions *definitions, struct round *roun
 		more = false;
 		for (uint32_t number = 1; number < definitions->segments.count; number++) {
 			const struct known *known = definitions_known(definitions, number);
-			if (known == NULL || !known->live ||
-			    contains(wanted.items, wanted.count, number) ||
+			if (known == NULL || !known->live || contains(wanted.items, wanted.count, number) ||
 			    contains(round->off.items, round->off.count, number))
 				continue;
 			for (uint32_t i = 0; i < known->reference_count; i++) {
@@ -312,8 +310,7 @@ static struct change_rule rule_of(const struct definitions *definitions, const s
 	const struct known *known = definitions->segments.items[number];
 	for (size_t i = 0; i < round->rows.count; i++)
 		if (round->rows.items[i].segment == number)
-			return (struct change_rule){number, known->segment.version,
-			                            known->segment.canonical};
+			return (struct change_rule){number, known->segment.version, known->segment.canonical};
 	return (struct change_rule){number, known->segment.live_version, known->live_canonical};
 }
 
@@ -401,7 +398,8 @@ static void set_live(struct known *known, bool live, uint32_t version, struct te
 	known->segment.state        = STORE_VERSION_LIVE;
 }
 
-/* Tells the store of a version that is live, and learns its canonical form from there where need be. */
+/* Tells the store of a version that is live, and learns its canonical form from there where need
+ * be. */
 static enum status settle_rule(struct definitions *definitions, struct round *round,
                                struct change_rule *rule, struct error *err)
 {
@@ -413,8 +411,8 @@ static enum status settle_rule(struct definitions *definitions, struct round *ro
 	                                         STORE_VERSION_LIVE, (struct text){0}, err);
 	if (status == STATUS_OK && rule->canonical.data == NULL) {
 		struct store_segment segment;
-		status = ops->segment_get(definitions->store, text_of(known->segment.id),
-		                          &round->arena, &segment, err);
+		status = ops->segment_get(definitions->store, text_of(known->segment.id), &round->arena,
+		                          &segment, err);
 		if (status == STATUS_OK)
 			rule->canonical = segment.live_canonical;
 	}
@@ -428,8 +426,7 @@ static void set_round_live(struct definitions *definitions, struct round *round)
 		set_live(definitions_known(definitions, round->rules.items[i].segment), true,
 		         round->rules.items[i].version, round->rules.items[i].canonical);
 	for (size_t i = 0; i < round->off.count; i++)
-		set_live(definitions_known(definitions, round->off.items[i]), false, 0,
-		         (struct text){0});
+		set_live(definitions_known(definitions, round->off.items[i]), false, 0, (struct text){0});
 	for (size_t i = 0; i < round->rows.count; i++) {
 		struct known *known = definitions_known(definitions, round->rows.items[i].segment);
 		if (known != NULL)
@@ -530,14 +527,13 @@ static void recovery_run(struct engine_read *read, struct view *view)
 		if (catalog->live.items[i] == RULE_NONE)
 			continue;
 		const struct rule *rule = &catalog->rules.items[catalog->live.items[i]];
-		VECTOR_ADD(&recovery->live,
-		           (struct change_rule){rule->segment, rule->plan->version, {0}});
+		VECTOR_ADD(&recovery->live, (struct change_rule){rule->segment, rule->plan->version, {0}});
 	}
 	const struct build *build = view->partition->builds;
 	for (uint32_t i = 0; build != NULL && i < build->plan->rule_count; i++)
-		VECTOR_ADD(&recovery->pending,
-		           (struct change_rule){build->plan->rules[i].segment,
-		                                build->plan->rules[i].version, {0}});
+		VECTOR_ADD(&recovery->pending, (struct change_rule){build->plan->rules[i].segment,
+		                                                    build->plan->rules[i].version,
+		                                                    {0}});
 	recovery->pending_id = build == NULL ? 0 : build->change_id;
 }
 
@@ -549,7 +545,7 @@ static void recovery_done(struct engine_read *read, enum status status, const st
 
 static struct queued_change read_row(const struct store_outbox *row)
 {
-	struct byte_reader reader = byte_reader_of(row->payload.data, row->payload.length);
+	struct byte_reader   reader = byte_reader_of(row->payload.data, row->payload.length);
 	struct queued_change change = {.id = row->id, .prepare = row->kind == RECORD_PREPARE};
 	change.segment              = read_u32(&reader);
 	change.version              = read_u32(&reader);
@@ -581,8 +577,7 @@ static void recover_rows(struct definitions *definitions, struct recovery *recov
 	for (size_t i = 0; i < count; i++) {
 		struct queued_change change = read_row(&rows[i]);
 		if (change.id > recovery->last_change_id) {
-			rollout_add(definitions, change.id, change.prepare, change.segment,
-			            change.version);
+			rollout_add(definitions, change.id, change.prepare, change.segment, change.version);
 			continue;
 		}
 		if (round == NULL)
@@ -616,8 +611,8 @@ static enum status recover(struct definitions *definitions, struct error *err)
 	struct store_outbox *rows;
 	size_t               count;
 	recover_live(definitions, &recovery);
-	status = definitions->store->ops->outbox_list(definitions->store, SIZE_MAX / 2, &arena,
-	                                              &rows, &count, err);
+	status = definitions->store->ops->outbox_list(definitions->store, SIZE_MAX / 2, &arena, &rows,
+	                                              &count, err);
 	if (status == STATUS_OK)
 		recover_rows(definitions, &recovery, rows, count);
 	arena_done(&arena);

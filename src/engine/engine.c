@@ -8,9 +8,9 @@
 #include "engine/engine_internal.h"
 
 static const char *const cause_names[] = {
-	[CAUSE_CREATED] = "created",       [CAUSE_EVENT] = "event", [CAUSE_EXPIRY] = "expiry",
-	[CAUSE_TRAIT] = "trait",           [CAUSE_DEFINITION] = "definition",
-	[CAUSE_MERGE] = "merge",           [CAUSE_ERASURE] = "erasure",
+	[CAUSE_CREATED] = "created", [CAUSE_EVENT] = "event",           [CAUSE_EXPIRY] = "expiry",
+	[CAUSE_TRAIT] = "trait",     [CAUSE_DEFINITION] = "definition", [CAUSE_MERGE] = "merge",
+	[CAUSE_ERASURE] = "erasure",
 };
 
 const char *cause_name(enum cause cause)
@@ -54,13 +54,13 @@ static struct engine *engine_new(const struct engine_config *config)
 	engine->budget.limit_bytes = config->memory_limit_bytes;
 	engine->plans              = plan_cache_new(config->retention_ms);
 	engine->thread_count       = config->thread_count;
-	engine->partitions = zeroed(config->partition_count, sizeof *engine->partitions);
-	engine->threads    = zeroed(config->thread_count, sizeof *engine->threads);
+	engine->partitions         = zeroed(config->partition_count, sizeof *engine->partitions);
+	engine->threads            = zeroed(config->thread_count, sizeof *engine->threads);
 	pthread_mutex_init(&engine->failure_lock, NULL);
 	pthread_mutex_init(&engine->listener_lock, NULL);
 	for (uint32_t i = 0; i < config->partition_count; i++)
-		engine->partitions[i] = partition_new(i, config->retention_ms, &engine->budget,
-		                                      engine->plans);
+		engine->partitions[i] =
+			partition_new(i, config->retention_ms, &engine->budget, engine->plans);
 	for (unsigned i = 0; i < engine->thread_count; i++) {
 		engine->threads[i].engine   = engine;
 		engine->threads[i].number   = i;
@@ -81,8 +81,8 @@ static enum status open_reader(struct engine *engine, struct engine_thread *thre
 		if (wanted[i])
 			thread->partitions[thread->partition_count++] = engine->partitions[i];
 	}
-	enum status status = engine->journal->ops->reader_open(engine->journal, wanted, count, 0,
-	                                                       &thread->reader, err);
+	enum status status =
+		engine->journal->ops->reader_open(engine->journal, wanted, count, 0, &thread->reader, err);
 	free(wanted);
 	return status;
 }
@@ -133,7 +133,7 @@ static void send(struct engine_thread *thread, struct engine_read *read,
 	struct read_ticket *ticket = zeroed(1, sizeof *ticket);
 	ticket->read               = read;
 	ticket->partition          = partition;
-	ticket->next              = atomic_load(&thread->arrived);
+	ticket->next               = atomic_load(&thread->arrived);
 	while (!atomic_compare_exchange_weak(&thread->arrived, &ticket->next, ticket))
 		;
 	thread->engine->journal->ops->reader_wake(thread->reader);
@@ -209,8 +209,7 @@ void engine_status(struct engine *engine, struct engine_status *ret_status)
 
 enum status engine_admits(struct engine *engine)
 {
-	return memory_bytes(engine) < engine->config.memory_limit_bytes ? STATUS_OK
-	                                                                : STATUS_NO_MEMORY;
+	return memory_bytes(engine) < engine->config.memory_limit_bytes ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 uint32_t engine_slot_count(struct engine *engine, uint32_t partition)

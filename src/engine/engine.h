@@ -59,7 +59,7 @@ struct engine_read {
 
 	uint64_t min_position; /* wait until this is applied; 0: do not */
 	int64_t  timeout_ms;   /* at most so long; 0: READ_TIMEOUT_MS */
-	int64_t  as_of_ms;     /* out: the instant of the answer; for read_all set before the first run */
+	int64_t  as_of_ms; /* out: the instant of the answer; for read_all set before the first run */
 
 	/* private */
 	struct person    person;
@@ -73,37 +73,38 @@ enum { READ_TIMEOUT_MS = 5000 };
 /* Reads one partition at its own clock. */
 void engine_read_person(struct engine *engine, uint32_t partition, struct engine_read *read);
 
-/* Reads every partition at the log time of now: each evaluates its share when all timers due by then
- * have fired and before the first record stamped later. */
+/* Reads every partition at the log time of now: each evaluates its share when all timers due by
+ * then have fired and before the first record stamped later. */
 void engine_read_all(struct engine *engine, struct engine_read *read);
 
 /* Where the engine stands. */
 struct engine_status {
-	bool     replayed;          /* everything that was there at start is applied */
-	bool     failed;            /* the journal could not be read: `error` says why */
+	bool         replayed; /* everything that was there at start is applied */
+	bool         failed;   /* the journal could not be read: `error` says why */
 	struct error error;
-	uint64_t applied_position;  /* the least over all threads */
-	uint64_t journal_position;
-	int64_t  clock_ms;          /* the least over all partitions */
-	uint64_t persons;
-	uint64_t events;
-	uint64_t events_duplicate;  /* dropped by dedupe since start */
-	uint64_t changes;
-	uint64_t timers_fired;
+	uint64_t     applied_position; /* the least over all threads */
+	uint64_t     journal_position;
+	int64_t      clock_ms; /* the least over all partitions */
+	uint64_t     persons;
+	uint64_t     events;
+	uint64_t     events_duplicate; /* dropped by dedupe since start */
+	uint64_t     changes;
+	uint64_t     timers_fired;
 	int64_t  timer_late_ms_max; /* since start, live only: how far behind its instant one fired */
 	uint64_t memory_bytes;      /* of all that grows with data */
 	uint64_t memory_limit_bytes;
 };
 void engine_status(struct engine *engine, struct engine_status *ret_status);
 
-/* STATUS_OK, or STATUS_NO_MEMORY once the memory limit is reached: what ingest asks before it accepts.
- * Any thread, a few nanoseconds. */
+/* STATUS_OK, or STATUS_NO_MEMORY once the memory limit is reached: what ingest asks before it
+ * accepts. Any thread, a few nanoseconds. */
 enum status engine_admits(struct engine *engine);
 
 /* The slots of a partition that the journal has seen: for vault_reserve(). Valid once replayed. */
 uint32_t engine_slot_count(struct engine *engine, uint32_t partition);
 
-/* Why something changed (contracts, rule 27). The numbers are part of the change stream's format. */
+/* Why something changed (contracts, rule 27). The numbers are part of the change stream's
+ * format. */
 enum cause {
 	CAUSE_CREATED    = 1,
 	CAUSE_EVENT      = 2,
@@ -122,7 +123,7 @@ struct change {
 	uint64_t position; /* of the last record applied */
 	uint32_t ordinal;  /* of the change since that record, from 0 */
 	uint32_t slot;
-	uint32_t segment;  /* number */
+	uint32_t segment; /* number */
 	uint8_t  entered;
 	uint8_t  cause;
 	uint16_t reserved;
@@ -131,13 +132,13 @@ struct change {
 	uint64_t event_position;
 };
 
-/* `listener` is called on the partition's thread with the changes of one or more steps, in order, live
- * only (not for what a restart replays). Must be short and must not call the engine's waiting
- * functions. At most LISTENERS_MAX, for the life of the engine, set before engine_start's threads have
- * replayed or at any time later. */
+/* `listener` is called on the partition's thread with the changes of one or more steps, in order,
+ * live only (not for what a restart replays). Must be short and must not call the engine's waiting
+ * functions. At most LISTENERS_MAX, for the life of the engine, set before engine_start's threads
+ * have replayed or at any time later. */
 enum { LISTENERS_MAX = 8 };
 typedef void engine_listener_fn(void *context, uint32_t partition, const struct change *changes,
                                 size_t count);
-void engine_listen(struct engine *engine, engine_listener_fn *listener, void *context);
+void         engine_listen(struct engine *engine, engine_listener_fn *listener, void *context);
 
 #endif

@@ -47,17 +47,17 @@ struct engine_listener {
 };
 
 struct engine {
-	struct engine_config config;
-	struct journal      *journal;
-	struct events_budget budget;
-	struct plan_cache   *plans;
-	struct partition   **partitions;
+	struct engine_config  config;
+	struct journal       *journal;
+	struct events_budget  budget;
+	struct plan_cache    *plans;
+	struct partition    **partitions;
 	struct engine_thread *threads;
-	unsigned             thread_count;
-	_Atomic bool         stopping;
-	_Atomic bool         failed;
-	pthread_mutex_t      failure_lock;
-	struct error         failure;
+	unsigned              thread_count;
+	_Atomic bool          stopping;
+	_Atomic bool          failed;
+	pthread_mutex_t       failure_lock;
+	struct error          failure;
 
 	struct engine_listener listeners[LISTENERS_MAX];
 	_Atomic unsigned       listener_count;

@@ -4,10 +4,7 @@
 
 #include "base/vector.h"
 
-void future_done(struct future *future)
-{
-	VECTOR_DONE(future);
-}
+void future_done(struct future *future) { VECTOR_DONE(future); }
 
 static bool earlier(const struct future_event *a, const struct future_event *b)
 {
@@ -41,8 +38,7 @@ static void sink(struct future *future)
 	for (;;) {
 		size_t least = at;
 		for (size_t child = 2 * at + 1; child <= 2 * at + 2; child++)
-			if (child < future->count &&
-			    earlier(&future->items[child], &future->items[least]))
+			if (child < future->count && earlier(&future->items[child], &future->items[least]))
 				least = child;
 		if (least == at)
 			return;

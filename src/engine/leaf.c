@@ -24,8 +24,8 @@ static bool value_holds(const struct plan_leaf *leaf, bool sums, const struct se
 	return sums ? evaluate_sum(&leaf->test, value->sum) : evaluate_count(&leaf->test, value->count);
 }
 
-/* Whether an incomplete count can be compared all the same: all that it may be lies above every value
- * that it is compared with. */
+/* Whether an incomplete count can be compared all the same: all that it may be lies above every
+ * value that it is compared with. */
 static bool decided(const struct plan_leaf *leaf, const struct series_value *value)
 {
 	return value->complete || value->count > leaf->value_max;
@@ -57,8 +57,8 @@ struct series *feature_scan(struct partition *partition, uint32_t slot,
 		int64_t              amount = 0;
 		if (!evaluate_where(feature->where, record->properties, record->context, now_ms))
 			continue;
-		if (feature->sums && !evaluate_amount(&feature->amount, record->properties,
-		                                      record->context, &amount))
+		if (feature->sums &&
+		    !evaluate_amount(&feature->amount, record->properties, record->context, &amount))
 			continue;
 		if (series == NULL)
 			series = series_new(feature->sums);
@@ -67,8 +67,8 @@ struct series *feature_scan(struct partition *partition, uint32_t slot,
 	return series;
 }
 
-/* The value of a leaf whose `where` is relative to the instant, from the stored events, and the next
- * instant at which an event may begin to count, cease to, or pass another way. */
+/* The value of a leaf whose `where` is relative to the instant, from the stored events, and the
+ * next instant at which an event may begin to count, cease to, or pass another way. */
 static bool relative_holds(struct partition *partition, uint32_t slot, uint32_t index,
                            int64_t now_ms, int64_t *ret_next_ms)
 {
@@ -114,9 +114,8 @@ bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile
 	const struct plan_leaf      *leaf    = plan_of(partition, index);
 	const struct plan_feature   *feature = feature_of(partition, index);
 	const struct person_feature *kept =
-		profile == NULL
-			? NULL
-			: profile_feature(profile, partition->catalog.leaves.items[index].feature);
+		profile == NULL ? NULL
+						: profile_feature(profile, partition->catalog.leaves.items[index].feature);
 	if (kept != NULL && feature->relative) {
 		int64_t next_ms;
 		return relative_holds(partition, slot, index, now_ms, &next_ms);
@@ -239,11 +238,10 @@ static bool node_holds(const struct subject *subject, const struct plan_node *no
 		return leaf_holds(subject->partition, subject->slot, subject->profile,
 		                  binding->leaves[node->index], subject->now_ms);
 	case NODE_TRAIT:
-		return trait_holds(
-			&subject->partition->catalog.traits.items[binding->traits[node->index]],
-			subject->profile == NULL ? (struct text){0}
-			                         : profile_traits(subject->profile),
-			subject->identified, subject->now_ms);
+		return trait_holds(&subject->partition->catalog.traits.items[binding->traits[node->index]],
+		                   subject->profile == NULL ? (struct text){0}
+		                                            : profile_traits(subject->profile),
+		                   subject->identified, subject->now_ms);
 	case NODE_SEGMENT:
 		return segment_holds(subject, subject->rule->segments[node->index]);
 	}
@@ -276,13 +274,11 @@ bool rule_holds_by_default(struct partition *partition, uint32_t rule, bool iden
 	return node_holds(&subject, &subject.rule->plan->root);
 }
 
-bool rule_is_member(const struct partition *partition, const struct profile *profile,
-                    uint32_t rule)
+bool rule_is_member(const struct partition *partition, const struct profile *profile, uint32_t rule)
 {
 	const struct membership *membership = profile_membership(profile, rule);
-	return membership == NULL
-	               ? partition->catalog.rules.items[rule].holds[profile->identified]
-	               : membership->member;
+	return membership == NULL ? partition->catalog.rules.items[rule].holds[profile->identified]
+	                          : membership->member;
 }
 
 int64_t rule_since_ms(const struct partition *partition, const struct profile *profile,

@@ -10,8 +10,8 @@
 #include "engine/leaf.h"
 #include "engine/step.h"
 
-struct partition *partition_new(uint32_t number, int64_t retention_ms,
-                                struct events_budget *budget, struct plan_cache *plans)
+struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events_budget *budget,
+                                struct plan_cache *plans)
 {
 	struct partition *partition = calloc(1, sizeof *partition);
 	if (partition == NULL)
@@ -74,11 +74,10 @@ static struct profile *person_of(struct partition *partition, const struct arriv
 	};
 	partition->profiles.person_count++;
 	partition->profiles.identified_count += profile->identified;
-	step_emit(partition, profile,
-	          (struct change){.slot    = slot,
-	                          .entered = true,
-	                          .cause   = CAUSE_CREATED,
-	                          .at_ms   = arrival->received_ms});
+	step_emit(
+		partition, profile,
+		(struct change){
+			.slot = slot, .entered = true, .cause = CAUSE_CREATED, .at_ms = arrival->received_ms});
 	return profile;
 }
 
@@ -99,10 +98,7 @@ static void store(struct partition *partition, const struct arrival *arrival)
 	           arrival->time_ms, arrival->received_ms, arrival->position, arrival->marked);
 }
 
-static bool is_built(uint32_t built, uint32_t slot)
-{
-	return built == BUILT_ALL || slot < built;
-}
+static bool is_built(uint32_t built, uint32_t slot) { return built == BUILT_ALL || slot < built; }
 
 static void touch_feature(struct partition *partition, uint32_t index, const struct record *record,
                           int64_t now_ms)
@@ -175,8 +171,7 @@ static void touch_flipped_leaves(struct partition *partition, uint32_t slot,
 			uint32_t leaf = leaves->items[j];
 			bool     now  = leaf_holds(partition, slot, profile, leaf, now_ms);
 			if (now != partition->before.items[at++])
-				step_touch_all(partition, slot,
-				               &partition->catalog.leaves.items[leaf].rules,
+				step_touch_all(partition, slot, &partition->catalog.leaves.items[leaf].rules,
 				               CAUSE_EVENT, event_position);
 		}
 	}
@@ -195,22 +190,20 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 	if (profile->newest_event_ms < arrival->time_ms)
 		profile->newest_event_ms = arrival->time_ms;
 	if (arrival->time_ms > arrival->received_ms)
-		future_add(&partition->future, (struct future_event){arrival->time_ms, record->slot,
-		                                                     arrival->position});
+		future_add(&partition->future,
+		           (struct future_event){arrival->time_ms, record->slot, arrival->position});
 	if (partition->touched.count == 0)
 		return;
 
 	step_begin(partition);
 	for (size_t i = 0; i < partition->touched.count; i++)
 		add_to_series(partition, profile, partition->touched.items[i], arrival);
-	touch_flipped_leaves(partition, record->slot, profile, arrival->received_ms,
-	                     arrival->position);
+	touch_flipped_leaves(partition, record->slot, profile, arrival->received_ms, arrival->position);
 	step_finish(partition, record->slot, profile, arrival->received_ms);
 	for (size_t i = 0; i < partition->touched.count; i++) {
 		struct person_feature *kept = profile_feature(profile, partition->touched.items[i]);
 		if (kept != NULL)
-			step_rearm_feature(partition, record->slot, profile, kept,
-			                   arrival->received_ms);
+			step_rearm_feature(partition, record->slot, profile, kept, arrival->received_ms);
 	}
 }
 
@@ -250,9 +243,8 @@ static void apply_traits(struct partition *partition, struct arrival *arrival)
 	find_traits(partition, record->properties);
 	partition->before.count = 0;
 	for (size_t i = 0; i < partition->touched.count; i++)
-		VECTOR_ADD(&partition->before,
-		           trait_now(partition, profile, partition->touched.items[i],
-		                     arrival->received_ms));
+		VECTOR_ADD(&partition->before, trait_now(partition, profile, partition->touched.items[i],
+		                                         arrival->received_ms));
 
 	profile_set_traits(&partition->profiles, profile, record->properties, record->sealed);
 
@@ -261,8 +253,8 @@ static void apply_traits(struct partition *partition, struct arrival *arrival)
 		uint32_t trait = partition->touched.items[i];
 		if (trait_now(partition, profile, trait, arrival->received_ms) !=
 		    partition->before.items[i])
-			step_touch_all(partition, record->slot,
-			               &partition->catalog.traits.items[trait].rules, CAUSE_TRAIT, 0);
+			step_touch_all(partition, record->slot, &partition->catalog.traits.items[trait].rules,
+			               CAUSE_TRAIT, 0);
 	}
 	step_finish(partition, record->slot, profile, arrival->received_ms);
 	step_rearm_traits(partition, record->slot, profile, arrival->received_ms);
@@ -291,8 +283,7 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 	case RECORD_CLOCK:
 		return STATUS_OK;
 	default:
-		return error_set(err, STATUS_CORRUPT,
-		                 "record %llu of kind %d is not known to this version",
+		return error_set(err, STATUS_CORRUPT, "record %llu of kind %d is not known to this version",
 		                 (unsigned long long)arrival->position, record->kind);
 	}
 }
@@ -308,8 +299,62 @@ static void publish(struct partition *partition, int64_t clock_ms)
 	                      memory_order_relaxed);
 	atomic_store_explicit(&partition->bytes,
 	                      partition->profiles.bytes + partition->changes.bytes +
-	                              partition->timers.count * sizeof(struct timer),
+	                          partition->timers.count * sizeof(struct timer),
 	                      memory_order_relaxed);
+}
+
+/* Records that are decoded, and whose memory is asked for, before the first of them is applied: the
+ * processor then waits for many lines at once. */
+enum { AHEAD = 32 };
+
+struct ahead {
+	struct record record;
+	struct text   encoded;
+};
+
+static enum status decode_ahead(struct partition *partition, struct text *left, uint32_t count,
+                                struct ahead *ahead, struct error *err)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		size_t      size;
+		enum status status = record_decode(*left, &ahead[i].record, &size, err);
+		if (status != STATUS_OK)
+			return status;
+		ahead[i].encoded = (struct text){left->data, size};
+		*left            = (struct text){left->data + size, left->length - size};
+		profiles_prefetch(&partition->profiles, ahead[i].record.slot);
+		events_prefetch(partition->events, ahead[i].record.slot, ahead[i].record.message_id);
+	}
+	return STATUS_OK;
+}
+
+/* The second look: the profiles have come, now what they point to. */
+static void prefetch_features(struct partition *partition, const struct ahead *ahead,
+                              uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct profile *profile = profiles_find(&partition->profiles, ahead[i].record.slot);
+		if (profile == NULL)
+			continue;
+		__builtin_prefetch(profile->features);
+		__builtin_prefetch(profile->memberships);
+	}
+}
+
+static enum status apply_ahead(struct partition *partition, const struct ahead *ahead,
+                               int64_t received_ms, uint64_t position, struct error *err)
+{
+	struct arrival arrival = {
+		.record      = &ahead->record,
+		.encoded     = ahead->encoded,
+		.received_ms = received_ms,
+		.position    = position,
+	};
+	if (ahead->record.kind == RECORD_EVENT || ahead->record.kind == RECORD_TRAITS)
+		arrival.time_ms = record_time_ms(&ahead->record, received_ms, &arrival.marked);
+	partition->last_position = position;
+	partition->ordinal       = 0;
+	return apply_record(partition, &arrival, err);
 }
 
 enum status partition_apply(struct partition *partition, const struct journal_read *batch,
@@ -317,40 +362,29 @@ enum status partition_apply(struct partition *partition, const struct journal_re
 {
 	partition_advance(partition, batch->log_time_ms);
 
-	struct text left = batch->records;
-	for (uint32_t i = 0; i < batch->record_count; i++) {
-		struct record record;
-		size_t        size;
-		enum status   status = record_decode(left, &record, &size, err);
+	struct ahead ahead[AHEAD];
+	struct text  left   = batch->records;
+	enum status  status = STATUS_OK;
+	for (uint32_t done = 0; done < batch->record_count && status == STATUS_OK;) {
+		uint32_t count = batch->record_count - done < AHEAD ? batch->record_count - done : AHEAD;
+		status         = decode_ahead(partition, &left, count, ahead, err);
 		if (status != STATUS_OK)
 			return status;
-
-		struct arrival arrival = {
-			.record      = &record,
-			.encoded     = {left.data, size},
-			.received_ms = batch->log_time_ms,
-			.position    = batch->first_position + i,
-		};
-		if (record.kind == RECORD_EVENT || record.kind == RECORD_TRAITS)
-			arrival.time_ms =
-				record_time_ms(&record, batch->log_time_ms, &arrival.marked);
-		partition->last_position = arrival.position;
-		partition->ordinal       = 0;
-		status                   = apply_record(partition, &arrival, err);
-		if (status != STATUS_OK)
-			return status;
-		left = (struct text){left.data + size, left.length - size};
+		prefetch_features(partition, ahead, count);
+		for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
+			status = apply_ahead(partition, &ahead[i], batch->log_time_ms,
+			                     batch->first_position + done + i, err);
+		done += count;
 	}
 	publish(partition, batch->log_time_ms);
-	return STATUS_OK;
+	return status;
 }
 
 /* An event of the future that begins at this instant and that the leaf looks at; 0: none. */
 static uint64_t begun_event(struct partition *partition, uint32_t slot, const struct leaf *leaf,
                             int64_t now_ms)
 {
-	const struct plan_feature *feature =
-		partition->catalog.features.items[leaf->feature].plan;
+	const struct plan_feature *feature = partition->catalog.features.items[leaf->feature].plan;
 	if (leaf->plan->span.until_ms > 0)
 		return 0;
 	uint64_t position = 0;
@@ -387,8 +421,8 @@ static void fire_feature(struct partition *partition, uint32_t slot, struct prof
 		    leaf_holds(partition, slot, profile, leaves->items[i], at_ms))
 			continue;
 		uint64_t position = begun_event(partition, slot, leaf, at_ms);
-		step_touch_all(partition, slot, &leaf->rules,
-		               position > 0 ? CAUSE_EVENT : CAUSE_EXPIRY, position);
+		step_touch_all(partition, slot, &leaf->rules, position > 0 ? CAUSE_EVENT : CAUSE_EXPIRY,
+		               position);
 	}
 }
 
@@ -400,8 +434,8 @@ static void fire_traits(struct partition *partition, uint32_t slot, const struct
 		if (trait_now(partition, profile, relative->items[i], at_ms - 1) !=
 		    trait_now(partition, profile, relative->items[i], at_ms))
 			step_touch_all(partition, slot,
-			               &partition->catalog.traits.items[relative->items[i]].rules,
-			               CAUSE_EXPIRY, 0);
+			               &partition->catalog.traits.items[relative->items[i]].rules, CAUSE_EXPIRY,
+			               0);
 }
 
 static void fire_person(struct partition *partition, uint32_t slot, struct profile *profile,

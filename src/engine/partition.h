@@ -1,15 +1,16 @@
 #ifndef SONNIM_ENGINE_PARTITION_H
 #define SONNIM_ENGINE_PARTITION_H
 
-/* One partition: everything that the engine keeps of its persons, and the steps by which it changes.
+/* One partition: everything that the engine keeps of its persons, and the steps by which it
+ * changes.
  *
  *   partition_apply     a record: timers due by its stamp fire first, then its own step or steps
  *   partition_advance   time alone: timers fire, in order of their instant, one step each
  *   partition_build     a slice of the work that a PREPARE record has ordered
  *
  * Each step records, of what flipped, the net change of each (person, segment), by person slot,
- * level, segment number (contracts, rule 27). Nothing here knows the wall clock, other partitions or
- * how fast it is fed: the same records give the same state and the same change stream.
+ * level, segment number (contracts, rule 27). Nothing here knows the wall clock, other partitions
+ * or how fast it is fed: the same records give the same state and the same change stream.
  *
  * Thread: one at a time, that of engine/thread.c. */
 
@@ -58,10 +59,10 @@ struct partition {
 	struct catalog  catalog;
 	struct changes  changes;
 	struct build   *builds; /* first to be built first; activated ones are taken out */
-	struct future      future;
+	struct future   future;
 
-	uint64_t last_position; /* of the last record applied */
-	uint32_t ordinal;       /* of the next change since */
+	uint64_t last_position;  /* of the last record applied */
+	uint32_t ordinal;        /* of the next change since */
 	uint64_t last_change_id; /* highest PREPARE or ACTIVATE id applied */
 
 	/* Counters, read by others. */
@@ -79,17 +80,17 @@ struct partition {
 	size_t          level_count;
 	slot_list       due;
 	event_list      scratch_events;
-	index_list      touched; /* features of the step's event */
-	VECTOR(bool) before;     /* what leaves were before the step */
+	index_list      touched;           /* features of the step's event */
+	VECTOR(bool) before;               /* what leaves were before the step */
 	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */
 };
 
-struct partition *partition_new(uint32_t number, int64_t retention_ms,
-                                struct events_budget *budget, struct plan_cache *plans);
+struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events_budget *budget,
+                                struct plan_cache *plans);
 void              partition_free(struct partition *partition);
 
 /* Applies a batch of this partition. STATUS_CORRUPT: a record does not decode; those before it are
- * applied, and the engine stops. */
+ * perhaps applied, and the engine stops. */
 MUST_USE enum status partition_apply(struct partition *partition, const struct journal_read *batch,
                                      struct error *err);
 

@@ -75,8 +75,7 @@ static double largest_value(const struct expr_test *test)
 
 static unsigned cap_for(const struct expr_event *event)
 {
-	if (event->aggregate != EXPR_COUNT || event->until_ms > 0 ||
-	    event->from_ms != INSTANT_MS_NONE)
+	if (event->aggregate != EXPR_COUNT || event->until_ms > 0 || event->from_ms != INSTANT_MS_NONE)
 		return SERIES_UNLIMITED;
 	double largest = largest_value(&event->test);
 	for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++)
@@ -87,10 +86,10 @@ static unsigned cap_for(const struct expr_event *event)
 
 static uint32_t add_feature(struct compiler *compiler, const struct expr_event *event)
 {
-	bool          relative = event->where != NULL && expr_where_is_relative(event->where);
-	bool          sums     = event->aggregate == EXPR_SUM;
-	unsigned      cap      = relative ? SERIES_UNLIMITED : cap_for(event);
-	struct buffer *key     = &compiler->key;
+	bool           relative = event->where != NULL && expr_where_is_relative(event->where);
+	bool           sums     = event->aggregate == EXPR_SUM;
+	unsigned       cap      = relative ? SERIES_UNLIMITED : cap_for(event);
+	struct buffer *key      = &compiler->key;
 	buffer_clear(key);
 	buffer_printf(key, "%u ", cap);
 	buffer_add_sized(key, event->name);
@@ -103,9 +102,9 @@ static uint32_t add_feature(struct compiler *compiler, const struct expr_event *
 		return index;
 	struct arena       *arena   = &compiler->plan->arena;
 	struct plan_feature feature = {
-		.key      = take_key(compiler),
-		.event    = text_equal(event->name, TEXT("*")) ? (struct text){0}
-		                                               : arena_text(arena, event->name),
+		.key = take_key(compiler),
+		.event =
+			text_equal(event->name, TEXT("*")) ? (struct text){0} : arena_text(arena, event->name),
 		.where    = evaluate_compile_where(event->where, arena),
 		.relative = relative,
 		.sums     = sums,
@@ -135,16 +134,16 @@ static uint32_t add_leaf(struct compiler *compiler, const struct expr_event *eve
 {
 	uint32_t    feature = add_feature(compiler, event);
 	struct span span    = {
-		.within_ms    = event->within_ms,
-		.until_ms     = event->until_ms,
-		.from_ms      = event->from_ms,
-		.to_ms        = event->from_ms == INSTANT_MS_NONE ? INSTANT_MS_NEVER : event->to_ms,
-		.retention_ms = compiler->retention_ms,
-	};
+		   .within_ms    = event->within_ms,
+		   .until_ms     = event->until_ms,
+		   .from_ms      = event->from_ms,
+		   .to_ms        = event->from_ms == INSTANT_MS_NONE ? INSTANT_MS_NEVER : event->to_ms,
+		   .retention_ms = compiler->retention_ms,
+    };
 	struct buffer *key = &compiler->key;
 	buffer_clear(key);
-	buffer_printf(key, "%lld %lld %lld %lld ", (long long)span.within_ms,
-	              (long long)span.until_ms, (long long)span.from_ms, (long long)span.to_ms);
+	buffer_printf(key, "%lld %lld %lld %lld ", (long long)span.within_ms, (long long)span.until_ms,
+	              (long long)span.from_ms, (long long)span.to_ms);
 	add_test_key(key, &event->test);
 	buffer_add_text(key, TEXT(" of "));
 	buffer_add_text(key, compiler->feature_list.items[feature].key);
@@ -171,8 +170,8 @@ static uint32_t add_trait(struct compiler *compiler, struct text name, const str
 	add_test_key(&compiler->key, test);
 
 	uint32_t index;
-	if (known(&compiler->traits, buffer_text(&compiler->key),
-	          (uint32_t)compiler->trait_list.count, &index))
+	if (known(&compiler->traits, buffer_text(&compiler->key), (uint32_t)compiler->trait_list.count,
+	          &index))
 		return index;
 	struct arena     *arena = &compiler->plan->arena;
 	struct plan_trait trait = {
@@ -209,12 +208,9 @@ static struct plan_node compile_node(struct compiler *compiler, const struct exp
 	case EXPR_AND:
 	case EXPR_OR:
 	case EXPR_NOT:
-		node.kind  = expr->kind == EXPR_AND  ? NODE_AND
-		             : expr->kind == EXPR_OR ? NODE_OR
-		                                     : NODE_NOT;
+		node.kind  = expr->kind == EXPR_AND ? NODE_AND : expr->kind == EXPR_OR ? NODE_OR : NODE_NOT;
 		node.count = expr->count;
-		node.children =
-			ARENA_ARRAY(&compiler->plan->arena, struct plan_node, expr->count);
+		node.children = ARENA_ARRAY(&compiler->plan->arena, struct plan_node, expr->count);
 		for (unsigned i = 0; i < expr->count; i++)
 			node.children[i] = compile_node(compiler, expr->operands[i]);
 		return node;
@@ -253,8 +249,8 @@ static enum status compile_rule(struct compiler *compiler, const struct change_r
 {
 	struct arena *arena = &compiler->plan->arena;
 	struct expr  *expr;
-	enum status   status = expr_parse_canonical(arena_text(arena, change->canonical), arena, &expr,
-	                                            err);
+	enum status   status =
+		expr_parse_canonical(arena_text(arena, change->canonical), arena, &expr, err);
 	if (status != STATUS_OK)
 		return status;
 
@@ -269,7 +265,7 @@ static enum status compile_rule(struct compiler *compiler, const struct change_r
 	ret_rule->trait_count   = (uint32_t)compiler->rule_traits.count;
 	ret_rule->traits        = KEEP_ARRAY(arena, compiler->rule_traits);
 	ret_rule->segment_count = (uint32_t)compiler->rule_segments.count;
-	ret_rule->segments = KEEP_ARRAY(arena, compiler->rule_segments);
+	ret_rule->segments      = KEEP_ARRAY(arena, compiler->rule_segments);
 	return STATUS_OK;
 }
 
@@ -277,7 +273,7 @@ static enum status compile(struct compiler *compiler, struct text body, struct e
 {
 	struct plan         *plan = compiler->plan;
 	struct change_record record;
-	enum status status = change_record_read_prepare(body, &plan->arena, &record, err);
+	enum status          status = change_record_read_prepare(body, &plan->arena, &record, err);
 	if (status != STATUS_OK)
 		return status;
 

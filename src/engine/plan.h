@@ -9,7 +9,8 @@
  *                          └───────► segment (by number)               which amount
  *
  * Equal features and leaves (by their keys, made from the canonical form) are shared within a plan
- * and, by the catalog of each partition, with those of other plans. Reference-counted, any thread. */
+ * and, by the catalog of each partition, with those of other plans. Reference-counted, any
+ * thread. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -24,13 +25,13 @@
 /* Which events a leaf looks at. */
 struct plan_feature {
 	struct text            key;
-	struct text            event; /* empty: any */
-	struct compiled_where *where; /* NULL: all of them */
+	struct text            event;    /* empty: any */
+	struct compiled_where *where;    /* NULL: all of them */
 	bool                   relative; /* `where` depends on the instant: nothing can be kept, each
 	                                  * evaluation reads the person's stored events */
-	bool               sums;
-	struct amount_path amount;
-	unsigned           cap; /* of the series; SERIES_UNLIMITED */
+	bool                   sums;
+	struct amount_path     amount;
+	unsigned               cap; /* of the series; SERIES_UNLIMITED */
 };
 
 struct plan_leaf {
@@ -88,7 +89,7 @@ struct plan {
  * not read: the API has validated every definition before it came into the journal. */
 MUST_USE enum status plan_compile(struct text body, int64_t retention_ms, struct plan **ret_plan,
                                   struct error *err);
-struct plan *plan_ref(struct plan *plan);
-void         plan_unref(struct plan *plan);
+struct plan         *plan_ref(struct plan *plan);
+void                 plan_unref(struct plan *plan);
 
 #endif

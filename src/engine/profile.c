@@ -121,7 +121,7 @@ struct person_feature *profile_feature_add(struct profiles *profiles, struct pro
                                            uint32_t feature)
 {
 	struct feature_set *set = profile->features = feature_room(profiles, profile->features);
-	uint32_t            at  = set->count++;
+	uint32_t            at                      = set->count++;
 	for (; at > 0 && set->items[at - 1].feature > feature; at--)
 		set->items[at] = set->items[at - 1];
 	assert(at == 0 || set->items[at - 1].feature != feature);
@@ -163,8 +163,7 @@ struct membership *profile_membership(const struct profile *profile, uint32_t ru
 	return at < set->count && set->items[at].rule == rule ? &set->items[at] : NULL;
 }
 
-static struct membership_set *membership_room(struct profiles *profiles,
-                                              struct membership_set *set)
+static struct membership_set *membership_room(struct profiles *profiles, struct membership_set *set)
 {
 	if (set != NULL && set->count < set->room)
 		return set;
@@ -236,7 +235,7 @@ static struct sealed_block *sealed_of(const struct traits *traits, struct text n
 static struct sealed_block *sealed_block_new(struct text sealed)
 {
 	struct sealed_block *block = checked(malloc(sizeof *block + sealed.length));
-	*block = (struct sealed_block){.size = (uint32_t)sealed.length};
+	*block                     = (struct sealed_block){.size = (uint32_t)sealed.length};
 	memcpy(block->bytes, sealed.data, sealed.length);
 	return block;
 }
@@ -250,8 +249,8 @@ static void link_sealed(struct traits *traits, const struct traits *before, stru
 	for (struct value_reader reader = value_read(list); value_next(&reader);) {
 		if (!holds_personal(&reader.value))
 			continue;
-		bool was_set = value_find(set, reader.name, reader.hash).type != VALUE_NONE;
-		struct sealed_block *block = was_set ? newest : sealed_of(before, reader.name);
+		bool                 was_set = value_find(set, reader.name, reader.hash).type != VALUE_NONE;
+		struct sealed_block *block   = was_set ? newest : sealed_of(before, reader.name);
 		if (block == NULL)
 			continue; /* nothing was sealed with it: it exists, its value is lost */
 		block->references++;
@@ -288,8 +287,7 @@ void profile_set_traits(struct profiles *profiles, struct profile *profile, stru
 
 	struct traits *before = profile->traits;
 	struct traits *traits = checked(malloc(sizeof *traits + merged.length));
-	*traits               = (struct traits){
-		.next_ms = INSTANT_MS_NEVER, .list_size = (uint32_t)merged.length};
+	*traits = (struct traits){.next_ms = INSTANT_MS_NEVER, .list_size = (uint32_t)merged.length};
 	memcpy(traits->list, merged.data, merged.length);
 	buffer_done(&merged);
 

@@ -1,8 +1,8 @@
 #ifndef SONNIM_ENGINE_PROFILE_H
 #define SONNIM_ENGINE_PROFILE_H
 
-/* What the engine knows of one person: traits, the series of features that the person has events of,
- * and memberships. Profiles lie in blocks of 1,024 by slot; a slot may be a hole.
+/* What the engine knows of one person: traits, the series of features that the person has events
+ * of, and memberships. Profiles lie in blocks of 1,024 by slot; a slot may be a hole.
  *
  *   profiles ──► block ──► profile ──┬─► traits       one value list, with the sealed blocks behind
  *                                    ├─► features     sorted by feature: next instant, series
@@ -67,7 +67,7 @@ struct profile {
 	bool                   identified;
 	uint32_t               newest_change; /* of the change stream, + 1; 0: none */
 	int64_t                created_ms;
-	int64_t                armed_ms; /* the earliest timer on its way; INSTANT_MS_NEVER */
+	int64_t                armed_ms;        /* the earliest timer on its way; INSTANT_MS_NEVER */
 	int64_t                newest_event_ms; /* INSTANT_MS_NONE */
 	struct traits         *traits;
 	struct feature_set    *features;
@@ -105,13 +105,13 @@ void profile_feature_remove(struct profiles *profiles, struct profile *profile, 
 struct membership *profile_membership(const struct profile *profile, uint32_t rule);
 struct membership *profile_membership_put(struct profiles *profiles, struct profile *profile,
                                           uint32_t rule);
-void profile_membership_remove(struct profile *profile, uint32_t rule);
+void               profile_membership_remove(struct profile *profile, uint32_t rule);
 
 /* The traits' list; empty when there are none. */
 struct text profile_traits(const struct profile *profile);
 
-/* Sets the traits of `list` (null removes); `sealed` (may be empty) holds the values of its personal
- * ones. */
+/* Sets the traits of `list` (null removes); `sealed` (may be empty) holds the values of its
+ * personal ones. */
 void profile_set_traits(struct profiles *profiles, struct profile *profile, struct text list,
                         struct text sealed);
 

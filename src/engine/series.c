@@ -41,10 +41,7 @@ struct series *series_new(bool sums)
 	return series;
 }
 
-void series_free(struct series *series)
-{
-	free(series);
-}
+void series_free(struct series *series) { free(series); }
 
 size_t series_bytes(const struct series *series)
 {
@@ -72,8 +69,7 @@ static void drop_oldest(struct series *series)
 {
 	assert(!series->sums);
 	series->count--;
-	memmove(series->times_ms, series->times_ms + 1,
-	        series->count * sizeof series->times_ms[0]);
+	memmove(series->times_ms, series->times_ms + 1, series->count * sizeof series->times_ms[0]);
 	series->dropped = true;
 }
 
@@ -105,16 +101,13 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 	return series;
 }
 
-int64_t span_start_ms(const struct span *span, int64_t time_ms)
-{
-	return time_ms + span->until_ms;
-}
+int64_t span_start_ms(const struct span *span, int64_t time_ms) { return time_ms + span->until_ms; }
 
 int64_t span_end_ms(const struct span *span, int64_t time_ms)
 {
 	int64_t end_ms = span->retention_ms == INSTANT_MS_NEVER
-	                         ? INSTANT_MS_NEVER
-	                         : instant_floor_day_ms(time_ms) + span->retention_ms;
+	                     ? INSTANT_MS_NEVER
+	                     : instant_floor_day_ms(time_ms) + span->retention_ms;
 	if (span->within_ms > 0 && time_ms + span->within_ms < end_ms)
 		end_ms = time_ms + span->within_ms;
 	return end_ms;
@@ -213,4 +206,3 @@ bool series_walk_next(struct series_walk *walk)
 	walk->value = value_of(walk);
 	return true;
 }
-

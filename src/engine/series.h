@@ -32,12 +32,12 @@ struct series {
 	uint32_t count;
 	uint32_t room;
 	bool     sums;
-	bool     dropped; /* an older time than the first was here once */
+	bool     dropped;    /* an older time than the first was here once */
 	int64_t  times_ms[]; /* room of them, then for sums `room` running totals of 128 bits */
 };
 
-/* An empty series that grows; NULL is an empty series too. `*bytes` (may be NULL) is kept up to date
- * by series_add(). */
+/* An empty series that grows; NULL is an empty series too. `*bytes` (may be NULL) is kept up to
+ * date by series_add(). */
 struct series *series_new(bool sums);
 void           series_free(struct series *series);
 size_t         series_bytes(const struct series *series);
@@ -57,8 +57,8 @@ struct span {
 int64_t span_start_ms(const struct span *span, int64_t time_ms);
 int64_t span_end_ms(const struct span *span, int64_t time_ms);
 
-/* What counts at one instant. `complete` is false when dropped times might count too: then `count` is
- * only a lower bound. */
+/* What counts at one instant. `complete` is false when dropped times might count too: then `count`
+ * is only a lower bound. */
 struct series_value {
 	uint32_t count;
 	bool     complete;

@@ -15,8 +15,8 @@ void step_begin(struct partition *partition)
 		partition->step = 1;
 	}
 	while (partition->level_count <= partition->catalog.level_max) {
-		partition->levels = realloc(partition->levels, (partition->level_count + 1) *
-		                                                       sizeof *partition->levels);
+		partition->levels =
+			realloc(partition->levels, (partition->level_count + 1) * sizeof *partition->levels);
 		if (partition->levels == NULL)
 			abort();
 		partition->levels[partition->level_count++] = (candidate_list){0};
@@ -51,8 +51,8 @@ void step_emit(struct partition *partition, struct profile *profile, struct chan
 {
 	change.position = partition->last_position;
 	change.ordinal  = partition->ordinal++;
-	uint64_t index  = changes_add(&partition->changes, &change,
-	                              profile == NULL ? 0 : profile->newest_change);
+	uint64_t index =
+		changes_add(&partition->changes, &change, profile == NULL ? 0 : profile->newest_change);
 	if (profile != NULL)
 		profile->newest_change = (uint32_t)index + 1;
 }
@@ -60,9 +60,9 @@ void step_emit(struct partition *partition, struct profile *profile, struct chan
 void step_set_member(struct partition *partition, uint32_t slot, struct profile *profile,
                      uint32_t index, bool member, int64_t since_ms)
 {
-	struct rule *rule     = &partition->catalog.rules.items[index];
-	bool         held     = rule->holds[profile->identified];
-	bool         was      = rule_is_member(partition, profile, index);
+	struct rule *rule              = &partition->catalog.rules.items[index];
+	bool         held              = rule->holds[profile->identified];
+	bool         was               = rule_is_member(partition, profile, index);
 	int          exceptions_change = (member != held) - (was != held);
 	if (exceptions_change > 0)
 		roaring_bitmap_add(rule->exceptions, slot);
@@ -74,10 +74,9 @@ void step_set_member(struct partition *partition, uint32_t slot, struct profile 
 		profile_membership_remove(profile, index);
 		return;
 	}
-	struct membership *membership =
-		profile_membership_put(&partition->profiles, profile, index);
-	membership->member   = member;
-	membership->since_ms = since_ms;
+	struct membership *membership = profile_membership_put(&partition->profiles, profile, index);
+	membership->member            = member;
+	membership->since_ms          = since_ms;
 }
 
 static void flip(struct partition *partition, uint32_t slot, struct profile *profile,
@@ -94,27 +93,25 @@ static void flip(struct partition *partition, uint32_t slot, struct profile *pro
 		                          .cause          = (uint8_t)candidate->cause,
 		                          .at_ms          = at_ms,
 		                          .event_position = candidate->event_position});
-	step_touch_all(partition, slot, &rule->derived, candidate->cause,
-	               candidate->event_position);
+	step_touch_all(partition, slot, &rule->derived, candidate->cause, candidate->event_position);
 }
 
-/* By segment number; few, so insertion. Marks may be lost: nothing of this level is touched again. */
+/* By segment number; few, so insertion. Marks may be lost: nothing of this level is touched
+ * again. */
 static void sort_by_segment(const struct partition *partition, candidate_list *level)
 {
 	const struct rule *rules = partition->catalog.rules.items;
 	for (size_t i = 1; i < level->count; i++) {
 		struct candidate candidate = level->items[i];
 		size_t           at        = i;
-		for (; at > 0 && rules[level->items[at - 1].rule].segment >
-		                         rules[candidate.rule].segment;
+		for (; at > 0 && rules[level->items[at - 1].rule].segment > rules[candidate.rule].segment;
 		     at--)
 			level->items[at] = level->items[at - 1];
 		level->items[at] = candidate;
 	}
 }
 
-void step_finish(struct partition *partition, uint32_t slot, struct profile *profile,
-                 int64_t at_ms)
+void step_finish(struct partition *partition, uint32_t slot, struct profile *profile, int64_t at_ms)
 {
 	for (size_t i = 0; i < partition->level_count; i++) {
 		candidate_list *level = &partition->levels[i];
@@ -122,7 +119,7 @@ void step_finish(struct partition *partition, uint32_t slot, struct profile *pro
 			sort_by_segment(partition, level);
 		for (size_t j = 0; j < level->count; j++) {
 			struct candidate candidate = level->items[j];
-			bool holds = rule_holds(partition, slot, profile, candidate.rule, at_ms);
+			bool             holds = rule_holds(partition, slot, profile, candidate.rule, at_ms);
 			if (holds != rule_is_member(partition, profile, candidate.rule))
 				flip(partition, slot, profile, &candidate, holds, at_ms);
 		}
@@ -141,11 +138,10 @@ void step_arm(struct partition *partition, uint32_t slot, struct profile *profil
 void step_rearm_feature(struct partition *partition, uint32_t slot, struct profile *profile,
                         struct person_feature *kept, int64_t now_ms)
 {
-	const index_list *leaves = &partition->catalog.features.items[kept->feature].leaves;
+	const index_list *leaves  = &partition->catalog.features.items[kept->feature].leaves;
 	int64_t           next_ms = INSTANT_MS_NEVER;
 	for (size_t i = 0; i < leaves->count; i++) {
-		int64_t leaf_ms =
-			leaf_next_ms(partition, slot, profile, leaves->items[i], now_ms);
+		int64_t leaf_ms = leaf_next_ms(partition, slot, profile, leaves->items[i], now_ms);
 		if (leaf_ms < next_ms)
 			next_ms = leaf_ms;
 	}
@@ -161,9 +157,8 @@ void step_rearm_traits(struct partition *partition, uint32_t slot, struct profil
 	const index_list *relative = &partition->catalog.relative_traits;
 	int64_t           next_ms  = INSTANT_MS_NEVER;
 	for (size_t i = 0; i < relative->count; i++) {
-		int64_t trait_ms =
-			trait_next_ms(&partition->catalog.traits.items[relative->items[i]],
-			              profile_traits(profile), now_ms);
+		int64_t trait_ms = trait_next_ms(&partition->catalog.traits.items[relative->items[i]],
+		                                 profile_traits(profile), now_ms);
 		if (trait_ms < next_ms)
 			next_ms = trait_ms;
 	}

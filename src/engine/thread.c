@@ -34,8 +34,8 @@ void ticket_finish(struct read_ticket *ticket, enum status status)
 	read->done(read, status, &err);
 }
 
-/* A read of many gets its instant right after it was sent to the last thread: none of them goes past
- * it meanwhile. */
+/* A read of many gets its instant right after it was sent to the last thread: none of them goes
+ * past it meanwhile. */
 static int64_t as_of(const struct engine_read *read)
 {
 	int64_t as_of_ms;

@@ -20,15 +20,9 @@ void timers_done(struct timers *timers)
 }
 
 /* Instants as unsigned numbers in the same order, so that digits work before 1970 too. */
-static uint64_t ordinal_of(int64_t ms)
-{
-	return (uint64_t)ms ^ UINT64_C(1) << 63;
-}
+static uint64_t ordinal_of(int64_t ms) { return (uint64_t)ms ^ UINT64_C(1) << 63; }
 
-static int64_t instant_of(uint64_t ordinal)
-{
-	return (int64_t)(ordinal ^ UINT64_C(1) << 63);
-}
+static int64_t instant_of(uint64_t ordinal) { return (int64_t)(ordinal ^ UINT64_C(1) << 63); }
 
 static unsigned level_of(uint64_t now, uint64_t due)
 {
@@ -67,8 +61,8 @@ static bool next_bucket(const struct timers *timers, unsigned *ret_level, unsign
 		unsigned bucket = (unsigned)__builtin_ctzll(timers->occupied[level]);
 		unsigned shift  = level * DIGIT_BITS;
 		uint64_t now    = ordinal_of(timers->now_ms);
-		uint64_t above  = shift + DIGIT_BITS >= 64 ? 0 : now >> (shift + DIGIT_BITS)
-		                                                     << (shift + DIGIT_BITS);
+		uint64_t above =
+			shift + DIGIT_BITS >= 64 ? 0 : now >> (shift + DIGIT_BITS) << (shift + DIGIT_BITS);
 		*ret_level    = level;
 		*ret_bucket   = bucket;
 		*ret_begin_ms = instant_of(above | (uint64_t)bucket << shift);
@@ -87,9 +81,9 @@ int64_t timers_next_ms(const struct timers *timers)
 /* Takes a bucket's entries out, as they are. */
 static struct timer_bucket take(struct timers *timers, unsigned level, unsigned bucket)
 {
-	struct timer_bucket taken       = timers->buckets[level][bucket];
-	timers->buckets[level][bucket]  = (struct timer_bucket){0};
-	timers->occupied[level]        &= ~(UINT64_C(1) << bucket);
+	struct timer_bucket taken      = timers->buckets[level][bucket];
+	timers->buckets[level][bucket] = (struct timer_bucket){0};
+	timers->occupied[level] &= ~(UINT64_C(1) << bucket);
 	return taken;
 }
 

@@ -45,9 +45,9 @@ void timers_done(struct timers *timers);
 /* `due_ms` > timers->now_ms. */
 void timers_add(struct timers *timers, uint32_t slot, int64_t due_ms);
 
-/* The next instant at which something is due, if it is at or before `through_ms`: moves there and adds
- * the slots that are due at it to `*slots` (not cleared; in no order, perhaps twice). Otherwise moves
- * to `through_ms` and returns false. */
+/* The next instant at which something is due, if it is at or before `through_ms`: moves there and
+ * adds the slots that are due at it to `*slots` (not cleared; in no order, perhaps twice).
+ * Otherwise moves to `through_ms` and returns false. */
 typedef VECTOR(uint32_t) slot_list;
 bool timers_advance(struct timers *timers, int64_t through_ms, int64_t *ret_due_ms,
                     slot_list *slots);

@@ -7,15 +7,9 @@
 #include "engine/engine_internal.h"
 #include "engine/leaf.h"
 
-uint32_t view_partition(const struct view *view)
-{
-	return view->partition->number;
-}
+uint32_t view_partition(const struct view *view) { return view->partition->number; }
 
-int64_t view_now_ms(const struct view *view)
-{
-	return view->now_ms;
-}
+int64_t view_now_ms(const struct view *view) { return view->now_ms; }
 
 bool view_person(struct view *view, uint32_t slot, struct view_person *ret_person)
 {
@@ -26,12 +20,12 @@ bool view_person(struct view *view, uint32_t slot, struct view_person *ret_perso
 	event_list events = {0};
 	view_events(view, slot, &events);
 	*ret_person = (struct view_person){
-		.identified     = profile->identified,
-		.created_ms     = profile->created_ms,
-		.last_active_ms = events.count == 0 ? INSTANT_MS_NONE
-		                                    : events.items[events.count - 1].time_ms,
-		.traits         = profile_traits(profile),
-		.event_count    = events.count,
+		.identified = profile->identified,
+		.created_ms = profile->created_ms,
+		.last_active_ms =
+			events.count == 0 ? INSTANT_MS_NONE : events.items[events.count - 1].time_ms,
+		.traits      = profile_traits(profile),
+		.event_count = events.count,
 	};
 	VECTOR_DONE(&events);
 	return true;
@@ -62,8 +56,8 @@ size_t view_sealed_traits(struct view *view, uint32_t slot, struct arena *arena,
 	struct view_sealed  *blocks = ARENA_ARRAY(arena, struct view_sealed, traits->sealed_count);
 	size_t               count  = 0;
 	for (uint32_t i = 0; i < traits->sealed_count; i++) {
-		struct view_sealed *block = block_of(blocks, &count, &traits->sealed[i],
-		                                     traits->sealed_count, arena);
+		struct view_sealed *block =
+			block_of(blocks, &count, &traits->sealed[i], traits->sealed_count, arena);
 		block->names[block->name_count++] = traits->sealed[i].name;
 	}
 	*ret_blocks = blocks;
@@ -85,8 +79,8 @@ size_t view_memberships(struct view *view, uint32_t slot, struct arena *arena,
 	for (uint32_t segment = 0; segment < catalog->live.count; segment++) {
 		uint32_t rule = catalog->live.items[segment];
 		if (rule != RULE_NONE && rule_is_member(view->partition, profile, rule))
-			memberships[count++] = (struct view_membership){
-				segment, rule_since_ms(view->partition, profile, rule)};
+			memberships[count++] =
+				(struct view_membership){segment, rule_since_ms(view->partition, profile, rule)};
 	}
 	*ret_memberships = memberships;
 	return count;
@@ -112,10 +106,7 @@ uint64_t view_member_count(struct view *view, uint32_t segment)
 	return (uint64_t)count;
 }
 
-uint64_t view_person_count(struct view *view)
-{
-	return view->partition->profiles.person_count;
-}
+uint64_t view_person_count(struct view *view) { return view->partition->profiles.person_count; }
 
 static bool add_member(struct view *view, uint32_t rule, uint32_t slot,
                        struct view_member *ret_member)

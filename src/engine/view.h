@@ -2,7 +2,8 @@
 #define SONNIM_ENGINE_VIEW_H
 
 /* What a read sees: one partition between two steps, at the instant view_now_ms(). Only to be used
- * within engine_read.run; texts and pointers end with it. Slots that do not exist answer false/0. */
+ * within engine_read.run; texts and pointers end with it. Slots that do not exist answer
+ * false/0. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,11 +19,11 @@ uint32_t view_partition(const struct view *view);
 int64_t  view_now_ms(const struct view *view);
 
 struct view_person {
-	bool        identified;
-	int64_t     created_ms;
-	int64_t     last_active_ms; /* the newest event's time that has come; INSTANT_MS_NONE: no event */
-	struct text traits;         /* a value list; personal ones as VALUE_PERSONAL */
-	uint64_t    event_count;    /* stored and existing now */
+	bool    identified;
+	int64_t created_ms;
+	int64_t last_active_ms;  /* the newest event's time that has come; INSTANT_MS_NONE: no event */
+	struct text traits;      /* a value list; personal ones as VALUE_PERSONAL */
+	uint64_t    event_count; /* stored and existing now */
 };
 bool view_person(struct view *view, uint32_t slot, struct view_person *ret_person);
 
@@ -52,8 +53,8 @@ bool view_segment_live(struct view *view, uint32_t segment);
 uint64_t view_member_count(struct view *view, uint32_t segment);
 uint64_t view_person_count(struct view *view);
 
-/* Members with slot >= from_slot in order of slot, at most `limit`; `*ret_next_slot` is where to go on,
- * SLOT_NONE at the end. */
+/* Members with slot >= from_slot in order of slot, at most `limit`; `*ret_next_slot` is where to go
+ * on, SLOT_NONE at the end. */
 struct view_member {
 	uint32_t slot;
 	int64_t  entered_ms;
@@ -74,7 +75,8 @@ size_t view_person_history(struct view *view, uint32_t slot, uint64_t from_index
 size_t view_segment_history(struct view *view, uint32_t segment, uint64_t from_index, size_t limit,
                             struct arena *arena, struct view_history **ret_rows);
 
-/* The change stream itself: entries from `from_index` (0 the first) on, at most `limit`; the total. */
+/* The change stream itself: entries from `from_index` (0 the first) on, at most `limit`; the
+ * total. */
 uint64_t view_changes(struct view *view, uint64_t from_index, size_t limit,
                       struct change *ret_changes, size_t *ret_count);
 

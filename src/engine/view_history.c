@@ -6,17 +6,14 @@
 #include "base/instant.h"
 #include "engine/engine_internal.h"
 
-/* Histories. Most rows are entries of the change stream. Some follow from it (contracts, rule 22): a
- * segment that holds without events is entered with a person's creation, or by everyone with its
+/* Histories. Most rows are entries of the change stream. Some follow from it (contracts, rule 22):
+ * a segment that holds without events is entered with a person's creation, or by everyone with its
  * activation, and left by everyone when it is switched off.
  *
- * A row's index is that of the entry it stands in or follows from, and below it the person's slot or
- * the segment: (entry << 32 | sub). */
+ * A row's index is that of the entry it stands in or follows from, and below it the person's slot
+ * or the segment: (entry << 32 | sub). */
 
-static uint64_t row_index(uint64_t entry, uint32_t sub)
-{
-	return entry << 32 | sub;
-}
+static uint64_t row_index(uint64_t entry, uint32_t sub) { return entry << 32 | sub; }
 
 /* The person's entries, from the newest back: for (at = newest; at > 0; at = previous(at)). */
 static const struct stored_change *entry_at(const struct partition *partition, uint32_t at)
@@ -106,8 +103,7 @@ static bool concerns(const struct partition *partition, const struct person_key 
 		return false;
 	if (!entered)
 		return was_member(partition, person, span->segment, index);
-	return span->announced[identified] &&
-	       !was_member(partition, person, span->segment, index) &&
+	return span->announced[identified] && !was_member(partition, person, span->segment, index) &&
 	       !exits_in_step(partition, person, span->segment, index);
 }
 
@@ -131,21 +127,21 @@ static int compare_rows(const void *left, const void *right)
 	return (a->index > b->index) - (a->index < b->index);
 }
 
-static void add_derived_of_person(const struct partition *partition,
+static void add_derived_of_person(const struct partition  *partition,
                                   const struct person_key *person, row_list *rows)
 {
 	for (size_t i = 0; i < partition->changes.spans.count; i++) {
 		const struct default_span *span = &partition->changes.spans.items[i];
-		if (span->holds[person->profile->identified] &&
-		    person->created > span->from_index && person->created < span->to_index)
-			VECTOR_ADD(rows, derived_row(partition, person->created, span->segment,
-			                             person->slot, span->segment));
+		if (span->holds[person->profile->identified] && person->created > span->from_index &&
+		    person->created < span->to_index)
+			VECTOR_ADD(rows, derived_row(partition, person->created, span->segment, person->slot,
+			                             span->segment));
 		else if (concerns(partition, person, span, span->from_index, true))
-			VECTOR_ADD(rows, derived_row(partition, span->from_index, span->segment,
-			                             person->slot, span->segment));
+			VECTOR_ADD(rows, derived_row(partition, span->from_index, span->segment, person->slot,
+			                             span->segment));
 		if (span->ended && concerns(partition, person, span, span->to_index, false))
-			VECTOR_ADD(rows, derived_row(partition, span->to_index, span->segment,
-			                             person->slot, span->segment));
+			VECTOR_ADD(rows, derived_row(partition, span->to_index, span->segment, person->slot,
+			                             span->segment));
 	}
 }
 
@@ -155,9 +151,9 @@ static void add_own_of_person(const struct partition *partition, const struct pe
 	for (uint32_t at = person->profile->newest_change; at > 0;) {
 		const struct stored_change *entry = entry_at(partition, at);
 		if (entry->change.segment > 0)
-			VECTOR_ADD(rows, (struct view_history){
-						 .index  = row_index(at - 1, entry->change.segment),
-						 .change = entry->change});
+			VECTOR_ADD(rows,
+			           (struct view_history){.index  = row_index(at - 1, entry->change.segment),
+			                                 .change = entry->change});
 		at = entry->previous;
 	}
 }
@@ -173,7 +169,7 @@ static void add_events(struct view *view, struct view_history *rows, size_t coun
 		                                   .to_ms        = INT64_MAX,
 		                                   .now_ms       = INT64_MIN,
 		                                   .retention_ms = INSTANT_MS_NEVER};
-		list.count = 0;
+		list.count                      = 0;
 		events_read(view->partition->events, rows[i].change.slot, &query, &list);
 		for (size_t j = 0; j < list.count; j++)
 			if (list.items[j].position == rows[i].change.event_position)
@@ -221,8 +217,7 @@ static const struct default_span *span_at(const struct partition *partition, uin
 	for (size_t i = 0; i < partition->changes.spans.count; i++) {
 		const struct default_span *span = &partition->changes.spans.items[i];
 		if (span->segment == segment &&
-		    (entered ? span->from_index == index
-		             : span->ended && span->to_index == index))
+		    (entered ? span->from_index == index : span->ended && span->to_index == index))
 			return span;
 	}
 	return NULL;
@@ -232,16 +227,14 @@ static const struct default_span *span_at(const struct partition *partition, uin
 static void add_everyone(const struct partition *partition, uint64_t index, row_list *rows)
 {
 	const struct change       *change = &changes_at(&partition->changes, index)->change;
-	const struct default_span *span =
-		span_at(partition, change->segment, index, change->entered);
+	const struct default_span *span   = span_at(partition, change->segment, index, change->entered);
 	for (uint32_t slot = 0; span != NULL && slot < partition->profiles.slot_count; slot++) {
 		const struct profile *profile = profiles_find(&partition->profiles, slot);
 		if (profile == NULL)
 			continue;
 		struct person_key person = key_of(partition, slot, profile);
 		if (concerns(partition, &person, span, index, change->entered))
-			VECTOR_ADD(rows,
-			           derived_row(partition, index, slot, slot, change->segment));
+			VECTOR_ADD(rows, derived_row(partition, index, slot, slot, change->segment));
 	}
 }
 
@@ -290,9 +283,9 @@ static size_t lower_bound(const uint32_t *items, size_t count, uint64_t index)
 size_t view_segment_history(struct view *view, uint32_t segment, uint64_t from_index, size_t limit,
                             struct arena *arena, struct view_history **ret_rows)
 {
-	const struct partition *partition = view->partition;
-	const struct changes   *changes   = &partition->changes;
-	row_list                rows      = {0};
+	const struct partition *partition  = view->partition;
+	const struct changes   *changes    = &partition->changes;
+	row_list                rows       = {0};
 	bool                    by_default = false;
 	for (size_t i = 0; i < changes->spans.count; i++)
 		by_default |= changes->spans.items[i].segment == segment;
@@ -307,8 +300,8 @@ size_t view_segment_history(struct view *view, uint32_t segment, uint64_t from_i
 		created       = changes->segments.items[0].items;
 		created_count = changes->segments.items[0].count;
 	}
-	size_t i = lower_bound(own, own_count, from_index >> 32);
-	size_t j = lower_bound(created, created_count, from_index >> 32);
+	size_t i      = lower_bound(own, own_count, from_index >> 32);
+	size_t j      = lower_bound(created, created_count, from_index >> 32);
 	size_t before = 0; /* rows of the first entry that lie before from_index */
 	while ((i < own_count || j < created_count) && rows.count - before < limit) {
 		bool take_own = i < own_count && (j >= created_count || own[i] < created[j]);

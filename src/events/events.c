@@ -16,10 +16,11 @@ struct entry {
 	int64_t       time_ms;
 	int64_t       received_ms;
 	uint64_t      position;
+	uint64_t      message_hash; /* 0: no message id */
 	uint32_t      slot;
-	uint32_t      size   : 30; /* of the record */
+	uint32_t      size : 30; /* of the record */
 	uint32_t      marked : 1;
-	uint32_t      call   : 1; /* no event: kept for its message id */
+	uint32_t      call : 1; /* no event: kept for its message id */
 	char          encoded[];
 };
 
@@ -105,7 +106,7 @@ static struct entry *newest_of(const struct events *events, uint32_t slot)
 
 static void decode(const struct entry *entry, struct record *ret_record)
 {
-	size_t size;
+	size_t      size;
 	enum status status =
 		record_decode((struct text){entry->encoded, entry->size}, ret_record, &size, NULL);
 	/* It was decoded from the journal before it came here. */
@@ -115,15 +116,13 @@ static void decode(const struct entry *entry, struct record *ret_record)
 
 static uint64_t message_hash(uint32_t slot, struct text message_id)
 {
-	return hash_bytes_seeded(message_id.data, message_id.length, slot);
+	uint64_t hash = hash_bytes_seeded(message_id.data, message_id.length, slot);
+	return hash == 0 ? 1 : hash;
 }
 
-static uint64_t entry_message_hash(const void *pointer)
+static uint64_t entry_message_hash(const void *entry)
 {
-	const struct entry *entry = pointer;
-	struct record       record;
-	decode(entry, &record);
-	return message_hash(entry->slot, record.message_id);
+	return ((const struct entry *)entry)->message_hash;
 }
 
 void events_add(struct events *events, uint32_t slot, struct text encoded,
@@ -145,21 +144,26 @@ void events_add(struct events *events, uint32_t slot, struct text encoded,
 		.marked      = marked,
 		.call        = record->kind != RECORD_EVENT,
 	};
+	if (record->message_id.length > 0)
+		entry->message_hash = message_hash(slot, record->message_id);
 	memcpy(entry->encoded, encoded.data, encoded.length);
 	*head = entry;
 	events->count += record->kind == RECORD_EVENT;
 
-	if (record->message_id.length > 0) {
-		size_t before = message_index_bytes(&events->messages);
-		message_index_add(&events->messages, message_hash(slot, record->message_id), entry,
-		                  entry_message_hash);
-		charge(events, message_index_bytes(&events->messages) - before);
+	if (entry->message_hash != 0) {
+		size_t before = events->messages.bytes;
+		message_index_add(&events->messages, entry->message_hash, entry, entry_message_hash);
+		if (events->messages.bytes != before)
+			charge(events, events->messages.bytes - before);
 	}
 }
 
-void events_prefetch_seen(const struct events *events, uint32_t slot, struct text message_id)
+void events_prefetch(const struct events *events, uint32_t slot, struct text message_id)
 {
-	message_index_prefetch(&events->messages, message_hash(slot, message_id));
+	if (slot < events->head_count)
+		__builtin_prefetch(&events->heads[slot], 1);
+	if (message_id.length > 0)
+		message_index_prefetch(&events->messages, message_hash(slot, message_id));
 }
 
 int64_t events_end_ms(int64_t time_ms, int64_t retention_ms)
@@ -173,10 +177,11 @@ bool events_seen(const struct events *events, uint32_t slot, struct text message
                  int64_t retention_ms)
 {
 	uint64_t            hash  = message_hash(slot, message_id);
-	size_t              probe = 0;
+	uint32_t            probe = 0;
 	const struct entry *entry;
 	while ((entry = message_index_next(&events->messages, hash, &probe)) != NULL) {
-		if (entry->slot != slot || events_end_ms(entry->time_ms, retention_ms) <= now_ms)
+		if (entry->message_hash != hash || entry->slot != slot ||
+		    events_end_ms(entry->time_ms, retention_ms) <= now_ms)
 			continue;
 		struct record record;
 		decode(entry, &record);
@@ -238,7 +243,4 @@ void events_read(const struct events *events, uint32_t slot, const struct events
 	sort_events(list->items + begin, list->count - begin);
 }
 
-uint64_t events_count(const struct events *events)
-{
-	return events->count;
-}
+uint64_t events_count(const struct events *events) { return events->count; }

@@ -16,8 +16,8 @@
  * Memory is counted in an `events_budget` that all partitions share: when it is used up, ingest
  * refuses (503). The store itself refuses nothing: what the journal holds must be applied.
  *
- * Retention (contracts, rule 21): an event exists at instants < floor_day(time) + retention. Readers
- * pass the instant; expired events are not handed out.
+ * Retention (contracts, rule 21): an event exists at instants < floor_day(time) + retention.
+ * Readers pass the instant; expired events are not handed out.
  *
  * Thread: the partition's one writer thread, for everything. */
 
@@ -42,7 +42,7 @@ struct event {
 	int64_t       time_ms;     /* rule 12 */
 	int64_t       received_ms; /* the record's log time */
 	uint64_t      position;
-	bool          marked;      /* its own time lay too far ahead and became `received_ms` */
+	bool          marked; /* its own time lay too far ahead and became `received_ms` */
 	struct record record;
 };
 
@@ -60,10 +60,13 @@ void events_add(struct events *events, uint32_t slot, struct text encoded,
  * at `now_ms`. Exact: a 64-bit hash finds candidates, the stored ids decide. */
 bool events_seen(const struct events *events, uint32_t slot, struct text message_id, int64_t now_ms,
                  int64_t retention_ms);
-void events_prefetch_seen(const struct events *events, uint32_t slot, struct text message_id);
+
+/* Asks the processor for what events_seen() and events_add() of this call will touch. */
+void events_prefetch(const struct events *events, uint32_t slot, struct text message_id);
 
 /* A person's events (track, page, screen) in the order of rule 13, added to `*list` (not cleared).
- * Only those named `name` unless it is empty, with from_ms <= time < to_ms, that exist at `now_ms`. */
+ * Only those named `name` unless it is empty, with from_ms <= time < to_ms, that exist at
+ * `now_ms`. */
 struct events_query {
 	struct text name;
 	int64_t     from_ms;

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { CAPACITY_MIN = 1024, TAG_SHIFT = 48 };
+enum { CAPACITY_MIN = 16, TAG_SHIFT = 48 };
 
 static uint64_t tagged(uint64_t hash, const void *entry)
 {
@@ -18,50 +18,56 @@ static const void *entry_of(uint64_t slot)
 
 void message_index_done(struct message_index *index)
 {
-	free(index->slots);
+	for (unsigned i = 0; i < MESSAGE_TABLES; i++)
+		free(index->tables[i].slots);
 	*index = (struct message_index){0};
 }
 
-static void place(struct message_index *index, uint64_t hash, const void *entry)
+static void place(struct message_table *table, uint64_t hash, const void *entry)
 {
-	size_t mask = index->capacity - 1;
-	size_t at   = hash & mask;
-	while (index->slots[at] != 0)
+	uint32_t mask = table->capacity - 1;
+	uint32_t at   = (uint32_t)hash & mask;
+	while (table->slots[at] != 0)
 		at = (at + 1) & mask;
-	index->slots[at] = tagged(hash, entry);
+	table->slots[at] = tagged(hash, entry);
 }
 
-static void grow(struct message_index *index, message_index_hash_fn *hash_of)
+static void grow(struct message_table *table, message_index_hash_fn *hash_of)
 {
-	struct message_index old = *index;
-	index->capacity = old.capacity == 0 ? CAPACITY_MIN : old.capacity * 2;
-	index->slots    = calloc(index->capacity, sizeof *index->slots);
-	if (index->slots == NULL)
+	struct message_table old = *table;
+	table->capacity          = old.capacity == 0 ? CAPACITY_MIN : old.capacity * 2;
+	table->slots             = calloc(table->capacity, sizeof *table->slots);
+	if (table->slots == NULL)
 		abort();
 
-	for (size_t i = 0; i < old.capacity; i++)
+	for (uint32_t i = 0; i < old.capacity; i++)
 		if (old.slots[i] != 0)
-			place(index, hash_of(entry_of(old.slots[i])), entry_of(old.slots[i]));
+			place(table, hash_of(entry_of(old.slots[i])), entry_of(old.slots[i]));
 	free(old.slots);
 }
 
 void message_index_add(struct message_index *index, uint64_t hash, const void *entry,
                        message_index_hash_fn *hash_of)
 {
-	if ((index->count + 1) * 4 > index->capacity * 3)
-		grow(index, hash_of);
-	place(index, hash, entry);
-	index->count++;
+	struct message_table *table = &index->tables[message_index_table(hash)];
+	if ((uint64_t)(table->count + 1) * 4 > (uint64_t)table->capacity * 3) {
+		uint32_t before = table->capacity;
+		grow(table, hash_of);
+		index->bytes += (size_t)(table->capacity - before) * sizeof *table->slots;
+	}
+	place(table, hash, entry);
+	table->count++;
 }
 
-const void *message_index_next(const struct message_index *index, uint64_t hash, size_t *probe)
+const void *message_index_next(const struct message_index *index, uint64_t hash, uint32_t *probe)
 {
-	if (index->capacity == 0)
+	const struct message_table *table = &index->tables[message_index_table(hash)];
+	if (table->capacity == 0)
 		return NULL;
 
-	size_t mask = index->capacity - 1;
+	uint32_t mask = table->capacity - 1;
 	for (;;) {
-		uint64_t slot = index->slots[(hash + *probe) & mask];
+		uint64_t slot = table->slots[((uint32_t)hash + *probe) & mask];
 		if (slot == 0)
 			return NULL;
 		(*probe)++;
