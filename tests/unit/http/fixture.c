@@ -3,9 +3,12 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/vector.h"
 
 enum { READ_TIMEOUT_MS = 10000 };
 
@@ -61,6 +64,38 @@ void answer_body(struct http_request *request, void *user)
 	http_respond(request, 200, "application/octet-stream", &body);
 }
 
+static pthread_mutex_t held_lock  = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t  held_added = PTHREAD_COND_INITIALIZER;
+static VECTOR(struct http_request *) held;
+
+void pass_to_test(struct http_request *request)
+{
+	pthread_mutex_lock(&held_lock);
+	VECTOR_ADD(&held, request);
+	pthread_cond_signal(&held_added);
+	pthread_mutex_unlock(&held_lock);
+}
+
+void hold(struct http_request *request, void *user)
+{
+	(void)user;
+	http_suspend(request);
+	pass_to_test(request);
+}
+
+struct http_request *take_held(void)
+{
+	pthread_mutex_lock(&held_lock);
+	while (held.count == 0)
+		pthread_cond_wait(&held_added, &held_lock);
+	struct http_request *oldest = held.items[0];
+	memmove(held.items, held.items + 1, --held.count * sizeof held.items[0]);
+	if (held.count == 0)
+		VECTOR_DONE(&held);
+	pthread_mutex_unlock(&held_lock);
+	return oldest;
+}
+
 void peer_open(struct peer *peer, const struct fixture *fixture)
 {
 	struct sockaddr_in address = {
@@ -82,6 +117,13 @@ void peer_close(struct peer *peer)
 	peer->fd = -1;
 	free(peer->data);
 	peer->data = NULL;
+}
+
+void peer_reset(struct peer *peer)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	peer_close(peer);
 }
 
 void peer_send(struct peer *peer, const void *data, size_t length)

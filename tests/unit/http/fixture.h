@@ -26,12 +26,17 @@ void fixture_start(struct fixture *fixture, const struct http_route *routes, siz
 void fixture_done(struct fixture *fixture);
 
 #define FIXTURE_START(fixture, ...)                                                                \
-	fixture_start((fixture), (const struct http_route[]){__VA_ARGS__},                         \
+	fixture_start((fixture), (const struct http_route[]){__VA_ARGS__},                             \
 	              sizeof((const struct http_route[]){__VA_ARGS__}) / sizeof(struct http_route))
 
 /* Handlers that several tests use. */
 void answer_ok(struct http_request *request, void *user);   /* 200 "ok" */
 void answer_body(struct http_request *request, void *user); /* 200, the request's body */
+
+/* A handler that suspends every request and holds it until a test takes it, in order. */
+void                 hold(struct http_request *request, void *user);
+void                 pass_to_test(struct http_request *request); /* its second half */
+struct http_request *take_held(void);                            /* waits for one */
 
 /* One connection. Every read waits 10 s at most, then the test fails. */
 struct peer {
@@ -49,6 +54,7 @@ struct reply {
 
 void peer_open(struct peer *peer, const struct fixture *fixture);
 void peer_close(struct peer *peer);
+void peer_reset(struct peer *peer); /* closes with RST */
 void peer_send(struct peer *peer, const void *data, size_t length);
 void peer_say(struct peer *peer, const char *text);
 void peer_read(struct peer *peer, void *into, size_t length); /* exactly so many bytes */

@@ -60,8 +60,8 @@ static void broken_escapes_are_refused(void **state)
 static void what_is_no_utf_8_is_refused_escaped_or_not(void **state)
 {
 	const char *bad[] = {
-		"%80", "%C3", "%C0%AF", "%E0%80%80", "%ED%A0%80", "%F4%90%80%80", "%F5%80%80%80",
-		"%E3%81", "\xff", "a\xc3(",
+		"%80",          "%C3",          "%C0%AF", "%E0%80%80", "%ED%A0%80",
+		"%F4%90%80%80", "%F5%80%80%80", "%E3%81", "\xff",      "a\xc3(",
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_refused(*state, bad[i]);

@@ -11,7 +11,10 @@ static void handler(struct http_request *request, void *user)
 	(void)user;
 }
 
-#define ROUTE(method, pattern) {method, pattern, handler, NULL}
+#define ROUTE(method, pattern)                                                                     \
+	{                                                                                              \
+		method, pattern, handler, NULL                                                             \
+	}
 static const struct http_route table[] = {
 	ROUTE("GET", "/segments"),
 	ROUTE("POST", "/segments"),
@@ -162,8 +165,9 @@ static void bad_paths_are_refused(void **state)
 	assert_int_equal(match(world, "GET", "/segments/%ff"), HTTP_MATCH_BAD_PATH);
 	assert_int_equal(match(world, "GET", "segments"), HTTP_MATCH_BAD_PATH);
 	assert_int_equal(match(world, "GET", ""), HTTP_MATCH_BAD_PATH);
-	assert_int_equal(match(world, "GET", "/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/"
-	                                     "7/8/9/0/1/2/3"),
+	assert_int_equal(match(world, "GET",
+	                       "/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/"
+	                       "7/8/9/0/1/2/3"),
 	                 HTTP_MATCH_BAD_PATH);
 }
 

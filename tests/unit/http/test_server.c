@@ -202,10 +202,10 @@ static void a_client_that_is_too_slow_loses_its_connection(void **state)
 {
 	struct fixture *fixture = *state;
 	const char     *begun[] = {
-                "POST / HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nx",
-                "GET / HTTP/1.1\r\nHo",
-                "",
-        };
+			"POST / HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nx",
+			"GET / HTTP/1.1\r\nHo",
+			"",
+    };
 	fixture->settings.request_timeout_ms = 100;
 	fixture->settings.idle_timeout_ms    = 1000;
 	FIXTURE_START(fixture, {"POST", "/", answer_ok, NULL});
@@ -304,8 +304,8 @@ static void the_trace_of_a_request_goes_on_in_its_answer(void **state)
 	         "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n",
 	         200, &reply);
 	assert_string_equal(reply.body, "4bf92f3577b34da6a3ce929d0e0e4736");
-	assert_memory_equal(reply_header(&reply, "traceparent"),
-	                    "00-4bf92f3577b34da6a3ce929d0e0e4736-", 36);
+	assert_memory_equal(reply_header(&reply, "traceparent"), "00-4bf92f3577b34da6a3ce929d0e0e4736-",
+	                    36);
 	reply_done(&reply);
 	exchange(&peer, "GET / HTTP/1.1\r\n" HOST "\r\n", 200, &reply);
 	assert_int_equal(strspn(reply.body, "0123456789abcdef"), 32);
@@ -344,8 +344,7 @@ static void every_error_has_the_body_of_the_application(void **state)
 	assert_error(fixture, "GET /y HTTP/1.1\r\n" HOST "\r\n", 404, "404 NOT_FOUND 32");
 	assert_error(fixture, "PUT /x HTTP/1.1\r\n" HOST "\r\n", 405, "405 METHOD_NOT_ALLOWED 32");
 	assert_error(fixture, "GET /%ff HTTP/1.1\r\n" HOST "\r\n", 400, "400 VALIDATION_ERROR 32");
-	assert_error(fixture, "GET /x?a=%ff HTTP/1.1\r\n" HOST "\r\n", 400,
-	             "400 VALIDATION_ERROR 32");
+	assert_error(fixture, "GET /x?a=%ff HTTP/1.1\r\n" HOST "\r\n", 400, "400 VALIDATION_ERROR 32");
 	assert_error(fixture, "GET /x HTTX/1.1\r\n" HOST "\r\n", 400, "400 VALIDATION_ERROR 32");
 	assert_error(fixture, "GET /x HTTP/2.0\r\n" HOST "\r\n", 505, "505 UNSUPPORTED 32");
 	assert_error(fixture, "GET /x HTTP/1.1\r\n" HOST "no colon\r\n\r\n", 400,
@@ -426,9 +425,8 @@ static void a_body_over_the_limit_is_413_and_the_connection_lives_on(void **stat
 static void a_body_that_is_far_too_large_is_refused_at_once(void **state)
 {
 	FIXTURE_START(*state, {"POST", "/", answer_body, NULL});
-	assert_int_equal(status_of(*state, "POST / HTTP/1.1\r\n" HOST
-	                                   "Content-Length: 99999999999\r\n\r\n"),
-	                 413);
+	assert_int_equal(
+		status_of(*state, "POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999\r\n\r\n"), 413);
 	assert_int_equal(status_of(*state, "POST / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
 	                                   "Content-Length: 5000000\r\n\r\n"),
 	                 413);
@@ -443,7 +441,7 @@ static void large_bodies_share_a_memory_limit(void **state)
 	struct peer     holder, other;
 	struct reply    reply;
 	char            head[200];
-	char           *body = calloc(1, 900000);
+	char           *body               = calloc(1, 900000);
 	fixture->settings.bodies_bytes_max = 1 << 20;
 	FIXTURE_START(fixture, {"POST", "/", answer_ok, NULL});
 	snprintf(head, sizeof head, "POST / HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n", 900000);
@@ -487,8 +485,8 @@ static void headers_up_to_the_limit_pass_and_more_are_431(void **state)
 		buffer_printf(&request, "GET / HTTP/1.1\r\n" HOST);
 		for (int i = 0; i < 30; i++)
 			buffer_printf(&request, "X-Header-%d: %0100d\r\n", i, i);
-		int left = (int)(fixture->settings.header_bytes_max - request.length) -
-		           (int)strlen("X: \r\n\r\n");
+		int left =
+			(int)(fixture->settings.header_bytes_max - request.length) - (int)strlen("X: \r\n\r\n");
 		buffer_printf(&request, "X: %0*d\r\n\r\n", left + more, 0);
 		peer_open(&peer, fixture);
 		peer_send(&peer, request.data, request.length);
@@ -565,14 +563,15 @@ static void an_address_in_use_or_unreadable_is_an_error_that_names_it(void **sta
 	struct http_server       *server = NULL;
 	struct error              err    = {0};
 	FIXTURE_START(fixture, {"GET", "/", answer_ok, NULL});
-	other        = fixture->settings;
-	config       = fixture->config;
-	other.listen = (char *)http_server_address(fixture->server);
+	other           = fixture->settings;
+	config          = fixture->config;
+	other.listen    = (char *)http_server_address(fixture->server);
 	config.settings = &other;
 	assert_int_equal(http_server_start(&config, &server, &err), STATUS_IO);
 	assert_non_null(strstr(err.reason, other.listen));
 
-	const char *bad[] = {"localhost", "1.2.3.4:", "1.2.3.4:99999", "::1:80", "1.2.3.4:8x", "[::1:80"};
+	const char *bad[] = {"localhost", "1.2.3.4:",   "1.2.3.4:99999",
+	                     "::1:80",    "1.2.3.4:8x", "[::1:80"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		other.listen = (char *)bad[i];
 		assert_int_equal(http_server_start(&config, &server, &err), STATUS_INVALID);
