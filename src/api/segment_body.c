@@ -142,6 +142,26 @@ enum status segment_body_read(struct json body, bool create, struct arena *arena
 	return check_type(body, wish->expr, err);
 }
 
+static void find_longest(void *context, const struct expr *leaf)
+{
+	int64_t *longest_ms = context;
+	if (leaf->kind == EXPR_EVENT && leaf->event.within_ms > *longest_ms)
+		*longest_ms = leaf->event.within_ms;
+}
+
+enum status segment_body_check_windows(const struct expr *expr, int64_t retention_ms,
+                                       struct error *err)
+{
+	int64_t longest_ms = 0;
+	expr_visit_leaves(expr, find_longest, &longest_ms);
+	if (retention_ms != INSTANT_MS_NEVER && longest_ms > retention_ms - DAY_MS)
+		return error_set_field(err, STATUS_INVALID, "expression",
+		                       "Windows can be %lld days long at most: events are kept for %lld",
+		                       (long long)(retention_ms / DAY_MS - 1),
+		                       (long long)(retention_ms / DAY_MS));
+	return STATUS_OK;
+}
+
 /* ---- Writing ---- */
 
 struct names {

@@ -37,6 +37,13 @@ static enum status expected_version(struct api_call *call, uint32_t *ret_version
 	return STATUS_OK;
 }
 
+static enum status check_windows(struct api_call *call, const struct expr *expr, struct error *err)
+{
+	return expr == NULL
+	           ? STATUS_OK
+	           : segment_body_check_windows(expr, call->api->config.retention_ms, err);
+}
+
 static enum status create(struct api_call *call, struct definition *ret_definition,
                           struct error *err)
 {
@@ -45,6 +52,8 @@ static enum status create(struct api_call *call, struct definition *ret_definiti
 	enum status         status = call_body(call, &body, err);
 	if (status == STATUS_OK)
 		status = segment_body_read(body, true, call->arena, &wanted, err);
+	if (status == STATUS_OK)
+		status = check_windows(call, wanted.wish.expr, err);
 	if (status != STATUS_OK)
 		return status;
 	return definition_create(call->api->definitions, &wanted.wish, call->arena, ret_definition,
@@ -77,6 +86,7 @@ static enum status update(struct api_call *call, struct definition *ret_definiti
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = expected_version(call, &version, err)) != STATUS_OK ||
 	    (status = segment_body_read(body, false, call->arena, &wanted, err)) != STATUS_OK ||
+	    (status = check_windows(call, wanted.wish.expr, err)) != STATUS_OK ||
 	    (status = definition_get(definitions, id, call->arena, ret_definition, err)) != STATUS_OK)
 		return status;
 	if (wanted.has_active && wanted.wish.active != ret_definition->segment.active)

@@ -31,7 +31,8 @@ static void block_signals(sigset_t *ret_signals)
 	sigaddset(ret_signals, SIGTERM);
 	sigaddset(ret_signals, SIGINT);
 	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	const struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigaction(SIGPIPE, &ignore, NULL);
 }
 
 /* STATUS_AGAIN: a signal came first. */

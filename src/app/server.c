@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/segment_body.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -291,6 +292,26 @@ static enum status make_first(struct server *server, struct server_first *ret_fi
 	return store->ops->token_add(store, &token, err);
 }
 
+/* A shorter retention than last time must not take events from windows in use. */
+static enum status check_windows(struct server *server, struct error *err)
+{
+	struct definition *definitions;
+	struct arena       arena;
+	size_t             count;
+	arena_init(&arena);
+	enum status status = definition_list(server->definitions, &arena, &definitions, &count, err);
+	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+		struct error failed;
+		status = segment_body_check_windows(
+			definitions[i].expr, serve_settings_retention_ms(server->settings), &failed);
+		if (status != STATUS_OK)
+			error_set(err, status, "--retention is too short for the segment \"%.*s\": %s",
+			          TEXT_FORMAT(definitions[i].segment.key), failed.reason);
+	}
+	arena_done(&arena);
+	return status;
+}
+
 enum status server_open(struct server *server, struct server_first *ret_first, struct error *err)
 {
 	enum status status;
@@ -300,7 +321,8 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	if ((status = make_first(server, ret_first, err)) != STATUS_OK ||
 	    (status = definitions_start(server->engine, server->journal, server->store,
 	                                server->workspace.partition_count, &server->definitions,
-	                                err)) != STATUS_OK)
+	                                err)) != STATUS_OK ||
+	    (status = check_windows(server, err)) != STATUS_OK)
 		return status;
 	api_open(server->api, server->definitions);
 	return STATUS_OK;
