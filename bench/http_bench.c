@@ -22,7 +22,7 @@ struct bench_settings {
 
 static const struct setting bench_table[] = {
 	SETTING_INT(struct bench_settings, detour_us, "detour-us", "0", 0, 1000000,
-                    "What the other thread waits before it answers a batch"),
+                "What the other thread waits before it answers a batch"),
 };
 
 static const struct text success = {"{\"success\":true}", 16};
@@ -52,7 +52,7 @@ static void answer_later(struct http_request *request, void *user)
 static void *answer_thread(void *unused)
 {
 	VECTOR(struct http_request *) taken = {0};
-	struct timespec detour = {.tv_nsec = bench.detour_us * 1000};
+	struct timespec detour              = {.tv_nsec = bench.detour_us * 1000};
 
 	(void)unused;
 	for (;;) {

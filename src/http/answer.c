@@ -58,8 +58,7 @@ static void write_error(struct http_loop *loop, unsigned http_status, struct buf
 	trace_begin(&trace, &loop->traces, (struct text){NULL, 0});
 	server->error_body(server->user, http_status, &err, trace.id, &body);
 
-	buffer_printf(out, "HTTP/1.1 %u %s\r\n", http_status,
-	              MHD_get_reason_phrase_for(http_status));
+	buffer_printf(out, "HTTP/1.1 %u %s\r\n", http_status, MHD_get_reason_phrase_for(http_status));
 	for (size_t i = 0; i < server->header_count; i++)
 		buffer_printf(out, "%s: %s\r\n", server->headers[i].name.data,
 		              server->headers[i].value.data);
@@ -86,8 +85,7 @@ static void drop_unread(int fd)
 void http_answer_raw(struct http_loop *loop, struct MHD_Connection *mhd, unsigned http_status)
 {
 	struct buffer out = {0};
-	int           fd  =
-		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	int           fd  = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 
 	write_error(loop, http_status, &out);
 	if (send(fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
@@ -118,8 +116,8 @@ static void add_configured_headers(const struct http_server *server, struct MHD_
 
 static struct MHD_Response *response_of(struct buffer *body)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(
-		body->length, body->data, free);
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer_with_free_callback(body->length, body->data, free);
 
 	assert(response);
 	*body = (struct buffer){0};
@@ -133,8 +131,7 @@ static struct MHD_Response *make_response(struct http_request *request)
 	if (request->answer.length > 0)
 		return response_of(&request->answer);
 	struct MHD_Response *response = MHD_create_response_from_buffer(
-		request->answer_static.length, (void *)request->answer_static.data,
-		MHD_RESPMEM_PERSISTENT);
+		request->answer_static.length, (void *)request->answer_static.data, MHD_RESPMEM_PERSISTENT);
 	assert(response);
 	return response;
 }
@@ -158,8 +155,7 @@ void http_answer_send(struct http_request *request)
 
 	/* Before the call, in which a dead connection may be noticed and the request freed. */
 	request->queued        = true;
-	enum MHD_Result result =
-		library_queue_response()(request->mhd, request->http_status, response);
+	enum MHD_Result result = library_queue_response()(request->mhd, request->http_status, response);
 	assert(result == MHD_YES);
 	(void)result;
 	MHD_destroy_response(response);
@@ -230,8 +226,7 @@ void http_respond_static(struct http_request *request, unsigned http_status,
 	http_answer_ready(request, http_status);
 }
 
-void http_respond_error(struct http_request *request, unsigned http_status,
-                        const struct error *err)
+void http_respond_error(struct http_request *request, unsigned http_status, const struct error *err)
 {
 	struct http_server *server = request->loop->server;
 	struct buffer       body   = {0};

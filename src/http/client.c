@@ -89,11 +89,12 @@ static void prepare(struct http_client *client, const struct http_client_request
                     struct http_client_response *response, struct curl_slist *headers)
 {
 	CURL       *curl   = client->curl;
-	const char *method = request->method ? request->method
-	                     : request->body.length > 0 ? "POST" : "GET";
-	int64_t connect_ms = request->connect_timeout_ms ? request->connect_timeout_ms
-	                                                 : CONNECT_TIMEOUT_MS;
-	int64_t total_ms   = request->timeout_ms ? request->timeout_ms : TIMEOUT_MS;
+	const char *method = request->method            ? request->method
+	                     : request->body.length > 0 ? "POST"
+	                                                : "GET";
+	int64_t     connect_ms =
+        request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS;
+	int64_t total_ms = request->timeout_ms ? request->timeout_ms : TIMEOUT_MS;
 
 	curl_easy_reset(curl); /* keeps connections */
 	curl_easy_setopt(curl, CURLOPT_URL, request->url);
@@ -141,8 +142,8 @@ static enum status explain(const struct http_client *client, CURLcode result, co
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return error_set(err, STATUS_INVALID, "%.*s: %s", length, begin, why);
 	case CURLE_WRITE_ERROR:
-		return error_set(err, STATUS_TOO_LARGE, "%.*s: the answer is larger than %d bytes",
-		                 length, begin, HTTP_CLIENT_BODY_BYTES_MAX);
+		return error_set(err, STATUS_TOO_LARGE, "%.*s: the answer is larger than %d bytes", length,
+		                 begin, HTTP_CLIENT_BODY_BYTES_MAX);
 	default:
 		return error_set(err, STATUS_UNAVAILABLE, "%.*s: %s", length, begin, why);
 	}

@@ -31,7 +31,7 @@ struct http_client_request {
 
 /* Zeroed memory is an empty one, and one may be used for many calls. */
 struct http_client_response {
-	unsigned      status; /* 200 … */
+	unsigned      status;  /* 200 … */
 	struct buffer headers; /* as they came, "Name: value\r\n" each */
 	struct buffer body;
 };
@@ -39,7 +39,7 @@ struct http_client_response {
 /* Errors: STATUS_UNAVAILABLE (nobody listens, connection lost), STATUS_TIMEOUT, STATUS_INVALID (the
  * URL), STATUS_TOO_LARGE; each with a reason that names host and port. Any HTTP status is a
  * success here. After UNAVAILABLE or TIMEOUT a request may or may not have been carried out. */
-MUST_USE enum status http_client_send(struct http_client *client,
+MUST_USE enum status http_client_send(struct http_client               *client,
                                       const struct http_client_request *request,
                                       struct http_client_response *response, struct error *err);
 

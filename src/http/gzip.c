@@ -2,7 +2,10 @@
 
 #include <zlib.h>
 
-enum { GZIP_WINDOW_BITS = 15 + 16, /* the largest window, gzip's wrapper only */ STEP_BYTES_MIN = 4096 };
+enum {
+	GZIP_WINDOW_BITS                                             = 15 + 16,
+	/* the largest window, gzip's wrapper only */ STEP_BYTES_MIN = 4096
+};
 
 static enum status inflate_members(z_stream *stream, size_t bytes_max, struct buffer *out,
                                    struct error *err)

@@ -87,8 +87,8 @@ enum status http_listen(struct http_server *server, const char *address, struct 
 		                       "\"%s\" is not an address such as 127.0.0.1:8080", address);
 	int result = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
 	if (result != 0)
-		return error_set_field(err, STATUS_INVALID, "listen", "cannot resolve \"%s\": %s",
-		                       host, gai_strerror(result));
+		return error_set_field(err, STATUS_INVALID, "listen", "cannot resolve \"%s\": %s", host,
+		                       gai_strerror(result));
 
 	int why           = 0;
 	server->listen_fd = -1;

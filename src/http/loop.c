@@ -62,7 +62,7 @@ static void run_posted(struct http_loop *loop)
 
 static void control(struct http_loop *loop, int operation, int fd, uint32_t events, void *pointer)
 {
-	struct epoll_event event = {.events = events, .data.ptr = pointer};
+	struct epoll_event event  = {.events = events, .data.ptr = pointer};
 	int                result = epoll_ctl(loop->epoll_fd, operation, fd, &event);
 	assert(result == 0);
 	(void)result;
@@ -133,8 +133,8 @@ static void connection_opened(struct http_loop *loop, struct MHD_Connection *mhd
 		else
 			inet_ntop(AF_INET6, six, connection->peer, INET6_ADDRSTRLEN);
 	} else {
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr,
-		          connection->peer, INET6_ADDRSTRLEN);
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, connection->peer,
+		          INET6_ADDRSTRLEN);
 	}
 	http_deadline_set(loop, connection, &loop->waiting);
 	http_count(&loop->connections, 1);
@@ -333,13 +333,12 @@ static struct MHD_Daemon *start_daemon(struct http_loop *loop)
 
 	struct MHD_Daemon *daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0, NULL, NULL,
-		http_request_receive, loop, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, loop,
-		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, loop,
-		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, connections_of(loop->server),
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_END);
+		http_request_receive, loop, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
+		http_request_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, loop,
+		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_CONNECTION_LIMIT,
+		connections_of(loop->server), MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((settings->idle_timeout_ms + 999) / 1000),
+		MHD_OPTION_END);
 	if (!daemon)
 		close(fd);
 	return daemon;
@@ -376,9 +375,8 @@ enum status http_loop_start(struct http_loop *loop, struct http_server *server, 
 		.receiving = {.after_ms = settings->request_timeout_ms},
 	};
 	/* Often enough for a ping interval that was set very low. */
-	loop->tick_ms = settings->websocket_ping_ms / 4 < HTTP_TICK_MS
-	                        ? settings->websocket_ping_ms / 4
-	                        : HTTP_TICK_MS;
+	loop->tick_ms = settings->websocket_ping_ms / 4 < HTTP_TICK_MS ? settings->websocket_ping_ms / 4
+	                                                               : HTTP_TICK_MS;
 	trace_source_init(&loop->traces);
 	if (!open_descriptors(loop))
 		return error_set_errno(err, STATUS_IO, errno, "cannot start an HTTP loop");

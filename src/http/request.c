@@ -95,8 +95,7 @@ static void refuse_too_large(struct http_request *request)
 	if (request->refusal.http_status != 0)
 		return;
 	request->refusal.http_status = 413;
-	error_set(&request->refusal.error, STATUS_TOO_LARGE,
-	          "the body is larger than %llu bytes",
+	error_set(&request->refusal.error, STATUS_TOO_LARGE, "the body is larger than %llu bytes",
 	          (unsigned long long)request->loop->server->settings.body_bytes_max);
 }
 
@@ -131,11 +130,9 @@ static void take_content_length(struct http_request *request, const struct http_
 static void check_framing(struct http_request *request, unsigned lengths, unsigned encodings)
 {
 	if (lengths + encodings > 1)
-		refuse(request, 400, STATUS_INVALID,
-		       "more than one header says how long the body is");
+		refuse(request, 400, STATUS_INVALID, "more than one header says how long the body is");
 	if (encodings == 1 && !request->chunked)
-		refuse(request, 501, STATUS_UNSUPPORTED,
-		       "no Transfer-Encoding but chunked is supported");
+		refuse(request, 501, STATUS_UNSUPPORTED, "no Transfer-Encoding but chunked is supported");
 }
 
 static void check_name(struct http_request *request, struct text name)
@@ -209,11 +206,11 @@ static struct text moved(struct http_request *request, const struct block *block
 /* Also when only libmicrohttpd's memory is too full for the headers of an answer. */
 static bool headers_too_large(const struct http_loop *loop, struct MHD_Connection *mhd)
 {
-	const struct http_settings *settings = &loop->server->settings;
-	const char                 *cookies  = NULL;
+	const struct http_settings *settings     = &loop->server->settings;
+	const char                 *cookies      = NULL;
 	size_t                      cookie_bytes = 0;
-	size_t header_bytes = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
-	                              ->header_size;
+	size_t                      header_bytes =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
 
 	if (header_bytes > settings->header_bytes_max)
 		return true;
@@ -221,7 +218,7 @@ static bool headers_too_large(const struct http_loop *loop, struct MHD_Connectio
 		mhd, MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND, NULL, NULL);
 	MHD_lookup_connection_value_n(mhd, MHD_HEADER_KIND, "Cookie", 6, &cookies, &cookie_bytes);
 	return header_bytes + cookie_bytes + (size_t)entries * HTTP_POOL_ENTRY_BYTES +
-	               HTTP_ANSWER_HEADER_BYTES >
+	           HTTP_ANSWER_HEADER_BYTES >
 	       2 * settings->header_bytes_max + HTTP_POOL_BYTES_MORE;
 }
 
@@ -230,8 +227,8 @@ static void copy_headers(struct http_request *request, const char *method)
 {
 	struct block block = {.from = method};
 
-	block.length = MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
-	                       ->header_size;
+	block.length =
+		MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
 	block.to = arena_text(&request->arena, (struct text){method, block.length}).data;
 
 	request->method = moved(request, &block, request->method);
@@ -276,11 +273,10 @@ static size_t collect_all(struct http_request *request, enum MHD_ValueKind kind,
 	if (count <= 0)
 		return 0;
 	if ((size_t)count > count_max) {
-		refuse(request, 431, STATUS_TOO_LARGE,
-		       "there are too many headers or query parameters");
+		refuse(request, 431, STATUS_TOO_LARGE, "there are too many headers or query parameters");
 		count = (int)count_max;
 	}
-	*ret_list = arena_alloc(&request->arena, (size_t)count * sizeof **ret_list);
+	*ret_list                  = arena_alloc(&request->arena, (size_t)count * sizeof **ret_list);
 	struct collector collector = {*ret_list, *ret_list + count};
 	MHD_get_connection_values_n(request->mhd, kind, collect, &collector);
 	return (size_t)count;
@@ -292,8 +288,7 @@ static void decode_query(struct http_request *request)
 		struct http_header *parameter = &request->query[i];
 		if (!percent_decode(&request->arena, parameter->name, &parameter->name) ||
 		    !percent_decode(&request->arena, parameter->value, &parameter->value))
-			refuse(request, 400, STATUS_INVALID,
-			       "the query is not valid percent-encoded UTF-8");
+			refuse(request, 400, STATUS_INVALID, "the query is not valid percent-encoded UTF-8");
 	}
 }
 
@@ -353,8 +348,7 @@ static bool admit(struct http_request *request, uint64_t capacity)
 		return true;
 	if (bodies_bytes(server) + capacity - request->body_counted >
 	    server->settings.bodies_bytes_max) {
-		refuse(request, 503, STATUS_UNAVAILABLE,
-		       "too many large requests at once, try again");
+		refuse(request, 503, STATUS_UNAVAILABLE, "too many large requests at once, try again");
 		http_add_header(request, "Retry-After", TEXT("1"));
 		return false;
 	}
@@ -364,9 +358,8 @@ static bool admit(struct http_request *request, uint64_t capacity)
 
 static bool grow_body(struct http_request *request, size_t wanted)
 {
-	uint64_t limit    = request->body_announced > 0
-	                            ? request->body_announced
-	                            : request->loop->server->settings.body_bytes_max;
+	uint64_t limit    = request->body_announced > 0 ? request->body_announced
+	                                                : request->loop->server->settings.body_bytes_max;
 	size_t   capacity = request->body_capacity * 2;
 
 	if (capacity < 4096)
@@ -377,8 +370,7 @@ static bool grow_body(struct http_request *request, size_t wanted)
 		capacity = limit;
 	if (!admit(request, capacity))
 		return false;
-	char *body = realloc(request->body_owned ? request->body : NULL,
-	                     capacity + JSON_PADDING_BYTES);
+	char *body = realloc(request->body_owned ? request->body : NULL, capacity + JSON_PADDING_BYTES);
 	assert(body);
 	if (!request->body_owned && request->body_length > 0)
 		memcpy(body, request->body, request->body_length);
@@ -526,8 +518,8 @@ static void poll_again(struct http_request *request)
 }
 
 enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, const char *url,
-                                     const char *method, const char *version,
-                                     const char *upload, size_t *upload_size, void **con_cls)
+                                     const char *method, const char *version, const char *upload,
+                                     size_t *upload_size, void **con_cls)
 {
 	struct http_request *request = *con_cls;
 
@@ -541,7 +533,7 @@ enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, cons
 		return MHD_YES;
 	}
 	if (*upload_size > 0) {
-		bool going = take_body(request, upload, *upload_size);
+		bool going   = take_body(request, upload, *upload_size);
 		*upload_size = 0;
 		return going ? MHD_YES : MHD_NO;
 	}
@@ -638,12 +630,12 @@ struct text http_body(const struct http_request *request)
 	return (struct text){request->body, request->body_length};
 }
 
-const char *http_peer(const struct http_request *request) { return request->peer; }
-const char *http_trace_id(const struct http_request *request) { return request->trace.id; }
+const char   *http_peer(const struct http_request *request) { return request->peer; }
+const char   *http_trace_id(const struct http_request *request) { return request->trace.id; }
 struct arena *http_arena(struct http_request *request) { return &request->arena; }
-unsigned http_loop_index(const struct http_request *request) { return request->loop->index; }
-int64_t http_received_ns(const struct http_request *request) { return request->received_ns; }
-const char *http_pattern(const struct http_request *request) { return request->matched.path; }
+unsigned      http_loop_index(const struct http_request *request) { return request->loop->index; }
+int64_t       http_received_ns(const struct http_request *request) { return request->received_ns; }
+const char   *http_pattern(const struct http_request *request) { return request->matched.path; }
 
 /* ---- Suspending ----
  * Most suspended requests wait for a group commit: for so short a time that suspending the

@@ -16,7 +16,7 @@ struct entry {
 struct node {
 	struct text literal; /* "" for the root and for a parameter */
 	VECTOR(struct node *) children;
-	struct node *parameter; /* NULL: none */
+	struct node *parameter;         /* NULL: none */
 	VECTOR(struct entry *) entries; /* one for each method */
 	char *allow;
 };
@@ -28,10 +28,7 @@ struct http_router {
 	bool              has_options;
 };
 
-struct http_router *http_router_new(void)
-{
-	return calloc(1, sizeof(struct http_router));
-}
+struct http_router *http_router_new(void) { return calloc(1, sizeof(struct http_router)); }
 
 static void free_node(struct node *node)
 {
@@ -103,8 +100,7 @@ static struct node *node_for(struct http_router *router, struct entry *entry)
 		if (segment.length > 0 && segment.data[0] == '{') {
 			assert(segment.data[segment.length - 1] == '}' && segment.length > 2);
 			assert(entry->name_count < HTTP_PARAMS_MAX);
-			entry->names[entry->name_count++] =
-				(struct text){segment.data + 1, segment.length - 2};
+			entry->names[entry->name_count++] = (struct text){segment.data + 1, segment.length - 2};
 		} else {
 			assert(!memchr(segment.data, '{', segment.length));
 			assert(!memchr(segment.data, '%', segment.length));
@@ -200,7 +196,7 @@ static const struct node *walk_from(const struct node *node, struct walk *walk, 
 	if (!node->parameter || segment.length == 0)
 		return NULL;
 	walk->values[walk->value_count++] = segment;
-	const struct node *found = walk_from(node->parameter, walk, index + 1);
+	const struct node *found          = walk_from(node->parameter, walk, index + 1);
 	if (!found)
 		walk->value_count--;
 	return found;
@@ -221,7 +217,7 @@ static bool split(struct text path, struct arena *arena, struct walk *walk)
 }
 
 static enum http_match match_options(const struct http_router *router,
-                                     struct http_matched *ret_matched)
+                                     struct http_matched      *ret_matched)
 {
 	if (!router->has_options)
 		return HTTP_MATCH_NO_METHOD;

@@ -42,8 +42,8 @@ static void copy_headers(struct http_server *server, const struct http_server_co
 	for (size_t i = 0; i < config->header_count; i++) {
 		const struct http_header *from = &config->headers[i];
 		struct http_header       *to   = &server->headers[i];
-		to->name  = text_of(strndup(from->name.data, from->name.length));
-		to->value = text_of(strndup(from->value.data, from->value.length));
+		to->name                       = text_of(strndup(from->name.data, from->name.length));
+		to->value                      = text_of(strndup(from->value.data, from->value.length));
 	}
 }
 

@@ -37,16 +37,16 @@ struct http_router;
 /* ---- Settings ---- */
 
 struct http_settings {
-	char    *listen;                 /* "127.0.0.1:8080", "[::1]:8080", ":8080"; port 0: any */
-	int64_t  threads;                /* loop threads */
-	uint64_t body_bytes_max;         /* of one request, compressed or not → 413 */
-	uint64_t bodies_bytes_max;       /* of all requests together → 503 */
-	uint64_t header_bytes_max;       /* request line and headers → 431 (414 for the line alone) */
-	int64_t  connection_count_max;   /* of all threads; more wait in the kernel's queue */
-	int64_t  idle_timeout_ms;        /* a connection on which nothing moves is closed */
-	int64_t  request_timeout_ms;     /* from a request's first header to its last byte */
-	int64_t  stop_timeout_ms;        /* how long http_server_stop() waits for what is in flight */
-	int64_t  websocket_queue_max;    /* messages that wait for one slow reader */
+	char    *listen;               /* "127.0.0.1:8080", "[::1]:8080", ":8080"; port 0: any */
+	int64_t  threads;              /* loop threads */
+	uint64_t body_bytes_max;       /* of one request, compressed or not → 413 */
+	uint64_t bodies_bytes_max;     /* of all requests together → 503 */
+	uint64_t header_bytes_max;     /* request line and headers → 431 (414 for the line alone) */
+	int64_t  connection_count_max; /* of all threads; more wait in the kernel's queue */
+	int64_t  idle_timeout_ms;      /* a connection on which nothing moves is closed */
+	int64_t  request_timeout_ms;   /* from a request's first header to its last byte */
+	int64_t  stop_timeout_ms;      /* how long http_server_stop() waits for what is in flight */
+	int64_t  websocket_queue_max;  /* messages that wait for one slow reader */
 	uint64_t websocket_queue_bytes_max; /* their bytes */
 	int64_t  websocket_ping_ms;         /* no sign of life for twice this time: closed */
 };
@@ -100,11 +100,11 @@ void http_server_free(struct http_server *server);
 
 /* What runs now, for metrics; any thread, each number by itself. */
 struct http_server_counts {
-	uint64_t connections;      /* open, WebSockets included */
+	uint64_t connections; /* open, WebSockets included */
 	uint64_t websockets;
-	uint64_t requests;         /* answered since the start */
-	uint64_t suspended;        /* waiting for an answer */
-	uint64_t bodies_bytes;     /* held in request bodies */
+	uint64_t requests;          /* answered since the start */
+	uint64_t suspended;         /* waiting for an answer */
+	uint64_t bodies_bytes;      /* held in request bodies */
 	uint64_t websocket_dropped; /* messages replaced or dropped for slow readers */
 };
 struct http_server_counts http_server_counts(const struct http_server *server);
@@ -183,6 +183,6 @@ void http_respond_error(struct http_request *request, unsigned http_status,
  * `gone` may run while another thread works on the request, and shortly after http_respond(): it
  * may only set a flag, and `user` must live as long as the request: take it from http_arena(). */
 typedef void http_cancel_fn(void *user);
-void http_on_cancel(struct http_request *request, http_cancel_fn *gone, void *user);
+void         http_on_cancel(struct http_request *request, http_cancel_fn *gone, void *user);
 
 #endif

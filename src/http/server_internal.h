@@ -35,13 +35,13 @@ enum {
 	HTTP_BODY_EAGER_BYTES = 256 << 10,
 	/* Bodies beyond this size count against bodies_bytes_max. */
 	HTTP_BODY_COUNTED_BYTES = 64 << 10,
-	HTTP_HEADER_COUNT_MAX = 100,
-	HTTP_QUERY_COUNT_MAX  = 100,
-	HTTP_IDLE_REQUESTS_MAX = 256, /* kept by a loop for reuse */
-	HTTP_EVENTS_MAX        = 256,
+	HTTP_HEADER_COUNT_MAX   = 100,
+	HTTP_QUERY_COUNT_MAX    = 100,
+	HTTP_IDLE_REQUESTS_MAX  = 256, /* kept by a loop for reuse */
+	HTTP_EVENTS_MAX         = 256,
 	/* See http_suspend(): after so many vain questions a suspended request is parked. */
 	HTTP_POLLS_MAX = 32,
-	HTTP_TICK_MS           = 1000, /* how often WebSockets are looked at */
+	HTTP_TICK_MS   = 1000, /* how often WebSockets are looked at */
 };
 
 /* ---- Work posted to a loop, from any thread ---- */
@@ -108,10 +108,10 @@ struct http_loop {
 	bool     progress; /* libmicrohttpd may have more to do without any new event */
 	bool     again;    /* a connection was closed: it may accept another, in its next turn */
 
-	struct http_request *active;     /* all with a connection, doubly linked */
-	struct http_request *idle;       /* for reuse, singly linked by `newer` */
+	struct http_request *active; /* all with a connection, doubly linked */
+	struct http_request *idle;   /* for reuse, singly linked by `newer` */
 	unsigned             idle_count;
-	struct websocket    *sockets;    /* doubly linked */
+	struct websocket    *sockets; /* doubly linked */
 	int64_t              tick_ms;
 	int64_t              tick_due_ms;
 	struct trace_source  traces;
@@ -160,9 +160,9 @@ struct http_server {
 
 enum status http_loop_start(struct http_loop *loop, struct http_server *server, unsigned index,
                             struct error *err);
-void http_loop_stop(struct http_loop *loop); /* asks; `loops_open` tells when it is closed */
-void http_loop_join(struct http_loop *loop); /* waits for suspended requests */
-void http_loop_free(struct http_loop *loop);
+void        http_loop_stop(struct http_loop *loop); /* asks; `loops_open` tells when it is closed */
+void        http_loop_join(struct http_loop *loop); /* waits for suspended requests */
+void        http_loop_free(struct http_loop *loop);
 
 /* The loop whose thread this is; NULL elsewhere. */
 extern _Thread_local struct http_loop *http_loop_current;
@@ -187,7 +187,7 @@ struct http_refusal {
 struct http_request {
 	struct http_post        post; /* of the answer */
 	struct http_loop       *loop;
-	struct MHD_Connection  *mhd;  /* NULL: the connection is gone, the answer still to come */
+	struct MHD_Connection  *mhd; /* NULL: the connection is gone, the answer still to come */
 	struct http_connection *connection;
 	struct http_request    *older; /* in loop->active */
 	struct http_request    *newer;
@@ -213,9 +213,9 @@ struct http_request {
 	/* The body: in the arena, or of its own when large. */
 	char    *body;
 	size_t   body_length;
-	size_t   body_capacity; /* without the padding */
-	bool     body_owned;    /* free() it */
-	uint64_t body_counted;  /* bytes in loop->bodies_bytes */
+	size_t   body_capacity;  /* without the padding */
+	bool     body_owned;     /* free() it */
+	uint64_t body_counted;   /* bytes in loop->bodies_bytes */
 	uint64_t body_announced; /* Content-Length */
 	uint64_t body_dropped;
 
@@ -245,10 +245,10 @@ struct http_request {
 
 /* libmicrohttpd's callbacks. */
 enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, const char *url,
-                                     const char *method, const char *version,
-                                     const char *upload, size_t *upload_size, void **con_cls);
-void http_request_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
-                            enum MHD_RequestTerminationCode code);
+                                     const char *method, const char *version, const char *upload,
+                                     size_t *upload_size, void **con_cls);
+void            http_request_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
+                                       enum MHD_RequestTerminationCode code);
 
 void http_request_free(struct http_request *request);
 void http_request_unwatch(struct http_request *request);

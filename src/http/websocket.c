@@ -13,11 +13,11 @@
 #include "http/server_internal.h"
 
 enum {
-	OUT_BYTES_MAX     = 64 << 10, /* frames that wait for one send() */
+	OUT_BYTES_MAX     = 64 << 10,  /* frames that wait for one send() */
 	IN_BYTES_MAX      = 256 << 10, /* read in one turn, then it is the others' turn */
-	CONTROL_QUEUE_MAX = 64, /* pongs that wait for a client that pings and does not read */
-	KEY_BYTES         = 24, /* base64 of 16 bytes */
-	ACCEPT_BYTES      = 28, /* base64 of 20 bytes */
+	CONTROL_QUEUE_MAX = 64,        /* pongs that wait for a client that pings and does not read */
+	KEY_BYTES         = 24,        /* base64 of 16 bytes */
+	ACCEPT_BYTES      = 28,        /* base64 of 20 bytes */
 	REASON_BYTES_MAX  = 123,
 	NO_STATUS         = 1005,
 };
@@ -47,33 +47,35 @@ struct websocket {
 	char                     accept[ACCEPT_BYTES + 1];
 
 	/* The loop's. */
-	struct websocket                *older;
-	struct websocket                *newer;
-	enum phase                       phase;
-	int                              fd;
+	struct websocket                 *older;
+	struct websocket                 *newer;
+	enum phase                        phase;
+	int                               fd;
 	struct MHD_UpgradeResponseHandle *upgrade;
-	wslay_event_context_ptr          frames;
-	struct buffer                    early; /* came right behind the handshake */
-	size_t                           early_read;
-	struct buffer                    out;
-	size_t                           out_sent;
-	size_t                           in_left; /* of IN_BYTES_MAX */
-	uint32_t                         watched;
-	int64_t                          heard_ms;
-	int64_t                          pinged_ms;
-	int64_t                          due_ms; /* of the peer's close; 0: none */
-	bool                             close_queued;
+	wslay_event_context_ptr           frames;
+	struct buffer                     early; /* came right behind the handshake */
+	size_t                            early_read;
+	struct buffer                     out;
+	size_t                            out_sent;
+	size_t                            in_left; /* of IN_BYTES_MAX */
+	uint32_t                          watched;
+	int64_t                           heard_ms;
+	int64_t                           pinged_ms;
+	int64_t                           due_ms; /* of the peer's close; 0: none */
+	bool                              close_queued;
+	bool                              lost;   /* the connection */
+	bool                              broken; /* the peer sent what is no frame */
 
 	/* Everybody's. */
-	pthread_mutex_t lock;
-	struct message *queue;
+	pthread_mutex_t  lock;
+	struct message  *queue;
 	struct message **queue_end;
-	unsigned        queue_count;
-	size_t          queue_bytes;
-	unsigned        close_code; /* 0: not asked to */
-	char            close_reason[REASON_BYTES_MAX + 1];
-	bool            posted;
-	bool            closed;
+	unsigned         queue_count;
+	size_t           queue_bytes;
+	unsigned         close_code; /* 0: not asked to */
+	char             close_reason[REASON_BYTES_MAX + 1];
+	bool             posted;
+	bool             closed;
 };
 
 /* ---- Handshake ---- */
@@ -86,9 +88,9 @@ static bool has_token(const struct http_request *request, const char *name, cons
 	if (!http_header(request, name, &value))
 		return false;
 	for (size_t i = 0; i + length <= value.length; i++) {
-		bool begins = i == 0 || strchr(", \t", value.data[i - 1]);
-		size_t end  = i + length;
-		bool ends   = end == value.length || strchr(", \t", value.data[end]);
+		bool   begins = i == 0 || strchr(", \t", value.data[i - 1]);
+		size_t end    = i + length;
+		bool   ends   = end == value.length || strchr(", \t", value.data[end]);
 		if (begins && ends && strncasecmp(value.data + i, token, length) == 0)
 			return true;
 	}
@@ -144,8 +146,7 @@ static void write_accept(struct text key, char accept[ACCEPT_BYTES + 1])
 
 static bool is_base64(struct text key)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	if (key.length != KEY_BYTES || memcmp(key.data + 22, "==", 2) != 0)
 		return false;
@@ -419,7 +420,7 @@ static unsigned final_code(const struct websocket *socket)
 	}
 	if (wslay_event_get_close_sent(socket->frames))
 		return wslay_event_get_status_code_sent(socket->frames);
-	return WEBSOCKET_ABNORMAL;
+	return socket->broken ? WEBSOCKET_PROTOCOL : WEBSOCKET_ABNORMAL;
 }
 
 static void end(struct websocket *socket)
@@ -429,7 +430,7 @@ static void end(struct websocket *socket)
 	if (socket->phase == PHASE_OVER)
 		return;
 	say_closed(socket, final_code(socket));
-	socket->phase = PHASE_OVER;
+	socket->phase                                             = PHASE_OVER;
 	*(socket->newer ? &socket->newer->older : &loop->sockets) = socket->older;
 	if (socket->older)
 		socket->older->newer = socket->newer;
@@ -480,7 +481,8 @@ static ssize_t read_frames(wslay_event_context_ptr frames, uint8_t *into, size_t
 		socket->heard_ms = socket->loop->now_ms;
 		return got;
 	}
-	bool later = got < 0 && (errno == EAGAIN || errno == EINTR);
+	bool later   = got < 0 && (errno == EAGAIN || errno == EINTR);
+	socket->lost = !later;
 	wslay_event_set_error(frames, later ? WSLAY_ERR_WOULDBLOCK : WSLAY_ERR_CALLBACK_FAILURE);
 	return -1;
 }
@@ -496,7 +498,7 @@ static ssize_t write_frames(wslay_event_context_ptr frames, const uint8_t *data,
 	return (ssize_t)length;
 }
 
-static void message_arrived(wslay_event_context_ptr                       frames,
+static void message_arrived(wslay_event_context_ptr                   frames,
                             const struct wslay_event_on_msg_recv_arg *message, void *user)
 {
 	struct websocket *socket = user;
@@ -523,9 +525,9 @@ static bool take_queued(struct websocket *socket)
 	pthread_mutex_unlock(&socket->lock);
 	if (!message)
 		return false;
-	struct wslay_event_msg event = {
-		WSLAY_TEXT_FRAME, (const uint8_t *)message->data, message->length};
-	int result = wslay_event_queue_msg(socket->frames, &event);
+	struct wslay_event_msg event  = {WSLAY_TEXT_FRAME, (const uint8_t *)message->data,
+	                                 message->length};
+	int                    result = wslay_event_queue_msg(socket->frames, &event);
 	free(message);
 	return result == 0;
 }
@@ -574,6 +576,21 @@ static bool send_out(struct websocket *socket)
 	return true;
 }
 
+/* wslay closes without a code when it cannot make out a frame: we say 1002. */
+static bool receive(struct websocket *socket)
+{
+	static const char close_1002[] = "\x88\x02\x03\xea";
+
+	if (!wslay_event_want_read(socket->frames) || wslay_event_recv(socket->frames) == 0)
+		return true;
+	if (socket->lost)
+		return false;
+	socket->broken = true;
+	buffer_add(&socket->out, close_1002, 4); /* what is there are whole frames */
+	return send(socket->fd, socket->out.data + socket->out_sent,
+	            socket->out.length - socket->out_sent, MSG_NOSIGNAL) > 0;
+}
+
 static bool drop_input(struct websocket *socket)
 {
 	char dropped[4096];
@@ -605,17 +622,16 @@ static void work(struct websocket *socket)
 	if (socket->phase == PHASE_LINGERING) {
 		alive = drop_input(socket);
 	} else {
-		if (wslay_event_want_read(socket->frames))
-			alive = wslay_event_recv(socket->frames) == 0;
-		alive = send_out(socket) && alive &&
+		alive = receive(socket) && (socket->broken || send_out(socket)) &&
 		        wslay_event_get_queued_msg_count(socket->frames) <= CONTROL_QUEUE_MAX;
 	}
 	if (!alive) {
 		end(socket);
 		return;
 	}
-	if (socket->phase == PHASE_OPEN && socket->out.length == 0 &&
-	    !wslay_event_want_read(socket->frames) && !wslay_event_want_write(socket->frames))
+	bool said_goodbye = socket->out.length == 0 && !wslay_event_want_read(socket->frames) &&
+	                    !wslay_event_want_write(socket->frames);
+	if (socket->phase == PHASE_OPEN && (socket->broken || said_goodbye))
 		linger(socket);
 	watch_again(socket);
 }

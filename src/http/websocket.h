@@ -42,7 +42,8 @@ enum websocket_code {
 };
 
 /* Reference-counted: the loop holds one reference from websocket_accept() until after on_close.
- * Whoever keeps a handle beyond its callbacks takes one; sending to a closed socket does nothing. */
+ * Whoever keeps a handle beyond its callbacks takes one; sending to a closed socket does
+ * nothing. */
 struct websocket;
 
 enum websocket_overflow {

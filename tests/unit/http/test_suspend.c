@@ -18,7 +18,7 @@ static int done(void **state)
 	return 0;
 }
 
-#define GET "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+#define GET  "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 #define POST "POST / HTTP/1.1\r\nHost: localhost\r\nX-Name: Kim\r\nContent-Length: 4\r\n\r\nbody"
 
 static void echo(struct http_request *request) { answer_body(request, NULL); }
@@ -53,8 +53,7 @@ static void *ask(void *argument)
 	for (int i = 0; i < REQUESTS_EACH; i++) {
 		snprintf(body, sizeof body, "%lx-%d", (unsigned long)client, i);
 		snprintf(request, sizeof request,
-		         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s", strlen(body),
-		         body);
+		         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
 		exchange(&peer, request, 200, &reply);
 		assert_string_equal(reply.body, body);
 		reply_done(&reply);
