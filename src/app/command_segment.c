@@ -3,23 +3,34 @@
 static const char base[] = "/api/v1/segments";
 
 static const struct client_column list_columns[] = {
-	{"KEY", "key"},         {"NAME", "name"},       {"STATE", "state"}, {"TYPE", "type"},
-	{"VERSION", "version"}, {"DEFINITION", "text"}, {0},
+	{"KEY", "key"},
+	{"NAME", "name"},
+	{"STATE", "state"},
+	{"TYPE", "type"},
+	{"VERSION", "version"},
+	{"DEFINITION", "text"},
+	{0},
 };
 
 static const struct client_column object_columns[] = {
-	{"Id", "id"},           {"Key", "key"},         {"Name", "name"},
-	{"Description", "description"}, {"Type", "type"},       {"Active", "active"},
-	{"State", "state"},     {"Reason", "reason"},   {"Version", "version"},
-	{"Live version", "liveVersion"}, {"Definition", "text"}, {0},
+	{"Id", "id"},           {"Key", "key"},
+	{"Name", "name"},       {"Description", "description"},
+	{"Type", "type"},       {"Active", "active"},
+	{"State", "state"},     {"Reason", "reason"},
+	{"Version", "version"}, {"Live version", "liveVersion"},
+	{"Definition", "text"}, {0},
 };
 
 static const struct client_column member_columns[] = {
 	{"USER", "userId"}, {"VISITOR", "anonymousId"}, {"ENTERED", "enteredAt"}, {0}};
 
-static const struct client_column history_columns[] = {
-	{"AT", "at"},       {"CHANGE", "change"},        {"USER", "userId"},
-	{"VISITOR", "anonymousId"}, {"CAUSE", "cause"}, {"MESSAGE", "messageId"}, {0}};
+static const struct client_column history_columns[] = {{"AT", "at"},
+                                                       {"CHANGE", "change"},
+                                                       {"USER", "userId"},
+                                                       {"VISITOR", "anonymousId"},
+                                                       {"CAUSE", "cause"},
+                                                       {"MESSAGE", "messageId"},
+                                                       {0}};
 
 static const struct client_column statistics_columns[] = {
 	{"Size", "size"}, {"Users", "total_users"}, {"Ratio", "ratio"}, {"As of", "as_of"}, {0}};
@@ -42,8 +53,8 @@ static enum exit_code send_file(struct client *client, const char *method, const
 	struct buffer  body = {0};
 	enum exit_code code = subcommand_read(client, file, &body);
 	if (code == EXIT_DONE)
-		code = subcommand_object(client, method, base, id, NULL, buffer_text(&body),
-		                         object_columns);
+		code =
+			subcommand_object(client, method, base, id, NULL, buffer_text(&body), object_columns);
 	buffer_done(&body);
 	return code;
 }
@@ -60,7 +71,8 @@ static enum exit_code update(struct client *client, const struct subcommand_flag
 	return send_file(client, "PUT", a[0], a[1]);
 }
 
-static enum exit_code delete (struct client *client, const struct subcommand_flags *flags, char **a)
+static enum exit_code delete_segment(struct client *client, const struct subcommand_flags *flags,
+                                     char **a)
 {
 	(void)flags;
 	return subcommand_object(client, "DELETE", base, a[0], NULL, (struct text){0}, object_columns);
@@ -73,16 +85,14 @@ static enum exit_code enable(struct client *client, const struct subcommand_flag
 	                         object_columns);
 }
 
-static enum exit_code disable(struct client *client, const struct subcommand_flags *flags,
-                              char **a)
+static enum exit_code disable(struct client *client, const struct subcommand_flags *flags, char **a)
 {
 	(void)flags;
 	return subcommand_object(client, "PATCH", base, a[0], "status", TEXT("{\"active\":false}"),
 	                         object_columns);
 }
 
-static enum exit_code members(struct client *client, const struct subcommand_flags *flags,
-                              char **a)
+static enum exit_code members(struct client *client, const struct subcommand_flags *flags, char **a)
 {
 	return subcommand_list(client, flags, base, a[0], "members", member_columns);
 }
@@ -95,8 +105,7 @@ static enum exit_code statistics(struct client *client, const struct subcommand_
 	                         statistics_columns);
 }
 
-static enum exit_code history(struct client *client, const struct subcommand_flags *flags,
-                              char **a)
+static enum exit_code history(struct client *client, const struct subcommand_flags *flags, char **a)
 {
 	return subcommand_list(client, flags, base, a[0], "history", history_columns);
 }
@@ -106,7 +115,7 @@ static const struct subcommand table[] = {
 	{"get", "ID", "One segment, by id or key", 1, get},
 	{"create", "FILE", "Define a segment from JSON (- for the standard input)", 1, create},
 	{"update", "ID FILE", "Change a segment; fields that are absent stay", 2, update},
-	{"delete", "ID", "Delete a segment", 1, delete},
+	{"delete", "ID", "Delete a segment", 1, delete_segment},
 	{"enable", "ID", "Enable a segment", 1, enable},
 	{"disable", "ID", "Disable a segment", 1, disable},
 	{"members", "ID", "Who is a member now", 1, members},

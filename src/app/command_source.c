@@ -22,13 +22,14 @@ static enum exit_code create(struct client *client, const struct subcommand_flag
 	json_begin_object(&w);
 	json_member_string(&w, "name", text_of(a[0]));
 	json_end_object(&w);
-	enum exit_code code = subcommand_object(client, "POST", base, NULL, NULL, buffer_text(&body),
-	                                        object_columns);
+	enum exit_code code =
+		subcommand_object(client, "POST", base, NULL, NULL, buffer_text(&body), object_columns);
 	buffer_done(&body);
 	return code;
 }
 
-static enum exit_code delete (struct client *client, const struct subcommand_flags *flags, char **a)
+static enum exit_code delete_source(struct client *client, const struct subcommand_flags *flags,
+                                    char **a)
 {
 	(void)flags;
 	return subcommand_object(client, "DELETE", base, a[0], NULL, (struct text){0}, object_columns);
@@ -37,7 +38,7 @@ static enum exit_code delete (struct client *client, const struct subcommand_fla
 static const struct subcommand table[] = {
 	{"list", "", "All sources with their write keys", 0, list},
 	{"create", "NAME", "Make a source with a write key", 1, create},
-	{"delete", "ID", "Delete a source: its write key is refused from now on", 1, delete},
+	{"delete", "ID", "Delete a source: its write key is refused from now on", 1, delete_source},
 	{0},
 };
 

@@ -32,13 +32,14 @@ static enum exit_code create(struct client *client, const struct subcommand_flag
 	}
 	json_end_array(&w);
 	json_end_object(&w);
-	enum exit_code code = subcommand_object(client, "POST", base, NULL, NULL, buffer_text(&body),
-	                                        object_columns);
+	enum exit_code code =
+		subcommand_object(client, "POST", base, NULL, NULL, buffer_text(&body), object_columns);
 	buffer_done(&body);
 	return code;
 }
 
-static enum exit_code delete (struct client *client, const struct subcommand_flags *flags, char **a)
+static enum exit_code delete_token(struct client *client, const struct subcommand_flags *flags,
+                                   char **a)
 {
 	(void)flags;
 	return subcommand_object(client, "DELETE", base, a[0], NULL, (struct text){0}, object_columns);
@@ -47,7 +48,7 @@ static enum exit_code delete (struct client *client, const struct subcommand_fla
 static const struct subcommand table[] = {
 	{"list", "", "All tokens, without their texts", 0, list},
 	{"create", "NAME SCOPES", "Make a token; scopes are separated by commas", 2, create},
-	{"delete", "ID", "Delete a token: it is refused from now on", 1, delete},
+	{"delete", "ID", "Delete a token: it is refused from now on", 1, delete_token},
 	{0},
 };
 

@@ -19,8 +19,8 @@ struct difference {
 struct activation {
 	struct partition *partition;
 	int64_t           at_ms;
-	uint32_t          old; /* RULE_NONE: there was none */
-	uint32_t new;          /* RULE_NONE: it is switched off */
+	uint32_t          old;  /* RULE_NONE: there was none */
+	uint32_t          next; /* RULE_NONE: it is switched off */
 	VECTOR(struct difference) differences;
 	index_list dead; /* features */
 };
@@ -44,7 +44,7 @@ static struct rule *rule_at(struct activation *activation, uint32_t index)
 static void note(struct activation *activation, uint32_t slot, bool entered)
 {
 	const struct rule *rule =
-		rule_at(activation, activation->new == RULE_NONE ? activation->old : activation->new);
+		rule_at(activation, activation->next == RULE_NONE ? activation->old : activation->next);
 	VECTOR_ADD(&activation->differences,
 	           (struct difference){slot, rule->level, rule->segment, entered});
 }
@@ -59,24 +59,24 @@ static void carry_since(struct activation *activation, uint32_t slot, struct pro
 {
 	struct partition *partition = activation->partition;
 	int64_t           since_ms  = rule_since_ms(partition, profile, activation->old);
-	if (rule_since_ms(partition, profile, activation->new) != since_ms)
-		step_set_member(partition, slot, profile, activation->new, true, since_ms);
+	if (rule_since_ms(partition, profile, activation->next) != since_ms)
+		step_set_member(partition, slot, profile, activation->next, true, since_ms);
 }
 
 static void switch_person(struct activation *activation, uint32_t slot, struct profile *profile)
 {
 	struct partition  *partition = activation->partition;
 	const struct rule *old       = rule_at(activation, activation->old);
-	const struct rule *new       = rule_at(activation, activation->new);
-	bool was              = old != NULL && rule_is_member(partition, profile, activation->old);
-	bool is               = new != NULL &&rule_is_member(partition, profile, activation->new);
-	bool everyone_entered = held(new, profile->identified) && !held(old, profile->identified);
-	bool everyone_exited  = new == NULL &&held(old, profile->identified);
+	const struct rule *next      = rule_at(activation, activation->next);
+	bool               was = old != NULL && rule_is_member(partition, profile, activation->old);
+	bool               is  = next != NULL && rule_is_member(partition, profile, activation->next);
+	bool everyone_entered  = held(next, profile->identified) && !held(old, profile->identified);
+	bool everyone_exited   = next == NULL && held(old, profile->identified);
 
 	if (was && is) {
 		carry_since(activation, slot, profile);
 	} else if (is) {
-		struct membership *membership = profile_membership(profile, activation->new);
+		struct membership *membership = profile_membership(profile, activation->next);
 		if (membership != NULL)
 			membership->since_ms = activation->at_ms;
 		if (!everyone_entered)
@@ -105,9 +105,9 @@ static void switch_slots(struct activation *activation, const roaring_bitmap_t *
 /* Every person who is, or was, a member, or is named by an exception. */
 static void switch_persons(struct activation *activation)
 {
-	const struct rule *old = rule_at(activation, activation->old);
-	const struct rule *new = rule_at(activation, activation->new);
-	if (holds_for_some(old) || holds_for_some(new)) {
+	const struct rule *old  = rule_at(activation, activation->old);
+	const struct rule *next = rule_at(activation, activation->next);
+	if (holds_for_some(old) || holds_for_some(next)) {
 		const struct profiles *profiles = &activation->partition->profiles;
 		for (uint32_t slot = 0; slot < profiles->slot_count; slot++) {
 			struct profile *profile = profiles_find(profiles, slot);
@@ -120,8 +120,8 @@ static void switch_persons(struct activation *activation)
 	roaring_bitmap_t *slots = roaring_bitmap_create();
 	if (old != NULL)
 		roaring_bitmap_or_inplace(slots, old->exceptions);
-	if (new != NULL)
-		roaring_bitmap_or_inplace(slots, new->exceptions);
+	if (next != NULL)
+		roaring_bitmap_or_inplace(slots, next->exceptions);
 	switch_slots(activation, slots);
 	roaring_bitmap_free(slots);
 }
@@ -129,26 +129,26 @@ static void switch_persons(struct activation *activation)
 /* Entries for everyone, noted before the persons are switched. */
 static void switch_defaults(struct activation *activation)
 {
-	struct rule *old = rule_at(activation, activation->old);
-	struct rule *new = rule_at(activation, activation->new);
-	bool entered = false, exited = false;
+	struct rule *old     = rule_at(activation, activation->old);
+	struct rule *next    = rule_at(activation, activation->next);
+	bool         entered = false, exited = false;
 	for (int identified = 0; identified < 2; identified++) {
-		if (new == NULL) {
+		if (next == NULL) {
 			exited |= held(old, identified);
 			continue;
 		}
-		bool stays                = held(new, identified) && held(old, identified);
-		new->since_ms[identified] = stays ? old->since_ms[identified] : activation->at_ms;
-		entered |= held(new, identified) && !held(old, identified);
+		bool stays                 = held(next, identified) && held(old, identified);
+		next->since_ms[identified] = stays ? old->since_ms[identified] : activation->at_ms;
+		entered |= held(next, identified) && !held(old, identified);
 	}
 	if (entered || exited)
 		note(activation, SLOT_NONE, entered);
 }
 
-static void switch_rule(struct activation *activation, uint32_t old, uint32_t new)
+static void switch_rule(struct activation *activation, uint32_t old, uint32_t next)
 {
-	activation->old = old;
-	activation->new = new;
+	activation->old  = old;
+	activation->next = next;
 	switch_defaults(activation);
 	switch_persons(activation);
 }
@@ -175,10 +175,10 @@ static void emit_differences(struct activation *activation)
 
 /* Ends and begins the times during which memberships follow from persons' existence alone. The
  * entries for everyone stand at the begin of the step's, from `first_index` on. */
-static void switch_span(struct partition *partition, const struct rule *old, const struct rule *new,
-                        uint64_t first_index)
+static void switch_span(struct partition *partition, const struct rule *old,
+                        const struct rule *next, uint64_t first_index)
 {
-	uint32_t segment = new != NULL ? new->segment : old->segment;
+	uint32_t segment = next != NULL ? next->segment : old->segment;
 	uint64_t index   = first_index;
 	while (index < partition->changes.count &&
 	       changes_at(&partition->changes, index)->change.slot == SLOT_NONE &&
@@ -188,15 +188,15 @@ static void switch_span(struct partition *partition, const struct rule *old, con
 		struct default_span *span = &partition->changes.spans.items[i];
 		if (span->segment == segment && span->to_index == UINT64_MAX) {
 			span->to_index = index;
-			span->ended    = new == NULL;
+			span->ended    = next == NULL;
 		}
 	}
-	if (!holds_for_some(new))
+	if (!holds_for_some(next))
 		return;
 	struct default_span span = {.segment = segment, .from_index = index, .to_index = UINT64_MAX};
 	for (int identified = 0; identified < 2; identified++) {
-		span.holds[identified]     = held(new, identified);
-		span.announced[identified] = held(new, identified) && !held(old, identified);
+		span.holds[identified]     = held(next, identified);
+		span.announced[identified] = held(next, identified) && !held(old, identified);
 	}
 	VECTOR_ADD(&partition->changes.spans, span);
 }
@@ -215,11 +215,11 @@ static void go_live(struct activation *activation, const index_list *prepared,
 {
 	struct catalog *catalog = &activation->partition->catalog;
 	for (size_t i = 0; i < prepared->count; i++) {
-		struct rule *new = &catalog->rules.items[prepared->items[i]];
-		new->state       = RULE_LIVE;
-		switch_span(activation->partition, rule_at(activation, replaced->items[i]), new,
+		struct rule *next = &catalog->rules.items[prepared->items[i]];
+		next->state       = RULE_LIVE;
+		switch_span(activation->partition, rule_at(activation, replaced->items[i]), next,
 		            first_index);
-		catalog_set_live(catalog, new->segment, prepared->items[i]);
+		catalog_set_live(catalog, next->segment, prepared->items[i]);
 	}
 	/* Derived ones first: nothing that is live refers to what is retired. */
 	for (size_t i = prepared->count; i-- > 0;)

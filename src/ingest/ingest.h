@@ -9,13 +9,14 @@
  *                                                            └── new ones durable first ─────┤
  *                                                                                  done, once
  *
- * It sees journal and vault, never the engine. A message is one event or call of a request; its index
- * is its place in the array. What is wrong with one message rejects that message alone, with a code
- * and a sentence (see INGEST_CODES); the others are taken.
+ * It sees journal and vault, never the engine. A message is one event or call of a request; its
+ * index is its place in the array. What is wrong with one message rejects that message alone, with
+ * a code and a sentence (see INGEST_CODES); the others are taken.
  *
  * Meaning (contracts.md: rules 7, 12, 20 to 25, "Collection", "Events"), where that leaves it open:
- *  - The size of a message is that of its JSON text, or, where that is less, of the same without white
- *    space and with escapes counted as the characters they stand for; a batch's `context` included.
+ *  - The size of a message is that of its JSON text, or, where that is less, of the same without
+ *    white space and with escapes counted as the characters they stand for; a batch's `context`
+ *    included.
  *  - TOO_OLD holds for every call, by the log time at which the request came.
  *  - `originalTimestamp` counts where `timestamp` is absent. JSON null is absent everywhere.
  *  - A batch's own `context` fills what a message's context does not have (top-level fields).
@@ -24,9 +25,9 @@
  *  - `name` and `category` of page and screen become properties and win over properties so named.
  *
  * Order: records lie in the journal in the array's order within each partition; a message sees the
- * links that an earlier one of its request made. Everything of one request lies in one append: it is
- * there whole or not at all. New persons and links are durable in the vault before (a request that
- * fails afterwards leaves a person without records, which does not exist for anybody).
+ * links that an earlier one of its request made. Everything of one request lies in one append: it
+ * is there whole or not at all. New persons and links are durable in the vault before (a request
+ * that fails afterwards leaves a person without records, which does not exist for anybody).
  *
  * Threads: an `ingest_thread` belongs to one thread; nothing is allocated per message in the steady
  * state. Cost: docs/benchmarks.md, bench/ingest_bench.c. */
@@ -119,8 +120,8 @@ enum ingest_kind {
 
 struct ingest_result {
 	/* OK: what was accepted is durable (also when that is nothing).
-	 * INVALID: the body has no messages where they belong; TOO_LARGE: more than INGEST_MESSAGES_MAX,
-	 * or than the journal takes at once. Not retriable.
+	 * INVALID: the body has no messages where they belong; TOO_LARGE: more than
+	 * INGEST_MESSAGES_MAX, or than the journal takes at once. Not retriable.
 	 * NO_SPACE, UNAVAILABLE, NO_MEMORY: nothing was accepted, the client shall retry.
 	 * FAILED: nothing more is taken until the server restarts; this may or may not be there. */
 	enum status         status;
@@ -133,8 +134,9 @@ struct ingest_result {
 	size_t                         rejected_count;
 };
 
-/* Called exactly once for each submit: before ingest_submit() returns, or later from the journal's or
- * the vault's thread. Do little, never block, never submit from it. `result` is gone when it returns. */
+/* Called exactly once for each submit: before ingest_submit() returns, or later from the journal's
+ * or the vault's thread. Do little, never block, never submit from it. `result` is gone when it
+ * returns. */
 typedef void ingest_done_fn(void *context, const struct ingest_result *result);
 
 struct ingest_request {
@@ -153,13 +155,13 @@ struct ingest_thread *ingest_thread_new(struct ingest *ingest);
  * Any thread. */
 void ingest_thread_free(struct ingest_thread *thread);
 
-/* Parses a body behind which JSON_PADDING_BYTES may be read. STATUS_INVALID, with what is wrong: it is
- * no JSON. The body must stay until ingest_submit(), which belongs to the last body parsed. */
+/* Parses a body behind which JSON_PADDING_BYTES may be read. STATUS_INVALID, with what is wrong: it
+ * is no JSON. The body must stay until ingest_submit(), which belongs to the last body parsed. */
 MUST_USE enum status ingest_parse(struct ingest_thread *thread, const char *padded_body,
                                   size_t length, struct error *err);
 
-/* `writeKey` of the parsed body: of its object, else of the first message of its batch. False: none.
- * The text lives until the thread parses again. */
+/* `writeKey` of the parsed body: of its object, else of the first message of its batch. False:
+ * none. The text lives until the thread parses again. */
 bool ingest_write_key(const struct ingest_thread *thread, struct text *ret_write_key);
 
 /* Takes the parsed body in. Once for each parse. */

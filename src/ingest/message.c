@@ -181,7 +181,8 @@ static enum ingest_code add_members(struct sift *sift, struct json object)
 	return code;
 }
 
-/* The properties with `name` and `category`, which win over properties so named: browsers send both. */
+/* The properties with `name` and `category`, which win over properties so named: browsers send
+ * both. */
 static enum ingest_code add_page(struct sift *sift, const struct envelope *envelope,
                                  struct json properties)
 {

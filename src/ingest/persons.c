@@ -92,8 +92,8 @@ static bool same(struct person a, struct person b)
 }
 
 /* Links, and finds out whose events now become the user's: those of the id's own profile, unless it
- * was linked to somebody before, who keeps them. Two requests may link the same id at the same time:
- * only the one that finds the profile still its own takes it along. */
+ * was linked to somebody before, who keeps them. Two requests may link the same id at the same
+ * time: only the one that finds the profile still its own takes it along. */
 static enum status link_id(struct persons *persons, struct message *message, struct text id,
                            struct error *err)
 {

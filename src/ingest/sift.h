@@ -1,14 +1,15 @@
 #ifndef SONNIM_INGEST_SIFT_H
 #define SONNIM_INGEST_SIFT_H
 
-/* JSON objects become value lists (model/value.h), and what is personal (model/personal.h) goes into a
- * list of its own, by dotted path, with an entry of type PERSONAL in its place:
+/* JSON objects become value lists (model/value.h), and what is personal (model/personal.h) goes
+ * into a list of its own, by dotted path, with an entry of type PERSONAL in its place:
  *
  *   {"ip":"1.2.3.4","page":{"url":"/","title":"…80 bytes…"}}        in the context
  *      clear     ip PERSONAL, page {url "/", title PERSONAL}
  *      personal  "ip" "1.2.3.4", "page.title" "…"
  *
- * JSON null is never personal: it says that there is nothing. One walk along the cursor; one owner. */
+ * JSON null is never personal: it says that there is nothing. One walk along the cursor; one
+ * owner. */
 
 #include "base/json.h"
 #include "ingest/ingest.h"
@@ -35,7 +36,8 @@ void sift_done(struct sift *sift);
 void sift_begin(struct sift *sift, struct buffer *out);
 void sift_end(struct sift *sift);
 
-/* INGEST_ACCEPTED, or why the value cannot be: INVALID_NUMBER, TOO_DEEP. The list is then useless. */
+/* INGEST_ACCEPTED, or why the value cannot be: INVALID_NUMBER, TOO_DEEP. The list is then
+ * useless. */
 enum ingest_code sift_add(struct sift *sift, struct text name, struct json value);
 
 /* A string that is not from JSON. */

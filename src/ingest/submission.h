@@ -2,8 +2,8 @@
 #define SONNIM_INGEST_SUBMISSION_H
 
 /* What lives of a request from ingest_submit() until its `done` was called: whom to call, what was
- * rejected, and, while new persons are not durable yet, its records. The threads of journal and vault
- * finish them; they go back to the thread that took them from its pool.
+ * rejected, and, while new persons are not durable yet, its records. The threads of journal and
+ * vault finish them; they go back to the thread that took them from its pool.
  *
  *   take (owner) ──► … any thread … submission_finish ──► returned (atomic stack) ──► free (owner) */
 
@@ -39,7 +39,8 @@ void submission_pool_done(struct submission_pool *pool);
 /* An empty one; the owner only. */
 struct submission *submission_take(struct submission_pool *pool);
 
-/* Calls `done` and gives the submission back. `err` matters unless `status` is OK. Any thread, once. */
+/* Calls `done` and gives the submission back. `err` matters unless `status` is OK. Any thread,
+ * once. */
 void submission_finish(struct submission *submission, enum status status, uint64_t position,
                        int64_t log_time_ms, const struct error *err);
 

@@ -88,9 +88,9 @@ size_t tape_text_bytes(struct json value)
 
 static uint64_t string_offset(const uint64_t *word) { return *word & JSON_PAYLOAD_MASK; }
 
-/* A bound from the lengths alone. Every word of the tape stands for at most 13 bytes of text (a double
- * for 25 with its comma, and has two) plus the string's own; strings lie in a row, so that those of a
- * message end where its successor's begin. */
+/* A bound from the lengths alone. Every word of the tape stands for at most 13 bytes of text (a
+ * double for 25 with its comma, and has two) plus the string's own; strings lie in a row, so that
+ * those of a message end where its successor's begin. */
 static bool surely_fits(struct json value, struct json next, size_t limit)
 {
 	enum { TEXT_BYTES_PER_WORD_MAX = 13 };

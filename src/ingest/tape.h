@@ -16,7 +16,8 @@ struct tape_scan {
 };
 struct tape_scan tape_scan(struct json value);
 
-/* The size of its JSON text without white space, escapes counted as the characters they stand for. */
+/* The size of its JSON text without white space, escapes counted as the characters they stand
+ * for. */
 size_t tape_text_bytes(struct json value);
 
 /* Whether that is at most `limit`; costs next to nothing where it is far below and `next`, what

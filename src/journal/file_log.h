@@ -11,12 +11,13 @@
  *   frame = header (magic, size, first position, record count, log time, checksum), batches
  *   batch = u32 partition, u32 record count, u32 size, records
  *
- * A frame is whole or torn: a bad frame with no good frame behind it is the torn tail of a crash, is
- * cut, and a line in the log says so; a bad frame with a good one behind it, or one in a file that is
- * not the last, is damage: opening fails with STATUS_CORRUPT, file and offset (rule "Damaged
- * journal"), and file_log_verify(truncate) is the way on, by hand.
+ * A frame is whole or torn: a bad frame with no good frame behind it is the torn tail of a crash,
+ * is cut, and a line in the log says so; a bad frame with a good one behind it, or one in a file
+ * that is not the last, is damage: opening fails with STATUS_CORRUPT, file and offset (rule
+ * "Damaged journal"), and file_log_verify(truncate) is the way on, by hand.
  *
- * Threads: one writer thread of its own. Readers use pread on the same files up to what is durable. */
+ * Threads: one writer thread of its own. Readers use pread on the same files up to what is
+ * durable. */
 
 #include <stdint.h>
 
@@ -26,11 +27,11 @@
 enum log_clock_mode { LOG_CLOCK_WALL, LOG_CLOCK_MANUAL };
 
 struct file_log_config {
-	const char *directory; /* made when absent; the caller holds the data directory's lock */
-	uint64_t    file_bytes;  /* size of one file, at least 1 MiB */
+	const char *directory;  /* made when absent; the caller holds the data directory's lock */
+	uint64_t    file_bytes; /* size of one file, at least 1 MiB */
 	enum log_clock_mode clock;
-	bool        accept_clock; /* follow a wall clock that is more than an hour ahead */
-	uint8_t     workspace_id[16]; /* stands in every file header, checked at open */
+	bool                accept_clock;     /* follow a wall clock that is more than an hour ahead */
+	uint8_t             workspace_id[16]; /* stands in every file header, checked at open */
 	/* System calls, replaceable by tests; NULL: the real ones. */
 	const struct file_log_system *system;
 };
@@ -48,14 +49,14 @@ MUST_USE enum status file_log_open(const struct file_log_config *config,
 
 /* For health and metrics. */
 struct file_log_status {
-	bool     failed;       /* takes no writes until reopened */
-	bool     full;         /* the last preallocation met a full disk */
-	bool     clock_held;   /* the wall clock jumped ahead by more than an hour: not followed */
-	uint64_t frames;       /* written since open */
-	uint64_t bytes;        /* of frames written since open */
+	bool     failed;     /* takes no writes until reopened */
+	bool     full;       /* the last preallocation met a full disk */
+	bool     clock_held; /* the wall clock jumped ahead by more than an hour: not followed */
+	uint64_t frames;     /* written since open */
+	uint64_t bytes;      /* of frames written since open */
 	uint64_t records;
-	uint64_t sync_ns_total; /* time spent in sync */
-	uint64_t queue_bytes;  /* waiting */
+	uint64_t sync_ns_total;  /* time spent in sync */
+	uint64_t queue_bytes;    /* waiting */
 	uint64_t tail_cut_bytes; /* cut off at open */
 };
 void file_log_status(struct journal *journal, struct file_log_status *ret_status);
@@ -71,10 +72,10 @@ struct file_log_report {
 	uint64_t bytes;
 	uint64_t last_position;
 	int64_t  last_log_time_ms;
-	uint64_t torn_bytes; /* of a tail that opening would cut */
+	uint64_t torn_bytes;    /* of a tail that opening would cut */
 	uint64_t removed_bytes; /* by `truncate` */
 };
-typedef void file_log_visit_fn(void *context, const struct journal_read *read);
+typedef void         file_log_visit_fn(void *context, const struct journal_read *read);
 MUST_USE enum status file_log_verify(const char *directory, bool truncate, file_log_visit_fn *visit,
                                      void *context, struct file_log_report *ret_report,
                                      struct error *err);

@@ -23,9 +23,9 @@
 
 enum {
 	FILE_LOG_FILE_BYTES_MIN   = 1 << 20,
-	FILE_LOG_APPENDS_MAX      = 1 << 20, /* waiting for the next frame */
-	FILE_LOG_INDEX_BYTES      = 1 << 20, /* between two entries of a file's index */
-	FILE_LOG_SPACE_RETRY_MS   = 200,     /* between two attempts to allocate on a full disk */
+	FILE_LOG_APPENDS_MAX      = 1 << 20,  /* waiting for the next frame */
+	FILE_LOG_INDEX_BYTES      = 1 << 20,  /* between two entries of a file's index */
+	FILE_LOG_SPACE_RETRY_MS   = 200,      /* between two attempts to allocate on a full disk */
 	FILE_LOG_QUEUE_KEEP_BYTES = 16 << 20, /* memory above is given back after a burst */
 	/* Behind every DATA frame there is room for these, so that a stop and a seal always fit. */
 	FILE_LOG_RESERVE_BYTES = FRAME_MARK_BYTES + FRAME_HEADER_BYTES,

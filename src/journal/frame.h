@@ -14,8 +14,8 @@
  *   48  payload, zeros up to a multiple of 8
  *
  * A mark that outsiders cannot know keeps an event that contains the bytes of a frame from being
- * taken for one when a torn tail is searched; the offset in the checksum tells frames apart that were
- * moved. Nothing here allocates or does I/O. */
+ * taken for one when a torn tail is searched; the offset in the checksum tells frames apart that
+ * were moved. Nothing here allocates or does I/O. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -81,8 +81,8 @@ enum frame_check {
 	FRAME_MALFORMED, /* the checksum holds but the content makes no sense: no crash does that */
 };
 
-/* Checks what lies at `bytes`, of which `length` may be read. GOOD: `*ret_frame` points into them and
- * `*ret_bytes` is its size. Cost: the hash of it. */
+/* Checks what lies at `bytes`, of which `length` may be read. GOOD: `*ret_frame` points into them
+ * and `*ret_bytes` is its size. Cost: the hash of it. */
 enum frame_check frame_check(const uint8_t *bytes, size_t length, uint64_t mark, uint64_t offset,
                              struct frame *ret_frame, size_t *ret_bytes);
 

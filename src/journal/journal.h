@@ -7,22 +7,25 @@
  *                                       │
  *                                       └─► `appended` is called back, with the position
  *
- * A position is the number of a record in the log, counted from 1 over all partitions; 0 lies before
- * the first. A frame is what one group commit wrote: whole or not there. A batch is the run of
- * records of one partition within a frame, all with the frame's one log time.
+ * A position is the number of a record in the log, counted from 1 over all partitions; 0 lies
+ * before the first. A frame is what one group commit wrote: whole or not there. A batch is the run
+ * of records of one partition within a frame, all with the frame's one log time.
  *
  * Promises, of every backend:
  *  - A record is handed to readers, and `appended` called, only after it is durable.
- *  - What one append() brings lies in one frame: it is there whole, with one log time, or not at all.
+ *  - What one append() brings lies in one frame: it is there whole, with one log time, or not at
+ *    all.
  *  - Batches of one append(), and appends of one thread, keep their order.
  *  - Log time never goes back within a partition (in the file log: within the log).
  *  - A reader that finds nothing learns a safe time: every record to come is or will be stamped at
  *    or after it. It comes with the same answer: asked for apart, a record could slip between.
- *  - A full disk is met when space is preallocated, before anything is written: the append fails with
- *    STATUS_NO_SPACE (retriable), nothing of it is there, and it goes on by itself once there is room.
- *  - After a failed write or sync nothing more is accepted (STATUS_FAILED, fatal) until the journal is
- *    reopened; a sync is never tried again over the same pages ("fsyncgate", LWN 752063). What was
- *    queued gets that error: it may or may not be there after a restart, as for any lost answer.
+ *  - A full disk is met when space is preallocated, before anything is written: the append fails
+ *    with STATUS_NO_SPACE (retriable), nothing of it is there, and it goes on by itself once there
+ *    is room.
+ *  - After a failed write or sync nothing more is accepted (STATUS_FAILED, fatal) until the journal
+ *    is reopened; a sync is never tried again over the same pages ("fsyncgate", LWN 752063). What
+ *    was queued gets that error: it may or may not be there after a restart, as for any lost
+ *    answer.
  *
  * Threads: append from any, one reader thread a reader. */
 
@@ -57,7 +60,7 @@ struct journal_read {
 	uint64_t    first_position; /* of the first record; the others follow one by one */
 	uint64_t    frame_position; /* of the last record of its frame */
 	int64_t     log_time_ms;
-	bool        frame_end;      /* the reader's last batch of this frame */
+	bool        frame_end; /* the reader's last batch of this frame */
 };
 
 /* Called once for each append, from the journal's own thread: do little, never block, never append

@@ -3,16 +3,16 @@
 
 /* The log time: what stamps records, and what safe times are read from. It never goes back.
  *
- * Wall mode: the larger of the wall clock and the time given out last; where the wall clock is behind
- * (it was set back), it runs on with the monotonic clock.
+ * Wall mode: the larger of the wall clock and the time given out last; where the wall clock is
+ * behind (it was set back), it runs on with the monotonic clock.
  *
  *   wall      10:00 10:01 │ 09:31 09:32      │ 14:00 14:01
  *   log time  10:00 10:01 │ 10:01 10:02 …    │ 10:33 10:34 …   held: more than an hour ahead
  *                         └ set back: runs on└ set ahead: runs on too, until it is accepted
  *
- * A pause of the process is no jump: the monotonic clock counts through sleep, and after a restart on
- * the same boot the last mark in the log tells how long the process was away. After another boot that
- * is not known, and the wall clock is followed.
+ * A pause of the process is no jump: the monotonic clock counts through sleep, and after a restart
+ * on the same boot the last mark in the log tells how long the process was away. After another boot
+ * that is not known, and the wall clock is followed.
  *
  * Manual mode: begins at 0 (1970) or at the last stamp and moves by log_clock_set() alone.
  *

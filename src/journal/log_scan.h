@@ -1,8 +1,8 @@
 #ifndef SONNIM_JOURNAL_LOG_SCAN_H
 #define SONNIM_JOURNAL_LOG_SCAN_H
 
-/* Reads all frames of one file and tells how it ends: the one place that decides between a torn tail
- * and damage.
+/* Reads all frames of one file and tells how it ends: the one place that decides between a torn
+ * tail and damage.
  *
  *   frame frame frame 0 0 0 0 0 0 0 0      CLEAN    only zeros behind the last good frame
  *   frame frame fra?? 0 0 0 0 0 0 0 0      TORN     something, but no good frame behind it

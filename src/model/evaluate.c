@@ -337,11 +337,11 @@ static void compile(struct compiled_where *into, const struct expr_where *where,
 		break;
 	}
 	for (unsigned i = 0; i < where->count; i++) {
-		bool     last = i + 1 == where->count;
-		uint16_t next = (uint16_t)(into->count + count_tests(where->operands[i]));
-		bool      and = where->kind == EXPR_WHERE_AND;
-		compile(into, where->operands[i], last || !and? when_true : next,
-		        last || and? when_false : next, arena);
+		bool     last  = i + 1 == where->count;
+		uint16_t next  = (uint16_t)(into->count + count_tests(where->operands[i]));
+		bool     every = where->kind == EXPR_WHERE_AND;
+		compile(into, where->operands[i], last || !every ? when_true : next,
+		        last || every ? when_false : next, arena);
 	}
 }
 

@@ -6,7 +6,7 @@
 
 void run_begin(struct run *run)
 {
-	*run = (struct run){.budget.limit_bytes = UINT64_MAX};
+	*run           = (struct run){.budget.limit_bytes = UINT64_MAX};
 	run->plans     = plan_cache_new(RUN_RETENTION_MS);
 	run->partition = partition_new(0, RUN_RETENTION_MS, &run->budget, run->plans);
 	run->parser    = json_parser_new();
@@ -128,9 +128,9 @@ void run_prepare(struct run *run, int64_t at_ms, size_t count, const uint32_t *s
 	}
 	struct buffer body = {0};
 	change_record_write_prepare(&body, &record);
-	run_feed(run, at_ms,
-	         &(struct record){
-			 .kind = RECORD_PREPARE, .slot = SLOT_NONE, .body = buffer_text(&body)});
+	run_feed(
+		run, at_ms,
+		&(struct record){.kind = RECORD_PREPARE, .slot = SLOT_NONE, .body = buffer_text(&body)});
 	buffer_done(&body);
 }
 
@@ -142,9 +142,9 @@ void run_activate(struct run *run, int64_t at_ms, size_t off_count, const uint32
 		.id = run->change_id, .off_count = off_count, .off = (uint32_t *)off};
 	struct buffer body = {0};
 	change_record_write_activate(&body, &record);
-	run_feed(run, at_ms,
-	         &(struct record){
-			 .kind = RECORD_ACTIVATE, .slot = SLOT_NONE, .body = buffer_text(&body)});
+	run_feed(
+		run, at_ms,
+		&(struct record){.kind = RECORD_ACTIVATE, .slot = SLOT_NONE, .body = buffer_text(&body)});
 	buffer_done(&body);
 }
 
@@ -159,8 +159,7 @@ bool run_is_member(const struct run *run, uint32_t slot, uint32_t segment)
 {
 	const struct profile *profile = profiles_find(&run->partition->profiles, slot);
 	uint32_t              rule    = catalog_live(&run->partition->catalog, segment);
-	return profile != NULL && rule != RULE_NONE &&
-	       rule_is_member(run->partition, profile, rule);
+	return profile != NULL && rule != RULE_NONE && rule_is_member(run->partition, profile, rule);
 }
 
 void run_stream(const struct partition *partition, struct buffer *out)
@@ -171,9 +170,8 @@ void run_stream(const struct partition *partition, struct buffer *out)
 
 void run_replay(const struct run *run, int64_t now_ms, struct buffer *out)
 {
-	struct events_budget budget = {.limit_bytes = UINT64_MAX};
-	struct partition    *partition =
-		partition_new(0, RUN_RETENTION_MS, &budget, run->plans);
+	struct events_budget budget    = {.limit_bytes = UINT64_MAX};
+	struct partition    *partition = partition_new(0, RUN_RETENTION_MS, &budget, run->plans);
 	for (size_t i = 0; i < run->batches.count; i++)
 		apply(partition, &run->batches.items[i]);
 	partition_advance(partition, now_ms);

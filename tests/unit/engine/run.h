@@ -1,8 +1,8 @@
 #ifndef SONNIM_TESTS_ENGINE_RUN_H
 #define SONNIM_TESTS_ENGINE_RUN_H
 
-/* One partition, fed with records by hand, for the tests of this folder. What was fed is kept, so that
- * it can be fed again to another partition. */
+/* One partition, fed with records by hand, for the tests of this folder. What was fed is kept, so
+ * that it can be fed again to another partition. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,14 +45,14 @@ void run_done(struct run *run);
 /* Applies one encoded record at `at_ms`. */
 void run_feed(struct run *run, int64_t at_ms, const struct record *record);
 
-/* An event whose properties are given as JSON, accepted at `at_ms`, of time `time_ms`, with a message
- * id of its own unless one is given. Returns its position. */
+/* An event whose properties are given as JSON, accepted at `at_ms`, of time `time_ms`, with a
+ * message id of its own unless one is given. Returns its position. */
 uint64_t run_event(struct run *run, uint32_t slot, int64_t at_ms, int64_t time_ms, const char *name,
                    const char *properties, const char *message_id);
 void     run_traits(struct run *run, uint32_t slot, int64_t at_ms, const char *traits);
 
-/* Defines segments (numbers, expressions as JSON; references are "1", "2", …) and makes them live in
- * one step. */
+/* Defines segments (numbers, expressions as JSON; references are "1", "2", …) and makes them live
+ * in one step. */
 void         run_prepare(struct run *run, int64_t at_ms, size_t count, const uint32_t *segments,
                          const uint32_t *versions, const char *const *expressions);
 void         run_activate(struct run *run, int64_t at_ms, size_t off_count, const uint32_t *off);
@@ -62,8 +62,8 @@ struct expr *run_expr(struct run *run, const char *expression);
 /* Whether the person is a member of the live segment. */
 bool run_is_member(const struct run *run, uint32_t slot, uint32_t segment);
 
-/* The change stream as bytes, and that of a fresh partition to which everything is fed again and whose
- * clock then goes to `now_ms`. Both to be freed with buffer_done(). */
+/* The change stream as bytes, and that of a fresh partition to which everything is fed again and
+ * whose clock then goes to `now_ms`. Both to be freed with buffer_done(). */
 void run_stream(const struct partition *partition, struct buffer *out);
 void run_replay(const struct run *run, int64_t now_ms, struct buffer *out);
 

@@ -1,5 +1,5 @@
-/* Random definitions and events against a brute-force reading of the same definitions over all events
- * that were ever accepted, at random instants and at every boundary. */
+/* Random definitions and events against a brute-force reading of the same definitions over all
+ * events that were ever accepted, at random instants and at every boundary. */
 
 #include "../seed.h"
 #include "base/hash.h"
@@ -16,7 +16,7 @@ struct fact {
 };
 
 struct world {
-	struct run   run;
+	struct run run;
 	VECTOR(struct fact) facts;
 	struct expr *exprs[SEGMENTS + 1]; /* NULL: not live */
 	uint32_t     versions[SEGMENTS + 1];
@@ -90,8 +90,7 @@ static bool holds(struct world *world, uint32_t slot, const struct expr *expr, i
 		if (text_equal(expr->trait.name, TEXT("$identified")))
 			value.type = VALUE_TRUE;
 		else if (world->traits[slot].length > 0)
-			value = value_find(world->traits[slot], expr->trait.name,
-			                   hash_name(expr->trait.name));
+			value = value_find(world->traits[slot], expr->trait.name, hash_name(expr->trait.name));
 		return evaluate_test(&expr->trait.test, &value, now_ms);
 	}
 	case EXPR_SEGMENT:
@@ -134,11 +133,12 @@ static void random_leaf(struct buffer *out, uint32_t below)
 		else if (span == 1)
 			buffer_printf(out, "\"within\":\"10m\",\"until\":\"1m\",");
 		else if (span > 2)
-			buffer_printf(out, "\"within\":\"%us\",",
-			              (unsigned)(windows_ms[seed_below(4)] / 1000));
+			buffer_printf(out, "\"within\":\"%us\",", (unsigned)(windows_ms[seed_below(4)] / 1000));
 		buffer_printf(out, "\"op\":\"%s\",\"value\":%s}", op,
 		              sum ? (seed_below(2) ? "30.5" : "0")
-		                  : (seed_below(8) == 0 ? "8" : seed_below(2) ? "1" : "3"));
+		                  : (seed_below(8) == 0 ? "8"
+		                     : seed_below(2)    ? "1"
+		                                        : "3"));
 	}
 }
 
@@ -187,7 +187,7 @@ static void define(struct world *world, uint32_t number)
 
 	uint32_t    segments[SEGMENTS], versions[SEGMENTS];
 	const char *expressions[SEGMENTS];
-	size_t      count = 0;
+	size_t      count               = 0;
 	bool        taken[SEGMENTS + 1] = {0};
 	for (uint32_t i = number; i <= SEGMENTS; i++) {
 		bool derived = i == number;
@@ -218,8 +218,7 @@ static void check(struct world *world)
 				continue;
 			bool wanted = holds(world, slot, world->exprs[segment], world->now_ms);
 			if (run_is_member(&world->run, slot, segment) != wanted)
-				fail_msg("person %u, segment %u at %lld: %s, should %s: %s",
-				         slot, segment,
+				fail_msg("person %u, segment %u at %lld: %s, should %s: %s", slot, segment,
 				         (long long)world->now_ms, wanted ? "out" : "in",
 				         wanted ? "be in" : "be out", texts[segment].text);
 		}
@@ -274,15 +273,15 @@ static void accept(struct world *world)
 	const struct run_batch *batch = &world->run.batches.items[world->run.batches.count - 1];
 	/* A duplicate came last: the batch before it holds the event. */
 	for (;; batch--) {
-		assert_int_equal(record_decode((struct text){batch->records, batch->size}, &record,
-		                               &size, NULL),
-		                 STATUS_OK);
+		assert_int_equal(
+			record_decode((struct text){batch->records, batch->size}, &record, &size, NULL),
+			STATUS_OK);
 		if (record.properties.length > 1)
 			break;
 	}
 	VECTOR_ADD(&world->facts,
-	           (struct fact){slot, time_ms,
-	                         arena_text(&world->run.arena, text_of(name)), record.properties});
+	           (struct fact){slot, time_ms, arena_text(&world->run.arena, text_of(name)),
+	                         record.properties});
 	world->exists[slot] = true;
 	buffer_done(&properties);
 }
@@ -293,12 +292,14 @@ static void set_traits(struct world *world)
 	char     json[128], seen[INSTANT_TEXT_BYTES];
 	instant_format(world->now_ms + (int64_t)seed_below(200000) - 100000, seen);
 	snprintf(json, sizeof json, "{\"tier\":%s,\"seen\":\"%s\"}",
-	         seed_below(3) == 0 ? "null" : seed_below(2) ? "\"VIP\"" : "\"Basic\"", seen);
+	         seed_below(3) == 0 ? "null"
+	         : seed_below(2)    ? "\"VIP\""
+	                            : "\"Basic\"",
+	         seen);
 	run_traits(&world->run, slot, world->now_ms, json);
-	world->exists[slot] = true;
-	const struct profile *profile =
-		profiles_find(&world->run.partition->profiles, slot);
-	world->traits[slot] = arena_text(&world->run.arena, profile_traits(profile));
+	world->exists[slot]           = true;
+	const struct profile *profile = profiles_find(&world->run.partition->profiles, slot);
+	world->traits[slot]           = arena_text(&world->run.arena, profile_traits(profile));
 }
 
 static void run_world(void)

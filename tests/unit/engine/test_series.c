@@ -13,7 +13,8 @@ static const struct span minute = {.within_ms    = MINUTE_MS,
                                    .to_ms        = INSTANT_MS_NEVER,
                                    .retention_ms = INSTANT_MS_NEVER};
 
-static void an_event_counts_until_the_millisecond_at_which_it_turns_as_old_as_the_window(void **state)
+static void an_event_counts_until_the_millisecond_at_which_it_turns_as_old_as_the_window(
+	void **state)
 {
 	(void)state;
 	struct series *series = series_add(series_new(false), 0, 1000, 0);
@@ -29,9 +30,9 @@ static void a_late_amount_takes_its_place_among_the_others(void **state)
 {
 	(void)state;
 	struct series *series = series_new(true);
-	series = series_add(series, 0, 1000, 10);
-	series = series_add(series, 0, 50000, -3);
-	series = series_add(series, 0, 20000, 5);
+	series                = series_add(series, 0, 1000, 10);
+	series                = series_add(series, 0, 50000, -3);
+	series                = series_add(series, 0, 20000, 5);
 
 	assert_true(series_at(series, &minute, 50000).sum == 12);
 	assert_true(series_at(series, &minute, 1000 + MINUTE_MS).sum == 2);
@@ -59,10 +60,9 @@ static void a_capped_series_says_when_it_has_dropped_what_might_count(void **sta
 static void retention_ends_whole_days(void **state)
 {
 	(void)state;
-	const struct span span = {.from_ms      = INSTANT_MS_NONE,
-	                          .to_ms        = INSTANT_MS_NEVER,
-	                          .retention_ms = 10 * DAY_MS};
-	struct series    *series = series_add(series_new(false), 0, DAY_MS + 12345, 0);
+	const struct span span = {
+		.from_ms = INSTANT_MS_NONE, .to_ms = INSTANT_MS_NEVER, .retention_ms = 10 * DAY_MS};
+	struct series *series = series_add(series_new(false), 0, DAY_MS + 12345, 0);
 
 	assert_int_equal(series_at(series, &span, 11 * DAY_MS - 1).count, 1);
 	assert_int_equal(series_at(series, &span, 11 * DAY_MS).count, 0);
@@ -97,8 +97,8 @@ static void check_random_span(void)
 		series   = series_add(series, 0, times[i], times[i] % 7 - 3);
 	}
 
-	struct series_walk walk    = series_walk_from(series, &span, -1);
-	bool               more    = series_walk_next(&walk);
+	struct series_walk  walk   = series_walk_from(series, &span, -1);
+	bool                more   = series_walk_next(&walk);
 	struct series_value before = series_at(series, &span, -1);
 	for (int64_t now_ms = 0; now_ms < END_MS; now_ms++) {
 		uint32_t count = 0;

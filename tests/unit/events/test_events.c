@@ -34,15 +34,14 @@ static int end(void **state)
 static void add(uint32_t slot, enum record_kind kind, const char *name, const char *message_id,
                 int64_t time_ms)
 {
-	struct record record = {.kind       = kind,
-	                        .slot       = slot,
-	                        .call       = kind == RECORD_EVENT ? CALL_TRACK : CALL_IDENTIFY,
-	                        .name       = text_of(name),
-	                        .message_id = text_of(message_id)};
+	struct record record  = {.kind       = kind,
+	                         .slot       = slot,
+	                         .call       = kind == RECORD_EVENT ? CALL_TRACK : CALL_IDENTIFY,
+	                         .name       = text_of(name),
+	                         .message_id = text_of(message_id)};
 	struct buffer encoded = {0};
 	record_encode(&encoded, &record);
-	events_add(events, slot, buffer_text(&encoded), &record, time_ms, time_ms, ++position,
-	           false);
+	events_add(events, slot, buffer_text(&encoded), &record, time_ms, time_ms, ++position, false);
 	buffer_done(&encoded);
 }
 
@@ -53,7 +52,7 @@ static event_list read_all(uint32_t slot, const char *name, int64_t now_ms)
 	                                   .to_ms        = INT64_MAX,
 	                                   .now_ms       = now_ms,
 	                                   .retention_ms = RETENTION_MS};
-	event_list list = {0};
+	event_list                list  = {0};
 	events_read(events, slot, &query, &list);
 	return list;
 }

@@ -1,8 +1,9 @@
 #ifndef SONNIM_TESTS_INGEST_FAKES_H
 #define SONNIM_TESTS_INGEST_FAKES_H
 
-/* A journal and a vault in memory, for tests of ingest and its fuzz target. The vault stands in place
- * of the real one at link time; there is one a process. "Sealed" is the plain text behind SEAL_MARK. */
+/* A journal and a vault in memory, for tests of ingest and its fuzz target. The vault stands in
+ * place of the real one at link time; there is one a process. "Sealed" is the plain text behind
+ * SEAL_MARK. */
 
 #include "base/vector.h"
 #include "journal/journal.h"

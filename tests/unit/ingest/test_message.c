@@ -488,7 +488,7 @@ static void platform_events_come_as_an_array_or_under_events(void **state)
 	struct harness          *harness  = *state;
 	static const char *const bodies[] = {
 		"[{\"userId\":\"u\",\"eventType\":\"clicks\"},{\"userId\":\"u\",\"eventType\":\"installs\"}"
-	    "]",
+		"]",
 		"{\"events\":[{\"userId\":\"u\",\"eventType\":\"clicks\"},"
 		"{\"userId\":\"u\",\"eventType\":\"installs\"}]}",
 	};
