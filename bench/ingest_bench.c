@@ -3,8 +3,9 @@
  *
  *   ingest_bench [--batch=100] [--users=1000000] [--seconds=3] [--personal]
  *
- * First every user is seen once (so that the measured ones are known), then the batches: track calls
- * of about 220 bytes, as server libraries send them. --personal gives each an e-mail address. */
+ * First every user is seen once (so that the measured ones are known), then the batches: track
+ * calls of about 220 bytes, as server libraries send them. --personal gives each an e-mail
+ * address. */
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  *   journal_bench [DIRECTORY [SECONDS]]      a new directory below DIRECTORY (.), 2 s a row
  *
  * An appender keeps up to 4,096 appends waiting, at most 8 MiB, as an HTTP server with that many
- * connections does. Beside it stands what the disk does alone: the same bytes, written and synced one
- * by one (the figure that group commit has to beat). */
+ * connections does. Beside it stands what the disk does alone: the same bytes, written and synced
+ * one by one (the figure that group commit has to beat). */
 
 #include <dirent.h>
 #include <fcntl.h>

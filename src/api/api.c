@@ -1,6 +1,7 @@
 #include "api/api.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/call.h"
@@ -10,6 +11,7 @@
 #include "api/openapi.h"
 #include "api/write_keys.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 static const char *const phase_names[API_PHASE_COUNT] = {
 #define X(name, text) text,
@@ -74,10 +76,23 @@ static void answer_options(struct http_request *request, void *user)
 	http_respond(request, 204, NULL, NULL);
 }
 
+/* The pattern, not the path: that holds ids. */
+static void log_request(const struct http_request *request, unsigned http_status)
+{
+	char method[16];
+	snprintf(method, sizeof method, "%.*s", TEXT_FORMAT(http_method(request)));
+	log_trace_set(http_trace_id(request));
+	log_line(LOG_DEBUG, "answered", LOG_STRING("method", method),
+	         LOG_STRING("route", http_pattern(request)), LOG_NUMBER("status", http_status),
+	         LOG_NUMBER("microseconds", (clock_monotonic_ns() - http_received_ns(request)) / 1000));
+	log_trace_set(NULL);
+}
+
 void api_before_answer(void *user, struct http_request *request, unsigned http_status)
 {
 	struct api *api = user;
 	metrics_answered(api->metrics, request, http_status);
+	log_request(request, http_status);
 	if (errors_wants_retry_after(http_status))
 		http_add_header(request, "Retry-After", TEXT("1"));
 	if (http_status == 401)
@@ -90,8 +105,8 @@ void api_before_answer(void *user, struct http_request *request, unsigned http_s
 	}
 }
 
-void api_error_body(void *user, unsigned http_status, const struct error *err,
-                    const char *trace_id, struct buffer *out)
+void api_error_body(void *user, unsigned http_status, const struct error *err, const char *trace_id,
+                    struct buffer *out)
 {
 	(void)user;
 	(void)http_status;

@@ -8,12 +8,12 @@
  *                (token.h)        (call.h)   ├─► engine_read ──┐
  *                                            └─► worker ◄──────┘ ──► answered by a worker
  *
- * A handler never blocks the loop that it runs on: what writes to the store, decrypts or makes large
- * answers is done by workers (worker.h).
+ * A handler never blocks the loop that it runs on: what writes to the store, decrypts or makes
+ * large answers is done by workers (worker.h).
  *
- * Life: api_new() with what is there at start; the HTTP server is started at once with its router and
- * the two callbacks; until api_open() everything but health, metrics and the documents is answered
- * 503. End: http_server_stop(), api_stop(), then what the api uses may be stopped, then
+ * Life: api_new() with what is there at start; the HTTP server is started at once with its router
+ * and the two callbacks; until api_open() everything but health, metrics and the documents is
+ * answered 503. End: http_server_stop(), api_stop(), then what the api uses may be stopped, then
  * http_server_free(), api_free(). */
 
 #include <stdbool.h>
@@ -37,7 +37,7 @@ struct api_config {
 	struct engine  *engine;
 	struct ingest  *ingest;
 	uint32_t        partition_count;
-	unsigned        loop_count; /* loop threads of the HTTP server */
+	unsigned        loop_count;   /* loop threads of the HTTP server */
 	int64_t         retention_ms; /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
 	bool            manual_clock;
 };

@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 #define container_of(pointer, type, member)                                                        \
-	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* ---- Dispatch ---- */
 
@@ -67,9 +67,10 @@ static enum status admit(struct api_call *call, struct error *err)
 	if ((call->route->flags & ROUTE_STARTING) == 0 && !api_is_open(api))
 		return api_closed_error(api, err);
 	if ((call->route->flags & ROUTE_MANUAL_CLOCK) != 0 && !api->config.manual_clock)
-		return error_set(err, STATUS_NOT_FOUND, "There is no clock to set: the server runs on the "
-		                                        "wall clock (--clock=manual is chosen when the data "
-		                                        "directory is made)");
+		return error_set(err, STATUS_NOT_FOUND,
+		                 "There is no clock to set: the server runs on the "
+		                 "wall clock (--clock=manual is chosen when the data "
+		                 "directory is made)");
 	if (call->counted && atomic_load(&api->call_count) > API_CALLS_MAX)
 		return error_set(err, STATUS_UNAVAILABLE, "Too many requests are being answered");
 	return read_min_position(call, err);

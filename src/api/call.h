@@ -1,14 +1,14 @@
 #ifndef SONNIM_API_CALL_H
 #define SONNIM_API_CALL_H
 
-/* One request of the API on its way: who asks, what for, and how it is answered. Handlers get it and
- * end it with exactly one of call_answer…, call_fail…, or hand it on:
+/* One request of the API on its way: who asks, what for, and how it is answered. Handlers get it
+ * and end it with exactly one of call_answer…, call_fail…, or hand it on:
  *
  *   handler ──► call_on_worker(step) ──► step ──► call_read_person(run, step) ──► run ──► step ──► answer
  *   (loop, or a worker)                (worker)                      (engine thread)    (worker)
  *
- * One thread at a time uses a call and its arena; only the `run` of call_read_all() is on several at
- * once and must not touch the arena. The call is gone when it was answered. */
+ * One thread at a time uses a call and its arena; only the `run` of call_read_all() is on several
+ * at once and must not touch the arena. The call is gone when it was answered. */
 
 #include "api/context.h"
 #include "api/route.h"
@@ -33,8 +33,8 @@ struct api_call {
 	struct token            token; /* who asks; of ACCESS_TOKEN */
 	uint64_t                min_position;
 	int64_t                 read_timeout_ms; /* 0: READ_TIMEOUT_MS */
-	void                   *state; /* the handler's own, from the arena */
-	void (*cleanup)(struct api_call *call); /* frees what `state` has elsewhere; NULL: nothing */
+	void                   *state;           /* the handler's own, from the arena */
+	void (*cleanup)(struct api_call *call);  /* frees what `state` has elsewhere; NULL: nothing */
 
 	/* private */
 	bool                suspended;
@@ -69,8 +69,7 @@ MUST_USE enum status call_limit(struct api_call *call, size_t *ret_limit, struct
 
 /* A whole number in the query; `fallback` when absent. */
 MUST_USE enum status call_query_number(struct api_call *call, const char *name, uint64_t max,
-                                       uint64_t fallback, uint64_t *ret_number,
-                                       struct error *err);
+                                       uint64_t fallback, uint64_t *ret_number, struct error *err);
 
 /* The content of ?cursor=, empty when there is none. */
 MUST_USE enum status call_cursor(struct api_call *call, enum cursor_kind kind,
@@ -111,8 +110,8 @@ void call_end(struct api_call *call);
 
 /* ---- Lists ---- */
 
-/* {"items":[ … ],"next":…,"total":…,"as_of":…}: begin, write the items, end. `next` empty: null; the
- * content of a cursor otherwise. `total` −1: null. */
+/* {"items":[ … ],"next":…,"total":…,"as_of":…}: begin, write the items, end. `next` empty: null;
+ * the content of a cursor otherwise. `total` −1: null. */
 struct json_writer call_begin_list(struct buffer *out);
 void call_end_list(struct json_writer *writer, enum cursor_kind kind, struct text next,
                    int64_t total, int64_t as_of_ms);

@@ -38,8 +38,8 @@ enum status call_only(struct json object, const char *const *known, struct error
 	return STATUS_OK;
 }
 
-enum status call_string(struct json object, const char *name, bool optional, size_t min,
-                        size_t max, struct text *ret_text, struct error *err)
+enum status call_string(struct json object, const char *name, bool optional, size_t min, size_t max,
+                        struct text *ret_text, struct error *err)
 {
 	struct json    value = json_get(object, name);
 	enum json_type type  = json_type(value);
@@ -54,8 +54,7 @@ enum status call_string(struct json object, const char *name, bool optional, siz
 	struct text text = json_string(value);
 	if (text.length < min || text.length > max)
 		return error_set_field(err, STATUS_INVALID, name,
-		                       "It must be %zu to %zu bytes long, not %zu", min, max,
-		                       text.length);
+		                       "It must be %zu to %zu bytes long, not %zu", min, max, text.length);
 	*ret_text = text;
 	return STATUS_OK;
 }
@@ -93,8 +92,7 @@ enum status call_limit(struct api_call *call, size_t *ret_limit, struct error *e
 	enum status status =
 		call_query_number(call, "limit", CALL_LIMIT_MAX, CALL_LIMIT_DEFAULT, &limit, err);
 	if (status == STATUS_OK && limit == 0)
-		return error_set_field(err, STATUS_INVALID, "limit", "It must be 1 to %d",
-		                       CALL_LIMIT_MAX);
+		return error_set_field(err, STATUS_INVALID, "limit", "It must be 1 to %d", CALL_LIMIT_MAX);
 	*ret_limit = (size_t)limit;
 	return status;
 }

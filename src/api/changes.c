@@ -1,5 +1,5 @@
-/* GET /api/v1/changes: the change stream of a partition as it is, for whoever acts on it or compares
- * it. */
+/* GET /api/v1/changes: the change stream of a partition as it is, for whoever acts on it or
+ * compares it. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,8 +27,7 @@ static void find_messages(struct stream *state, struct view *view, struct arena 
 	for (size_t i = begin; i < end; i++)
 		for (size_t e = 0; e < events.count; e++)
 			if (state->changes[i].event_position == events.items[e].position)
-				state->message_ids[i] =
-					arena_text(arena, events.items[e].record.message_id);
+				state->message_ids[i] = arena_text(arena, events.items[e].record.message_id);
 	VECTOR_DONE(&events);
 }
 

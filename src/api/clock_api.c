@@ -1,5 +1,5 @@
-/* POST /api/v1/clock: tests move the log time. The new time is a record in every partition; the answer
- * comes when everything due by then has happened. */
+/* POST /api/v1/clock: tests move the log time. The new time is a record in every partition; the
+ * answer comes when everything due by then has happened. */
 
 #include "api/call.h"
 #include "api/handlers.h"
@@ -9,9 +9,9 @@
 enum { TIMERS_TIMEOUT_MS = 60 * 1000 }; /* a jump by a year fires all that is due within it */
 
 struct clock_state {
-	int64_t     now_ms;
-	uint64_t    position;
-	enum status status;
+	int64_t      now_ms;
+	uint64_t     position;
+	enum status  status;
 	struct error err;
 };
 
@@ -85,10 +85,10 @@ static void appended(void *context, enum status status, uint64_t position, int64
 /* One record of the clock in each partition. */
 static enum status append(struct api_call *call, struct error *err)
 {
-	struct journal      *journal = call->api->config.journal;
-	uint32_t             count   = call->api->config.partition_count;
-	struct record        record  = {.kind = RECORD_CLOCK, .slot = SLOT_NONE};
-	struct buffer        bytes   = {0};
+	struct journal       *journal = call->api->config.journal;
+	uint32_t              count   = call->api->config.partition_count;
+	struct record         record  = {.kind = RECORD_CLOCK, .slot = SLOT_NONE};
+	struct buffer         bytes   = {0};
 	struct journal_batch *batches = ARENA_ARRAY(call->arena, struct journal_batch, count);
 	record_encode(&bytes, &record);
 	for (uint32_t p = 0; p < count; p++)

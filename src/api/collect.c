@@ -76,8 +76,7 @@ static void answer_accepted(struct api_call *call, const struct ingest_result *r
 		return;
 	}
 	state->rejected_count = result->rejected_count;
-	state->rejected =
-		ARENA_ARRAY(call->arena, struct ingest_rejection, result->rejected_count);
+	state->rejected = ARENA_ARRAY(call->arena, struct ingest_rejection, result->rejected_count);
 	memcpy(state->rejected, result->rejected, result->rejected_count * sizeof *state->rejected);
 	if (result->rejected_count <= REJECTED_AT_ONCE_MAX)
 		answer_rejected(call);
@@ -88,9 +87,9 @@ static void answer_accepted(struct api_call *call, const struct ingest_result *r
 /* On the journal's thread, on the vault's, or on that of ingest_submit(). */
 static void ingested(void *context, const struct ingest_result *result)
 {
-	struct api_call         *call  = context;
-	const struct collection *state = call->state;
-	bool single = state->answer == COLLECT_ANSWER_SINGLE || state->done != NULL;
+	struct api_call         *call   = context;
+	const struct collection *state  = call->state;
+	bool                     single = state->answer == COLLECT_ANSWER_SINGLE || state->done != NULL;
 	if (result->status == STATUS_OK)
 		metrics_ingested(call->api->metrics, result);
 	if (result->status != STATUS_OK) {
@@ -108,7 +107,7 @@ static void ingested(void *context, const struct ingest_result *result)
 
 static void submit(struct api_call *call, struct ingest_thread *thread)
 {
-	const struct collection   *state   = call->state;
+	const struct collection    *state   = call->state;
 	const struct ingest_request request = {.kind          = state->kind,
 	                                       .source_number = state->source_number,
 	                                       .done          = ingested,
@@ -117,8 +116,7 @@ static void submit(struct api_call *call, struct ingest_thread *thread)
 }
 
 /* On a worker: with the ingest_thread that workers share. */
-static enum status submit_shared(struct api_call *call, struct text padded_body,
-                                 struct error *err)
+static enum status submit_shared(struct api_call *call, struct text padded_body, struct error *err)
 {
 	struct api *api = call->api;
 	pthread_mutex_lock(&api->ingest_shared_lock);
@@ -311,8 +309,8 @@ static void settings_step(struct api_call *call)
 {
 	uint32_t     number;
 	struct error err;
-	enum status  status = write_keys_look_up(
-        call->api->write_keys, http_param(call->request, "writeKey"), &number, &err);
+	enum status  status = write_keys_look_up(call->api->write_keys,
+	                                         http_param(call->request, "writeKey"), &number, &err);
 	if (status == STATUS_UNAUTHORIZED)
 		error_set(&err, STATUS_NOT_FOUND, "No source has this write key");
 	if (status != STATUS_OK)

@@ -18,7 +18,7 @@ void collect_body(struct api_call *call, enum ingest_kind kind, uint32_t source_
 /* Takes in one message of the server's own making, on a worker; then `done` on a worker, with the
  * position at which it is in the journal. What goes wrong is answered. */
 typedef void collect_done_fn(struct api_call *call, uint64_t position);
-void collect_own(struct api_call *call, enum ingest_kind kind, struct buffer *message,
-                 collect_done_fn *done);
+void         collect_own(struct api_call *call, enum ingest_kind kind, struct buffer *message,
+                         collect_done_fn *done);
 
 #endif

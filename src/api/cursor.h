@@ -1,9 +1,9 @@
 #ifndef SONNIM_API_CURSOR_H
 #define SONNIM_API_CURSOR_H
 
-/* Opaque texts that come back to us: where a list goes on, and positions of the journal. Both bear a
- * check, so that a text that was cut, mixed up or made up is refused by name instead of answered with
- * something else.
+/* Opaque texts that come back to us: where a list goes on, and positions of the journal. Both bear
+ * a check, so that a text that was cut, mixed up or made up is refused by name instead of answered
+ * with something else.
  *
  *   cursor    base64url of: u32 check, u8 kind, content        check = XXH3 of kind and content
  *   position  16 hexadecimal digits of the number, 4 of its check */

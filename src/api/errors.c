@@ -3,26 +3,13 @@
 #include "base/json.h"
 
 static const unsigned short http_status_of[STATUS_COUNT] = {
-	[STATUS_OK]           = 200,
-	[STATUS_AGAIN]        = 503,
-	[STATUS_INVALID]      = 400,
-	[STATUS_UNSUPPORTED]  = 400,
-	[STATUS_UNAUTHORIZED] = 401,
-	[STATUS_FORBIDDEN]    = 403,
-	[STATUS_NOT_FOUND]    = 404,
-	[STATUS_METHOD]       = 405,
-	[STATUS_CONFLICT]     = 409,
-	[STATUS_PRECONDITION] = 412,
-	[STATUS_TOO_LARGE]    = 413,
-	[STATUS_LIMITED]      = 429,
-	[STATUS_UNAVAILABLE]  = 503,
-	[STATUS_TIMEOUT]      = 503,
-	[STATUS_NO_SPACE]     = 503,
-	[STATUS_NO_MEMORY]    = 503,
-	[STATUS_FAILED]       = 503,
-	[STATUS_IO]           = 500,
-	[STATUS_CORRUPT]      = 500,
-	[STATUS_INTERNAL]     = 500,
+	[STATUS_OK] = 200,           [STATUS_AGAIN] = 503,        [STATUS_INVALID] = 400,
+	[STATUS_UNSUPPORTED] = 400,  [STATUS_UNAUTHORIZED] = 401, [STATUS_FORBIDDEN] = 403,
+	[STATUS_NOT_FOUND] = 404,    [STATUS_METHOD] = 405,       [STATUS_CONFLICT] = 409,
+	[STATUS_PRECONDITION] = 412, [STATUS_TOO_LARGE] = 413,    [STATUS_LIMITED] = 429,
+	[STATUS_UNAVAILABLE] = 503,  [STATUS_TIMEOUT] = 503,      [STATUS_NO_SPACE] = 503,
+	[STATUS_NO_MEMORY] = 503,    [STATUS_FAILED] = 503,       [STATUS_IO] = 500,
+	[STATUS_CORRUPT] = 500,      [STATUS_INTERNAL] = 500,
 };
 
 unsigned errors_http_status(enum status status)
@@ -40,8 +27,8 @@ void errors_write(struct buffer *out, const struct error *err, const char *code,
                   const char *trace_id, int64_t timestamp_ms)
 {
 	bool        hidden = errors_http_status(err->status) == 500;
-	const char *reason = hidden ? "The server failed; its log has the reason under this trace id"
-	                            : err->reason;
+	const char *reason =
+		hidden ? "The server failed; its log has the reason under this trace id" : err->reason;
 
 	struct json_writer w = json_writer_of(out);
 	json_begin_object(&w);

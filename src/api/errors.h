@@ -16,9 +16,9 @@ unsigned errors_http_status(enum status status);
 /* Whether an answer with this HTTP status bears Retry-After. */
 bool errors_wants_retry_after(unsigned http_status);
 
-/* Appends the body. `timestamp_ms` is epoch milliseconds. What went wrong inside (500) is named by its
- * code only: paths and texts of the operating system stay in the log. `code` stands in for the status's
- * own one; NULL: that. */
+/* Appends the body. `timestamp_ms` is epoch milliseconds. What went wrong inside (500) is named by
+ * its code only: paths and texts of the operating system stay in the log. `code` stands in for the
+ * status's own one; NULL: that. */
 void errors_write(struct buffer *out, const struct error *err, const char *code,
                   const char *trace_id, int64_t timestamp_ms);
 

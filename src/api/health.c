@@ -58,7 +58,7 @@ void health_ready(struct api_call *call)
 	struct api        *api   = call->api;
 	int                phase = atomic_load(&api->phase);
 	struct buffer      out = {0}, parts = {0};
-	struct json_writer p     = json_writer_of(&parts);
+	struct json_writer p = json_writer_of(&parts);
 	json_begin_object(&p);
 	bool sound = write_parts(&p, api);
 	json_end_object(&p);
@@ -66,10 +66,11 @@ void health_ready(struct api_call *call)
 
 	struct json_writer w = json_writer_of(&out);
 	json_begin_object(&w);
-	json_member_string(&w, "status", ready ? TEXT("ready")
-	                                 : !sound ? TEXT("failed")
-	                                 : atomic_load(&api->stopped) ? TEXT("stopping")
-	                                                              : TEXT("starting"));
+	json_member_string(&w, "status",
+	                   ready                        ? TEXT("ready")
+	                   : !sound                     ? TEXT("failed")
+	                   : atomic_load(&api->stopped) ? TEXT("stopping")
+	                                                : TEXT("starting"));
 	json_member_string(&w, "phase", text_of(api_phase_name((enum api_phase)phase)));
 	write_phases(&w, phase);
 	json_add_key(&w, TEXT("parts"));

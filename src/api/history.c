@@ -1,5 +1,5 @@
-/* The history of a segment and of a user: rows of the change stream of all partitions, or of one, by
- * (instant, partition, place in the stream).
+/* The history of a segment and of a user: rows of the change stream of all partitions, or of one,
+ * by (instant, partition, place in the stream).
  *
  * A cursor holds for each partition the place where it goes on, so that no row is ever missed, also
  * not one that comes at the very instant of the last page. Rows that follow from one entry of the
@@ -151,8 +151,8 @@ static struct share *oldest(struct history *state)
 		struct share *share = &state->shares[i];
 		if (share->taken == share->count)
 			continue;
-		if (best == NULL || share->rows[share->taken].change.at_ms <
-		                        best->rows[best->taken].change.at_ms)
+		if (best == NULL ||
+		    share->rows[share->taken].change.at_ms < best->rows[best->taken].change.at_ms)
 			best = share;
 	}
 	return best;

@@ -215,8 +215,9 @@ static void delist(struct live *live, struct watcher *watcher)
 /* On the partition's thread: from here on its changes are for the watcher. */
 static void take_snapshot(struct engine_read *read, struct view *view)
 {
-	struct watcher *watcher = (struct watcher *)(void *)((char *)read - offsetof(struct watcher, read));
-	struct live    *live    = watcher->live;
+	struct watcher *watcher =
+		(struct watcher *)(void *)((char *)read - offsetof(struct watcher, read));
+	struct live            *live = watcher->live;
 	struct view_membership *rows;
 	struct arena            arena;
 	struct change           last = {0};
@@ -237,7 +238,7 @@ static void take_snapshot(struct engine_read *read, struct view *view)
 	watcher->position         = last.position;
 	watcher->ordinal          = last.ordinal;
 	watcher->active           = true;
-	watcher->snapshot_due     = live->snapshots = true;
+	watcher->snapshot_due = live->snapshots = true;
 	pthread_cond_signal(&live->wake);
 	pthread_mutex_unlock(&live->lock);
 	arena_done(&arena);
@@ -245,7 +246,8 @@ static void take_snapshot(struct engine_read *read, struct view *view)
 
 static void snapshot_taken(struct engine_read *read, enum status status, const struct error *err)
 {
-	struct watcher *watcher = (struct watcher *)(void *)((char *)read - offsetof(struct watcher, read));
+	struct watcher *watcher =
+		(struct watcher *)(void *)((char *)read - offsetof(struct watcher, read));
 	(void)err;
 	if (status != STATUS_OK)
 		websocket_close(watcher->socket, WEBSOCKET_TRY_LATER, "not now");
@@ -291,17 +293,15 @@ void watcher_close(struct websocket *socket, unsigned code, void *user)
 
 static void run_sizes(struct engine_read *read, struct view *view)
 {
-	struct live *live =
-		(struct live *)(void *)((char *)read - offsetof(struct live, read));
-	uint64_t *sizes = live->sizes + (size_t)view_partition(view) * live->numbers.count;
+	struct live *live  = (struct live *)(void *)((char *)read - offsetof(struct live, read));
+	uint64_t    *sizes = live->sizes + (size_t)view_partition(view) * live->numbers.count;
 	for (size_t i = 0; i < live->numbers.count; i++)
 		sizes[i] = view_member_count(view, live->numbers.items[i]);
 }
 
 static void sizes_read(struct engine_read *read, enum status status, const struct error *err)
 {
-	struct live *live =
-		(struct live *)(void *)((char *)read - offsetof(struct live, read));
+	struct live *live = (struct live *)(void *)((char *)read - offsetof(struct live, read));
 	(void)err;
 	pthread_mutex_lock(&live->lock);
 	live->read_ok = status == STATUS_OK;
@@ -453,7 +453,7 @@ static void tell(struct live *live, const struct told *told, struct arena *arena
 	uint64_t *head = map_u64_find(&live->persons, person_number(person));
 	for (struct watcher *w = head == NULL ? NULL : (struct watcher *)(uintptr_t)*head; w != NULL;
 	     w                 = w->same)
-		send_change(live, w, &told->change, arena);
+        send_change(live, w, &told->change, arena);
 }
 
 /* Under the lock. */

@@ -8,9 +8,9 @@
  *                                                        └──┘ one engine_read for all changed segments,
  *                                                             every LIVE_INTERVAL_MS at most
  *
- * A segment's watcher gets its size: exact at `as_of`, and `delta` to what this watcher was told before.
- * A reader that has not taken the last message yet is passed over until it has: it gets the newest
- * state and never a queue. A user's watcher gets a snapshot, then every change behind it.
+ * A segment's watcher gets its size: exact at `as_of`, and `delta` to what this watcher was told
+ * before. A reader that has not taken the last message yet is passed over until it has: it gets the
+ * newest state and never a queue. A user's watcher gets a snapshot, then every change behind it.
  * Threads: any, but for what says otherwise. */
 
 #include "http/websocket.h"
@@ -18,14 +18,14 @@
 
 enum {
 	LIVE_INTERVAL_MS = 100,
-	LIVE_QUEUE_MAX   = 65536, /* changes of watched users that wait; then their sockets are closed */
+	LIVE_QUEUE_MAX = 65536, /* changes of watched users that wait; then their sockets are closed */
 	LIVE_WATCHERS_MAX = 10000,
 };
 
 struct api;
 struct live;
 
-struct live *live_new(struct api *api); /* listens to the engine from here on */
+struct live *live_new(struct api *api);    /* listens to the engine from here on */
 void         live_stop(struct live *live); /* ends its thread; sockets stay */
 void         live_free(struct live *live); /* when engine and sockets are gone; NULL is fine */
 

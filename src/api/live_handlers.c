@@ -1,4 +1,5 @@
-/* The handshake of the WebSockets: who asks (a token in the subprotocol, or a ticket) and what for. */
+/* The handshake of the WebSockets: who asks (a token in the subprotocol, or a ticket) and what
+ * for. */
 
 #include "api/call.h"
 #include "api/handlers.h"
@@ -23,7 +24,7 @@ static void accept(struct api_call *call, struct watcher *watcher)
 	                                          .on_open     = watcher_open,
 	                                          .on_close    = watcher_close,
 	                                          .user        = watcher};
-	struct http_request *request = call->request;
+	struct http_request           *request = call->request;
 	call_end(call);
 	if (!websocket_accept(request, &options))
 		watcher_free(watcher);
@@ -58,8 +59,8 @@ static bool find_token(struct api_call *call, struct handshake *state)
 		if (text_starts_with(name, protocol)) {
 			struct text kept   = arena_text(call->arena, name);
 			state->subprotocol = kept.data;
-			state->token       = (struct text){kept.data + protocol.length,
-                                         kept.length - protocol.length};
+			state->token =
+				(struct text){kept.data + protocol.length, kept.length - protocol.length};
 			return true;
 		}
 	return false;
@@ -82,9 +83,8 @@ static void shake(struct api_call *call, call_step_fn *then)
 		}
 		error_set(&err, STATUS_UNAUTHORIZED, "The ticket is not known, was used, or is too old");
 		call_fail(call, &err);
-	} else if (find_token(call, state) ||
-	           (http_header(call->request, "Authorization", &header) &&
-	            token_of_header(header, &state->token))) {
+	} else if (find_token(call, state) || (http_header(call->request, "Authorization", &header) &&
+	                                       token_of_header(header, &state->token))) {
 		call_on_worker(call, look_up);
 	} else {
 		error_set(&err, STATUS_UNAUTHORIZED,
@@ -121,8 +121,8 @@ static void watch_user(struct api_call *call)
 	        STATUS_OK)
 		call_fail(call, &err);
 	else
-		accept(call, watcher_of_user(call->api->live, user.person, id.namespace == VAULT_USER,
-		                             id.id));
+		accept(call,
+		       watcher_of_user(call->api->live, user.person, id.namespace == VAULT_USER, id.id));
 }
 
 void live_user(struct api_call *call) { shake(call, watch_user); }

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -24,21 +23,34 @@ struct route_counts {
 };
 
 struct metrics {
-	struct map_text     routes; /* "GET /api/v1/segments" → struct route_counts */
+	struct map_text      routes; /* "GET /api/v1/segments" → struct route_counts */
 	struct route_counts *counts; /* one a route, and one for what matched none */
-	_Atomic uint64_t    accepted;
-	_Atomic uint64_t    rejected[INGEST_CODE_COUNT];
+	_Atomic uint64_t     accepted;
+	_Atomic uint64_t     rejected[INGEST_CODE_COUNT];
 };
 
 enum { KEY_BYTES = 160 };
 
+/* "METHOD PATH", with the long prefix where the short one was used. Every request does this, so no
+ * printf. */
 static struct text key_of(struct text method, const char *path, char into[KEY_BYTES])
 {
-	if (strncmp(path, API_SHORT_PREFIX "/", 5) == 0 && strncmp(path, API_PREFIX "/", 8) != 0)
-		snprintf(into, KEY_BYTES, "%.*s %s%s", TEXT_FORMAT(method), API_PREFIX, path + 4);
-	else
-		snprintf(into, KEY_BYTES, "%.*s %s", TEXT_FORMAT(method), path);
-	return text_of(into);
+	static const char prefix[] = API_PREFIX, short_prefix[] = API_SHORT_PREFIX "/";
+	size_t            length = method.length, path_length = strlen(path);
+	bool is_short = strncmp(path, short_prefix, sizeof short_prefix - 1) == 0 &&
+	                strncmp(path, API_PREFIX "/", sizeof prefix) != 0;
+	if (length + path_length + sizeof prefix + 1 > KEY_BYTES)
+		return (struct text){into, 0};
+	memcpy(into, method.data, length);
+	into[length++] = ' ';
+	if (is_short) {
+		memcpy(into + length, prefix, sizeof prefix - 1);
+		length += sizeof prefix - 1;
+		path += sizeof short_prefix - 2; /* its slash stays */
+		path_length -= sizeof short_prefix - 2;
+	}
+	memcpy(into + length, path, path_length);
+	return (struct text){into, length + path_length};
 }
 
 struct metrics *metrics_new(void)
@@ -49,8 +61,8 @@ struct metrics *metrics_new(void)
 	metrics->counts = calloc(api_route_count + 1, sizeof *metrics->counts);
 	assert(metrics->counts != NULL);
 	for (size_t i = 0; i < api_route_count; i++)
-		*map_text_put(&metrics->routes, key_of(text_of(api_routes[i].method),
-		                                       api_routes[i].path, key)) = &metrics->counts[i];
+		*map_text_put(&metrics->routes, key_of(text_of(api_routes[i].method), api_routes[i].path,
+		                                       key)) = &metrics->counts[i];
 	return metrics;
 }
 
@@ -77,8 +89,8 @@ void metrics_answered(struct metrics *metrics, const struct http_request *reques
                       unsigned http_status)
 {
 	char                 key[KEY_BYTES];
-	struct route_counts *counts = map_text_get(
-		&metrics->routes, key_of(http_method(request), http_pattern(request), key));
+	struct route_counts *counts =
+		map_text_get(&metrics->routes, key_of(http_method(request), http_pattern(request), key));
 	if (counts == NULL)
 		counts = &metrics->counts[api_route_count];
 	uint64_t ns    = (uint64_t)(clock_monotonic_ns() - http_received_ns(request));
@@ -117,23 +129,24 @@ static void write_route(struct buffer *out, const struct route_counts *counts, c
 	uint64_t total = 0;
 	for (unsigned i = 0; i < BOUND_COUNT; i++) {
 		total += get(&counts->buckets[i]);
-		buffer_printf(out,
-		              "sonnim_http_request_duration_seconds_bucket{method=\"%s\",route=\"%s\",le=\"%g\"} "
-		              "%" PRIu64 "\n",
-		              method, path, bounds_s[i], total);
+		buffer_printf(
+			out,
+			"sonnim_http_request_duration_seconds_bucket{method=\"%s\",route=\"%s\",le=\"%g\"} "
+			"%" PRIu64 "\n",
+			method, path, bounds_s[i], total);
 	}
 	total += get(&counts->buckets[BOUND_COUNT]);
-	buffer_printf(out,
-	              "sonnim_http_request_duration_seconds_bucket{method=\"%s\",route=\"%s\",le=\"+Inf\"} "
-	              "%" PRIu64 "\n",
-	              method, path, total);
+	buffer_printf(
+		out,
+		"sonnim_http_request_duration_seconds_bucket{method=\"%s\",route=\"%s\",le=\"+Inf\"} "
+		"%" PRIu64 "\n",
+		method, path, total);
 	buffer_printf(out,
 	              "sonnim_http_request_duration_seconds_sum{method=\"%s\",route=\"%s\"} %.9g\n",
 	              method, path, (double)get(&counts->duration_ns) / 1e9);
-	buffer_printf(out,
-	              "sonnim_http_request_duration_seconds_count{method=\"%s\",route=\"%s\"} %" PRIu64
-	              "\n",
-	              method, path, total);
+	buffer_printf(
+		out, "sonnim_http_request_duration_seconds_count{method=\"%s\",route=\"%s\"} %" PRIu64 "\n",
+		method, path, total);
 }
 
 static bool was_used(const struct route_counts *counts)
@@ -163,8 +176,7 @@ static void write_http(struct buffer *out, const struct metrics *metrics)
 				buffer_printf(out,
 				              "sonnim_http_requests_total{method=\"%s\",route=\"%s\","
 				              "status=\"%uxx\"} %" PRIu64 "\n",
-				              method_of(r), path_of(r), c,
-				              get(&metrics->counts[r].answers[c]));
+				              method_of(r), path_of(r), c, get(&metrics->counts[r].answers[c]));
 	head(out, "sonnim_http_request_duration_seconds", "histogram",
 	     "From a request's headers to its answer");
 	for (size_t r = 0; r <= api_route_count; r++)

@@ -1,5 +1,5 @@
-/* GET and PUT /api/v1/users/{id}/profile. Personal values lie sealed in the records that brought them:
- * the partition's thread copies the blocks, a worker decrypts them, and only for pii.read. */
+/* GET and PUT /api/v1/users/{id}/profile. Personal values lie sealed in the records that brought
+ * them: the partition's thread copies the blocks, a worker decrypts them, and only for pii.read. */
 
 #include "api/call.h"
 #include "api/collect.h"
@@ -42,8 +42,8 @@ static bool belongs(const struct view_sealed *block, struct text path)
 {
 	for (size_t i = 0; i < block->name_count; i++) {
 		struct text name = block->names[i];
-		if (text_equal(path, name) || (text_starts_with(path, name) &&
-		                               path.length > name.length && path.data[name.length] == '.'))
+		if (text_equal(path, name) || (text_starts_with(path, name) && path.length > name.length &&
+		                               path.data[name.length] == '.'))
 			return true;
 	}
 	return false;
@@ -106,10 +106,10 @@ static void write_trait(struct json_writer *w, const char *name, const char *tra
 
 static void write_profile(struct api_call *call, struct json_writer *w)
 {
-	const struct profile *state  = call->state;
-	struct text           traits = state->person.traits;
-	bool pii = scope_allows(call->token.scopes, SCOPE_PII_READ);
-	struct text personal = pii ? personal_values(call) : (struct text){0};
+	const struct profile *state    = call->state;
+	struct text           traits   = state->person.traits;
+	bool                  pii      = scope_allows(call->token.scopes, SCOPE_PII_READ);
+	struct text           personal = pii ? personal_values(call) : (struct text){0};
 
 	struct vault_id id;
 	struct error    err;
@@ -194,7 +194,8 @@ static enum status check_text(struct json body, const char *name, struct error *
 {
 	enum json_type type = json_type(json_get(body, name));
 	if (type != JSON_NONE && type != JSON_NULL && type != JSON_STRING)
-		return error_set_field(err, STATUS_INVALID, name, "It must be a string, or null to remove it");
+		return error_set_field(err, STATUS_INVALID, name,
+		                       "It must be a string, or null to remove it");
 	return STATUS_OK;
 }
 

@@ -34,13 +34,13 @@ enum status reads_unknown_user(struct error *err);
 /* Writes "segmentId" of a segment number; null when it is not known any more. */
 void reads_write_segment_id(struct api_call *call, struct json_writer *writer, uint32_t segment);
 
-/* Of a `context` list or traits: what the sealed block holds, decrypted, appended to `out` (empty when
- * the person has no key any more). The block is two sized lists (model/record.h). */
+/* Of a `context` list or traits: what the sealed block holds, decrypted, appended to `out` (empty
+ * when the person has no key any more). The block is two sized lists (model/record.h). */
 MUST_USE enum status reads_unseal(struct api_call *call, struct person person, struct text sealed,
                                   struct buffer *out, struct error *err);
 
-/* Writes the entries of a value list as the members of an object. Entries that are personal are left
- * out, unless `personal` (a list of dotted paths) is given: then they are looked up there. */
+/* Writes the entries of a value list as the members of an object. Entries that are personal are
+ * left out, unless `personal` (a list of dotted paths) is given: then they are looked up there. */
 void reads_write_values(struct json_writer *writer, struct text list, const struct text *personal);
 
 #endif

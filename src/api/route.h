@@ -1,8 +1,8 @@
 #ifndef SONNIM_API_ROUTE_H
 #define SONNIM_API_ROUTE_H
 
-/* What a route is: one row of the table in routes.c. The router, the check of scopes and the OpenAPI
- * document are made from it, so that none of them can say anything else than the others. */
+/* What a route is: one row of the table in routes.c. The router, the check of scopes and the
+ * OpenAPI document are made from it, so that none of them can say anything else than the others. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -12,9 +12,9 @@ static const char *const definition_members[] = {
 };
 
 static const char *const known_members[] = {
-	"key",   "name",       "description",       "type",         "active",
-	"rules", "expression", "logicalExpression", "dependencies", "windowMinutes",
-	NULL,
+	"key",          "name",          "description", "type",
+	"active",       "rules",         "expression",  "logicalExpression",
+	"dependencies", "windowMinutes", NULL,
 };
 
 static const char *const read_only_members[] = {

@@ -22,8 +22,8 @@ struct segment_body {
 MUST_USE enum status segment_body_read(struct json body, bool create, struct arena *arena,
                                        struct segment_body *ret_body, struct error *err);
 
-/* STATUS_INVALID when an event leaf looks back further than events are kept, less a day: it would lose
- * events that count. */
+/* STATUS_INVALID when an event leaf looks back further than events are kept, less a day: it would
+ * lose events that count. */
 MUST_USE enum status segment_body_check_windows(const struct expr *expr, int64_t retention_ms,
                                                 struct error *err);
 

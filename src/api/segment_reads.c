@@ -17,7 +17,7 @@ struct share {
 
 struct members {
 	struct definition definition;
-	size_t            limit; /* 0: no list is wanted */
+	size_t            limit;     /* 0: no list is wanted */
 	uint32_t          partition; /* where the list begins */
 	uint32_t          slot;
 	struct share      shares[];
@@ -33,10 +33,9 @@ static void free_members(struct api_call *call)
 static struct members *new_members(struct api_call *call)
 {
 	uint32_t        count = call->api->config.partition_count;
-	struct members *state =
-		arena_zalloc(call->arena, sizeof *state + count * sizeof(struct share));
-	call->state   = state;
-	call->cleanup = free_members;
+	struct members *state = arena_zalloc(call->arena, sizeof *state + count * sizeof(struct share));
+	call->state           = state;
+	call->cleanup         = free_members;
 	return state;
 }
 
@@ -55,8 +54,8 @@ static void run(struct api_call *call, struct view *view)
 	uint32_t from  = partition == state->partition ? state->slot : 0;
 	share->members = malloc(state->limit * sizeof *share->members);
 	if (share->members != NULL)
-		share->member_count = view_members(view, segment, from, state->limit, share->members,
-		                                   &share->next_slot);
+		share->member_count =
+			view_members(view, segment, from, state->limit, share->members, &share->next_slot);
 }
 
 enum status reads_segment(struct api_call *call, struct definition *ret_definition,

@@ -4,8 +4,7 @@
 #include "api/handlers.h"
 #include "api/segment_body.h"
 
-static void answer(struct api_call *call, unsigned http_status,
-                   const struct definition *definition)
+static void answer(struct api_call *call, unsigned http_status, const struct definition *definition)
 {
 	struct buffer      out = {0};
 	struct json_writer w   = json_writer_of(&out);
@@ -16,8 +15,7 @@ static void answer(struct api_call *call, unsigned http_status,
 }
 
 /* If-Match: "3", or * for any; 0: any. */
-static enum status expected_version(struct api_call *call, uint32_t *ret_version,
-                                    struct error *err)
+static enum status expected_version(struct api_call *call, uint32_t *ret_version, struct error *err)
 {
 	struct text text;
 	*ret_version = 0;
@@ -39,9 +37,8 @@ static enum status expected_version(struct api_call *call, uint32_t *ret_version
 
 static enum status check_windows(struct api_call *call, const struct expr *expr, struct error *err)
 {
-	return expr == NULL
-	           ? STATUS_OK
-	           : segment_body_check_windows(expr, call->api->config.retention_ms, err);
+	return expr == NULL ? STATUS_OK
+	                    : segment_body_check_windows(expr, call->api->config.retention_ms, err);
 }
 
 static enum status create(struct api_call *call, struct definition *ret_definition,

@@ -37,8 +37,8 @@ static enum status read_name(struct api_call *call, struct text *ret_name, struc
 	return call_string(body, "name", false, 1, NAME_BYTES_MAX, ret_name, err);
 }
 
-static enum status list(struct api_call *call, struct store_source **ret_sources,
-                        size_t *ret_count, struct error *err)
+static enum status list(struct api_call *call, struct store_source **ret_sources, size_t *ret_count,
+                        struct error *err)
 {
 	struct store *store = call->api->config.store;
 	return store->ops->source_list(store, call->arena, ret_sources, ret_count, err);
@@ -103,8 +103,7 @@ static void get_step(struct api_call *call)
 
 void sources_get(struct api_call *call) { call_on_worker(call, get_step); }
 
-static enum status update(struct api_call *call, struct store_source *ret_source,
-                          struct error *err)
+static enum status update(struct api_call *call, struct store_source *ret_source, struct error *err)
 {
 	struct store *store = call->api->config.store;
 	struct text   name;

@@ -103,8 +103,8 @@ bool tokens_cached(struct tokens *tokens, struct text text, struct token *ret_to
 }
 
 /* Unless a token was deleted while the store was asked. */
-static void keep(struct tokens *tokens, const uint8_t hash[SHA256_BYTES],
-                 const struct token *token, uint64_t version)
+static void keep(struct tokens *tokens, const uint8_t hash[SHA256_BYTES], const struct token *token,
+                 uint64_t version)
 {
 	pthread_mutex_lock(&tokens->lock);
 	if (tokens->version == version) {
@@ -134,11 +134,12 @@ enum status tokens_look_up(struct tokens *tokens, struct text text, struct token
 
 	hash_sha256(text.data, text.length, hash);
 	arena_init(&arena);
-	enum status status = tokens->store->ops->token_by_hash(tokens->store, hash, &arena, &row, &failed);
+	enum status status =
+		tokens->store->ops->token_by_hash(tokens->store, hash, &arena, &row, &failed);
 	bool equal = status == STATUS_OK && constant_time_equal(hash_text(row.hash), hash_text(hash));
 	if (equal) {
-		*ret_token = (struct token){.scopes     = scope_set_read(row.scopes),
-		                            .expires_ms = row.expires_ms};
+		*ret_token =
+			(struct token){.scopes = scope_set_read(row.scopes), .expires_ms = row.expires_ms};
 		memcpy(ret_token->id, row.id, sizeof ret_token->id);
 		keep(tokens, hash, ret_token, version);
 	}

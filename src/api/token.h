@@ -1,9 +1,9 @@
 #ifndef SONNIM_API_TOKEN_H
 #define SONNIM_API_TOKEN_H
 
-/* Who asks. Bearer tokens are random; the store keeps their SHA-256 only, by which they are found; what
- * was found is kept in a cache until a token is deleted. Tickets are tokens for one WebSocket: random,
- * in memory only, good once and for TICKET_MS. Threads: any. */
+/* Who asks. Bearer tokens are random; the store keeps their SHA-256 only, by which they are found;
+ * what was found is kept in a cache until a token is deleted. Tickets are tokens for one WebSocket:
+ * random, in memory only, good once and for TICKET_MS. Threads: any. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -44,8 +44,8 @@ static enum status read_scopes(struct json body, uint32_t granted, uint32_t *ret
 	for (struct json_iterator i = json_iterate(scopes); json_next(&i); index++) {
 		char field[32];
 		snprintf(field, sizeof field, "scopes[%u]", index);
-		enum scope scope = json_type(i.value) == JSON_STRING ? scope_of(json_string(i.value))
-		                                                     : SCOPE_NONE;
+		enum scope scope =
+			json_type(i.value) == JSON_STRING ? scope_of(json_string(i.value)) : SCOPE_NONE;
 		if (scope == SCOPE_NONE)
 			return error_set_field(err, STATUS_INVALID, field, "There is no such scope");
 		if (!scope_allows(granted, scope))

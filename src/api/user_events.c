@@ -1,5 +1,5 @@
-/* GET /api/v1/users/{id}/events: newest first. The cursor is the place of the last one listed in the
- * order of rule 13. */
+/* GET /api/v1/users/{id}/events: newest first. The cursor is the place of the last one listed in
+ * the order of rule 13. */
 
 #include "api/call.h"
 #include "api/handlers.h"
@@ -40,7 +40,7 @@ static bool is_before(const struct event *event, const struct place *place)
 
 static size_t copy(struct event *event, struct arena *arena)
 {
-	struct record *record = &event->record;
+	struct record *record  = &event->record;
 	struct text   *texts[] = {&record->name, &record->message_id, &record->properties,
 	                          &record->context, &record->sealed};
 	size_t         bytes   = 0;
@@ -83,12 +83,12 @@ static const char *call_name(enum record_call call)
 
 static void write_event(struct api_call *call, struct json_writer *w, const struct event *event)
 {
-	const struct page   *state  = call->state;
-	const struct record *record = &event->record;
-	bool          pii      = scope_allows(call->token.scopes, SCOPE_PII_READ);
-	struct buffer plain    = {0};
-	struct text   personal[2] = {{0}};
-	struct error  err;
+	const struct page   *state       = call->state;
+	const struct record *record      = &event->record;
+	bool                 pii         = scope_allows(call->token.scopes, SCOPE_PII_READ);
+	struct buffer        plain       = {0};
+	struct text          personal[2] = {{0}};
+	struct error         err;
 	if (pii && record->sealed.length > 0 &&
 	    reads_unseal(call, state->user.person, record->sealed, &plain, &err) == STATUS_OK) {
 		struct byte_reader reader = byte_reader_of(plain.data, plain.length);

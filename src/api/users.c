@@ -47,8 +47,8 @@ enum status reads_user(struct api_call *call, struct reads_user *ret_user, struc
 	if (id.id.length == 0 || id.id.length > VAULT_ID_BYTES_MAX)
 		return error_set_field(err, STATUS_INVALID, "id", "An id is 1 to %d bytes long",
 		                       VAULT_ID_BYTES_MAX);
-	status = vault_resolve(call->api->config.vault, &id, 1, false, &ret_user->person,
-	                       &identified, &sequence, err);
+	status = vault_resolve(call->api->config.vault, &id, 1, false, &ret_user->person, &identified,
+	                       &sequence, err);
 	if (status != STATUS_OK)
 		return status;
 	ret_user->merged = id.namespace == VAULT_ANONYMOUS && identified;
@@ -109,8 +109,7 @@ static void run(struct api_call *call, struct view *view)
 	struct view_person person;
 	state->found = view_person(view, state->user.person.slot, &person);
 	if (state->found)
-		state->count =
-			view_memberships(view, state->user.person.slot, call->arena, &state->rows);
+		state->count = view_memberships(view, state->user.person.slot, call->arena, &state->rows);
 }
 
 static void write_membership(struct api_call *call, struct json_writer *w,

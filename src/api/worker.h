@@ -1,9 +1,9 @@
 #ifndef SONNIM_API_WORKER_H
 #define SONNIM_API_WORKER_H
 
-/* A few threads for what an HTTP loop and an engine thread must not do: writes to the store, decrypting,
- * writing large answers. First come, first served. Jobs are intrusive, so that handing one over never
- * fails; their number is limited by who admits calls (API_CALLS_MAX). */
+/* A few threads for what an HTTP loop and an engine thread must not do: writes to the store,
+ * decrypting, writing large answers. First come, first served. Jobs are intrusive, so that handing
+ * one over never fails; their number is limited by who admits calls (API_CALLS_MAX). */
 
 struct worker_job {
 	void (*run)(struct worker_job *job); /* may hand the same job over again */

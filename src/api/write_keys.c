@@ -96,8 +96,7 @@ enum status write_keys_look_up(struct write_keys *keys, struct text key,
 	return STATUS_OK;
 }
 
-bool write_key_of_basic(struct text header, char ret_key[WRITE_KEY_BYTES_MAX],
-                        size_t *ret_length)
+bool write_key_of_basic(struct text header, char ret_key[WRITE_KEY_BYTES_MAX], size_t *ret_length)
 {
 	static const char scheme[] = "basic ";
 	size_t            prefix   = sizeof scheme - 1;

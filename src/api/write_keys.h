@@ -19,8 +19,8 @@ void               write_keys_free(struct write_keys *keys);
 /* From the cache alone. */
 bool write_keys_cached(struct write_keys *keys, struct text key, uint32_t *ret_source_number);
 
-/* Asks the store (blocks). STATUS_UNAUTHORIZED: no source has this key; STATUS_UNAVAILABLE: the store
- * is out of reach, whatever the reason (SDKs try again). */
+/* Asks the store (blocks). STATUS_UNAUTHORIZED: no source has this key; STATUS_UNAVAILABLE: the
+ * store is out of reach, whatever the reason (SDKs try again). */
 MUST_USE enum status write_keys_look_up(struct write_keys *keys, struct text key,
                                         uint32_t *ret_source_number, struct error *err);
 
@@ -29,7 +29,6 @@ void write_keys_forget(struct write_keys *keys);
 
 /* The key of `Authorization: Basic base64(writeKey:)`, the colon may be missing. Decoded into
  * `ret_key`; false: no such header form, or no key in it. */
-bool write_key_of_basic(struct text header, char ret_key[WRITE_KEY_BYTES_MAX],
-                        size_t *ret_length);
+bool write_key_of_basic(struct text header, char ret_key[WRITE_KEY_BYTES_MAX], size_t *ret_length);
 
 #endif

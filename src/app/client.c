@@ -65,8 +65,8 @@ enum exit_code client_open(struct client *client, const struct settings *own, in
 {
 	struct settings sets[2];
 	struct error    err;
-	*client         = (struct client){.command = argv[0]};
-	size_t count    = sets_of(&client->settings, own, sets);
+	*client      = (struct client){.command = argv[0]};
+	size_t count = sets_of(&client->settings, own, sets);
 	if (settings_load(sets, count, &err) != STATUS_OK ||
 	    settings_parse_flags(sets, count, argc, argv, &err) != STATUS_OK ||
 	    read_token(client, &err) != STATUS_OK)
@@ -89,7 +89,8 @@ void client_close(struct client *client, const struct settings *own)
 
 void client_add_segment(struct buffer *path, const char *segment)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:";
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:";
 	buffer_add_u8(path, '/');
 	for (; *segment != '\0'; segment++)
 		if (strchr(plain, *segment) != NULL)
@@ -116,8 +117,8 @@ static void print_refusal(const struct client *client)
 enum exit_code client_send(struct client *client, const char *method, const char *path,
                            struct text body)
 {
-	struct buffer url = {0};
-	struct error  err;
+	struct buffer      url = {0};
+	struct error       err;
 	struct http_header headers[2] = {
 		{TEXT("Content-Type"), TEXT("application/json")},
 		{TEXT("Authorization"), text_of(client->authorization)},
@@ -190,7 +191,8 @@ static void add_cell(struct buffer *out, struct json value)
 	}
 }
 
-/* Of UTF-8: continuation bytes take no column. (Wide characters take two, so Korean columns lean.) */
+/* Of UTF-8: continuation bytes take no column. (Wide characters take two, so Korean columns
+ * lean.) */
 static size_t width_of(struct text text)
 {
 	size_t width = 0;
@@ -263,8 +265,7 @@ static void print_table(struct json items, const struct client_column *columns, 
 	}
 }
 
-static void print_page(const struct client *client, const struct client_column *columns,
-                       bool first)
+static void print_page(const struct client *client, const struct client_column *columns, bool first)
 {
 	struct json items = json_get(client->answer, "items");
 	if (!client->settings.json) {

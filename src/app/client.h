@@ -17,23 +17,23 @@ struct client_settings {
 };
 
 struct client {
-	struct client_settings       settings;
-	struct http_client          *http;
-	struct http_client_response  response;
-	struct json_parser          *parser;
-	struct json                  answer; /* of the last call; JSON_NONE: empty */
-	const char                  *command;
-	char                         authorization[320];
+	struct client_settings      settings;
+	struct http_client         *http;
+	struct http_client_response response;
+	struct json_parser         *parser;
+	struct json                 answer; /* of the last call; JSON_NONE: empty */
+	const char                 *command;
+	char                        authorization[320];
 };
 
-/* Reads the flags (those of the command itself too, in `own`, which may be NULL), and leaves the rest in
- * argv. EXIT_USAGE after it printed why. */
+/* Reads the flags (those of the command itself too, in `own`, which may be NULL), and leaves the
+ * rest in argv. EXIT_USAGE after it printed why. */
 enum exit_code client_open(struct client *client, const struct settings *own, int *argc,
                            char **argv);
 void           client_close(struct client *client, const struct settings *own);
 
-/* Sends one request; `path` from "/api/…" on, `body` may be empty. Prints what went wrong and answers
- * EXIT_REFUSED or EXIT_UNREACHABLE; else `client->answer` is set. */
+/* Sends one request; `path` from "/api/…" on, `body` may be empty. Prints what went wrong and
+ * answers EXIT_REFUSED or EXIT_UNREACHABLE; else `client->answer` is set. */
 enum exit_code client_send(struct client *client, const char *method, const char *path,
                            struct text body);
 

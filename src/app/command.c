@@ -23,9 +23,10 @@ static void print_help(FILE *out)
 	fprintf(out, "Usage: sonnim COMMAND [ARGUMENTS]\n\n");
 	for (int i = 0; i < COMMAND_COUNT; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fprintf(out, "\n`sonnim COMMAND --help` says more. Commands that talk to a server take --url and\n"
-	             "--token-file, or SONNIM_URL and SONNIM_TOKEN.\n"
-	             "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 no server answers.\n");
+	fprintf(out,
+	        "\n`sonnim COMMAND --help` says more. Commands that talk to a server take --url and\n"
+	        "--token-file, or SONNIM_URL and SONNIM_TOKEN.\n"
+	        "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 no server answers.\n");
 }
 
 bool command_wants_help(int argc, char **argv)

@@ -5,11 +5,11 @@
 
 enum exit_code command_config(int argc, char **argv)
 {
-	bool            markdown = false;
-	struct setting  flag     = {"markdown", SETTING_TYPE_BOOL, 0,    NULL, 0, 1,
-                               "Print docs/configuration.md", NULL};
-	struct settings own      = {&flag, 1, &markdown};
-	struct buffer   out      = {0};
+	bool           markdown = false;
+	struct setting flag     = {
+			"markdown", SETTING_TYPE_BOOL, 0, NULL, 0, 1, "Print docs/configuration.md", NULL};
+	struct settings own = {&flag, 1, &markdown};
+	struct buffer   out = {0};
 	struct error    err;
 	if (settings_load(&own, 1, &err) != STATUS_OK)
 		return command_usage(argv[0], &err);
@@ -30,11 +30,12 @@ enum exit_code command_config(int argc, char **argv)
 	struct settings       sets[SERVE_SETTINGS_SETS];
 	serve_settings_of(&target, sets);
 	if (markdown) {
-		printf("# Configuration\n\nMade by `sonnim config --markdown` from the tables that the "
-		       "program reads.\n\nEach setting of `sonnim serve` is given as a flag (`--data DIR`), "
-		       "as an environment variable (`SONNIM_DATA`), or as a line of the file that "
-		       "`--config` names (`data = DIR`; `#` begins a comment). A flag wins over the "
-		       "environment, that over the file, that over the default.\n\n");
+		printf(
+			"# Configuration\n\nMade by `sonnim config --markdown` from the tables that the "
+			"program reads.\n\nEach setting of `sonnim serve` is given as a flag (`--data DIR`), "
+			"as an environment variable (`SONNIM_DATA`), or as a line of the file that "
+			"`--config` names (`data = DIR`; `#` begins a comment). A flag wins over the "
+			"environment, that over the file, that over the default.\n\n");
 		settings_markdown(sets, SERVE_SETTINGS_SETS, &out);
 	} else {
 		settings_help(sets, SERVE_SETTINGS_SETS, &out);

@@ -18,8 +18,9 @@ enum exit_code command_health(int argc, char **argv)
 {
 	struct client client;
 	if (command_wants_help(argc, argv)) {
-		printf("Usage: sonnim health [FLAGS]\n\nAsks GET /health/ready: exit code 0 when the server "
-		       "is ready, 1 when not.\n\n");
+		printf(
+			"Usage: sonnim health [FLAGS]\n\nAsks GET /health/ready: exit code 0 when the server "
+			"is ready, 1 when not.\n\n");
 		client_print_flags(NULL);
 		return EXIT_DONE;
 	}

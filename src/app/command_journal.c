@@ -41,7 +41,7 @@ static const char *kind_name(enum record_kind kind)
 		[RECORD_SETTING] = "setting",
 	};
 	return (size_t)kind < sizeof names / sizeof names[0] && names[kind] != NULL ? names[kind]
-	                                                                           : "unknown";
+	                                                                            : "unknown";
 }
 
 static const char *call_name(enum record_call call)
@@ -52,7 +52,7 @@ static const char *call_name(enum record_call call)
 		[CALL_PROFILE] = "profile",
 	};
 	return (size_t)call < sizeof names / sizeof names[0] && names[call] != NULL ? names[call]
-	                                                                           : "unknown";
+	                                                                            : "unknown";
 }
 
 static void write_call(struct json_writer *w, const struct record *record)
@@ -128,8 +128,7 @@ static void print_report(const struct file_log_report *report, bool json)
 		       report->files, report->frames, report->records, report->bytes);
 		if (report->records > 0) {
 			struct text text = instant_format(report->last_log_time_ms, time);
-			printf("last position %" PRIu64 " at %.*s\n", report->last_position,
-			       TEXT_FORMAT(text));
+			printf("last position %" PRIu64 " at %.*s\n", report->last_position, TEXT_FORMAT(text));
 		}
 		if (report->torn_bytes > 0)
 			printf("torn tail of %" PRIu64 " bytes: a start cuts it\n", report->torn_bytes);

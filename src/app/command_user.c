@@ -2,10 +2,15 @@
 
 static const char base[] = "/api/v1/users";
 
-static const struct client_column profile_columns[] = {
-	{"Id", "id"},           {"Identified", "identified"}, {"Email", "email"},
-	{"Phone", "phone"},     {"Attributes", "attributes"}, {"Created", "createdAt"},
-	{"Last active", "lastActiveAt"}, {"Events", "eventCount"},     {0}};
+static const struct client_column profile_columns[] = {{"Id", "id"},
+                                                       {"Identified", "identified"},
+                                                       {"Email", "email"},
+                                                       {"Phone", "phone"},
+                                                       {"Attributes", "attributes"},
+                                                       {"Created", "createdAt"},
+                                                       {"Last active", "lastActiveAt"},
+                                                       {"Events", "eventCount"},
+                                                       {0}};
 
 static const struct client_column segment_columns[] = {
 	{"SEGMENT", "segmentId"}, {"ENTERED", "enteredAt"}, {0}};
@@ -14,12 +19,13 @@ static const struct client_column history_columns[] = {
 	{"AT", "at"},       {"CHANGE", "change"},     {"SEGMENT", "segmentId"},
 	{"CAUSE", "cause"}, {"MESSAGE", "messageId"}, {0}};
 
-static const struct client_column event_columns[] = {
-	{"TIME", "time"}, {"EVENT", "event"}, {"MESSAGE", "messageId"}, {"PROPERTIES", "properties"},
-	{0}};
+static const struct client_column event_columns[] = {{"TIME", "time"},
+                                                     {"EVENT", "event"},
+                                                     {"MESSAGE", "messageId"},
+                                                     {"PROPERTIES", "properties"},
+                                                     {0}};
 
-static enum exit_code profile(struct client *client, const struct subcommand_flags *flags,
-                              char **a)
+static enum exit_code profile(struct client *client, const struct subcommand_flags *flags, char **a)
 {
 	(void)flags;
 	return subcommand_object(client, "GET", base, a[0], "profile", (struct text){0},
@@ -32,8 +38,7 @@ static enum exit_code segments(struct client *client, const struct subcommand_fl
 	return subcommand_list(client, flags, base, a[0], "segments", segment_columns);
 }
 
-static enum exit_code history(struct client *client, const struct subcommand_flags *flags,
-                              char **a)
+static enum exit_code history(struct client *client, const struct subcommand_flags *flags, char **a)
 {
 	return subcommand_list(client, flags, base, a[0], "segments/history", history_columns);
 }

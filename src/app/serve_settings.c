@@ -24,27 +24,27 @@ static const struct setting table[] = {
                 "Partitions, chosen when the data is made; 0: 16, or what the data has"),
 	SETTING_INT(SERVE, threads, "threads", "0", 0, 256,
                 "Threads of the engine; 0: one for each processor"),
-	SETTING_BYTES(SERVE, memory_limit_bytes, "memory-limit", "4GiB", 64 << 20,
-                  INT64_C(1) << 50, "Memory for events and profiles; at the limit ingest answers 503"),
+	SETTING_BYTES(SERVE, memory_limit_bytes, "memory-limit", "4GiB", 64 << 20, INT64_C(1) << 50,
+                  "Memory for events and profiles; at the limit ingest answers 503"),
 	SETTING_DURATION(SERVE, retention_ms, "retention", "1096d", 0, INT64_C(36500) * 86400000,
                      "How long events are kept, in whole days; 0: for ever"),
 	SETTING_BYTES(SERVE, journal_file_bytes, "journal-file-bytes", "256MiB", 1 << 20,
                   INT64_C(1) << 34, "Size of one file of the journal"),
 	SETTING_STRING(SERVE, admin_token_file, "admin-token-file", NULL,
-                   "Where the first admin token is written (0600) instead of being printed", "FILE"),
+                   "Where the first admin token is written (0600) instead of being printed",
+                   "FILE"),
 	SETTING_STRING(SERVE, address_file, "address-file", NULL,
                    "Where the address is written once the server listens (for port 0)", "FILE"),
 	SETTING_STRING(SERVE, roles, "roles", "all",
                    "Parts to run: ingest, api and engine; so far only all together",
                    "ingest,api,engine"),
-	SETTING_STRING(SERVE, config, "config", NULL, "File with settings, a line \"name = value\" each",
-                   "FILE"),
+	SETTING_STRING(SERVE, config, "config", NULL,
+                   "File with settings, a line \"name = value\" each", "FILE"),
 	SETTING_STRING(SERVE, log_level, "log-level", "info", "debug, info, warning or error", "LEVEL"),
 };
 #undef SERVE
 
-void serve_settings_of(struct serve_settings *target,
-                       struct settings        ret_sets[SERVE_SETTINGS_SETS])
+void serve_settings_of(struct serve_settings *target, struct settings ret_sets[SERVE_SETTINGS_SETS])
 {
 	ret_sets[0] = (struct settings){table, sizeof table / sizeof table[0], target};
 	ret_sets[1] = http_settings_of(&target->http);
@@ -86,8 +86,8 @@ static enum status check_roles(const char *roles, struct error *err)
 		if (*at == '\0')
 			break;
 	}
-	bool all = count == 3 && strstr(roles, "ingest") && strstr(roles, "api") &&
-	           strstr(roles, "engine");
+	bool all =
+		count == 3 && strstr(roles, "ingest") && strstr(roles, "api") && strstr(roles, "engine");
 	if (!all)
 		return error_set(err, STATUS_INVALID,
 		                 "--roles: this version runs all roles together only "

@@ -36,7 +36,7 @@ void serve_settings_of(struct serve_settings *target,
  * command's name. STATUS_INVALID: what is wrong and where. */
 MUST_USE enum status serve_settings_load(struct serve_settings *settings, int argc, char **argv,
                                          struct error *err);
-void serve_settings_done(struct serve_settings *settings);
+void                 serve_settings_done(struct serve_settings *settings);
 
 /* "manual" was asked for, "wall", or nothing. */
 enum serve_clock { SERVE_CLOCK_ANY, SERVE_CLOCK_WALL, SERVE_CLOCK_MANUAL };

@@ -70,11 +70,11 @@ static enum status check_apart(const char *data, const char *keyring, struct err
 	return STATUS_OK;
 }
 
-/* The keyring's directory is made for the check of where it really lies, and removed again if it must
- * not lie there. */
+/* The keyring's directory is made for the check of where it really lies, and removed again if it
+ * must not lie there. */
 static enum status open_directories(struct server *server, struct error *err)
 {
-	const struct serve_settings *settings = server->settings;
+	const struct serve_settings *settings  = server->settings;
 	bool                         was_there = access(settings->keyring, F_OK) == 0;
 	enum status                  status;
 	if ((status = directory_create(settings->data, 0700, err)) != STATUS_OK ||
@@ -116,7 +116,8 @@ static enum status open_store(struct server *server, struct error *err)
 		                 "--partitions is chosen when the data is made: this one has %u",
 		                 workspace->partition_count);
 	if (serve_settings_clock(settings) != SERVE_CLOCK_ANY && manual != workspace->manual_clock)
-		return error_set(err, STATUS_INVALID, "--clock is chosen when the data is made: this one has %s",
+		return error_set(err, STATUS_INVALID,
+		                 "--clock is chosen when the data is made: this one has %s",
 		                 workspace->manual_clock ? "manual" : "wall");
 	return STATUS_OK;
 }
@@ -135,12 +136,12 @@ static void workspace_bytes(const struct store_workspace *workspace, uint8_t int
 static enum status open_journal(struct server *server, struct error *err)
 {
 	char                   path[PATH_MAX];
-	struct file_log_config config = {
-		.directory    = path,
-		.file_bytes   = server->settings->journal_file_bytes,
-		.clock        = server->workspace.manual_clock ? LOG_CLOCK_MANUAL : LOG_CLOCK_WALL,
-		.accept_clock = server->settings->accept_clock};
-	enum status status = path_in(server, "journal", path, err);
+	struct file_log_config config = {.directory  = path,
+	                                 .file_bytes = server->settings->journal_file_bytes,
+	                                 .clock      = server->workspace.manual_clock ? LOG_CLOCK_MANUAL
+	                                                                              : LOG_CLOCK_WALL,
+	                                 .accept_clock = server->settings->accept_clock};
+	enum status            status = path_in(server, "journal", path, err);
 	workspace_bytes(&server->workspace, config.workspace_id);
 	return status != STATUS_OK ? status : file_log_open(&config, &server->journal, err);
 }
@@ -167,11 +168,11 @@ static enum status start_engine(struct server *server, struct error *err)
 	const struct serve_settings *settings   = server->settings;
 	uint32_t                     partitions = server->workspace.partition_count;
 	unsigned                     threads    = thread_count(settings->threads);
-	struct engine_config config = {.journal            = server->journal,
-	                               .partition_count    = partitions,
-	                               .thread_count       = threads < partitions ? threads : partitions,
-	                               .retention_ms       = serve_settings_retention_ms(settings),
-	                               .memory_limit_bytes = settings->memory_limit_bytes};
+	struct engine_config         config     = {.journal         = server->journal,
+	                                           .partition_count = partitions,
+	                                           .thread_count = threads < partitions ? threads : partitions,
+	                                           .retention_ms = serve_settings_retention_ms(settings),
+	                                           .memory_limit_bytes = settings->memory_limit_bytes};
 	return engine_start(&config, &server->engine, err);
 }
 
@@ -179,8 +180,8 @@ static enum status admit(void *context) { return engine_admits(context); }
 
 static enum status start_api(struct server *server, struct error *err)
 {
-	struct http_settings http = server->settings->http;
-	http.threads              = thread_count(http.threads);
+	struct http_settings http   = server->settings->http;
+	http.threads                = thread_count(http.threads);
 	struct ingest_config ingest = {.journal         = server->journal,
 	                               .vault           = server->vault,
 	                               .partition_count = server->workspace.partition_count,
@@ -302,8 +303,8 @@ static enum status check_windows(struct server *server, struct error *err)
 	enum status status = definition_list(server->definitions, &arena, &definitions, &count, err);
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		struct error failed;
-		status = segment_body_check_windows(
-			definitions[i].expr, serve_settings_retention_ms(server->settings), &failed);
+		status = segment_body_check_windows(definitions[i].expr,
+		                                    serve_settings_retention_ms(server->settings), &failed);
 		if (status != STATUS_OK)
 			error_set(err, status, "--retention is too short for the segment \"%.*s\": %s",
 			          TEXT_FORMAT(definitions[i].segment.key), failed.reason);
@@ -328,9 +329,9 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	return STATUS_OK;
 }
 
-/* The order is that in which nobody calls back into what is gone: HTTP answers what is in flight with
- * everything still running; the engine ends its reads; only then the journal and the vault close,
- * whose threads call ingest. */
+/* The order is that in which nobody calls back into what is gone: HTTP answers what is in flight
+ * with everything still running; the engine ends its reads; only then the journal and the vault
+ * close, whose threads call ingest. */
 void server_stop(struct server *server)
 {
 	if (server == NULL)

@@ -44,8 +44,7 @@ static enum exit_code unknown(const char *command, const struct subcommand *rows
 }
 
 static enum exit_code run(struct client *client, const struct subcommand_flags *flags,
-                          const char *command, const struct subcommand *rows, int argc,
-                          char **argv)
+                          const char *command, const struct subcommand *rows, int argc, char **argv)
 {
 	if (argc < 2)
 		return command_usage_text(command, "an action is needed; see --help");

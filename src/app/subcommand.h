@@ -23,8 +23,8 @@ struct subcommand {
 enum exit_code subcommand_main(const char *command, const struct subcommand *table, int argc,
                                char **argv);
 
-/* "/api/v1/segments/ID/members" in `path` (NUL-ended, to be freed by buffer_done()); `id` and `rest`
- * may be NULL. */
+/* "/api/v1/segments/ID/members" in `path` (NUL-ended, to be freed by buffer_done()); `id` and
+ * `rest` may be NULL. */
 void subcommand_path(struct buffer *path, const char *base, const char *id, const char *rest);
 
 /* Gets the list at that path and prints it. */

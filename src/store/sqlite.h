@@ -6,8 +6,8 @@
  *   path      the database (0600: it holds write keys), journal mode WAL
  *   path-wal, path-shm beside it while it is open
  *
- * Every transaction is synced before it returns (synchronous = FULL). Nobody else may open the file:
- * the caller holds the lock of the data directory. One connection behind one lock, statements
+ * Every transaction is synced before it returns (synchronous = FULL). Nobody else may open the
+ * file: the caller holds the lock of the data directory. One connection behind one lock, statements
  * prepared once at open: an operation costs some 10 µs to read and one sync to write. */
 
 #include "base/error.h"

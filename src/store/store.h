@@ -10,9 +10,9 @@
  * are numbered files that are applied once, in order, in one transaction each, and never change.
  *
  * Every operation is one transaction: it happened whole or not at all, and is durable when it
- * returned STATUS_OK. Results are allocated from the caller's arena. Threads: any (a backend locks).
- * On an error results are untouched. Errors: NOT_FOUND, CONFLICT (a unique value is taken: `field`
- * names the member, "write_key"), PRECONDITION (another version), NO_SPACE and UNAVAILABLE
+ * returned STATUS_OK. Results are allocated from the caller's arena. Threads: any (a backend
+ * locks). On an error results are untouched. Errors: NOT_FOUND, CONFLICT (a unique value is taken:
+ * `field` names the member, "write_key"), PRECONDITION (another version), NO_SPACE and UNAVAILABLE
  * (retriable), IO, CORRUPT. */
 
 #include <stdbool.h>
@@ -80,8 +80,8 @@ struct store_segment {
 	struct text live_canonical; /* of the live version; empty: none */
 };
 
-/* One step towards the journal: `payload` becomes the body of a record of `kind` in every partition.
- * Rows are delivered in order of `id`, at least once (the engine drops what it has). */
+/* One step towards the journal: `payload` becomes the body of a record of `kind` in every
+ * partition. Rows are delivered in order of `id`, at least once (the engine drops what it has). */
 struct store_outbox {
 	uint64_t    id;   /* from 1, growing */
 	uint8_t     kind; /* enum record_kind: PREPARE or ACTIVATE */

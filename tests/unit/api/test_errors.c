@@ -22,8 +22,8 @@ static struct written write(const struct error *err, const char *code)
 	struct json    root;
 	struct error   failed;
 	errors_write(&written.text, err, code, trace, 1736245800000);
-	assert_int_equal(
-		json_parse_text(written.parser, buffer_text(&written.text), &root, &failed), STATUS_OK);
+	assert_int_equal(json_parse_text(written.parser, buffer_text(&written.text), &root, &failed),
+	                 STATUS_OK);
 	written.error = json_get(root, "error");
 	return written;
 }

@@ -63,10 +63,10 @@ static bool is_routed(struct http_router *router, struct text method, struct tex
 	arena_init(&arena);
 	for (size_t i = 0; i < method.length; i++)
 		upper[i] = (char)toupper(method.data[i]);
-	bool found = http_router_match(router, text_of(upper), path, &arena, &matched) ==
-	                 HTTP_MATCH_FOUND &&
-	             text_equal(text_of(matched.route->pattern), path) &&
-	             strcmp(matched.route->method, upper) == 0;
+	bool found =
+		http_router_match(router, text_of(upper), path, &arena, &matched) == HTTP_MATCH_FOUND &&
+		text_equal(text_of(matched.route->pattern), path) &&
+		strcmp(matched.route->method, upper) == 0;
 	arena_done(&arena);
 	return found;
 }
@@ -154,8 +154,8 @@ static void parameters_of_a_path_are_described(void **state)
 	for (size_t i = 0; i < api_route_count; i++) {
 		if (strchr(api_routes[i].path, '{') == NULL)
 			continue;
-		struct json parameters = json_get(operation_of(&api_routes[i]), "parameters");
-		struct json_iterator first = json_iterate(parameters);
+		struct json          parameters = json_get(operation_of(&api_routes[i]), "parameters");
+		struct json_iterator first      = json_iterate(parameters);
 		assert_true(json_next(&first));
 		assert_true(text_equal(json_string(json_get(first.value, "in")), TEXT("path")));
 		assert_true(json_bool(json_get(first.value, "required")));

@@ -8,7 +8,8 @@
 
 #include "base/instant.h"
 
-#define EXPRESSION "\"expression\":{\"event\":\"Order Completed\",\"within\":\"7d\",\"op\":\"gte\",\"value\":1}"
+#define EXPRESSION                                                                                 \
+	"\"expression\":{\"event\":\"Order Completed\",\"within\":\"7d\",\"op\":\"gte\",\"value\":1}"
 
 struct fixture {
 	struct arena        arena;
@@ -115,8 +116,7 @@ static void the_type_must_be_that_of_the_definition(void **state)
 {
 	struct fixture *fixture = *state;
 	assert_int_equal(
-		read(fixture, "{\"name\":\"a\",\"type\":\"INDEPENDENT\"," EXPRESSION "}", true),
-		STATUS_OK);
+		read(fixture, "{\"name\":\"a\",\"type\":\"INDEPENDENT\"," EXPRESSION "}", true), STATUS_OK);
 	assert_refused(fixture, "{\"name\":\"a\",\"type\":\"DERIVED\"," EXPRESSION "}", true, "type");
 	assert_int_equal(
 		read(fixture, "{\"type\":\"DERIVED\",\"expression\":{\"segment\":\"b\"}}", false),

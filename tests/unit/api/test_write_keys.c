@@ -119,9 +119,9 @@ static bool basic_gives(const char *header, const char *key)
 static void basic_authentication_names_the_key_with_or_without_colon(void **state)
 {
 	(void)state;
-	assert_true(basic_gives("Basic d2tfa25vd246", "wk_known"));   /* wk_known: */
-	assert_true(basic_gives("Basic d2tfa25vd24=", "wk_known"));   /* wk_known, padded */
-	assert_true(basic_gives("basic d2tfa25vd24", "wk_known"));    /* wk_known, not padded */
+	assert_true(basic_gives("Basic d2tfa25vd246", "wk_known"));     /* wk_known: */
+	assert_true(basic_gives("Basic d2tfa25vd24=", "wk_known"));     /* wk_known, padded */
+	assert_true(basic_gives("basic d2tfa25vd24", "wk_known"));      /* wk_known, not padded */
 	assert_true(basic_gives("Basic d2tfa25vd246cHc=", "wk_known")); /* wk_known:pw */
 }
 
