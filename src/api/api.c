@@ -92,7 +92,8 @@ void api_before_answer(void *user, struct http_request *request, unsigned http_s
 {
 	struct api *api = user;
 	metrics_answered(api->metrics, request, http_status);
-	log_request(request, http_status);
+	if (log_enabled(LOG_DEBUG))
+		log_request(request, http_status);
 	if (errors_wants_retry_after(http_status))
 		http_add_header(request, "Retry-After", TEXT("1"));
 	if (http_status == 401)

@@ -37,7 +37,7 @@ static struct text key_of(struct text method, const char *path, char into[KEY_BY
 {
 	static const char prefix[] = API_PREFIX, short_prefix[] = API_SHORT_PREFIX "/";
 	size_t            length = method.length, path_length = strlen(path);
-	bool is_short = strncmp(path, short_prefix, sizeof short_prefix - 1) == 0 &&
+	bool              is_short = strncmp(path, short_prefix, sizeof short_prefix - 1) == 0 &&
 	                strncmp(path, API_PREFIX "/", sizeof prefix) != 0;
 	if (length + path_length + sizeof prefix + 1 > KEY_BYTES)
 		return (struct text){into, 0};

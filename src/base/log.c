@@ -26,6 +26,11 @@ void log_level_set(enum log_level least)
 	atomic_store_explicit(&least_level, least, memory_order_relaxed);
 }
 
+bool log_enabled(enum log_level level)
+{
+	return level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+}
+
 void log_trace_set(const char *trace_id)
 {
 	snprintf(trace, sizeof trace, "%s", trace_id == NULL ? "" : trace_id);

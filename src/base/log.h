@@ -7,6 +7,7 @@
  * Never payloads, tokens or personal data. Any thread; a line is one write(2).
  * The trace id of the request that this thread works on is added by itself (log_trace_set). */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -24,6 +25,7 @@ struct log_field {
 #define LOG_NUMBER(name, value) ((struct log_field){(name), NULL, (int64_t)(value)})
 
 void log_level_set(enum log_level least);
+bool log_enabled(enum log_level level); /* for lines that cost something to make */
 void log_trace_set(const char *trace_id); /* copied; NULL or "" clears */
 void log_fields(enum log_level level, const char *message, const struct log_field *fields,
                 unsigned count);
