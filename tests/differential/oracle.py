@@ -1,0 +1,300 @@
+"""What the server must answer, by brute force: keeps every accepted message and evaluates every
+definition for every person whenever something may have changed. Written from contracts.md, Part 1.
+"""
+import bisect
+import collections
+
+from evaluate import ALIASES, DAY, Event, compile_expression, parse_instant
+
+FUTURE_MAX = 300_000
+CREATED, EVENT, EXPIRY, TRAIT, DEFINITION = "created", "event", "expiry", "trait", "definition"
+
+
+class Person:
+    def __init__(self, space, name, created):
+        self.space = space  # "user" or "anonymous"
+        self.name = name
+        self.created = created
+        self.identified = space == "user"
+        self.traits = {}
+        self.events = []
+        self.message_ids = {}  # id: the first instant at which it is free again
+        self.entered = {}      # segment: since when a member
+        self.rows = []         # history
+        self.boundaries = {}   # segment: sorted instants, until something changes
+
+    @property
+    def id(self):
+        return (self.space, self.name)
+
+    def __repr__(self):
+        events = "".join(f"\n    {event}" for event in self.events)
+        return (f"{self.space} {self.name!r} created={self.created} traits={self.traits}"
+                f" entered={self.entered}{events}")
+
+
+class Row:
+    """One expected row of history. `optional`: the contract leaves open whether it is listed."""
+
+    def __init__(self, segment, change, at, causes, message_ids=(), event_time=None,
+                 optional=False):
+        self.segment = segment
+        self.change = change
+        self.at = at
+        self.causes = causes
+        self.message_ids = message_ids
+        self.event_time = event_time
+        self.optional = optional
+
+    def __repr__(self):
+        return (f"{self.change} {self.segment} at={self.at} {'/'.join(self.causes)}"
+                f"{' ' + str(self.message_ids) if self.message_ids else ''}"
+                f"{' (optional)' if self.optional else ''}")
+
+
+class Segment:
+    def __init__(self, key):
+        self.key = key
+        self.expression = None  # JSON form of the version that answers
+        self.node = None        # compiled; None: not Live
+
+
+class Workspace:
+    def __init__(self, now, retention):
+        self.now = now
+        self.retention = retention
+        self.persons = {}  # (space, name): Person
+        self.links = {}    # anonymous id: user id
+        self.segments = {}
+
+    # ---- Definitions ----
+
+    def resolve(self, key):
+        return self.segments[key].node
+
+    def live(self):
+        return {key: segment for key, segment in self.segments.items() if segment.node}
+
+    def activate(self, key, expression):
+        """A version goes Live now, together with what derives from it."""
+        segment = self.segments.setdefault(key, Segment(key))
+        fresh = segment.node is None
+        old_defaults = self._defaults()
+        segment.expression = expression
+        segment.node = compile_expression(expression, self.resolve)
+        defaults = self._defaults()
+        for person in self.persons.values():
+            person.boundaries.clear()
+            before = len(person.rows)
+            self._change(person, self.now, (DEFINITION,))
+            changed = {row.segment for row in person.rows[before:]}
+            for other in self.live():
+                kind = (person.space, other)
+                if other in person.entered or other in changed or not defaults[kind] \
+                        or old_defaults.get(kind):
+                    continue
+                person.rows.append(Row(other, "exited", self.now, (DEFINITION,),
+                                       optional=not (fresh and other == key)))
+
+    def disable(self, key):
+        self.segments[key].node = None
+        for person in self.persons.values():
+            person.boundaries.clear()
+            if person.entered.pop(key, None) is not None:
+                person.rows.append(Row(key, "exited", self.now, (DEFINITION,)))
+
+    def _defaults(self):
+        """Which live segment holds for somebody of whom nothing is known."""
+        empty = [Person("user", "", self.now), Person("anonymous", "", self.now)]
+        return {(person.space, key): segment.node.holds(person, self.now)
+                for key, segment in self.live().items() for person in empty}
+
+    # ---- Changes ----
+
+    def _change(self, person, at, causes, message_ids=(), event_time=None, only=None):
+        """The net change of one step."""
+        for key, segment in self.live().items():
+            if only is not None and key not in only:
+                continue
+            holds = segment.node.holds(person, at)
+            if holds == (key in person.entered):
+                continue
+            if holds:
+                person.entered[key] = at
+            else:
+                del person.entered[key]
+            row_causes, row_ids = causes, message_ids
+            if causes == (EXPIRY,):
+                row_causes, row_ids = self._time_causes(person, segment.node, at)
+            person.rows.append(Row(key, "entered" if holds else "exited", at, row_causes, row_ids,
+                                   event_time))
+
+    @staticmethod
+    def _time_causes(person, node, at):
+        """An event of the future that begins, or time alone; either, where both fall together."""
+        begins = node.begins(person, at)
+        if not begins:
+            return (EXPIRY,), ()
+        others = collections.Counter(node.instants(person))[at] - len(begins)
+        return ((EVENT, EXPIRY) if others > 0 else (EVENT,)), begins
+
+    def _boundaries(self, person, key, segment):
+        instants = person.boundaries.get(key)
+        if instants is None:
+            instants = sorted(set(segment.node.instants(person)))
+            person.boundaries[key] = instants
+        return instants
+
+    def advance(self, now):
+        """Time alone, up to and including `now`."""
+        for person in self.persons.values():
+            due = collections.defaultdict(set)
+            for key, segment in self.live().items():
+                instants = self._boundaries(person, key, segment)
+                begin = bisect.bisect_right(instants, self.now)
+                for at in instants[begin:bisect.bisect_right(instants, now)]:
+                    due[at].add(key)
+            for at in sorted(due):
+                self._change(person, at, (EXPIRY,), only=due[at])
+        self.now = now
+
+    def boundaries_ahead(self, limit):
+        """Some of the next instants at which time may change something."""
+        ahead = set()
+        for person in self.persons.values():
+            for key, segment in self.live().items():
+                instants = self._boundaries(person, key, segment)
+                begin = bisect.bisect_right(instants, self.now)
+                ahead.update(instants[begin:begin + limit])
+        return sorted(ahead)
+
+    # ---- Messages (rules 12, 20 to 25) ----
+
+    def accept(self, call, message, batch_sent_at=None, platform=False):
+        """The code of its rejection, or None. `call`: track, page, screen, identify, group,
+        alias."""
+        names = self._names(call, message, platform)
+        if isinstance(names, str):
+            return names
+        user, anonymous, event_name = names
+        time, code = self._time(message, batch_sent_at, platform)
+        if code:
+            return code
+        person, code = self._person(call, message, user, anonymous)
+        if code:
+            return code
+        message_id = message.get("messageId")
+        if message_id:
+            if person.message_ids.get(message_id, 0) > self.now:
+                return None  # the first one counts
+            person.message_ids[message_id] = time // DAY * DAY + self.retention
+        if call == "alias":
+            return None
+        person.boundaries.clear()
+        if call in ("identify", "group"):
+            self._set_traits(person, call, message)
+            self._change(person, self.now, (TRAIT,))
+            return None
+        event = Event(event_name, self._properties(call, message, platform),
+                      {} if platform else message.get("context") or {}, time, self.now,
+                      time // DAY * DAY + self.retention, message_id)
+        person.events.append(event)
+        self._change(person, self.now, (EVENT,), (message_id,), time)
+        return None
+
+    @staticmethod
+    def _id(message, name):
+        value = message.get(name)
+        return str(value) if value not in (None, "") else None
+
+    def _names(self, call, message, platform):
+        """Who and what, or the code of the rejection."""
+        user, anonymous = self._id(message, "userId"), self._id(message, "anonymousId")
+        if platform:
+            if user is None:
+                return "MISSING_ID"
+            if message.get("eventType") not in ALIASES:
+                return "UNKNOWN_EVENT_TYPE"
+            return user, None, ALIASES[message["eventType"]]
+        if call not in ("track", "page", "screen", "identify", "group", "alias"):
+            return "UNKNOWN_TYPE"
+        if user is None and (anonymous is None or call == "alias"):
+            return "MISSING_ID"
+        if call == "alias" and self._id(message, "previousId") is None:
+            return "MISSING_ID"
+        if call == "group" and self._id(message, "groupId") is None:
+            return "MISSING_ID"
+        name = {"page": "$page", "screen": "$screen"}.get(call)
+        if call == "track":
+            name = message.get("event")
+            if not isinstance(name, str) or not name:
+                return "MISSING_EVENT_NAME"
+            name = ALIASES.get(name, name)
+        return user, anonymous, name
+
+    def _time(self, message, batch_sent_at, platform):
+        written = message.get("timestamp")
+        if written is None:
+            return self.now, None
+        time = parse_instant(written) if isinstance(written, str) else None
+        if platform and isinstance(written, int):
+            time = written
+        if time is None:
+            return None, "INVALID_TIMESTAMP"
+        sent_at = None
+        for text in (message.get("sentAt"), batch_sent_at):
+            if sent_at is None and isinstance(text, str) and not platform:
+                sent_at = parse_instant(text)
+        if sent_at is not None:
+            time = self.now - (sent_at - time)
+        if time > self.now + FUTURE_MAX:
+            time = self.now
+        if time // DAY * DAY + self.retention <= self.now:
+            return None, "TOO_OLD"
+        return time, None
+
+    def _person(self, call, message, user, anonymous):
+        if call == "alias":
+            anonymous = self._id(message, "previousId")
+            if ("user", anonymous) in self.persons:
+                return None, "ALREADY_IDENTIFIED"
+        if user is not None and anonymous is not None and call in ("identify", "alias"):
+            self.links[anonymous] = user
+        if user is None and anonymous in self.links:
+            user = self.links[anonymous]
+        key = ("user", user) if user is not None else ("anonymous", anonymous)
+        if key not in self.persons:
+            person = Person(*key, self.now)
+            self.persons[key] = person
+            self._change(person, self.now, (CREATED,))
+        return self.persons[key], None
+
+    @staticmethod
+    def _set_traits(person, call, message):
+        if call == "group":
+            person.traits["group_id"] = str(message["groupId"])
+            return
+        for name, value in (message.get("traits") or {}).items():
+            if value is None:
+                person.traits.pop(name, None)
+            else:
+                person.traits[name] = value
+
+    @staticmethod
+    def _properties(call, message, platform):
+        if platform:
+            return message.get("attributes") or {}
+        properties = dict(message.get("properties") or {})
+        if call in ("page", "screen"):
+            for name in ("name", "category"):
+                if message.get(name) is not None:
+                    properties[name] = message[name]
+        return properties
+
+    # ---- Answers ----
+
+    def members(self, key):
+        """(space, name): since when; evaluated anew, not from the steps."""
+        node = self.segments[key].node
+        return {person.id: person.entered.get(key) for person in self.persons.values()
+                if node.holds(person, self.now)}

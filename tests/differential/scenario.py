@@ -1,0 +1,425 @@
+"""One run: a server under the manual clock and the oracle beside it, through the public API."""
+import json
+import pathlib
+import shutil
+import sys
+import urllib.parse
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+from evaluate import parse_instant  # noqa: E402
+from generate import DAY, HOUR, MINUTE, Definitions, expression_of_rules, write_instant  # noqa: E402
+from messages import Messages  # noqa: E402
+from oracle import Workspace  # noqa: E402
+from server import Server, temporary_directory, remove_directory  # noqa: E402
+
+START = 1_767_225_600_000 + 9 * HOUR  # 2026-01-01T09:00:00Z
+SEGMENTS_MAX = 20
+
+
+class Difference(Exception):
+    pass
+
+
+def id_of(item):
+    """Who an item of an answer is about."""
+    return ("user", item["userId"]) if item.get("userId") is not None \
+        else ("anonymous", item["anonymousId"])
+
+
+def path_of(person):
+    prefix = "anonymous_id:" if person.space == "anonymous" else "user_id:"
+    return prefix + urllib.parse.quote(person.name, safe="")
+
+
+class Scenario:
+    def __init__(self, random, rounds, partitions, retention_days=1096, flags=()):
+        self.random = random
+        self.rounds = rounds
+        self.partitions = partitions
+        retention = retention_days * DAY
+        self.server = Server("--partitions", str(partitions), "--retention", f"{retention_days}d",
+                             *flags)
+        self.oracle = Workspace(START, retention)
+        self.definitions = Definitions(random, retention - DAY)
+        self.messages = Messages(random, retention)
+        self.ids = {}       # key: id of the segment
+        self.texts = {}     # key: the definition that is stored, JSON form
+        self.disabled = set()
+        self.triples = 0
+        self.rows = 0
+        self.restarts = 0
+        self.client = None
+
+    # ---- The whole ----
+
+    def run(self):
+        with self.server:
+            self._connect()
+            self.client.set_clock(START)
+            self.server.make_key()
+            for _ in range(6):
+                self._create()
+            for number in range(self.rounds):
+                self._round(number)
+            self._compare_histories()
+            self._compare_replays()
+
+    def _connect(self):
+        if self.client is not None:
+            self.client.close()
+        self.client = self.server.client()
+
+    def _round(self, number):
+        random = self.random
+        for _ in range(random.choice([1, 1, 2, 3])):
+            self._send()
+        if random.random() < 0.6:
+            self._change_definitions()
+        self._check()
+        self._cross_boundary()
+        if random.random() < 0.15:
+            self._move(random.choice([1, MINUTE, HOUR, DAY, 8 * DAY]))
+            self._check()
+        if number % 12 == 11:
+            self._restart(random.choice([self.server.stop, self.server.kill]))
+
+    # ---- Time ----
+
+    def _set_clock(self, now):
+        self.oracle.advance(now)
+        self.client.set_clock(now if self.random.random() < 0.8
+                              else write_instant(self.random, now, 0))
+
+    def _move(self, by):
+        self._set_clock(self.oracle.now + by)
+
+    def _cross_boundary(self):
+        """The instant before a boundary, the boundary, the one after; sometimes with events."""
+        random = self.random
+        ahead = self.oracle.boundaries_ahead(3)
+        if not ahead:
+            self._move(1)
+            return
+        reach = random.choice([5, 50, len(ahead), len(ahead)])
+        boundary = random.choice(ahead[:reach])
+        if boundary - 1 > self.oracle.now:
+            self._set_clock(boundary - 1)
+            self._check()
+        for now in (boundary, boundary + 1):
+            self._set_clock(now)
+            if random.random() < 0.25:
+                self._send()
+            self._check()
+
+    # ---- Messages ----
+
+    def _send(self):
+        random = self.random
+        kind = random.choice(["batch", "batch", "batch", "single", "platform", "profile"])
+        getattr(self, f"_send_{kind}")()
+
+    def _send_batch(self):
+        random, now = self.random, self.oracle.now
+        batch = []
+        for _ in range(random.choice([1, 5, 20, 40])):
+            call, message = self.messages.make(now)
+            batch.append(dict(message, type=call))
+        if random.random() < 0.05:
+            batch.append({"type": "trak", "userId": "u1", "event": "x"})
+        body = {"batch": batch}
+        sent_at = None
+        if random.random() < 0.5:
+            sent_at = write_instant(random, now + random.choice([0, 5, -5, MINUTE, -HOUR]))
+            body["sentAt"] = sent_at
+        rejected = [(index, code) for index, message in enumerate(batch)
+                    if (code := self.oracle.accept(message["type"], message, sent_at))]
+        self._post(random.choice(["/v1/batch", "/v1/b"]), body, rejected)
+
+    def _send_single(self):
+        call, message = self.messages.make(self.oracle.now)
+        code = self.oracle.accept(call, message)
+        self._post(f"/v1/{self.random.choice([call, call[0]])}", message,
+                   [(0, code)] if code else [])
+
+    def _post(self, path, body, rejected):
+        random = self.random
+        if random.random() < 0.3:
+            answer = self.client.expect(200, "POST", path, dict(body, writeKey=self.server.write_key),
+                                        headers={"Content-Type": "text/plain", "Authorization": ""})
+        else:
+            answer = self.client.expect(200, "POST", path, body, key=self.server.write_key)
+        self._compare_rejected(path, body, answer, rejected)
+
+    def _send_platform(self):
+        random, now = self.random, self.oracle.now
+        events = [self.messages.make_platform(now) for _ in range(random.choice([1, 5, 20]))]
+        rejected = [(index, code) for index, event in enumerate(events)
+                    if (code := self.oracle.accept("track", event, platform=True))]
+        if len(events) == 1:
+            answer = self.client.request("POST", "/api/v1/events/single", events[0])
+            if answer.status != (400 if rejected else 200) or \
+                    (rejected and answer.code != rejected[0][1]):
+                raise Difference(f"single {events[0]}: {answer!r}, expected {rejected}")
+            return
+        body = events if random.random() < 0.5 else {"events": events}
+        answer = self.client.expect(200, "POST", "/api/v1/events", body)
+        self._compare_rejected("/api/v1/events", events, answer, rejected)
+
+    def _send_profile(self):
+        traits = self.messages.traits(self.oracle.now)
+        user = self.random.choice(self.messages.users)
+        email = {"email": traits.pop("email")} if "email" in traits else {}
+        self.oracle.accept("identify", {"userId": user, "traits": {**traits, **email}})
+        name = urllib.parse.quote(str(user), safe="")
+        self.client.expect(200, "PUT", f"/api/v1/users/user_id:{name}/profile",
+                           {"attributes": traits, **email})
+
+    @staticmethod
+    def _compare_rejected(path, body, answer, rejected):
+        answered = [(item["index"], item["code"]) for item in answer.json.get("rejected", [])]
+        if answered != rejected:
+            raise Difference(f"{path}: rejected {answered}, expected {rejected}\n"
+                             f"{json.dumps(body, ensure_ascii=False)}")
+
+    # ---- Definitions ----
+
+    def _live_keys(self):
+        return sorted(self.oracle.live(), key=lambda key: int(key[1:]))
+
+    def _refers(self, key):
+        """Live segments whose definition refers to it."""
+        return [other for other, expression in self.texts.items()
+                if other not in self.disabled and f'"segment": "{key}"' in json.dumps(expression)]
+
+    def _change_definitions(self):
+        random = self.random
+        choice = random.random()
+        if len(self.texts) < 4 or (choice < 0.4 and len(self._live_keys()) < SEGMENTS_MAX):
+            self._create()
+        elif choice < 0.7:
+            self._edit()
+        elif self.disabled and (choice < 0.85 or len(self._live_keys()) < 4):
+            self._enable()
+        else:
+            self._disable()
+
+    def _definition(self, before):
+        """(body, expression in JSON form) that refers to `before` only."""
+        random = self.random
+        chance = random.random()
+        if chance < 0.2:
+            rules = self.definitions.rules()
+            return {"rules": rules}, expression_of_rules(rules)
+        if chance < 0.35 and len(before) >= 2:
+            return self.definitions.logic(before)
+        expression = self.definitions.expression(self.oracle.now, before)
+        return {"expression": expression}, expression
+
+    def _create(self):
+        key = f"s{len(self.texts)}"
+        body, expression = self._definition(self._live_keys())
+        answer = self.client.expect(201, "POST", "/api/v1/segments",
+                                    dict(body, key=key, name=f"Segment {key}"))
+        self.ids[key] = answer.json["id"]
+        self._went_live(key, expression, answer.json["version"])
+
+    def _edit(self):
+        key = self.random.choice(self._live_keys())
+        before = [other for other in self._live_keys() if int(other[1:]) < int(key[1:])]
+        body, expression = self._definition(before)
+        answer = self.client.expect(200, "PUT", f"/api/v1/segments/{key}", body)
+        self._went_live(key, expression, answer.json["version"])
+
+    def _went_live(self, key, expression, version):
+        self.texts[key] = expression
+        self.client.wait_live(key, version)
+        self.oracle.activate(key, expression)
+
+    def _disable(self):
+        key = self.random.choice(self._live_keys())
+        answer = self.client.request("PATCH", f"/api/v1/segments/{key}/status", {"active": False})
+        referring = self._refers(key)
+        if referring:
+            if answer.status != 409 or not any(other in str(answer) for other in referring):
+                raise Difference(f"disable {key}, to which {referring} refer: {answer!r}")
+            return
+        if answer.status != 200:
+            raise Difference(f"disable {key}: {answer!r}")
+        self.disabled.add(key)
+        self._await_state(key, "Disabled")
+        self.oracle.disable(key)
+
+    def _enable(self):
+        key = self.random.choice(sorted(self.disabled))
+        answer = self.client.request("PATCH", f"/api/v1/segments/{key}/status", {"active": True})
+        text = json.dumps(self.texts[key])
+        if any(f'"segment": "{other}"' in text for other in self.disabled):
+            if answer.status != 409:
+                raise Difference(f"enable {key}, which refers to a disabled one: {answer!r}")
+            return
+        if answer.status != 200:
+            raise Difference(f"enable {key}: {answer!r}")
+        self.client.wait_live(key)
+        self.disabled.discard(key)
+        self.oracle.activate(key, self.texts[key])
+
+    def _await_state(self, key, state):
+        for _ in range(20000):
+            if self.client.get(f"/api/v1/segments/{key}")["state"] == state:
+                return
+        raise Difference(f"{key} does not become {state}")
+
+    # ---- Checks: who is a member now ----
+
+    def _check(self):
+        for key in self._live_keys():
+            self._check_members(key)
+        for person in self.random.sample(list(self.oracle.persons.values()),
+                                         min(3, len(self.oracle.persons))):
+            self._check_person(person)
+        key = self.random.choice(self._live_keys())
+        found = self.client.get(f"/api/v1/segments/{key}/statistics")
+        expected = (len(self.oracle.members(key)), len(self.oracle.persons))
+        if (found["size"], found["total_users"]) != expected:
+            raise Difference(f"statistics of {key}: {found}, expected {expected}")
+
+    def _check_members(self, key):
+        limit = 1000 if self.random.random() < 0.95 else 7
+        items = self.client.items(f"/api/v1/segments/{key}/members", limit)
+        found = {id_of(item): parse_instant(item["enteredAt"]) for item in items}
+        expected = self.oracle.members(key)
+        self.triples += len(self.oracle.persons)
+        if len(found) != len(items):
+            raise Difference(f"{key} lists somebody twice: {items}")
+        if found == expected:
+            return
+        who = sorted(p for p in {*found, *expected} if found.get(p) != expected.get(p))
+        raise Difference(self._describe(key, who[0], found.get(who[0], "no member"),
+                                        expected.get(who[0], "no member")))
+
+    def _describe(self, key, who, found, expected):
+        person = self.oracle.persons.get(who)
+        name = urllib.parse.quote(who[1], safe="")
+        prefix = "user_id" if who[0] == "user" else "anonymous_id"
+        history = self.client.request("GET", f"/api/v1/users/{prefix}:{name}/segments/history")
+        rows = [row for row in person.rows if row.segment == key] if person else None
+        texts = "\n  ".join(f"{other}: {json.dumps(self.texts[other], ensure_ascii=False)}"
+                            for other in self.texts
+                            if other == key or other in json.dumps(self.texts[key]))
+        return (f"{key} at {self.oracle.now} ({write_instant(self.random, self.oracle.now, 0)})\n"
+                f"  {texts}\n  of {person!r}\n  the server says {found}, the oracle {expected}\n"
+                f"  rows expected {rows}\n  history {history!r}")
+
+    def _check_person(self, person):
+        items = self.client.items(f"/api/v1/users/{path_of(person)}/segments")
+        keys = {self.ids[key]: key for key in self.ids}
+        if person.space == "anonymous" and person.name in self.oracle.links:
+            return  # that address is the user's now
+        found = {keys[item["segmentId"]]: parse_instant(item["enteredAt"]) for item in items}
+        if found != person.entered:
+            raise Difference(f"segments of {person!r}\n  the server says {found}")
+        profile = self.client.get(f"/api/v1/users/{path_of(person)}/profile")
+        existing = [event for event in person.events if event.exists(self.oracle.now)]
+        if profile["eventCount"] != len(existing):
+            raise Difference(f"{profile}, expected {len(existing)} events of {person!r}")
+
+    # ---- Checks: history ----
+
+    def _compare_histories(self):
+        keys = {self.ids[key]: key for key in self.ids}
+        by_segment = {}
+        for key in self.ids:
+            limit = self.random.choice([1000, 100, 13])
+            for item in self.client.items(f"/api/v1/segments/{key}/history", limit):
+                by_segment.setdefault((id_of(item), key), []).append(item)
+        for person in self.oracle.persons.values():
+            by_person = {}
+            linked = person.space == "anonymous" and person.name in self.oracle.links
+            if not linked:
+                items = self.client.items(f"/api/v1/users/{path_of(person)}/segments/history",
+                                          self.random.choice([1000, 5]))
+                times = [item["at"] for item in items]
+                if times != sorted(times):
+                    raise Difference(f"history of {person.id} is not in order: {times}")
+                for item in items:
+                    by_person.setdefault(keys[item["segmentId"]], []).append(item)
+            for key in self.ids:
+                expected = [row for row in person.rows if row.segment == key]
+                self._compare_rows(person, key, expected, by_segment.get((person.id, key), []))
+                if not linked:
+                    self._compare_rows(person, key, expected, by_person.get(key, []))
+
+    def _compare_rows(self, person, key, expected, items):
+        self.rows += len(items)
+        left = list(items)
+        matches = True
+        for row in expected:
+            if left and self._is(row, left[0]):
+                left.pop(0)
+            elif not row.optional:
+                matches = False
+                break
+        if left or not matches:
+            listed = "\n    ".join(map(str, items))
+            raise Difference(self._describe(key, person.id, f"rows\n    {listed}", expected))
+
+    @staticmethod
+    def _is(row, item):
+        if (row.change, row.at) != (item["change"], parse_instant(item["at"])) or \
+                item["cause"] not in row.causes:
+            return False
+        if item["cause"] != "event":
+            return "messageId" not in item
+        if row.event_time is not None and parse_instant(item["eventTime"]) != row.event_time:
+            return False
+        return item.get("messageId") in row.message_ids
+
+    # ---- Checks: the change stream ----
+
+    def _streams(self, client):
+        """The bodies of all pages of all partitions."""
+        pages = []
+        for partition in range(self.partitions):
+            after = 0
+            while after is not None:
+                answer = client.expect(
+                    200, "GET", f"/api/v1/changes?partition={partition}&after={after}&limit=1000")
+                pages.append(answer.body)
+                after = answer.json["next"]
+        return pages
+
+    def _restart(self, end):
+        before = self._streams(self.client)
+        end()
+        self.server.start()
+        self._connect()
+        self.restarts += 1
+        self._compare_streams(before, self._streams(self.client), end.__name__)
+        self._check()
+
+    @staticmethod
+    def _compare_streams(before, after, what):
+        if before == after:
+            return
+        for old, new in zip(before, after):
+            for a, b in zip(json.loads(old)["items"], json.loads(new)["items"]):
+                if a != b:
+                    raise Difference(f"change stream after {what}: {b}, was {a}")
+        raise Difference(f"change stream after {what}: {sum(map(len, after))} bytes, "
+                         f"was {sum(map(len, before))}")
+
+    def _compare_replays(self):
+        """Live, after SIGTERM, after kill -9, and replayed elsewhere: the same to the byte."""
+        live = self._streams(self.client)
+        self._restart(self.server.stop)
+        self._restart(self.server.kill)
+        self.server.stop()
+        place = temporary_directory()
+        shutil.copytree(self.server.directory, place, dirs_exist_ok=True)
+        with Server(*self.server.flags, directory=place) as second:
+            self._compare_streams(live, self._streams(second.client()), "replay of a copy")
+        remove_directory(place)
+        self.server.start()
+        self._connect()
+        self._compare_streams(live, self._streams(self.client), "another restart")
