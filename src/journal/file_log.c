@@ -100,11 +100,20 @@ static uint64_t position(struct journal *journal)
 	return atomic_load_explicit(&file_log_of(journal)->durable_position, memory_order_acquire);
 }
 
+int64_t file_log_now_ms(struct file_log *log)
+{
+	/* A manual clock that was set and is not durable yet may be forgotten: what it says to readers
+	 * is the last durable stamp. */
+	if (log->clock.mode == LOG_CLOCK_MANUAL)
+		return log->log_time_ms;
+	return log_clock_read(&log->clock, file_log_sources(log));
+}
+
 static int64_t log_time_ms(struct journal *journal)
 {
 	struct file_log *log = file_log_of(journal);
 	pthread_mutex_lock(&log->state_lock);
-	int64_t now_ms = log_clock_read(&log->clock, file_log_sources(log));
+	int64_t now_ms = file_log_now_ms(log);
 	pthread_mutex_unlock(&log->state_lock);
 	return now_ms;
 }
@@ -128,7 +137,7 @@ void file_log_status(struct journal *journal, struct file_log_status *ret_status
 
 	pthread_mutex_lock(&log->queue_lock);
 	ret_status->failed      = log->failed;
-	ret_status->queue_bytes = log->queues[log->filling].payload_bytes;
+	ret_status->queue_bytes = log->failed ? 0 : log->queues[log->filling].payload_bytes;
 	pthread_mutex_unlock(&log->queue_lock);
 }
 

@@ -121,6 +121,9 @@ static inline struct file_log *file_log_of(struct journal *journal)
 
 struct log_clock_sources file_log_sources(const struct file_log *log);
 
+/* The log time now, as readers may rely on it; with state_lock held. */
+int64_t file_log_now_ms(struct file_log *log);
+
 /* Position and offset of a frame for the index of the last file (state lock, or before anybody
  * else knows the log). */
 void file_log_index_add(struct log_entry *entry, uint64_t position, uint64_t offset);

@@ -192,8 +192,7 @@ static enum status extend_limit(struct journal_reader *reader, int64_t *ret_safe
 	if (status == STATUS_OK && reader->limit == reader->offset) {
 		status = STATUS_AGAIN;
 		/* A frame that is stamped may become durable at any moment, with just this stamp. */
-		*ret_safe_time_ms =
-			log->stamped ? log->stamped_ms : log_clock_read(&log->clock, file_log_sources(log));
+		*ret_safe_time_ms = log->stamped ? log->stamped_ms : file_log_now_ms(log);
 	}
 	pthread_mutex_unlock(&log->state_lock);
 	return status;

@@ -270,9 +270,9 @@ static void publish(struct file_log *log, const struct frame *frame, int64_t syn
 	uint64_t offset = log->offset;
 	log->offset += bytes;
 	log->next_position += frame->record_count;
-	log->log_time_ms = frame->log_time_ms;
 
 	pthread_mutex_lock(&log->state_lock);
+	log->log_time_ms = frame->log_time_ms;
 	log->stamped     = false;
 	log->durable_end = log->offset;
 	atomic_store_explicit(&log->durable_position, log->next_position - 1, memory_order_release);
@@ -385,16 +385,17 @@ static void set_refusing(struct file_log *log, const struct error *reason)
 	pthread_mutex_unlock(&log->queue_lock);
 }
 
-/* From here on nothing is accepted; what came meanwhile gets the same answer. */
-static void fail(struct file_log *log, const struct error *err)
+/* From here on nothing is accepted; what came meanwhile gets the same answer. Whoever is told of the
+ * failure finds the log closed already. */
+static void fail(struct file_log *log, struct log_queue *queue, const struct error *err)
 {
 	pthread_mutex_lock(&log->queue_lock);
 	log->failed             = true;
 	log->refusal            = *err;
 	struct log_queue *later = &log->queues[log->filling];
-	log->filling            = 1 - log->filling;
 	pthread_mutex_unlock(&log->queue_lock);
 
+	answer(queue, err->status, NULL, err);
 	answer(later, err->status, NULL, err);
 	clear_queue(later);
 }
@@ -411,10 +412,11 @@ static bool serve_queue(struct file_log *log, struct log_queue *queue, bool *ref
 		set_refusing(log, refuse ? &err : NULL);
 	*refusing = refuse;
 
-	answer(queue, status, &frame, &err);
-	clear_queue(queue);
 	if (failed)
-		fail(log, &err);
+		fail(log, queue, &err);
+	else
+		answer(queue, status, &frame, &err);
+	clear_queue(queue);
 	return !failed;
 }
 

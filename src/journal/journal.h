@@ -3,9 +3,9 @@
 
 /* The journal: the one durable, ordered record of everything that changes an answer.
  *
- *   appenders ──► queue ──► one frame: one write, one sync for all that waited ──► readers, in order
- *                                       │
- *                                       └─► `appended` is called back, with the position
+ *   appenders ─► queue ─► one frame: one write, one sync for all that waited ─► readers, in order
+ *                                     │
+ *                                     └─► `appended` is called back, with the position
  *
  * A position is the number of a record in the log, counted from 1 over all partitions; 0 lies
  * before the first. A frame is what one group commit wrote: whole or not there. A batch is the run
@@ -107,7 +107,8 @@ struct journal_ops {
 	int64_t (*log_time_ms)(struct journal *journal);
 
 	/* Manual clock only: later stamps are at or after `now_ms` (going back: STATUS_CONFLICT; under
-	 * a real clock STATUS_UNSUPPORTED). Durable through the record that the caller appends next. */
+	 * a real clock STATUS_UNSUPPORTED). Durable through the record that the caller appends next:
+	 * until then readers and log_time_ms() stay where they are. */
 	enum status (*clock_set)(struct journal *journal, int64_t now_ms, struct error *err);
 
 	/* Forgets whole files that lie before `before`. */

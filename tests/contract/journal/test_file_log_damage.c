@@ -429,6 +429,40 @@ static void a_reader_that_met_damage_stays_there(void **state)
 	journal->ops->free(journal);
 }
 
+static void there_is_room_for_the_end_of_a_file_however_full_it_is(void **state)
+{
+	(void)state;
+	for (uint64_t left = 0; left <= 256; left += FRAME_ALIGNMENT_BYTES) {
+		char           *directory = temporary_directory();
+		struct journal *journal   = open_log(directory);
+		uint64_t        payload   = FILE_BYTES - FIRST_FRAME - FRAME_HEADER_BYTES - left;
+		append_one(journal, 0, "x");
+		payload -= end_of(journal) - FIRST_FRAME;
+		/* One record that would leave just so much of the file. */
+		append_many(journal, 0, 1, payload - FRAME_BATCH_BYTES - 4);
+		journal->ops->free(journal);
+
+		struct error         err;
+		struct log_file_list list;
+		assert_int_equal(log_file_list(directory, &list, &err), STATUS_OK);
+		for (size_t i = 0; i < list.count; i++) {
+			struct log_file file;
+			assert_int_equal(log_file_open(directory, list.items[i], O_RDONLY, &file, &err),
+			                 STATUS_OK);
+			assert_int_equal(file.length, file.header.file_bytes);
+			log_file_close(&file);
+		}
+		/* The stop is marked: a change in the last frame is damage. */
+		uint64_t begin =
+			list.count == 1 ? FIRST_FRAME + frame_bytes(FRAME_BATCH_BYTES + 5) : FIRST_FRAME;
+		file_flip(log_path(directory, list.items[list.count - 1]), begin + 100, 0);
+		assert_damaged(directory, strrchr(log_path(directory, list.items[list.count - 1]), '/') + 1,
+		               begin);
+		log_file_list_done(&list);
+		remove_directory(directory);
+	}
+}
+
 #define SMALL(name) cmocka_unit_test_setup_teardown(name, new_fixture, free_fixture)
 #define FILES(name) cmocka_unit_test_setup_teardown(name, new_files, free_files)
 
@@ -447,6 +481,7 @@ int main(void)
 		SMALL(a_file_that_ends_within_its_header_is_damage),
 		SMALL(the_log_of_another_workspace_is_refused),
 		SMALL(a_stray_file_is_ignored_and_a_spare_one_removed),
+		cmocka_unit_test(there_is_room_for_the_end_of_a_file_however_full_it_is),
 		FILES(a_missing_file_in_the_middle_is_damage),
 		FILES(a_missing_last_file_is_damage),
 		FILES(a_file_without_its_end_is_damage),

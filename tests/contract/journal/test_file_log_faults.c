@@ -401,8 +401,8 @@ static void a_failed_sync_answers_all_that_waited_behind_it_in_order(void **stat
 	assert_takes_no_more(fixture);
 }
 
-/* Appends 1.5 MB, so that a file is prepared, named and entered meanwhile, until one fails; how many
- * were acknowledged. */
+/* Appends 1.5 MB, so that a file is prepared, named and entered meanwhile, until one fails; how
+ * many were acknowledged. */
 static uint64_t append_until_failed(struct fixture *fixture)
 {
 	uint64_t acknowledged = 0;

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* How a backend is opened: on what lies in `directory`, empty at first. */
 struct factory {
 	const char *name;
@@ -299,7 +301,21 @@ static void a_wake_before_the_wait_is_not_lost(void **state)
 	journal->ops->reader_wake(reader);
 	journal->ops->reader_wait(reader, 24 * 3600 * 1000); /* else the suite's own limit ends it */
 
-	journal->ops->reader_wait(reader, 0); /* and it was taken: this one runs into its limit */
+	journal->ops->reader_close(reader);
+}
+
+static void a_wake_ends_one_wait_only(void **state)
+{
+	enum { TIMEOUT_MS = 30 };
+	struct journal        *journal = ((struct fixture *)*state)->journal;
+	struct journal_reader *reader  = open_reader(journal, all_partitions, 0);
+	journal->ops->reader_wake(reader);
+	journal->ops->reader_wait(reader, 24 * 3600 * 1000);
+
+	/* Nobody wakes this one, so it lasts as long as it may: a lower bound, however slow we are. */
+	int64_t begin_ns = clock_monotonic_ns();
+	journal->ops->reader_wait(reader, TIMEOUT_MS);
+	assert_true(clock_monotonic_ns() - begin_ns >= (int64_t)TIMEOUT_MS * 1000000);
 	journal->ops->reader_close(reader);
 }
 
@@ -415,8 +431,10 @@ static void a_fresh_manual_clock_is_at_1970_and_stamps_what_it_is_set_to(void **
 
 	assert_int_equal(journal->ops->clock_set(journal, 5000, &err), STATUS_OK);
 
-	assert_int_equal(journal->ops->log_time_ms(journal), 5000);
+	/* Nobody may rely on it before it is durable. */
+	assert_int_equal(journal->ops->log_time_ms(journal), 0);
 	assert_int_equal(append_one(journal, 0, "x").log_time_ms, 5000);
+	assert_int_equal(journal->ops->log_time_ms(journal), 5000);
 	struct gots gots = read_all(journal, 2);
 	assert_int_equal(gots.safe_time_ms, 5000);
 	gots_done(&gots);
@@ -461,7 +479,8 @@ static void the_log_time_that_was_told_binds_later_stamps(void **state)
 }
 
 /* The property that everything rests on: with several threads appending and several readers asking,
- * no record is ever stamped before a safe time that its reader was told before it got the record. */
+ * no record is ever stamped before a safe time that its reader was told before it got the
+ * record. */
 
 struct storm {
 	struct journal  *journal;
@@ -568,6 +587,7 @@ int main(void)
 		WALL(a_reader_that_found_nothing_goes_on_with_what_comes),
 		WALL(a_reader_may_begin_behind_the_end),
 		WALL(a_wake_before_the_wait_is_not_lost),
+		WALL(a_wake_ends_one_wait_only),
 		WALL(an_append_wakes_a_reader_that_waits),
 		WALL(positions_and_stamps_go_on_after_a_restart),
 		WALL(a_log_of_many_files_is_read_from_any_position_after_a_restart),
