@@ -4,8 +4,8 @@
 /* One request of the API on its way: who asks, what for, and how it is answered. Handlers get it
  * and end it with exactly one of call_answer…, call_fail…, or hand it on:
  *
- *   handler ──► call_on_worker(step) ──► step ──► call_read_person(run, step) ──► run ──► step ──► answer
- *   (loop, or a worker)                (worker)                      (engine thread)    (worker)
+ *   handler ─► call_on_worker(step) ─► step ─► call_read_person(run, step) ─► run ─► step ─► answer
+ *   (loop, or a worker)              (worker)                     (engine thread)  (worker)
  *
  * One thread at a time uses a call and its arena; only the `run` of call_read_all() is on several
  * at once and must not touch the arena. The call is gone when it was answered. */

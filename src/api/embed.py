@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a JSON file as a C string: embed.py NAME INPUT OUTPUT. The build fails when it is no JSON."""
+"""Writes a JSON file as a C string: embed.py NAME INPUT OUTPUT. Anything but JSON fails."""
 
 import json
 import sys

@@ -5,8 +5,8 @@
  *
  *   partition threads ── changes ──► marks, queue ──► own thread ──► WebSockets
  *                                                        │  ▲
- *                                                        └──┘ one engine_read for all changed segments,
- *                                                             every LIVE_INTERVAL_MS at most
+ *                                                        └──┘ one engine_read for all changed
+ *                                                             segments, each LIVE_INTERVAL_MS
  *
  * A segment's watcher gets its size: exact at `as_of`, and `delta` to what this watcher was told
  * before. A reader that has not taken the last message yet is passed over until it has: it gets the

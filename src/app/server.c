@@ -168,11 +168,14 @@ static enum status start_engine(struct server *server, struct error *err)
 	const struct serve_settings *settings   = server->settings;
 	uint32_t                     partitions = server->workspace.partition_count;
 	unsigned                     threads    = thread_count(settings->threads);
-	struct engine_config         config     = {.journal         = server->journal,
-	                                           .partition_count = partitions,
-	                                           .thread_count = threads < partitions ? threads : partitions,
-	                                           .retention_ms = serve_settings_retention_ms(settings),
-	                                           .memory_limit_bytes = settings->memory_limit_bytes};
+
+	struct engine_config config = {
+		.journal            = server->journal,
+		.partition_count    = partitions,
+		.thread_count       = threads < partitions ? threads : partitions,
+		.retention_ms       = serve_settings_retention_ms(settings),
+		.memory_limit_bytes = settings->memory_limit_bytes,
+	};
 	return engine_start(&config, &server->engine, err);
 }
 

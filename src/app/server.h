@@ -4,7 +4,7 @@
 /* The embedded profile: all parts in one process, wired together.
  *
  *   lock of the data ─► store ─► workspace ─► journal ─► vault ─► engine ─► ingest ─► api ─► HTTP
- *                                                        (replays)                  (503 until then)
+ *                                                        (replays)            (503 until then)
  *   … replayed ─► vault knows the slots in use ─► definitions ─► ready
  *
  * Only here is it known which backend runs. */
