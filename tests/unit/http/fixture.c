@@ -190,8 +190,8 @@ static void read_headers(struct peer *peer, struct reply *reply)
 
 const char *reply_header(const struct reply *reply, const char *name)
 {
-	static char value[4096];
-	char        wanted[256];
+	static _Thread_local char value[4096];
+	char                      wanted[256];
 
 	snprintf(wanted, sizeof wanted, "\n%s: ", name);
 	const char *found = strstr(reply->headers, wanted);

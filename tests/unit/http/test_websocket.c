@@ -494,7 +494,9 @@ static void a_client_that_answers_pings_stays_connected(void **state)
 		frame_send(&peer, FIN | PONG, data, length);
 	}
 	say(&peer, "still here");
-	assert_text(&peer, "still here");
+	while (frame_read(&peer, data, sizeof data, &length) == (FIN | PING))
+		frame_send(&peer, FIN | PONG, data, length);
+	assert_string_equal(data, "still here");
 	peer_close(&peer);
 }
 
