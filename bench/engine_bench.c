@@ -2,8 +2,8 @@
  *
  *   engine_bench [segments] [persons] [events]        default 100 200000 2000000
  *
- * Counts over equality filters and sums of five event names; every event has a message id of its own;
- * batches of 6 records, as a request of 100 events spread over 16 partitions brings them. */
+ * Counts over equality filters and sums of five event names; every event has a message id of its
+ * own; batches of 6 records, as a request of 100 events spread over 16 partitions brings them. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +18,10 @@
 
 enum { BATCH = 6 };
 
-static const char *const names[] = {"Product Viewed", "Product Added", "Order Completed",
-                                    "Page Visited", "Searched"};
-static const char *const regions[] = {"제주", "부산", "서울", "강릉", "여수", "경주", "전주", "속초"};
+static const char *const names[]   = {"Product Viewed", "Product Added", "Order Completed",
+                                      "Page Visited", "Searched"};
+static const char *const regions[] = {"제주", "부산", "서울", "강릉",
+                                      "여수", "경주", "전주", "속초"};
 
 static uint64_t random_state = 88172645463325252u;
 
@@ -54,13 +55,17 @@ static struct text canonical_of(struct arena *arena, struct json_parser *parser,
 	struct error  err       = {0};
 	struct buffer canonical = {0};
 	const char   *name      = names[number % 5];
-	char         *json      = number % 4 == 3
-		? arena_printf(arena, "{\"event\":\"%s\",\"aggregate\":\"sum\",\"property\":\"$amount\","
-		                      "\"within\":\"%um\",\"op\":\"gte\",\"value\":%u}",
-		               name, 1 + number % 60, 10000 * (1 + number % 7))
-		: arena_printf(arena, "{\"event\":\"%s\",\"where\":{\"property\":\"region\",\"op\":\"eq\","
-		                      "\"value\":\"%s\"},\"within\":\"%um\",\"op\":\"gte\",\"value\":%u}",
-		               name, regions[number / 5 % 8], 1 + number % 1440, 1 + number % 4);
+	char         *json;
+	if (number % 4 == 3)
+		json = arena_printf(arena,
+		                    "{\"event\":\"%s\",\"aggregate\":\"sum\",\"property\":\"$amount\","
+		                    "\"within\":\"%um\",\"op\":\"gte\",\"value\":%u}",
+		                    name, 1 + number % 60, 10000 * (1 + number % 7));
+	else
+		json = arena_printf(arena,
+		                    "{\"event\":\"%s\",\"where\":{\"property\":\"region\",\"op\":\"eq\","
+		                    "\"value\":\"%s\"},\"within\":\"%um\",\"op\":\"gte\",\"value\":%u}",
+		                    name, regions[number / 5 % 8], 1 + number % 1440, 1 + number % 4);
 	if (json_parse_text(parser, text_of(json), &root, &err) != STATUS_OK ||
 	    expr_parse_json(root, "expression", arena, &expr, &err) != STATUS_OK) {
 		fprintf(stderr, "%s: %s\n", json, err.reason);
@@ -92,8 +97,9 @@ static void define(struct partition *partition, unsigned segments, uint64_t *pos
 	buffer_clear(&body);
 	buffer_clear(&encoded);
 	change_record_write_activate(&body, &record);
-	record_encode(&encoded, &(struct record){
-					.kind = RECORD_ACTIVATE, .slot = SLOT_NONE, .body = buffer_text(&body)});
+	record_encode(
+		&encoded,
+		&(struct record){.kind = RECORD_ACTIVATE, .slot = SLOT_NONE, .body = buffer_text(&body)});
 	feed(partition, buffer_text(&encoded), 1, position, 1);
 	json_parser_free(parser);
 	arena_done(&arena);
@@ -101,12 +107,11 @@ static void define(struct partition *partition, unsigned segments, uint64_t *pos
 
 static void add_event(struct buffer *out, uint32_t slot, uint64_t number, int64_t at_ms)
 {
-	struct buffer list = {0};
+	struct buffer list  = {0};
 	size_t        begin = value_list_begin(&list);
 	char          id[48];
 	value_add(&list, TEXT("region"),
-	          &(struct value){.type = VALUE_STRING,
-	                          .text = text_of(regions[random_below(8)])});
+	          &(struct value){.type = VALUE_STRING, .text = text_of(regions[random_below(8)])});
 	value_add(&list, TEXT("revenue"),
 	          &(struct value){.type = VALUE_DOUBLE, .number = (double)random_below(50000)});
 	value_add(&list, TEXT("quantity"),
@@ -134,8 +139,8 @@ int main(int argc, char **argv)
 	uint64_t persons  = argc > 2 ? strtoull(argv[2], NULL, 10) : 200000;
 	uint64_t events   = argc > 3 ? strtoull(argv[3], NULL, 10) : 2000000;
 
-	struct events_budget budget = {.limit_bytes = UINT64_MAX};
-	struct plan_cache   *plans  = plan_cache_new(1096 * DAY_MS);
+	struct events_budget budget    = {.limit_bytes = UINT64_MAX};
+	struct plan_cache   *plans     = plan_cache_new(1096 * DAY_MS);
 	struct partition    *partition = partition_new(0, 1096 * DAY_MS, &budget, plans);
 	uint64_t             position  = 1;
 	define(partition, segments, &position);
@@ -148,16 +153,15 @@ int main(int argc, char **argv)
 	for (uint64_t done = 0; done < events; done += CHUNK) {
 		buffer_clear(&encoded);
 		for (unsigned i = 0; i < CHUNK; i++) {
-			add_event(&encoded, (uint32_t)random_below(persons), done + i,
-			          at_ms + i / 1000);
+			add_event(&encoded, (uint32_t)random_below(persons), done + i, at_ms + i / 1000);
 			if (i % BATCH == BATCH - 1)
 				ends[i / BATCH] = encoded.length;
 		}
 		int64_t begin_ns = clock_monotonic_ns();
 		size_t  from     = 0;
 		for (unsigned i = 0; i < CHUNK / BATCH; i++) {
-			feed(partition, (struct text){encoded.data + from, ends[i] - from}, BATCH,
-			     &position, at_ms + i * BATCH / 1000);
+			feed(partition, (struct text){encoded.data + from, ends[i] - from}, BATCH, &position,
+			     at_ms + i * BATCH / 1000);
 			from = ends[i];
 		}
 		busy_ns += clock_monotonic_ns() - begin_ns;
@@ -168,8 +172,7 @@ int main(int argc, char **argv)
 	       "\"profile_bytes_per_person\":%.0f}\n",
 	       segments, (unsigned long long)persons, (unsigned long long)events,
 	       (double)events * 1e9 / (double)busy_ns, (double)busy_ns / (double)events,
-	       (unsigned long long)partition->changes.count,
-	       (double)budget.used_bytes / (double)events,
+	       (unsigned long long)partition->changes.count, (double)budget.used_bytes / (double)events,
 	       (double)partition->profiles.bytes / (double)partition->profiles.person_count);
 	partition_free(partition);
 	plan_cache_free(plans);

@@ -1,9 +1,9 @@
-/* Collection bodies: the first byte says what they are posted to, the rest is the body. Over a journal
- * and a vault in memory (tests/unit/ingest/fakes.h).
+/* Collection bodies: the first byte says what they are posted to, the rest is the body. Over a
+ * journal and a vault in memory (tests/unit/ingest/fakes.h).
  *
  * Whatever comes: `done` is called once; what is neither accepted nor rejected does not exist; the
- * journal gets whole records, of persons that the vault knows; what stays in clear is not personal; and
- * the same body gives the same records again. */
+ * journal gets whole records, of persons that the vault knows; what stays in clear is not personal;
+ * and the same body gives the same records again. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,9 +4,9 @@
 /* The HTTP face of the server: one table of routes (routes.c) from which the router, the check of
  * scopes and GET /openapi.json are made. What it promises: docs/api.md.
  *
- *   HTTP loop ──► token, scope ──► handler ─┬─► ingest ───────────► answered by the journal's thread
- *                (token.h)        (call.h)  ├─► engine_read ──┐
- *                                           └─► worker ◄──────┘ ─► answered by a worker
+ *   HTTP loop ─► token, scope ─► handler ─┬─► ingest ───────────► answered by the journal's thread
+ *               (token.h)       (call.h)  ├─► engine_read ──┐
+ *                                         └─► worker ◄──────┘ ─► answered by a worker
  *
  * A handler never blocks the loop that it runs on: what writes to the store, decrypts or makes
  * large answers is done by workers (worker.h).

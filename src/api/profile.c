@@ -134,7 +134,6 @@ static void write_profile(struct api_call *call, struct json_writer *w)
 		json_member_null(w, "lastActiveAt");
 	else
 		json_member_instant(w, "lastActiveAt", state->person.last_active_ms);
-	json_member_int(w, "eventCount", (int64_t)state->person.event_count);
 	json_member_instant(w, "as_of", call_as_of_ms(call));
 }
 

@@ -10,6 +10,8 @@ static const struct command commands[] = {
 	{"user", "Look at a user: profile, segments, history, events", command_user},
 	{"source", "List, make and delete sources and their write keys", command_source},
 	{"token", "List, make and delete tokens", command_token},
+	{"import", "Send the rows of a CSV or JSON Lines file", command_import},
+	{"simulate", "Send the made-up traffic of a shop", command_simulate},
 	{"health", "Whether the server is ready", command_health},
 	{"journal", "Verify or dump the journal of a stopped server", command_journal},
 	{"config", "Print all settings with their defaults", command_config},

@@ -8,9 +8,9 @@
  *
  *            before        after
  *   person   member        member       no change, stays a member since then
- *            not           member       entered; nothing of its own where the entry for everyone says it
+ *            not           member       entered; nothing where the entry for everyone says it
  *            member        not          exited
- *            not           not          nothing; exited where an entry for everyone would say entered */
+ *            not           not          nothing; exited where an entry for everyone says entered */
 
 #include "engine/partition.h"
 

@@ -3,7 +3,7 @@
 
 /* Bodies of the records through which definitions change (docs/formats/record.md):
  *
- *   PREPARE  = u64 change id, varint count, { u32 segment, u32 version, sized canonical expression }
+ *   PREPARE  = u64 change id, varint count, { u32 segment, u32 version, sized canonical form }
  *   ACTIVATE = u64 change id, varint count, { u32 segment to switch off }
  *
  * PREPARE: build these versions beside the live ones. A segment leaf names the version of the same

@@ -4,7 +4,7 @@
 /* One step of one person: rules that may have flipped are gathered as candidates, then evaluated by
  * level, so that nobody sees a derived segment between two states; each flip becomes a change.
  *
- *   step_begin(p); step_touch(p, rule, cause, event) …; step_finish(p, slot, profile, at)          */
+ *   step_begin(p); step_touch(p, rule, cause, event) …; step_finish(p, slot, profile, at) */
 
 #include "engine/partition.h"
 

@@ -11,23 +11,31 @@ uint32_t view_partition(const struct view *view) { return view->partition->numbe
 
 int64_t view_now_ms(const struct view *view) { return view->now_ms; }
 
+/* The newest event that has come; mostly that is the newest of all. */
+static int64_t last_active_ms(struct view *view, uint32_t slot, const struct profile *profile)
+{
+	if (profile->newest_event_ms <= view->now_ms)
+		return profile->newest_event_ms;
+	event_list events  = {0};
+	int64_t    time_ms = INSTANT_MS_NONE;
+	view_events(view, slot, &events);
+	if (events.count > 0)
+		time_ms = events.items[events.count - 1].time_ms;
+	VECTOR_DONE(&events);
+	return time_ms;
+}
+
 bool view_person(struct view *view, uint32_t slot, struct view_person *ret_person)
 {
 	const struct profile *profile = profiles_find(&view->partition->profiles, slot);
 	if (profile == NULL)
 		return false;
-
-	event_list events = {0};
-	view_events(view, slot, &events);
 	*ret_person = (struct view_person){
-		.identified = profile->identified,
-		.created_ms = profile->created_ms,
-		.last_active_ms =
-			events.count == 0 ? INSTANT_MS_NONE : events.items[events.count - 1].time_ms,
-		.traits      = profile_traits(profile),
-		.event_count = events.count,
+		.identified     = profile->identified,
+		.created_ms     = profile->created_ms,
+		.last_active_ms = last_active_ms(view, slot, profile),
+		.traits         = profile_traits(profile),
 	};
-	VECTOR_DONE(&events);
 	return true;
 }
 

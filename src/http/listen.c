@@ -15,7 +15,8 @@ static bool split_address(const char *address, char host[HOST_BYTES_MAX], char p
 {
 	const char *colon = strrchr(address, ':');
 	if (!colon || strlen(colon + 1) > 5 || colon[1] == '\0' ||
-	    strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
+	    strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    strtoul(colon + 1, NULL, 10) > 65535)
 		return false;
 
 	size_t length = (size_t)(colon - address);
@@ -31,7 +32,7 @@ static bool split_address(const char *address, char host[HOST_BYTES_MAX], char p
 		return false;
 	memcpy(host, address, length);
 	host[length] = '\0';
-	strcpy(port, colon + 1);
+	memcpy(port, colon + 1, strlen(colon + 1) + 1);
 	return true;
 }
 

@@ -358,10 +358,11 @@ static bool admit(struct http_request *request, uint64_t capacity)
 
 static bool grow_body(struct http_request *request, size_t wanted)
 {
-	uint64_t limit    = request->body_announced > 0 ? request->body_announced
-	                                                : request->loop->server->settings.body_bytes_max;
+	uint64_t limit    = request->loop->server->settings.body_bytes_max;
 	size_t   capacity = request->body_capacity * 2;
 
+	if (request->body_announced > 0)
+		limit = request->body_announced;
 	if (capacity < 4096)
 		capacity = 4096;
 	if (capacity < wanted)

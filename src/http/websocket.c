@@ -317,7 +317,7 @@ static bool make_room(struct websocket *socket, size_t length)
 static void ask_to_close(struct websocket *socket, unsigned code, const char *reason)
 {
 	socket->close_code = code;
-	strncpy(socket->close_reason, reason ? reason : "", REASON_BYTES_MAX);
+	snprintf(socket->close_reason, sizeof socket->close_reason, "%s", reason ? reason : "");
 }
 
 /* Under the lock. */

@@ -5,7 +5,7 @@
  * rejected, and, while new persons are not durable yet, its records. The threads of journal and
  * vault finish them; they go back to the thread that took them from its pool.
  *
- *   take (owner) ──► … any thread … submission_finish ──► returned (atomic stack) ──► free (owner) */
+ *   take (owner) ─► … any thread … submission_finish ─► returned (atomic stack) ─► free (owner) */
 
 #include <stdatomic.h>
 

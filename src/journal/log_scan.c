@@ -108,8 +108,9 @@ static enum status read_frames(struct scanner *scanner, struct error *err)
 		struct frame     frame;
 		size_t           bytes;
 		enum frame_check check;
-		enum status      status = log_chunk_frame(&scanner->chunk, scanner->file, scan->end_offset,
-		                                          scanner->file->length, &check, &frame, &bytes, err);
+		struct log_file *file   = scanner->file;
+		enum status      status = log_chunk_frame(&scanner->chunk, file, scan->end_offset,
+		                                          file->length, &check, &frame, &bytes, err);
 		if (status != STATUS_OK)
 			return status;
 		if (check == FRAME_MALFORMED)

@@ -1,8 +1,8 @@
 #ifndef SONNIM_VAULT_APPEND_FILE_H
 #define SONNIM_VAULT_APPEND_FILE_H
 
-/* A file that grows at its end, in groups: what is added gathers in memory until the writer's thread
- * takes it, writes it and syncs it, while the next group gathers.
+/* A file that grows at its end, in groups: what is added gathers in memory until the writer's
+ * thread takes it, writes it and syncs it, while the next group gathers.
  *
  *   │ durable … │ writing (one group, in memory too) │ gathering (memory) │ preallocated zeros │
  *               └ writing.base                       └ gathering.base                 allocated ┘

@@ -9,11 +9,10 @@ enum { CAPACITY_MIN = 16, HUGE_PAGE_BYTES = 2 << 20 };
 
 static struct id_slot *allocate(size_t capacity)
 {
-	size_t bytes = capacity * sizeof(struct id_slot);
-	size_t align = bytes >= HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : 64;
-	bytes        = (bytes + align - 1) / align * align;
-	void *memory = aligned_alloc(align, bytes);
-	if (!memory)
+	size_t bytes  = capacity * sizeof(struct id_slot);
+	size_t align  = bytes >= HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : 64;
+	void  *memory = NULL;
+	if (posix_memalign(&memory, align, bytes) != 0)
 		abort();
 	/* Look-ups are random: with small pages each would miss the TLB too. */
 	if (align == HUGE_PAGE_BYTES)

@@ -4,10 +4,11 @@
 /* From the keyed hash of an external id to the person that it answers.
  *
  *   128-bit hash: first word ─► shard (top 6 bits) and home slot (the rest), second ─► partition
- *   shard = mutex, slots of 24 bytes: [ first │ second │ mapping ], linear probing from the home slot
+ *   shard = mutex, slots of 24 bytes: [ first │ second │ mapping ], linear probing from the home
  *
- * A shard is at most 4/5 full and grows by half, so that a mapping costs 30 to 45 bytes. Its size is
- * no power of two: a hash is scaled to it (Lemire, "Fast random integer generation in an interval").
+ * A shard is at most 4/5 full and grows by half, so that a mapping costs 30 to 45 bytes. Its size
+ * is no power of two: a hash is scaled to it (Lemire, "Fast random integer generation in an
+ * interval").
  *
  * A mapping is one word: bits 0–31 slot, 32–41 partition, 42 identified, 43 set in every mapping,
  * 44–63 the low bits of the group (writer.h) that makes it durable.

@@ -4,12 +4,12 @@
 /* The format of keys.log: entries of 64 bytes, found by their place; docs/formats/vault.md has the
  * byte layouts. Entry 0 is the file's header, entry 1 holds the keys of the hashes.
  *
- * Each entry has its own checksum and never crosses a sector, so that one can be made void in place:
- * erasing a person is overwriting 64 bytes. The seed in it is what the person's hash in persons.log
- * is masked with: without it that hash, in every copy and backup, is noise.
+ * Each entry has its own checksum and never crosses a sector, so that one can be made void in
+ * place: erasing a person is overwriting 64 bytes. The seed in it is what the person's hash in
+ * persons.log is masked with: without it that hash, in every copy and backup, is noise.
  *
- * How many entries there must be says persons.log (its runs): one that is bad or missing before that
- * is damage; what lies behind was never durable and may be torn. */
+ * How many entries there must be says persons.log (its runs): one that is bad or missing before
+ * that is damage; what lies behind was never durable and may be torn. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,8 +7,8 @@
  *   run = header, entries: what one group commit wrote, whole or torn
  *
  * A run tells how many entries of keys.log it needs: those are synced before the run is written, so
- * that a run that is there has its keys. A bad run is the torn tail when no good one lies behind it,
- * else it is damage: the run behind it was written after it had been synced. */
+ * that a run that is there has its keys. A bad run is the torn tail when no good one lies behind
+ * it, else it is damage: the run behind it was written after it had been synced. */
 
 #include <stdbool.h>
 #include <stddef.h>

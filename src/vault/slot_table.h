@@ -3,7 +3,7 @@
 
 /* From a person number to where the person's entries lie in both logs, and the allocator of slots.
  *
- *   partition ─► granule (4,096 slots) ─► { place in persons.log, entry of keys.log }, 8 bytes a person
+ *   partition ─► granule (4,096 slots) ─► { place in persons.log, entry of keys.log }, 8 bytes each
  *                        └► the intermediate key that wraps the data keys of these persons
  *
  * A granule, once made, stays where it is. Threads: any; each partition has a lock. */

@@ -1,20 +1,21 @@
 #ifndef SONNIM_VAULT_VAULT_H
 #define SONNIM_VAULT_VAULT_H
 
-/* The vault: who is who. It alone maps an external id (a namespace and a string) to a person number,
- * and it keeps each person's own data key, under which the id itself and all personal values are
- * encrypted. Deleting one person's key erases the person everywhere at once, backups included.
+/* The vault: who is who. It alone maps an external id (a namespace and a string) to a person
+ * number, and it keeps each person's own data key, under which the id itself and all personal
+ * values are encrypted. Deleting one person's key erases the person everywhere at once, backups
+ * included.
  *
- *   data/vault/      persons.log   mappings and links: keyed hash of the id, person number, sealed id
+ *   data/vault/      persons.log   mappings, links: keyed hash of the id, person number, sealed id
  *   KEYRING/         master.key    the workspace's master key (or from outside)
  *                    keys.log      data keys, each wrapped by an intermediate key (one for 4,096
  *                                  persons of a partition), these wrapped by the master key
  *
  * The keyring lies outside the data directory, so that a backup of the data never contains it.
  * Look-up: SipHash-2-4 with 128-bit output under a key of the keyring; the id itself is not needed
- * to find it. Formats in docs/formats/vault.md. Encryption: AES-256-GCM (OpenSSL), data keys wrapped
- * by AES-256 key wrap (RFC 3394). Torn tails of both logs are cut at open; damage before the tail is
- * STATUS_CORRUPT with file and offset.
+ * to find it. Formats in docs/formats/vault.md. Encryption: AES-256-GCM (OpenSSL), data keys
+ * wrapped by AES-256 key wrap (RFC 3394). Torn tails of both logs are cut at open; damage before
+ * the tail is STATUS_CORRUPT with file and offset.
  *
  * Durability: vault_resolve() hands out new numbers at once, together with a sequence; nothing that
  * uses them may reach the journal before vault_when_durable(sequence) called back (the vault's own
@@ -66,26 +67,26 @@ MUST_USE enum status vault_open(const struct vault_config *config, struct vault 
                                 struct error *err);
 void                 vault_close(struct vault *vault); /* finishes pending syncs */
 
-/* Slots that the journal has seen in use: allocation goes on behind the larger of vault and journal.
- * To be called for each partition before the first resolve that creates. */
+/* Slots that the journal has seen in use: allocation goes on behind the larger of vault and
+ * journal. To be called for each partition before the first resolve that creates. */
 void vault_reserve(struct vault *vault, uint32_t partition, uint32_t slot_count);
 
 /* The person of each id, in batches (prefetched). An anonymous id that is linked answers its user.
- * Unknown ids are created (partition by keyed hash, next slot of it) when `create`, else they answer
- * {partition, SLOT_NONE}. The same unknown id twice in a batch is one person. `*ret_sequence` is
- * what must be durable before any of them is used (0: nothing to wait for); mappings that other
- * threads made and that are not durable yet are included. `ret_identified[i]` (may be NULL): the
- * person is a user (named by a VAULT_USER id, or by an anonymous id that is linked to one).
- * STATUS_NO_SPACE and STATUS_UNAVAILABLE (too many wait for the disk) may pass; STATUS_FAILED after
- * a failed write. On an error the contents of both arrays mean nothing. */
+ * Unknown ids are created (partition by keyed hash, next slot of it) when `create`, else they
+ * answer {partition, SLOT_NONE}. The same unknown id twice in a batch is one person.
+ * `*ret_sequence` is what must be durable before any of them is used (0: nothing to wait for);
+ * mappings that other threads made and that are not durable yet are included. `ret_identified[i]`
+ * (may be NULL): the person is a user (named by a VAULT_USER id, or by an anonymous id that is
+ * linked to one). STATUS_NO_SPACE and STATUS_UNAVAILABLE (too many wait for the disk) may pass;
+ * STATUS_FAILED after a failed write. On an error the contents of both arrays mean nothing. */
 MUST_USE enum status vault_resolve(struct vault *vault, const struct vault_id *ids, size_t count,
                                    bool create, struct person *ret_persons, bool *ret_identified,
                                    uint64_t *ret_sequence, struct error *err);
 
-/* From now on `anonymous_id` answers `user`. What it was before: `*ret_existed` whether it was known
- * at all, `*ret_before` whom it answered (its own profile or another user). An existing own profile
- * stays what it is. Linking to the same user again changes nothing. `user` must be a person of this
- * vault (STATUS_NOT_FOUND). Errors as above. */
+/* From now on `anonymous_id` answers `user`. What it was before: `*ret_existed` whether it was
+ * known at all, `*ret_before` whom it answered (its own profile or another user). An existing own
+ * profile stays what it is. Linking to the same user again changes nothing. `user` must be a person
+ * of this vault (STATUS_NOT_FOUND). Errors as above. */
 MUST_USE enum status vault_link(struct vault *vault, struct text anonymous_id, struct person user,
                                 bool *ret_existed, struct person *ret_before,
                                 uint64_t *ret_sequence, struct error *err);
@@ -93,13 +94,14 @@ MUST_USE enum status vault_link(struct vault *vault, struct text anonymous_id, s
 /* Whether the id is known under the namespace. */
 bool vault_known(struct vault *vault, struct vault_id id);
 
-/* Calls back once everything up to `sequence` is durable (STATUS_OK), or can no longer become so. */
+/* Calls back once everything up to `sequence` is durable (STATUS_OK), or can no longer become
+ * so. */
 typedef void vault_durable_fn(void *context, enum status status, const struct error *err);
 void         vault_when_durable(struct vault *vault, uint64_t sequence, vault_durable_fn *durable,
                                 void *context);
 
-/* The external id of a person (that under which it was created). STATUS_NOT_FOUND: no such person, or
- * erased. The text is allocated from `arena`. */
+/* The external id of a person (that under which it was created). STATUS_NOT_FOUND: no such person,
+ * or erased. The text is allocated from `arena`. */
 MUST_USE enum status vault_external_id(struct vault *vault, struct person person,
                                        struct arena *arena, struct vault_id *ret_id,
                                        struct error *err);

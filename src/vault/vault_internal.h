@@ -39,8 +39,8 @@ MUST_USE enum status vault_data_key(struct vault *vault, struct person person,
 MUST_USE enum status vault_key_entry(struct vault *vault, struct person person,
                                      struct key_entry *ret_entry, struct error *err);
 
-/* The intermediate key of a new person, made when the person is the first of its granule: that takes
- * one key of `space`. */
+/* The intermediate key of a new person, made when the person is the first of its granule: that
+ * takes one key of `space`. */
 MUST_USE enum status vault_new_intermediate(struct vault *vault, struct person person,
                                             struct writer_space *space,
                                             uint8_t ret_key[CIPHER_KEY_BYTES], struct error *err);

@@ -5,7 +5,8 @@
 
 #include "vault/vault_internal.h"
 
-/* Ids that are looked up together: enough to hide the memory's latency, few enough for the stack. */
+/* Ids that are looked up together: enough to hide the memory's latency, few enough for the
+ * stack. */
 enum { BLOCK_IDS = 128 };
 
 /* One call, and the block that it is at. */

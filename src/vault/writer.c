@@ -200,7 +200,8 @@ static void call_back(const writer_waiters *waiters, enum status status, const s
 		                          status == STATUS_OK ? NULL : err);
 }
 
-/* Waits until a group has gathered and somebody wants it written; false: stopping, nothing is left. */
+/* Waits until a group has gathered and somebody wants it written; false: stopping, nothing is
+ * left. */
 static bool take_group(struct writer *writer, uint64_t *ret_group)
 {
 	pthread_mutex_lock(&writer->lock);
@@ -234,7 +235,8 @@ static enum status write_group(struct writer *writer, uint64_t group, struct err
 	return status;
 }
 
-/* Preallocates before the space is needed, so that callers need not. A full disk is theirs to meet. */
+/* Preallocates before the space is needed, so that callers need not. A full disk is theirs to
+ * meet. */
 static void allocate_ahead(struct writer *writer, struct append_file *file)
 {
 	pthread_mutex_lock(&writer->lock);

@@ -2,8 +2,8 @@
 #define SONNIM_VAULT_WRITER_H
 
 /* Makes new entries of both logs durable, in groups: one thread writes and syncs what has gathered,
- * keys.log first, then persons.log, and calls back those who wait, in their order. While one group is
- * being written the next one gathers, so that a group is at most two ahead of what is durable.
+ * keys.log first, then persons.log, and calls back those who wait, in their order. While one group
+ * is being written the next one gathers, so that a group is at most two ahead of what is durable.
  *
  *   writer_reserve()        space for what will be added, so that adding cannot fail for lack of it
  *   group = writer_begin()  takes the lock; 0: failed before

@@ -318,7 +318,10 @@ class Scenario:
             return  # that address is the user's now
         found = {keys[item["segmentId"]]: parse_instant(item["enteredAt"]) for item in items}
         if found != person.entered:
-            raise Difference(f"segments of {person!r}\n  the server says {found}")
+            key = min(key for key in {*found, *person.entered}
+                      if found.get(key) != person.entered.get(key))
+            raise Difference("listed by user: " + self._describe(
+                key, person.id, found.get(key), person.entered.get(key)))
         profile = self.client.get(f"/api/v1/users/{path_of(person)}/profile")
         existing = [event for event in person.events if event.exists(self.oracle.now)]
         if profile["eventCount"] != len(existing):
@@ -339,7 +342,7 @@ class Scenario:
             if not linked:
                 items = self.client.items(f"/api/v1/users/{path_of(person)}/segments/history",
                                           self.random.choice([1000, 5]))
-                times = [item["at"] for item in items]
+                times = [parse_instant(item["at"]) for item in items]
                 if times != sorted(times):
                     raise Difference(f"history of {person.id} is not in order: {times}")
                 for item in items:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the .sql files as C: embed.py HEADER SOURCE QUERIES.sql MIGRATION.sql ...
 
-Queries become `enum sql_query` and `sql_queries[]`, migrations (BACKEND_NNNN_NAME.sql, numbered from
-1 without gaps) become `sql_migrations[]` with the SHA-256 of their text."""
+Queries become `enum sql_query` and `sql_queries[]`, migrations (BACKEND_NNNN_NAME.sql, numbered
+from 1 without gaps) become `sql_migrations[]` with the SHA-256 of their text."""
 
 import hashlib
 import os
@@ -50,10 +50,12 @@ def main(header, source, queries_path, *migration_paths):
     queries = read_queries(queries_path)
     migrations = read_migrations(migration_paths)
     with open(header, "w", encoding="utf-8") as out:
-        out.write("/* Made by sql/embed.py from the .sql files. */\n#pragma once\n#include <stddef.h>\n\n")
+        out.write("/* Made by sql/embed.py from the .sql files. */\n"
+                  "#pragma once\n#include <stddef.h>\n\n")
         out.write("enum sql_query {\n")
         out.writelines(f"\tSQL_{name.upper()},\n" for name, _ in queries)
-        out.write("\tSQL_QUERY_COUNT\n};\n\nextern const char *const sql_queries[SQL_QUERY_COUNT];\n\n")
+        out.write("\tSQL_QUERY_COUNT\n};\n\n"
+                  "extern const char *const sql_queries[SQL_QUERY_COUNT];\n\n")
         out.write("struct sql_migration {\n\tint         number;\n\tconst char *name;\n"
                   "\tconst char *text;\n\tconst char *sha256;\n};\n\n")
         out.write(f"enum {{ SQL_MIGRATION_COUNT = {len(migrations)} }};\n")

@@ -24,7 +24,7 @@ static char *filled(const char *pattern, char character, size_t count)
 	char       *text = malloc(strlen(pattern) + count);
 	memcpy(text, pattern, (size_t)(at - pattern));
 	memset(text + (at - pattern), character, count);
-	strcpy(text + (at - pattern) + count, at + 1);
+	memcpy(text + (at - pattern) + count, at + 1, strlen(at + 1) + 1);
 	return text;
 }
 
@@ -347,13 +347,15 @@ static void nesting_goes_64_deep_and_no_deeper(void **state)
 		for (int depth = 64; depth <= 65; depth++) {
 			const char *open  = objects ? "{\"a\":" : "[";
 			const char *close = objects ? "}" : "]";
-			int at = sprintf(json, "{\"event\":\"e\",\"userId\":\"u\",\"properties\":{\"x\":");
+			FILE       *out   = fmemopen(json, sizeof json, "w");
+			fputs("{\"event\":\"e\",\"userId\":\"u\",\"properties\":{\"x\":", out);
 			for (int i = 0; i < depth; i++)
-				at += sprintf(json + at, "%s", open);
-			at += sprintf(json + at, "1");
+				fputs(open, out);
+			fputs("1", out);
 			for (int i = 0; i < depth; i++)
-				at += sprintf(json + at, "%s", close);
-			sprintf(json + at, "}}");
+				fputs(close, out);
+			fputs("}}", out);
+			fclose(out);
 			if (depth == 64)
 				assert_accepted(*state, INGEST_TRACK, json);
 			else

@@ -1,4 +1,5 @@
-/* What an open makes of files that were torn, damaged, lost or exchanged, and of a killed process. */
+/* What an open makes of files that were torn, damaged, lost or exchanged, and of a killed
+ * process. */
 
 #include "vault_fixture.h"
 

@@ -69,8 +69,8 @@ struct vault_faults {
 void     vault_faults_set(struct vault_faults faults);
 unsigned vault_faults_syncs(void); /* how many there were */
 
-/* Writes and syncs since the last vault_faults_set(), the first ones: w and s of keys.log, W and S of
- * persons.log. Static. */
+/* Writes and syncs since the last vault_faults_set(), the first ones: w and s of keys.log, W and S
+ * of persons.log. Static. */
 const char *vault_faults_events(void);
 
 #endif
