@@ -9,7 +9,6 @@ static const struct client_column profile_columns[] = {{"Id", "id"},
                                                        {"Attributes", "attributes"},
                                                        {"Created", "createdAt"},
                                                        {"Last active", "lastActiveAt"},
-                                                       {"Events", "eventCount"},
                                                        {0}};
 
 static const struct client_column segment_columns[] = {
