@@ -105,12 +105,12 @@ static enum status read_frames(struct scanner *scanner, struct error *err)
 {
 	struct log_scan *scan = scanner->scan;
 	for (;;) {
-		struct frame     frame;
-		size_t           bytes;
-		enum frame_check check;
-		struct log_file *file   = scanner->file;
-		enum status      status = log_chunk_frame(&scanner->chunk, file, scan->end_offset,
-		                                          file->length, &check, &frame, &bytes, err);
+		struct frame           frame;
+		size_t                 bytes;
+		enum frame_check       check;
+		const struct log_file *file = scanner->file;
+		enum status status = log_chunk_frame(&scanner->chunk, file, scan->end_offset, file->length,
+		                                     &check, &frame, &bytes, err);
 		if (status != STATUS_OK)
 			return status;
 		if (check == FRAME_MALFORMED)
