@@ -3,7 +3,7 @@
 
 /* From the keyed hash of an external id to the person that it answers.
  *
- *   128-bit hash: first word ─► shard (top 6 bits) and home slot (the rest), second ─► partition
+ *   128-bit hash: first word ─► shard (top 4 bits) and home slot (the rest), second ─► partition
  *   shard = mutex, slots of 24 bytes: [ first │ second │ mapping ], linear probing from the home
  *
  * A shard is at most 4/5 full and grows by half, so that a mapping costs 30 to 45 bytes. Its size
@@ -24,7 +24,8 @@
 #include "model/person.h"
 
 enum {
-	ID_SHARD_COUNT     = 64,
+	ID_SHARD_BITS      = 4,
+	ID_SHARD_COUNT     = 1 << ID_SHARD_BITS,
 	MAPPING_IDENTIFIED = 42,
 	MAPPING_PRESENT    = 43,
 	MAPPING_GROUP      = 44,
@@ -86,14 +87,19 @@ static inline uint64_t mapping_groups_to_wait(uint64_t mapping, uint64_t durable
 void id_index_init(struct id_index *index, size_t expected);
 void id_index_done(struct id_index *index);
 
+static inline size_t id_shard_number(struct id_hash hash)
+{
+	return (size_t)(hash.first >> (64 - ID_SHARD_BITS));
+}
+
 static inline struct id_shard *id_index_shard(struct id_index *index, struct id_hash hash)
 {
-	return &index->shards[hash.first >> 58];
+	return &index->shards[id_shard_number(hash)];
 }
 
 static inline size_t id_home(struct id_hash hash, size_t capacity)
 {
-	return (size_t)((unsigned __int128)(hash.first << 6) * capacity >> 64);
+	return (size_t)((unsigned __int128)(hash.first << ID_SHARD_BITS) * capacity >> 64);
 }
 
 /* Brings the first slots of a hash into the cache. */

@@ -163,7 +163,7 @@ static void sort_block(struct resolve *resolve)
 		const struct vault_id *id   = &resolve->ids[i];
 		struct id_hash         hash = keyring_hash(vault->keyring, (uint8_t)id->namespace, id->id);
 		id_index_prefetch(&vault->index, hash);
-		size_t shard          = hash.first >> 58;
+		size_t shard          = id_shard_number(hash);
 		resolve->hashes[i]    = hash;
 		resolve->next[i]      = resolve->first[shard];
 		resolve->first[shard] = (uint8_t)i;

@@ -70,7 +70,7 @@ static void hashes_at_the_end_of_a_shard_go_on_at_its_begin(void **state)
 {
 	struct id_index *index = *state;
 	/* All at home in the last slot of the first shard. */
-	uint64_t last = (UINT64_C(1) << 58) - 1;
+	uint64_t last = (UINT64_C(1) << (64 - ID_SHARD_BITS)) - 1;
 	for (uint64_t i = 1; i <= 10; i++)
 		add(index, (struct id_hash){last, i}, i);
 	for (uint64_t i = 1; i <= 10; i++)
