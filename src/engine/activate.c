@@ -76,9 +76,9 @@ static void switch_person(struct activation *activation, uint32_t slot, struct p
 	if (was && is) {
 		carry_since(activation, slot, profile);
 	} else if (is) {
-		struct membership *membership = profile_membership(profile, activation->next);
-		if (membership != NULL)
-			membership->since_ms = activation->at_ms;
+		/* He left the old version before, so its since and the creation mean nothing. */
+		if (rule_since_ms(partition, profile, activation->next) != activation->at_ms)
+			step_set_member(partition, slot, profile, activation->next, true, activation->at_ms);
 		if (!everyone_entered)
 			note(activation, slot, true);
 	} else if (was ? !everyone_exited : everyone_entered) {

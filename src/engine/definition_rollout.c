@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "engine/build.h"
 #include "engine/change_record.h"
@@ -398,20 +399,31 @@ static void set_live(struct known *known, bool live, uint32_t version, struct te
 	known->segment.state        = STORE_VERSION_LIVE;
 }
 
+/* False: deleted before this process began. */
+static bool id_of(struct definitions *definitions, uint32_t number, char ret_id[UUID_TEXT_BYTES])
+{
+	pthread_rwlock_rdlock(&definitions->lock);
+	const struct known *known = definitions_known(definitions, number);
+	if (known != NULL)
+		memcpy(ret_id, known->segment.id, UUID_TEXT_BYTES);
+	pthread_rwlock_unlock(&definitions->lock);
+	return known != NULL;
+}
+
 /* Tells the store of a version that is live, and learns its canonical form from there where need
  * be. */
 static enum status settle_rule(struct definitions *definitions, struct round *round,
                                struct change_rule *rule, struct error *err)
 {
-	struct known *known = definitions_known(definitions, rule->segment);
-	if (known == NULL)
+	char id[UUID_TEXT_BYTES];
+	if (!id_of(definitions, rule->segment, id))
 		return STATUS_OK;
-	const struct store_ops *ops = definitions->store->ops;
-	enum status status = ops->segment_settle(definitions->store, known->segment.id, rule->version,
-	                                         STORE_VERSION_LIVE, (struct text){0}, err);
+	const struct store_ops *ops    = definitions->store->ops;
+	enum status             status = ops->segment_settle(definitions->store, id, rule->version,
+	                                                     STORE_VERSION_LIVE, (struct text){0}, err);
 	if (status == STATUS_OK && rule->canonical.data == NULL) {
 		struct store_segment segment;
-		status = ops->segment_get(definitions->store, text_of(known->segment.id), &round->arena,
+		status = ops->segment_get(definitions->store, text_of(id), &round->arena,
 		                          &segment, err);
 		if (status == STATUS_OK)
 			rule->canonical = segment.live_canonical;
