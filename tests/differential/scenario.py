@@ -322,10 +322,15 @@ class Scenario:
                       if found.get(key) != person.entered.get(key))
             raise Difference("listed by user: " + self._describe(
                 key, person.id, found.get(key), person.entered.get(key)))
-        profile = self.client.get(f"/api/v1/users/{path_of(person)}/profile")
         existing = [event for event in person.events if event.exists(self.oracle.now)]
-        if profile["eventCount"] != len(existing):
-            raise Difference(f"{profile}, expected {len(existing)} events of {person!r}")
+        items = self.client.items(f"/api/v1/users/{path_of(person)}/events",
+                                  self.random.choice([1000, 3]))
+        stored = [(parse_instant(item["time"]), item.get("messageId"), item["event"])
+                  for item in items]
+        wanted = [(event.time, event.message_id, event.name) for event in existing]
+        order = sorted(range(len(wanted)), key=lambda i: (existing[i].time, existing[i].received, i))
+        if stored != [wanted[i] for i in reversed(order)]:
+            raise Difference(f"events {stored}\n  of {person!r}")
 
     # ---- Checks: history ----
 
