@@ -26,7 +26,8 @@ static void what_is_far_from_every_command_finds_none(void **state)
 static void an_unknown_command_is_wrong_usage(void **state)
 {
 	(void)state;
-	char *argv[] = {"sonnim", "frobnicate", NULL};
+	char  program[] = "sonnim", name[] = "frobnicate";
+	char *argv[] = {program, name, NULL};
 	assert_int_equal(command_main(2, argv), EXIT_USAGE);
 	assert_int_equal(command_main(1, argv), EXIT_USAGE);
 }
@@ -34,8 +35,9 @@ static void an_unknown_command_is_wrong_usage(void **state)
 static void help_is_seen_anywhere_before_two_dashes(void **state)
 {
 	(void)state;
-	char *asked[]     = {"serve", "--data", "x", "--help", NULL};
-	char *not_asked[] = {"serve", "--", "--help", NULL};
+	char  serve[] = "serve", data[] = "--data", value[] = "x", help[] = "--help", end[] = "--";
+	char *asked[]     = {serve, data, value, help, NULL};
+	char *not_asked[] = {serve, end, help, NULL};
 	assert_true(command_wants_help(4, asked));
 	assert_false(command_wants_help(3, not_asked));
 }
