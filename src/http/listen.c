@@ -36,23 +36,39 @@ static bool split_address(const char *address, char host[HOST_BYTES_MAX], char p
 	return true;
 }
 
-static int bind_to(const struct addrinfo *info)
+/* Each loop has a socket of its own on the same address (SO_REUSEPORT), among which the kernel
+ * spreads connections by a hash: on a shared one whichever loop is awake takes them all. Only the
+ * first is bound without it, so that a second server on the address is an error. */
+static int bind_to(const struct sockaddr *address, socklen_t length, bool first)
 {
 	int one  = 1;
 	int zero = 0;
-	int fd   = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd   = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (info->ai_family == AF_INET6) /* "[::]:8080" takes IPv4 as well */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, first ? &zero : &one, sizeof one);
+	if (address->sa_family == AF_INET6) /* "[::]:8080" takes IPv4 as well */
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-	if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
+	if (bind(fd, address, length) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0 &&
+	    listen(fd, LISTEN_BACKLOG) == 0)
 		return fd;
 	int why = errno;
 	close(fd);
 	errno = why;
 	return -1;
+}
+
+int http_listen_again(const struct http_server *server)
+{
+	struct sockaddr_storage bound;
+	socklen_t               length = sizeof bound;
+
+	if (getsockname(server->loops[0].listen_fd, (struct sockaddr *)&bound, &length) != 0)
+		return -1;
+	return bind_to((struct sockaddr *)&bound, length, false);
 }
 
 static void describe_bound(struct http_server *server)
@@ -94,7 +110,7 @@ enum status http_listen(struct http_server *server, const char *address, struct 
 	int why           = 0;
 	server->listen_fd = -1;
 	for (struct addrinfo *at = found; at && server->listen_fd < 0; at = at->ai_next) {
-		server->listen_fd = bind_to(at);
+		server->listen_fd = bind_to(at->ai_addr, at->ai_addrlen, true);
 		why               = errno;
 	}
 	freeaddrinfo(found);

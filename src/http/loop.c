@@ -1,7 +1,6 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -180,6 +179,7 @@ static void begin_to_stop(struct http_loop *loop, struct http_post *post)
 	MHD_socket listening = MHD_quiesce_daemon(loop->daemon);
 	if (listening != MHD_INVALID_SOCKET)
 		close(listening);
+	loop->listen_fd   = -1;
 	loop->stopping    = true;
 	loop->stop_due_ms = loop->now_ms + loop->server->settings.stop_timeout_ms;
 	websockets_go_away(loop);
@@ -325,30 +325,24 @@ static unsigned connections_of(const struct http_server *server)
 
 static struct MHD_Daemon *start_daemon(struct http_loop *loop)
 {
-	const struct http_settings *settings = &loop->server->settings;
-	int                         fd       = fcntl(loop->server->listen_fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return NULL;
-	size_t pool_bytes = 2 * settings->header_bytes_max + HTTP_POOL_BYTES_MORE;
+	const struct http_settings *settings   = &loop->server->settings;
+	size_t                      pool_bytes = 2 * settings->header_bytes_max + HTTP_POOL_BYTES_MORE;
 
-	struct MHD_Daemon *daemon = MHD_start_daemon(
+	return MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0, NULL, NULL,
-		http_request_receive, loop, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
-		http_request_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, loop,
-		MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_CONNECTION_LIMIT,
-		connections_of(loop->server), MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((settings->idle_timeout_ms + 999) / 1000),
-		MHD_OPTION_END);
-	if (!daemon)
-		close(fd);
-	return daemon;
+		http_request_receive, loop, MHD_OPTION_LISTEN_SOCKET, loop->listen_fd,
+		MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
+		connection_changed, loop, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+		MHD_OPTION_CONNECTION_LIMIT, connections_of(loop->server),
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_END);
 }
 
 static bool open_descriptors(struct http_loop *loop)
 {
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd  = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop->epoll_fd < 0 || loop->wake_fd < 0)
+	if (loop->epoll_fd < 0 || loop->wake_fd < 0 || loop->listen_fd < 0)
 		return false;
 	loop->daemon = start_daemon(loop);
 	if (!loop->daemon)
@@ -361,7 +355,7 @@ static bool open_descriptors(struct http_loop *loop)
 }
 
 enum status http_loop_start(struct http_loop *loop, struct http_server *server, unsigned index,
-                            struct error *err)
+                            int listen_fd, struct error *err)
 {
 	const struct http_settings *settings = &server->settings;
 
@@ -370,6 +364,7 @@ enum status http_loop_start(struct http_loop *loop, struct http_server *server, 
 		.index     = index,
 		.epoll_fd  = -1,
 		.wake_fd   = -1,
+		.listen_fd = listen_fd,
 		.now_ms    = clock_monotonic_ms(),
 		.waiting   = {.after_ms = settings->idle_timeout_ms + settings->request_timeout_ms},
 		.receiving = {.after_ms = settings->request_timeout_ms},
@@ -412,6 +407,8 @@ void http_loop_free(struct http_loop *loop)
 	}
 	if (loop->daemon)
 		MHD_stop_daemon(loop->daemon);
+	else if (loop->listen_fd >= 0)
+		close(loop->listen_fd);
 	if (loop->epoll_fd >= 0)
 		close(loop->epoll_fd);
 	if (loop->wake_fd >= 0)

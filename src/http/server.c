@@ -77,7 +77,9 @@ static enum status start_loops(struct http_server *server, struct error *err)
 	server->loop_count = count;
 	assert(server->loops);
 	for (unsigned i = 0; i < count && status == STATUS_OK; i++) {
-		status = http_loop_start(&server->loops[i], server, i, err);
+		int fd            = i == 0 ? server->listen_fd : http_listen_again(server);
+		server->listen_fd = -1;
+		status            = http_loop_start(&server->loops[i], server, i, fd, err);
 		if (status != STATUS_OK)
 			server->loop_count = i + 1;
 		else
@@ -128,9 +130,7 @@ void http_server_stop(struct http_server *server)
 	server->stopped = true;
 	for (unsigned i = 0; i < server->loop_count; i++)
 		http_loop_stop(&server->loops[i]);
-	if (server->listen_fd >= 0)
-		close(server->listen_fd);
-	server->listen_fd = -1;
+
 	pthread_mutex_lock(&server->stop_lock);
 	while (server->loops_open > 0)
 		pthread_cond_wait(&server->stop_cond, &server->stop_lock);

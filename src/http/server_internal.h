@@ -96,7 +96,8 @@ struct http_loop {
 	struct MHD_Daemon  *daemon;
 	int                 epoll_fd;
 	int                 wake_fd;
-	int64_t             now_ms; /* monotonic, of this turn */
+	int                 listen_fd; /* libmicrohttpd's once there is a daemon; -1 when stopping */
+	int64_t             now_ms;    /* monotonic, of this turn */
 
 	_Atomic(struct http_post *) posted; /* newest first */
 	atomic_bool                 asleep;
@@ -158,8 +159,9 @@ struct http_server {
 	unsigned          loops_open; /* under stop_lock */
 };
 
+/* Takes the socket, also when it fails. */
 enum status http_loop_start(struct http_loop *loop, struct http_server *server, unsigned index,
-                            struct error *err);
+                            int listen_fd, struct error *err);
 void        http_loop_stop(struct http_loop *loop); /* asks; `loops_open` tells when it is closed */
 void        http_loop_join(struct http_loop *loop); /* waits for suspended requests */
 void        http_loop_free(struct http_loop *loop);
@@ -169,6 +171,7 @@ extern _Thread_local struct http_loop *http_loop_current;
 
 /* listen.c: binds `address` ("127.0.0.1:8080"); fills in what was bound. */
 enum status http_listen(struct http_server *server, const char *address, struct error *err);
+int         http_listen_again(const struct http_server *server); /* one more; -1 and errno */
 
 /* ---- Requests ---- */
 
