@@ -1,7 +1,7 @@
 /* What the vault costs: `vault_bench [PERSONS [DIRECTORY]]`, 5,000,000 persons in /tmp by default.
- * Prints the cost of an id that is new (processor time of all threads, and elapsed with durability),
- * of a known id in batches of 100 and alone, of sealing and opening 100 bytes, of opening the vault,
- * and the memory. */
+ * Prints the cost of an id that is new (processor time of all threads, and elapsed until durable),
+ * of a known id in batches of 100 and alone, of sealing and opening 100 bytes, of opening the
+ * vault, and the memory. */
 
 #include <assert.h>
 #include <errno.h>

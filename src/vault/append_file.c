@@ -105,7 +105,7 @@ void append_file_take(struct append_file *file)
 	file->gathering.bytes = written; /* its memory is used again */
 }
 
-enum status append_file_write(struct append_file *file, struct error *err)
+enum status append_file_write(struct append_file *file, bool sync, struct error *err)
 {
 	const char *at     = file->writing.bytes.data;
 	size_t      left   = file->writing.bytes.length;
@@ -123,7 +123,7 @@ enum status append_file_write(struct append_file *file, struct error *err)
 		offset += (uint64_t)written;
 	}
 	/* Never again after a failure: the pages may be marked clean without being on the disk. */
-	if (file->system->sync(file->fd) != 0)
+	if (sync && file->system->sync(file->fd) != 0)
 		return file_error(err, errno, "sync", file->path);
 	return STATUS_OK;
 }

@@ -8,8 +8,8 @@
  *               └ writing.base                       └ gathering.base                 allocated ┘
  *
  * Space is preallocated before anything is added, so that a full disk is met by whoever adds, and
- * never by the write. Threads: the writer's lock guards everything but append_file_write() and
- * append_file_sync(), which belong to the writer's thread, and the pread of append_file_read(). */
+ * never by the write. Threads: the writer's lock guards everything but append_file_write(), which
+ * belongs to the writer's thread, and the pread of append_file_read(). */
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -57,8 +57,8 @@ static inline uint64_t append_file_end(const struct append_file *file)
 /* What has gathered becomes what is written; nothing may be writing. */
 void append_file_take(struct append_file *file);
 
-/* Writes and syncs `writing`; nothing when it is empty. */
-MUST_USE enum status append_file_write(struct append_file *file, struct error *err);
+/* Writes `writing`, and syncs it when `sync`; nothing when it is empty. */
+MUST_USE enum status append_file_write(struct append_file *file, bool sync, struct error *err);
 
 /* Reads what was added, durable or not. `lock` is the writer's, not held by the caller. */
 MUST_USE enum status append_file_read(struct append_file *file, pthread_mutex_t *lock,

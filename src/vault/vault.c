@@ -118,7 +118,7 @@ enum status vault_external_id(struct vault *vault, struct person person, struct 
                               struct vault_id *ret_id, struct error *err)
 {
 	struct buffer        bytes;
-	struct persons_entry entry;
+	struct persons_entry entry = {0};
 	buffer_init(&bytes);
 	enum status status = read_person(vault, person, &bytes, &entry, err);
 	if (status == STATUS_OK)

@@ -105,7 +105,7 @@ static enum status create_person(struct resolve *resolve, struct id_shard *shard
 	struct person person = {.partition = partition_of(vault, resolve->hashes[i])};
 	person.slot          = slot_table_take(&vault->slots, person.partition);
 	if (person.slot == SLOT_NONE)
-		return error_set(err, STATUS_FAILED, "partition %u has no slot left", person.partition);
+		return error_set(err, STATUS_INTERNAL, "partition %u has no slot left", person.partition);
 
 	uint64_t             number = person_number(person), group = 0;
 	struct key_entry     key_entry;

@@ -75,6 +75,10 @@ static enum status reserve(struct writer *writer, uint64_t persons_bytes, uint64
 	if (writer->persons.gathering.bytes.length + writer->persons.reserved + persons_bytes >
 	    WRITER_GATHERED_BYTES_MAX)
 		return error_set(err, STATUS_UNAVAILABLE, "too many new persons wait for the disk");
+	if (append_file_end(&writer->persons) + writer->persons.reserved + persons_bytes >
+	        PERSONS_LOG_BYTES_MAX ||
+	    append_file_end(&writer->keys) + writer->keys.reserved + keys_bytes > KEYS_LOG_BYTES_MAX)
+		return error_set(err, STATUS_INTERNAL, "the vault has as many persons as it can hold");
 	enum status status = append_file_reserve(&writer->persons, persons_bytes, err);
 	if (status != STATUS_OK)
 		return status;
@@ -222,16 +226,20 @@ static bool take_group(struct writer *writer, uint64_t *ret_group)
 	return any;
 }
 
-/* No lock: nobody else changes what is being written. */
-static enum status write_group(struct writer *writer, uint64_t group, struct error *err)
+static void finish_run(struct writer *writer, uint64_t group)
 {
 	struct append_part *part     = &writer->persons.writing;
 	uint64_t            keys_end = writer->keys.writing.base + writer->keys.writing.bytes.length;
 	persons_run_finish(part->bytes.data, part->bytes.length, group, keys_end / KEY_ENTRY_BYTES);
+}
 
-	enum status status = append_file_write(&writer->keys, err);
+/* No lock: nobody else changes what is being written. */
+static enum status write_group(struct writer *writer, uint64_t group, struct error *err)
+{
+	finish_run(writer, group);
+	enum status status = append_file_write(&writer->keys, true, err);
 	if (status == STATUS_OK)
-		status = append_file_write(&writer->persons, err);
+		status = append_file_write(&writer->persons, true, err);
 	return status;
 }
 
@@ -249,6 +257,35 @@ static void allocate_ahead(struct writer *writer, struct append_file *file)
 	if (file->allocated < end)
 		file->allocated = end;
 	pthread_mutex_unlock(&writer->lock);
+}
+
+/* An empty run, for when nothing gathers; false: something does, or no space is left. */
+static bool take_mark(struct writer *writer, uint64_t *ret_group)
+{
+	static const char header[RUN_HEADER_BYTES];
+	pthread_mutex_lock(&writer->lock);
+	bool take = writer->persons.gathering.bytes.length == 0 &&
+	            append_file_reserve(&writer->persons, sizeof header, NULL) == STATUS_OK;
+	if (take) {
+		append_file_add(&writer->persons, header, sizeof header);
+		append_file_take(&writer->persons);
+		*ret_group = writer->group++;
+		/* Nobody waits for it: it has no entries. */
+		atomic_store_explicit(&writer->durable, *ret_group, memory_order_release);
+	}
+	pthread_mutex_unlock(&writer->lock);
+	return take;
+}
+
+/* Behind the last group, when it is durable, so that damage to it cannot pass for a torn tail.
+ * It is not synced, nothing depends on it. */
+static enum status write_mark(struct writer *writer, struct error *err)
+{
+	uint64_t group = 0;
+	if (!take_mark(writer, &group))
+		return STATUS_OK;
+	finish_run(writer, group);
+	return append_file_write(&writer->persons, false, err);
 }
 
 /* The group is durable: those who waited for it hear of it. */
@@ -286,12 +323,16 @@ static void *run(void *argument)
 	struct writer *writer = argument;
 	uint64_t       group  = 0;
 	while (take_group(writer, &group)) {
-		struct error err = {0};
-		if (write_group(writer, group, &err) != STATUS_OK) {
+		struct error err    = {0};
+		enum status  status = write_group(writer, group, &err);
+		if (status == STATUS_OK) {
+			finish_group(writer, group);
+			status = write_mark(writer, &err);
+		}
+		if (status != STATUS_OK) {
 			fail(writer, &err);
 			break;
 		}
-		finish_group(writer, group);
 		allocate_ahead(writer, &writer->persons);
 		allocate_ahead(writer, &writer->keys);
 	}

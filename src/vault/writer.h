@@ -30,6 +30,10 @@
 enum { WRITER_GATHERED_BYTES_MAX = 64 << 20, WRITER_ENTRY_EXTRA_BYTES = RUN_HEADER_BYTES };
 _Static_assert((int)WRITER_GATHERED_BYTES_MAX <= (int)RUN_BYTES_MAX, "a group becomes one run");
 
+/* What the places in slot_table.h reach: some 300 million persons. */
+#define PERSONS_LOG_BYTES_MAX (UINT64_C(8) << 32)
+#define KEYS_LOG_BYTES_MAX    (UINT64_C(KEY_ENTRY_BYTES) << 32)
+
 struct writer_waiter {
 	vault_durable_fn *durable;
 	void             *context;

@@ -399,6 +399,74 @@ static void the_files_hold_no_id_and_the_keyring_is_its_owners_alone(void **stat
 	assert_int_equal(info.st_mode & 0777, 0700);
 }
 
+static uint32_t u32_at(const uint8_t *bytes, size_t offset)
+{
+	uint32_t value;
+	memcpy(&value, bytes + offset, sizeof value);
+	return value;
+}
+
+static uint64_t u64_at(const uint8_t *bytes, size_t offset)
+{
+	uint64_t value;
+	memcpy(&value, bytes + offset, sizeof value);
+	return value;
+}
+
+static void persons_log_lies_as_its_page_says(void **state)
+{
+	struct vault_fixture *f   = *state;
+	struct person         kim = vault_user(f, "kim");
+	link_visitor(f, "v1", kim);
+	vault_fixture_close(f);
+	size_t   length;
+	uint8_t *bytes = vault_fixture_read(f, "data/persons.log", &length);
+	assert_memory_equal(bytes, "SONNIMVP", 8);
+	assert_int_equal(u32_at(bytes, 8), 1);
+	assert_int_equal(u32_at(bytes, 12), 4);
+	assert_memory_equal(bytes + 16, f->config.workspace_id, 16);
+
+	/* Run 1: the user, its sealed id of 12 + 3 + 16 bytes and 1 of padding. */
+	const uint8_t *run = bytes + 64;
+	assert_memory_equal(run, "VRUN", 4);
+	assert_int_equal(u32_at(run, 4), 64);
+	assert_int_equal(u64_at(run, 8), 1);
+	assert_int_equal(u64_at(run, 16), 4);
+	assert_int_equal(run[32], 1);
+	assert_int_equal(run[33], VAULT_USER);
+	assert_int_equal(run[34] | run[35] << 8, 31);
+	assert_int_equal(u32_at(run, 36), 3);
+	assert_int_equal(u64_at(run, 40), person_number(kim));
+	assert_int_equal(run[32 + 63], 0);
+
+	/* The link: behind it, and behind an empty run when that was written in between. */
+	const uint8_t *next = run + 32 + 64;
+	if (u32_at(next, 4) == 0)
+		next += 32;
+	assert_memory_equal(next, "VRUN", 4);
+	assert_int_equal(u32_at(next, 4), 40);
+	assert_int_equal(next[32], 2);
+	assert_int_equal(u64_at(next, 40), person_number(kim));
+	free(bytes);
+}
+
+static void keys_log_lies_as_its_page_says(void **state)
+{
+	struct vault_fixture *f   = *state;
+	struct person         kim = vault_user(f, "kim");
+	vault_fixture_close(f);
+	size_t   length;
+	uint8_t *bytes = vault_fixture_read(f, "keys/keys.log", &length);
+	assert_int_equal(length, 4 * 64);
+	assert_int_equal(u64_at(bytes, 0), UINT64_C(1) << 56 | 1);
+	assert_memory_equal(bytes + 8, "SONNIMVK", 8);
+	assert_memory_equal(bytes + 16, f->config.workspace_id, 16);
+	assert_int_equal(u64_at(bytes, 64), UINT64_C(2) << 56);
+	assert_int_equal(u64_at(bytes, 128), UINT64_C(3) << 56 | (uint64_t)kim.partition << 32);
+	assert_int_equal(u64_at(bytes, 192), UINT64_C(4) << 56 | person_number(kim));
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +493,8 @@ int main(void)
 		VAULT_TEST(a_link_to_nobody_is_not_found_and_changes_nothing),
 		VAULT_TEST(users_and_linked_visitors_are_identified_and_others_are_not),
 		VAULT_TEST(an_id_is_known_once_it_names_a_person_or_is_linked),
+		VAULT_TEST(persons_log_lies_as_its_page_says),
+		VAULT_TEST(keys_log_lies_as_its_page_says),
 		VAULT_TEST(the_files_hold_no_id_and_the_keyring_is_its_owners_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

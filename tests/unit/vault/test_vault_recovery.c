@@ -17,11 +17,13 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "vault/keys_log.h"
+#include "vault/persons_log.h"
 
 #define PERSONS "data/persons.log"
 #define KEYS    "keys/keys.log"
 
-/* Both files, after the second and after the third of three users, each in a run of its own. */
+/* Both files, after the second and after the third of three users, each in a run of its own. Behind
+ * each run lies an empty one. */
 struct files {
 	struct person users[3];
 	uint8_t      *persons;
@@ -45,6 +47,9 @@ static struct files three_users(struct vault_fixture *f)
 	files.keys    = vault_fixture_read(f, KEYS, &files.keys_three);
 	return files;
 }
+
+/* Where the run of the third user ends. */
+static size_t run_end(const struct files *files) { return files->persons_three - RUN_HEADER_BYTES; }
 
 static void free_files(struct files *files)
 {
@@ -83,9 +88,22 @@ static void a_torn_run_of_persons_is_cut_wherever_it_is_torn(void **state)
 {
 	struct vault_fixture *f     = *state;
 	struct files          files = three_users(f);
-	for (size_t length = files.persons_two; length < files.persons_three; length++) {
+	for (size_t length = files.persons_two; length < run_end(&files); length++) {
 		write_both(f, &files, length, files.keys_three);
 		check_two_of_three(f, &files);
+	}
+	free_files(&files);
+}
+
+static void a_torn_empty_run_takes_nobody_with_it(void **state)
+{
+	struct vault_fixture *f     = *state;
+	struct files          files = three_users(f);
+	for (size_t length = run_end(&files); length < files.persons_three; length++) {
+		write_both(f, &files, length, files.keys_three);
+		assert_ok(f, vault_fixture_open(f));
+		assert_true(person_equal(vault_look_up(f, VAULT_USER, "third"), files.users[2]));
+		vault_fixture_close(f);
 	}
 	free_files(&files);
 }
@@ -94,9 +112,10 @@ static void a_run_of_persons_with_one_wrong_bit_at_the_end_is_cut(void **state)
 {
 	struct vault_fixture *f     = *state;
 	struct files          files = three_users(f);
-	for (size_t at = files.persons_two; at < files.persons_three; at++) {
+	/* As after a crash: the empty run was not written yet. */
+	for (size_t at = files.persons_two; at < run_end(&files); at++) {
 		files.persons[at] ^= (uint8_t)(1 << at % 8);
-		write_both(f, &files, files.persons_three, files.keys_three);
+		write_both(f, &files, run_end(&files), files.keys_three);
 		check_two_of_three(f, &files);
 		files.persons[at] ^= (uint8_t)(1 << at % 8);
 	}
@@ -175,11 +194,11 @@ static void check_corrupt(struct vault_fixture *f, const char *file)
 	assert_non_null(strstr(f->err.reason, "offset"));
 }
 
-static void a_wrong_bit_in_a_run_before_the_last_is_damage_that_is_named(void **state)
+static void a_wrong_bit_in_a_run_that_was_durable_is_damage_that_is_named(void **state)
 {
 	struct vault_fixture *f     = *state;
 	struct files          files = three_users(f);
-	for (size_t at = 0; at < files.persons_two; at++) {
+	for (size_t at = 0; at < run_end(&files); at++) {
 		files.persons[at] ^= (uint8_t)(1 << at % 8);
 		write_both(f, &files, files.persons_three, files.keys_three);
 		check_corrupt(f, "persons.log");
@@ -505,12 +524,13 @@ int main(void)
 	log_level_set(LOG_ERROR); /* every torn tail is a line in the log */
 	const struct CMUnitTest tests[] = {
 		VAULT_TEST(a_torn_run_of_persons_is_cut_wherever_it_is_torn),
+		VAULT_TEST(a_torn_empty_run_takes_nobody_with_it),
 		VAULT_TEST(a_run_of_persons_with_one_wrong_bit_at_the_end_is_cut),
 		VAULT_TEST(a_torn_tail_of_keys_is_cut_wherever_it_is_torn),
 		VAULT_TEST(keys_without_their_persons_are_kept_and_their_slots_not_used_again),
 		VAULT_TEST(a_torn_key_before_a_whole_one_is_no_damage_later_on),
 		VAULT_TEST(preallocated_zeros_at_the_end_are_no_matter),
-		VAULT_TEST(a_wrong_bit_in_a_run_before_the_last_is_damage_that_is_named),
+		VAULT_TEST(a_wrong_bit_in_a_run_that_was_durable_is_damage_that_is_named),
 		VAULT_TEST(a_wrong_bit_in_a_key_that_is_needed_is_damage_that_is_named),
 		VAULT_TEST(a_keyring_older_than_the_persons_is_damage_that_is_named),
 		VAULT_TEST(data_without_its_keyring_is_not_found),
