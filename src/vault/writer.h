@@ -32,7 +32,7 @@ _Static_assert((int)WRITER_GATHERED_BYTES_MAX <= (int)RUN_BYTES_MAX, "a group be
 
 /* What the places in slot_table.h reach: some 300 million persons. */
 #define PERSONS_LOG_BYTES_MAX (UINT64_C(8) << 32)
-#define KEYS_LOG_BYTES_MAX    (UINT64_C(KEY_ENTRY_BYTES) << 32)
+#define KEYS_LOG_BYTES_MAX    ((uint64_t)KEY_ENTRY_BYTES << 32)
 
 struct writer_waiter {
 	vault_durable_fn *durable;
