@@ -133,14 +133,15 @@ static void read_run(struct engine_read *read, struct view *view)
 	call->run(call, view);
 }
 
-static void read_failed(struct api_call *call) { call_fail(call, &call->read_error); }
+static void read_failed(struct api_call *call) { call_fail(call, call->read_error); }
 
 static void read_done(struct engine_read *read, enum status status, const struct error *err)
 {
 	struct api_call *call = container_of(read, struct api_call, read);
 	if (status != STATUS_OK) {
-		call->read_error        = *err;
-		call->read_error.status = status;
+		call->read_error         = ARENA_NEW(call->arena, struct error);
+		*call->read_error        = *err;
+		call->read_error->status = status;
 	}
 	go_on(call, status == STATUS_OK ? call->step : read_failed);
 }

@@ -44,8 +44,7 @@ struct api_call {
 	call_run_fn        *run;
 	struct worker_job   job;
 	struct engine_read  read;
-	enum status         read_status;
-	struct error        read_error;
+	struct error       *read_error; /* of a read that failed */
 };
 
 /* What the router calls for every route: `user` is a struct api_binding (context.h). */

@@ -59,10 +59,12 @@ static void write_change(struct api_call *call, struct json_writer *w, size_t in
 		json_member_null(w, "userId");
 	else
 		call_write_person(call, w, (struct person){state->partition, change->slot});
-	if (change->segment == 0) /* the person came into being */
+	if (change->segment == 0) { /* the person came into being */
 		json_member_null(w, "segmentId");
-	else
-		reads_write_segment_id(call, w, change->segment);
+	} else {
+		reads_write_segment(call, w, change->segment);
+		json_member_int(w, "segmentNumber", change->segment);
+	}
 	json_member_string(w, "change", change->entered ? TEXT("entered") : TEXT("exited"));
 	json_member_instant(w, "at", change->at_ms);
 	json_member_string(w, "cause", text_of(cause_name((enum cause)change->cause)));

@@ -131,7 +131,7 @@ static void write_row(struct api_call *call, struct json_writer *w, uint32_t par
 	json_begin_object(w);
 	json_member_string(w, "id", text_of(id));
 	call_write_person(call, w, (struct person){partition, change->slot});
-	reads_write_segment_id(call, w, change->segment);
+	reads_write_segment(call, w, change->segment);
 	json_member_string(w, "change", change->entered ? TEXT("entered") : TEXT("exited"));
 	json_member_instant(w, "at", change->at_ms);
 	json_member_string(w, "cause", text_of(cause_name((enum cause)change->cause)));

@@ -31,8 +31,8 @@ MUST_USE enum status reads_reserved(struct text id, struct error *err);
 /* STATUS_NOT_FOUND: nobody of that id. */
 enum status reads_unknown_user(struct error *err);
 
-/* Writes "segmentId" of a segment number; null when it is not known any more. */
-void reads_write_segment_id(struct api_call *call, struct json_writer *writer, uint32_t segment);
+/* Writes "segmentId" and "segmentKey" of a segment number; null when it is not known any more. */
+void reads_write_segment(struct api_call *call, struct json_writer *writer, uint32_t segment);
 
 /* Of a `context` list or traits: what the sealed block holds, decrypted, appended to `out` (empty
  * when the person has no key any more). The block is two sized lists (model/record.h). */

@@ -55,13 +55,16 @@ enum status reads_user(struct api_call *call, struct reads_user *ret_user, struc
 	return ret_user->person.slot == SLOT_NONE ? reads_unknown_user(err) : STATUS_OK;
 }
 
-void reads_write_segment_id(struct api_call *call, struct json_writer *writer, uint32_t segment)
+void reads_write_segment(struct api_call *call, struct json_writer *writer, uint32_t segment)
 {
 	struct text id, key;
-	if (definition_name_of(call->api->definitions, segment, call->arena, &id, &key))
+	if (definition_name_of(call->api->definitions, segment, call->arena, &id, &key)) {
 		json_member_string(writer, "segmentId", id);
-	else
+		json_member_string(writer, "segmentKey", key);
+	} else {
 		json_member_null(writer, "segmentId");
+		json_member_null(writer, "segmentKey");
+	}
 }
 
 /* ---- Personal values ---- */
@@ -118,7 +121,7 @@ static void write_membership(struct api_call *call, struct json_writer *w,
 	const struct segments *state = call->state;
 	json_begin_object(w);
 	call_write_person(call, w, state->user.person);
-	reads_write_segment_id(call, w, row->segment);
+	reads_write_segment(call, w, row->segment);
 	json_member_instant(w, "enteredAt", row->entered_ms);
 	json_member_null(w, "exitedAt");
 	json_member_bool(w, "isActive", true);

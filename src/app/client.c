@@ -16,7 +16,7 @@ static const struct setting table[] = {
                    "Token; better in SONNIM_TOKEN or a file, since others see command lines",
                    "TOKEN"),
 	SETTING_STRING(CLIENT, token_file, "token-file", NULL, "File that holds the token", "FILE"),
-	SETTING_BOOL(CLIENT, json, "json", "Print JSON as the server answered it"),
+	SETTING_BOOL(CLIENT, json, "json", "Print JSON; of a list one object a line"),
 };
 #undef CLIENT
 

@@ -12,10 +12,10 @@ static const struct client_column profile_columns[] = {{"Id", "id"},
                                                        {0}};
 
 static const struct client_column segment_columns[] = {
-	{"SEGMENT", "segmentId"}, {"ENTERED", "enteredAt"}, {0}};
+	{"SEGMENT", "segmentKey"}, {"ENTERED", "enteredAt"}, {0}};
 
 static const struct client_column history_columns[] = {
-	{"AT", "at"},       {"CHANGE", "change"},     {"SEGMENT", "segmentId"},
+	{"AT", "at"},       {"CHANGE", "change"},     {"SEGMENT", "segmentKey"},
 	{"CAUSE", "cause"}, {"MESSAGE", "messageId"}, {0}};
 
 static const struct client_column event_columns[] = {{"TIME", "time"},
