@@ -5,7 +5,8 @@ import subprocess
 import sys
 
 binary, path = sys.argv[1:]
-printed = subprocess.run([binary, "config", "--markdown"], check=True, capture_output=True, text=True)
+printed = subprocess.run(
+    [binary, "config", "--markdown"], check=True, capture_output=True, text=True)
 with open(path, encoding="utf-8") as file:
     written = file.read()
 if printed.stdout != written:
