@@ -131,15 +131,17 @@ bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile
 	return value_holds(leaf, feature->sums, &value);
 }
 
-/* False: the series has dropped too much to tell. */
+/* Whether the leaf holds, and its next flip. False: the series has dropped too much to tell. */
 static bool walk_to_flip(const struct plan_leaf *leaf, bool sums, const struct series *series,
-                         int64_t now_ms, int64_t *ret_next_ms)
+                         int64_t now_ms, bool *ret_holds, int64_t *ret_next_ms)
 {
 	struct series_walk walk = series_walk_from(series, &leaf->span, now_ms);
 	if (!decided(leaf, &walk.value))
 		return false;
 
-	bool holds = value_holds(leaf, sums, &walk.value);
+	bool holds   = value_holds(leaf, sums, &walk.value);
+	*ret_holds   = holds;
+	*ret_next_ms = INSTANT_MS_NEVER;
 	for (unsigned step = 0; step < WALK_STEPS_MAX; step++) {
 		if (!series_walk_next(&walk)) {
 			*ret_next_ms = INSTANT_MS_NEVER;
@@ -147,35 +149,33 @@ static bool walk_to_flip(const struct plan_leaf *leaf, bool sums, const struct s
 		}
 		if (!decided(leaf, &walk.value))
 			return false;
+		*ret_next_ms = walk.at_ms;
 		if (value_holds(leaf, sums, &walk.value) != holds)
 			break;
 	}
-	*ret_next_ms = walk.at_ms;
 	return true;
 }
 
-int64_t leaf_next_ms(struct partition *partition, uint32_t slot, const struct profile *profile,
-                     uint32_t index, int64_t now_ms)
+bool leaf_look(struct partition *partition, uint32_t slot, const struct profile *profile,
+               uint32_t index, int64_t now_ms, int64_t *ret_next_ms)
 {
 	const struct plan_leaf      *leaf    = plan_of(partition, index);
 	const struct plan_feature   *feature = feature_of(partition, index);
 	const struct person_feature *kept =
 		profile_feature(profile, partition->catalog.leaves.items[index].feature);
-	int64_t next_ms = INSTANT_MS_NEVER;
-	if (kept == NULL)
-		return next_ms;
-	if (feature->relative) {
-		relative_holds(partition, slot, index, now_ms, &next_ms);
-		return next_ms;
-	}
-	if (!walk_to_flip(leaf, feature->sums, kept->series, now_ms, &next_ms)) {
+	if (kept != NULL && feature->relative)
+		return relative_holds(partition, slot, index, now_ms, ret_next_ms);
+
+	bool                 holds;
+	const struct series *series = kept == NULL ? NULL : kept->series;
+	if (!walk_to_flip(leaf, feature->sums, series, now_ms, &holds, ret_next_ms)) {
 		struct series *full  = feature_scan(partition, slot, feature, SERIES_UNLIMITED, now_ms);
-		bool           known = walk_to_flip(leaf, feature->sums, full, now_ms, &next_ms);
+		bool           known = walk_to_flip(leaf, feature->sums, full, now_ms, &holds, ret_next_ms);
 		assert(known);
 		(void)known;
 		series_free(full);
 	}
-	return next_ms;
+	return holds;
 }
 
 static struct value trait_value(const struct trait_leaf *trait, struct text list, bool identified)

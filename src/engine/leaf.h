@@ -14,10 +14,10 @@
 bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile *profile,
                 uint32_t index, int64_t now_ms);
 
-/* An instant after `now_ms` before which the leaf does not flip by time alone; mostly the exact one
- * of the next flip. INSTANT_MS_NEVER: it does not. */
-int64_t leaf_next_ms(struct partition *partition, uint32_t slot, const struct profile *profile,
-                     uint32_t index, int64_t now_ms);
+/* The same, with an instant after `now_ms` before which the leaf does not flip by time alone; mostly
+ * the exact one of the next flip. INSTANT_MS_NEVER: it does not. */
+bool leaf_look(struct partition *partition, uint32_t slot, const struct profile *profile,
+               uint32_t index, int64_t now_ms, int64_t *ret_next_ms);
 
 bool trait_holds(const struct trait_leaf *trait, struct text list, bool identified, int64_t now_ms);
 int64_t trait_next_ms(const struct trait_leaf *trait, struct text list, int64_t now_ms);

@@ -159,21 +159,31 @@ static void note_leaves(struct partition *partition, uint32_t slot, const struct
 	}
 }
 
-static void touch_flipped_leaves(struct partition *partition, uint32_t slot,
-                                 const struct profile *profile, int64_t now_ms,
-                                 uint64_t event_position)
+/* Touches the rules of the leaves that the event has flipped, and arms the timer for those that time
+ * will flip next. */
+static void look_at_leaves(struct partition *partition, uint32_t slot, struct profile *profile,
+                           int64_t now_ms, uint64_t event_position)
 {
 	size_t at = 0;
 	for (size_t i = 0; i < partition->touched.count; i++) {
-		const index_list *leaves =
-			&partition->catalog.features.items[partition->touched.items[i]].leaves;
+		uint32_t          feature = partition->touched.items[i];
+		const index_list *leaves  = &partition->catalog.features.items[feature].leaves;
+		int64_t           due_ms  = INSTANT_MS_NEVER;
 		for (size_t j = 0; j < leaves->count; j++) {
 			uint32_t leaf = leaves->items[j];
-			bool     now  = leaf_holds(partition, slot, profile, leaf, now_ms);
-			if (now != partition->before.items[at++])
+			int64_t  next_ms;
+			bool     holds = leaf_look(partition, slot, profile, leaf, now_ms, &next_ms);
+			if (next_ms < due_ms)
+				due_ms = next_ms;
+			if (holds != partition->before.items[at++])
 				step_touch_all(partition, slot, &partition->catalog.leaves.items[leaf].rules,
 				               CAUSE_EVENT, event_position);
 		}
+		struct person_feature *kept = profile_feature(profile, feature);
+		if (kept == NULL)
+			continue;
+		kept->next_ms = due_ms;
+		step_arm(partition, slot, profile, due_ms);
 	}
 }
 
@@ -198,13 +208,8 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 	step_begin(partition);
 	for (size_t i = 0; i < partition->touched.count; i++)
 		add_to_series(partition, profile, partition->touched.items[i], arrival);
-	touch_flipped_leaves(partition, record->slot, profile, arrival->received_ms, arrival->position);
+	look_at_leaves(partition, record->slot, profile, arrival->received_ms, arrival->position);
 	step_finish(partition, record->slot, profile, arrival->received_ms);
-	for (size_t i = 0; i < partition->touched.count; i++) {
-		struct person_feature *kept = profile_feature(profile, partition->touched.items[i]);
-		if (kept != NULL)
-			step_rearm_feature(partition, record->slot, profile, kept, arrival->received_ms);
-	}
 }
 
 /* Trait leaves that look at a trait of the list, each once. */
@@ -412,13 +417,17 @@ static uint64_t begun_event(struct partition *partition, uint32_t slot, const st
 }
 
 static void fire_feature(struct partition *partition, uint32_t slot, struct profile *profile,
-                         uint32_t feature, int64_t at_ms)
+                         struct person_feature *kept, int64_t at_ms)
 {
-	const index_list *leaves = &partition->catalog.features.items[feature].leaves;
+	const index_list *leaves = &partition->catalog.features.items[kept->feature].leaves;
+	kept->next_ms            = INSTANT_MS_NEVER;
 	for (size_t i = 0; i < leaves->count; i++) {
 		const struct leaf *leaf = &partition->catalog.leaves.items[leaves->items[i]];
-		if (leaf_holds(partition, slot, profile, leaves->items[i], at_ms - 1) ==
-		    leaf_holds(partition, slot, profile, leaves->items[i], at_ms))
+		int64_t            next_ms;
+		bool holds = leaf_look(partition, slot, profile, leaves->items[i], at_ms, &next_ms);
+		if (next_ms < kept->next_ms)
+			kept->next_ms = next_ms;
+		if (leaf_holds(partition, slot, profile, leaves->items[i], at_ms - 1) == holds)
 			continue;
 		uint64_t position = begun_event(partition, slot, leaf, at_ms);
 		step_touch_all(partition, slot, &leaf->rules, position > 0 ? CAUSE_EVENT : CAUSE_EXPIRY,
@@ -446,18 +455,14 @@ static void fire_person(struct partition *partition, uint32_t slot, struct profi
 	struct feature_set *features = profile->features;
 	for (uint32_t i = 0; features != NULL && i < features->count; i++)
 		if (features->items[i].next_ms <= at_ms)
-			fire_feature(partition, slot, profile, features->items[i].feature, at_ms);
+			fire_feature(partition, slot, profile, &features->items[i], at_ms);
 	bool traits = profile->traits != NULL && profile->traits->next_ms <= at_ms;
 	if (traits)
 		fire_traits(partition, slot, profile, at_ms);
 	step_finish(partition, slot, profile, at_ms);
 
-	for (uint32_t i = 0; features != NULL && i < features->count; i++) {
-		if (features->items[i].next_ms <= at_ms)
-			step_rearm_feature(partition, slot, profile, &features->items[i], at_ms);
-		else
-			step_arm(partition, slot, profile, features->items[i].next_ms);
-	}
+	for (uint32_t i = 0; features != NULL && i < features->count; i++)
+		step_arm(partition, slot, profile, features->items[i].next_ms);
 	if (traits)
 		step_rearm_traits(partition, slot, profile, at_ms);
 	else if (profile->traits != NULL)

@@ -138,15 +138,15 @@ void step_arm(struct partition *partition, uint32_t slot, struct profile *profil
 void step_rearm_feature(struct partition *partition, uint32_t slot, struct profile *profile,
                         struct person_feature *kept, int64_t now_ms)
 {
-	const index_list *leaves  = &partition->catalog.features.items[kept->feature].leaves;
-	int64_t           next_ms = INSTANT_MS_NEVER;
+	const index_list *leaves = &partition->catalog.features.items[kept->feature].leaves;
+	kept->next_ms            = INSTANT_MS_NEVER;
 	for (size_t i = 0; i < leaves->count; i++) {
-		int64_t leaf_ms = leaf_next_ms(partition, slot, profile, leaves->items[i], now_ms);
-		if (leaf_ms < next_ms)
-			next_ms = leaf_ms;
+		int64_t next_ms;
+		leaf_look(partition, slot, profile, leaves->items[i], now_ms, &next_ms);
+		if (next_ms < kept->next_ms)
+			kept->next_ms = next_ms;
 	}
-	kept->next_ms = next_ms;
-	step_arm(partition, slot, profile, next_ms);
+	step_arm(partition, slot, profile, kept->next_ms);
 }
 
 void step_rearm_traits(struct partition *partition, uint32_t slot, struct profile *profile,
