@@ -74,6 +74,7 @@ struct import {
 	pending;
 
 	uint64_t row_count;
+	uint64_t accepted_count;
 	uint64_t rejected_count;
 };
 
@@ -132,6 +133,7 @@ static void take_rejected(struct import *import, size_t first, size_t count)
 		    (uint64_t)json_int(index) >= count)
 			continue;
 		size_t at = first + (size_t)json_int(index);
+		import->accepted_count--;
 		reject(import, import->pending.items[at].line, raw_of(import, at),
 		       string_or(json_get(i.value, "code"), TEXT("REJECTED")),
 		       string_or(json_get(i.value, "message"), TEXT("")));
@@ -160,6 +162,7 @@ static enum exit_code send_range(struct import *import, size_t first, size_t cou
 	buffer_done(&body);
 
 	if (outcome == DELIVERED) {
+		import->accepted_count += count;
 		take_rejected(import, first, count);
 		return EXIT_DONE;
 	}
@@ -241,13 +244,13 @@ static enum exit_code take_all(struct import *import)
 
 /* ---- What came of it ---- */
 
-static void print_summary_json(const struct import *import, uint64_t accepted, int64_t spent_ms)
+static void print_summary_json(const struct import *import, int64_t spent_ms)
 {
 	struct buffer      out    = {0};
 	struct json_writer writer = json_writer_of(&out);
 	json_begin_object(&writer);
 	json_member_int(&writer, "rows", (int64_t)import->row_count);
-	json_member_int(&writer, "accepted", (int64_t)accepted);
+	json_member_int(&writer, "accepted", (int64_t)import->accepted_count);
 	json_member_int(&writer, "rejected", (int64_t)import->rejected_count);
 	json_member_int(&writer, "retries", (int64_t)import->delivery.retries);
 	json_member_double(&writer, "seconds", (double)spent_ms / 1000);
@@ -260,21 +263,20 @@ static void print_summary_json(const struct import *import, uint64_t accepted, i
 
 static void print_summary(struct import *import, enum exit_code code)
 {
-	char     rows[IMPORT_NUMBER_BYTES], taken[IMPORT_NUMBER_BYTES], bad[IMPORT_NUMBER_BYTES];
-	int64_t  spent_ms = clock_monotonic_ms() - import->progress.begin_ms;
-	uint64_t accepted = import->row_count - import->rejected_count - import->pending.count;
+	char    rows[IMPORT_NUMBER_BYTES], taken[IMPORT_NUMBER_BYTES], bad[IMPORT_NUMBER_BYTES];
+	int64_t spent_ms = clock_monotonic_ms() - import->progress.begin_ms;
 	import_progress_end(&import->progress);
 	if (import->settings.dry_run)
 		return;
 	if (import->client.settings.json) {
-		print_summary_json(import, accepted, spent_ms);
+		print_summary_json(import, spent_ms);
 		return;
 	}
 	if (import->ignored.length > 0)
 		printf("columns ignored: %.*s (--map, or --rest=properties, takes them)\n",
 		       (int)import->ignored.length, import->ignored.data);
 	printf("%s rows read, %s accepted, %s rejected, in %.1f s\n",
-	       import_number(import->row_count, rows), import_number(accepted, taken),
+	       import_number(import->row_count, rows), import_number(import->accepted_count, taken),
 	       import_number(import->rejected_count, bad), (double)spent_ms / 1000);
 	if (code != EXIT_DONE)
 		printf("stopped at line %llu; the same command goes on: rows that were taken count once\n",

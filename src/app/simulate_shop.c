@@ -17,8 +17,11 @@ enum {
 	STEP_MS_SPREAD       = 26000,
 	REFUND_MS_MIN        = 60 * 1000,
 	REFUND_MS_SPREAD     = 20 * 60 * 1000,
-	MESSAGES_PER_SESSION = 7, /* about, on average */
+	MESSAGES_PER_SESSION = 6, /* about, on average */
 };
+
+/* Longer than sessions are. */
+#define WARM_UP_MS (5 * MINUTE_MS)
 
 enum happening_kind { ARRIVAL, STEP, REFUND };
 
@@ -184,8 +187,15 @@ struct shop *shop_new(const struct shop_config *config)
 		abort();
 	shop->config = *config;
 	shop->random = mix(config->seed);
-	push_arrival(shop, config->start_ms);
+	/* Who came before is on the way already, so that the rate is there from the start. */
+	push_arrival(shop, config->start_ms - WARM_UP_MS);
 	let_in(shop);
+	struct buffer before_start = {0};
+	while (shop_next_ms(shop) < config->start_ms) {
+		buffer_clear(&before_start);
+		shop_next(shop, &before_start);
+	}
+	buffer_done(&before_start);
 	return shop;
 }
 

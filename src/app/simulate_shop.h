@@ -20,7 +20,7 @@ struct shop_config {
 	uint64_t seed;
 	unsigned users;    /* distinct shoppers, at least 1 */
 	double   rate;     /* messages a second on average, above 0 */
-	int64_t  start_ms; /* instant of the first arrival's earliest */
+	int64_t  start_ms; /* no message is earlier */
 };
 
 struct shop *shop_new(const struct shop_config *config);
