@@ -95,6 +95,7 @@ struct file_log {
 	bool             stamped; /* a frame has its stamp but is not durable yet */
 	int64_t          stamped_ms;
 	uint64_t         durable_end; /* in the last file */
+	int64_t          log_time_ms; /* the last durable stamp; written by the writer alone */
 	struct {
 		struct log_entry *items;
 		size_t            count;
@@ -109,7 +110,6 @@ struct file_log {
 	struct log_file file; /* the last one */
 	uint64_t        offset;
 	uint64_t        next_position;
-	int64_t         log_time_ms;       /* the last stamp in the file */
 	struct log_file spare;             /* preallocated, has no name yet; fd −1: none */
 	int64_t         allocate_after_ms; /* real monotonic */
 };

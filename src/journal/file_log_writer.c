@@ -171,10 +171,10 @@ static void enter_spare(struct file_log *log)
 	log->file             = log->spare;
 	log->spare.fd         = -1;
 	log->offset           = LOG_FILE_HEADER_BYTES;
-	log->log_time_ms      = log->file.header.log_time_ms;
 	struct log_entry next = {.first_position = log->next_position};
 
 	pthread_mutex_lock(&log->state_lock);
+	log->log_time_ms = log->file.header.log_time_ms;
 	if (log->files.count > 0)
 		log->files.items[log->files.count - 1].end =
 			log->file.header.previous_end + FRAME_HEADER_BYTES;

@@ -486,13 +486,26 @@ struct storm {
 	struct journal  *journal;
 	_Atomic unsigned appenders;
 	unsigned         seed;
+	bool             manual; /* the appenders set the clock, too */
 };
+
+/* As several callers of the clock's route might: one of them may be late. */
+static void set_clock(struct storm *storm, unsigned *seed)
+{
+	struct error err;
+	int64_t      now_ms =
+		storm->journal->ops->log_time_ms(storm->journal) + (int64_t)rand_r(seed) % 1000;
+	enum status status = storm->journal->ops->clock_set(storm->journal, now_ms, &err);
+	assert(status == STATUS_OK || status == STATUS_CONFLICT);
+}
 
 static void *append_storm(void *context)
 {
 	struct storm *storm = context;
 	unsigned      seed  = storm->seed + atomic_fetch_add(&storm->appenders, 1);
 	for (unsigned i = 0; i < 400; i++) {
+		if (storm->manual && rand_r(&seed) % 8 == 0)
+			set_clock(storm, &seed);
 		uint32_t      partition = (uint32_t)rand_r(&seed) % PARTITIONS;
 		struct answer answer =
 			append_many(storm->journal, partition, 1 + (unsigned)rand_r(&seed) % 5,
@@ -543,11 +556,10 @@ static void *watch_storm(void *context)
 	return NULL;
 }
 
-static void no_record_is_stamped_before_a_safe_time_that_was_told(void **state)
+static void run_storm(struct journal *journal, bool manual)
 {
 	enum { APPENDERS = 3, WATCHERS = 3 };
-	struct journal *journal = ((struct fixture *)*state)->journal;
-	struct storm    storm   = {.journal = journal, .seed = (unsigned)time(NULL)};
+	struct storm storm = {.journal = journal, .seed = (unsigned)time(NULL), .manual = manual};
 	print_message("seed %u\n", storm.seed);
 	struct watcher watchers[WATCHERS];
 	pthread_t      appending[APPENDERS], watching[WATCHERS];
@@ -568,6 +580,16 @@ static void no_record_is_stamped_before_a_safe_time_that_was_told(void **state)
 	}
 	assert_int_equal(watchers[0].records, journal->ops->position(journal));
 	assert_int_equal(watchers[1].records + watchers[2].records, watchers[0].records);
+}
+
+static void no_record_is_stamped_before_a_safe_time_that_was_told(void **state)
+{
+	run_storm(((struct fixture *)*state)->journal, false);
+}
+
+static void nor_under_a_manual_clock_that_is_set_meanwhile(void **state)
+{
+	run_storm(((struct fixture *)*state)->journal, true);
 }
 
 #define WALL(name)   cmocka_unit_test_setup_teardown(name, open_wall, close_fixture)
@@ -599,6 +621,7 @@ int main(void)
 		WALL(a_wall_clock_cannot_be_set),
 		WALL(the_log_time_that_was_told_binds_later_stamps),
 		WALL(no_record_is_stamped_before_a_safe_time_that_was_told),
+		MANUAL(nor_under_a_manual_clock_that_is_set_meanwhile),
 	};
 	int failed = 0;
 	for (size_t i = 0; i < sizeof factories / sizeof factories[0]; i++) {
