@@ -35,22 +35,23 @@ enum { KEY_BYTES = 160 };
  * printf. */
 static struct text key_of(struct text method, const char *path, char into[KEY_BYTES])
 {
-	static const char prefix[] = API_PREFIX, short_prefix[] = API_SHORT_PREFIX "/";
-	size_t            length = method.length, path_length = strlen(path);
-	bool              is_short = strncmp(path, short_prefix, sizeof short_prefix - 1) == 0 &&
-	                strncmp(path, API_PREFIX "/", sizeof prefix) != 0;
-	if (length + path_length + sizeof prefix + 1 > KEY_BYTES)
+	const struct text prefix = TEXT(API_PREFIX), short_prefix = TEXT(API_SHORT_PREFIX);
+	struct text       rest     = text_of(path);
+	bool              is_short = text_starts_with(rest, TEXT(API_SHORT_PREFIX "/")) &&
+	                !text_starts_with(rest, TEXT(API_PREFIX "/"));
+	size_t length = method.length;
+	if (length + rest.length + prefix.length + 1 > KEY_BYTES)
 		return (struct text){into, 0};
 	memcpy(into, method.data, length);
 	into[length++] = ' ';
 	if (is_short) {
-		memcpy(into + length, prefix, sizeof prefix - 1);
-		length += sizeof prefix - 1;
-		path += sizeof short_prefix - 2; /* its slash stays */
-		path_length -= sizeof short_prefix - 2;
+		memcpy(into + length, prefix.data, prefix.length);
+		length += prefix.length;
+		rest.data += short_prefix.length;
+		rest.length -= short_prefix.length;
 	}
-	memcpy(into + length, path, path_length);
-	return (struct text){into, length + path_length};
+	memcpy(into + length, rest.data, rest.length);
+	return (struct text){into, length + rest.length};
 }
 
 struct metrics *metrics_new(void)

@@ -22,7 +22,7 @@ static void random_text(const char *prefix, size_t byte_count, char *ret_text, s
 	assert(byte_count <= sizeof bytes);
 	random_bytes(bytes, byte_count);
 	size_t length = strlen(prefix);
-	memcpy(ret_text, prefix, length);
+	memcpy(ret_text, prefix, length + 1);
 	sodium_bin2base64(ret_text + length, size - length, bytes, byte_count,
 	                  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 	sodium_memzero(bytes, sizeof bytes);

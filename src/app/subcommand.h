@@ -19,8 +19,8 @@ struct subcommand {
 	                      char **arguments);
 };
 
-/* `table` ends with an empty row. */
-enum exit_code subcommand_main(const char *command, const struct subcommand *table, int argc,
+/* `rows` end with an empty one. */
+enum exit_code subcommand_main(const char *command, const struct subcommand *rows, int argc,
                                char **argv);
 
 /* "/api/v1/segments/ID/members" in `path` (NUL-ended, to be freed by buffer_done()); `id` and
