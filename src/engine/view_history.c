@@ -62,7 +62,7 @@ static bool was_member(const struct partition *partition, const struct person_ke
 		if (span->segment != segment || !span->holds[identified])
 			continue;
 		int64_t begin = (int64_t)span->from_index;
-		if (person->created > span->from_index)
+		if (person->created >= span->from_index)
 			begin = person->created < span->to_index ? (int64_t)person->created : -1;
 		else if (!span->announced[identified])
 			begin = -1;
@@ -132,7 +132,7 @@ static void add_derived_of_person(const struct partition  *partition,
 {
 	for (size_t i = 0; i < partition->changes.spans.count; i++) {
 		const struct default_span *span = &partition->changes.spans.items[i];
-		if (span->holds[person->profile->identified] && person->created > span->from_index &&
+		if (span->holds[person->profile->identified] && person->created >= span->from_index &&
 		    person->created < span->to_index)
 			VECTOR_ADD(rows, derived_row(partition, person->created, span->segment, person->slot,
 			                             span->segment));
@@ -247,7 +247,7 @@ static void add_creation(const struct partition *partition, uint32_t segment, ui
 	for (size_t i = 0; profile != NULL && i < partition->changes.spans.count; i++) {
 		const struct default_span *span = &partition->changes.spans.items[i];
 		if (span->segment == segment && span->holds[profile->identified] &&
-		    index > span->from_index && index < span->to_index)
+		    index >= span->from_index && index < span->to_index)
 			VECTOR_ADD(rows, derived_row(partition, index, slot, slot, segment));
 	}
 }

@@ -46,6 +46,7 @@ class Scenario:
         self.ids = {}       # key: id of the segment
         self.texts = {}     # key: the definition that is stored, JSON form
         self.disabled = set()
+        self.actions = []   # what was done with definitions
         self.triples = 0
         self.rows = 0
         self.restarts = 0
@@ -234,6 +235,7 @@ class Scenario:
     def _went_live(self, key, expression, version):
         self.texts[key] = expression
         self.client.wait_live(key, version)
+        self.actions.append((key, f"at {self.oracle.now}: {json.dumps(expression, ensure_ascii=False)}"))
         self.oracle.activate(key, expression)
 
     def _disable(self):
@@ -247,7 +249,8 @@ class Scenario:
         if answer.status != 200:
             raise Difference(f"disable {key}: {answer!r}")
         self.disabled.add(key)
-        self._await_state(key, "Disabled")
+        self._await_off(key)
+        self.actions.append((key, f"at {self.oracle.now}: disabled"))
         self.oracle.disable(key)
 
     def _enable(self):
@@ -261,14 +264,17 @@ class Scenario:
         if answer.status != 200:
             raise Difference(f"enable {key}: {answer!r}")
         self.client.wait_live(key)
+        self.actions.append((key, f"at {self.oracle.now}: enabled"))
         self.disabled.discard(key)
         self.oracle.activate(key, self.texts[key])
 
-    def _await_state(self, key, state):
+    def _await_off(self, key):
+        """Disabled, and no version answers any more."""
         for _ in range(20000):
-            if self.client.get(f"/api/v1/segments/{key}")["state"] == state:
+            found = self.client.get(f"/api/v1/segments/{key}")
+            if found["state"] == "Disabled" and found["liveVersion"] is None:
                 return
-        raise Difference(f"{key} does not become {state}")
+        raise Difference(f"{key} does not become Disabled: {found}")
 
     # ---- Checks: who is a member now ----
 
@@ -304,9 +310,8 @@ class Scenario:
         prefix = "user_id" if who[0] == "user" else "anonymous_id"
         history = self.client.request("GET", f"/api/v1/users/{prefix}:{name}/segments/history")
         rows = [row for row in person.rows if row.segment == key] if person else None
-        texts = "\n  ".join(f"{other}: {json.dumps(self.texts[other], ensure_ascii=False)}"
-                            for other in self.texts
-                            if other == key or other in json.dumps(self.texts[key]))
+        texts = "\n  ".join(f"{other} {what}" for other, what in self.actions
+                            if other == key or f'"{other}"' in json.dumps(self.texts[key]))
         return (f"{key} at {self.oracle.now} ({write_instant(self.random, self.oracle.now, 0)})\n"
                 f"  {texts}\n  of {person!r}\n  the server says {found}, the oracle {expected}\n"
                 f"  rows expected {rows}\n  history {history!r}")
