@@ -134,7 +134,7 @@ MUST_USE enum status file_log_recover(struct file_log *log, const struct file_lo
                                       struct error *err);
 
 /* file_log_writer.c */
-void *file_log_writer(void *log);
+void *file_log_writer(void *context); /* the thread; of the log */
 
 /* Begins file number one of an empty log. STATUS_NO_SPACE: nothing is left behind. */
 MUST_USE enum status file_log_first_file(struct file_log *log, struct error *err);

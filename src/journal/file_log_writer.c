@@ -385,8 +385,8 @@ static void set_refusing(struct file_log *log, const struct error *reason)
 	pthread_mutex_unlock(&log->queue_lock);
 }
 
-/* From here on nothing is accepted; what came meanwhile gets the same answer. Whoever is told of the
- * failure finds the log closed already. */
+/* From here on nothing is accepted; what came meanwhile gets the same answer. Whoever is told of
+ * the failure finds the log closed already. */
 static void fail(struct file_log *log, struct log_queue *queue, const struct error *err)
 {
 	pthread_mutex_lock(&log->queue_lock);
