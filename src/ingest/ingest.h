@@ -151,8 +151,8 @@ void           ingest_free(struct ingest *ingest); /* after its threads */
 
 struct ingest_thread *ingest_thread_new(struct ingest *ingest);
 
-/* Every request of it must have been called back (stop the HTTP server, free the journal first).
- * Any thread. */
+/* Every request of it must have been called back: stop the HTTP server, close the vault, free the
+ * journal, in this order, before. Any thread. */
 void ingest_thread_free(struct ingest_thread *thread);
 
 /* Parses a body behind which JSON_PADDING_BYTES may be read. STATUS_INVALID, with what is wrong: it
