@@ -237,9 +237,9 @@ void http_respond_error(struct http_request *request, unsigned http_status, cons
 
 void http_answer_refuse(struct http_request *request)
 {
-	if (request->refusal.http_status == 405)
+	if (request->refusal->http_status == 405)
 		http_add_header(request, "Allow", text_of(request->matched.allow));
-	http_respond_error(request, request->refusal.http_status, &request->refusal.error);
+	http_respond_error(request, request->refusal->http_status, &request->refusal->error);
 }
 
 /* A header's value ends at its line: what would begin another header becomes a space. */

@@ -84,19 +84,20 @@ void http_request_free(struct http_request *request)
 static void refuse(struct http_request *request, unsigned http_status, enum status status,
                    const char *reason)
 {
-	if (request->refusal.http_status != 0)
+	if (request->refusal)
 		return;
-	request->refusal.http_status = http_status;
-	error_set(&request->refusal.error, status, "%s", reason);
+	request->refusal              = ARENA_NEW(&request->arena, struct http_refusal);
+	request->refusal->http_status = http_status;
+	error_set(&request->refusal->error, status, "%s", reason);
 }
 
 static void refuse_too_large(struct http_request *request)
 {
-	if (request->refusal.http_status != 0)
-		return;
-	request->refusal.http_status = 413;
-	error_set(&request->refusal.error, STATUS_TOO_LARGE, "the body is larger than %llu bytes",
-	          (unsigned long long)request->loop->server->settings.body_bytes_max);
+	uint64_t    limit  = request->loop->server->settings.body_bytes_max;
+	const char *reason = arena_printf(&request->arena, "the body is larger than %llu bytes",
+	                                  (unsigned long long)limit);
+
+	refuse(request, 413, STATUS_TOO_LARGE, reason);
 }
 
 /* ---- Headers ---- */
@@ -397,13 +398,12 @@ static bool take_body(struct http_request *request, const char *data, size_t len
 {
 	uint64_t limit = request->loop->server->settings.body_bytes_max;
 
-	if (request->refusal.http_status == 0 && request->body_length + length > limit)
+	if (!request->refusal && request->body_length + length > limit)
 		refuse_too_large(request);
 	/* What is there was more than one read: the rest may be waiting already. */
 	request->loop->progress |= request->body_length + length != request->body_announced;
-	if (request->refusal.http_status == 0 &&
-	    (request->body_length + length <= request->body_capacity ||
-	     grow_body(request, request->body_length + length))) {
+	if (!request->refusal && (request->body_length + length <= request->body_capacity ||
+	                          grow_body(request, request->body_length + length))) {
 		memcpy(request->body + request->body_length, data, length);
 		request->body_length += length;
 		return true;
@@ -455,7 +455,7 @@ static void complete_body(struct http_request *request)
 /* A body that is refused anyway, and that it would take too long to drop. */
 static bool refused_at_once(const struct http_request *request)
 {
-	return request->refusal.http_status != 0 &&
+	return request->refusal &&
 	       (request->expects_continue || request->body_announced > HTTP_DRAIN_BYTES_MAX);
 }
 
@@ -483,7 +483,7 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 	trace_begin(&request->trace, &loop->traces, look_at_headers(request));
 	decode_query(request);
 	match_route(request);
-	if (request->refusal.http_status == 0)
+	if (!request->refusal)
 		prepare_body(request);
 	http_deadline_set(loop, request->connection, &loop->receiving);
 	if (refused_at_once(request))
@@ -495,7 +495,7 @@ static void handle(struct http_request *request)
 {
 	http_deadline_clear(request->connection);
 	complete_body(request);
-	if (request->refusal.http_status != 0) {
+	if (request->refusal) {
 		http_answer_refuse(request);
 		return;
 	}

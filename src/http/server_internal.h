@@ -183,7 +183,7 @@ struct http_added_header {
 
 /* What the server itself has to say about a request instead of a handler. */
 struct http_refusal {
-	unsigned     http_status; /* 0: nothing */
+	unsigned     http_status;
 	struct error error;
 };
 
@@ -197,21 +197,21 @@ struct http_request {
 	struct arena            arena;
 
 	/* What came in; nothing points into libmicrohttpd's memory, which goes with the connection. */
-	char                peer[INET6_ADDRSTRLEN];
-	struct text         method;
-	struct text         path;
-	struct http_header *headers;
-	size_t              header_count;
-	struct http_header *query;
-	size_t              query_count;
-	struct http_matched matched;
-	struct trace        trace;
-	int64_t             received_ns;
-	bool                http_1_1;
-	bool                gzip;
-	bool                chunked;
-	bool                expects_continue;
-	struct http_refusal refusal;
+	char                 peer[INET6_ADDRSTRLEN];
+	struct text          method;
+	struct text          path;
+	struct http_header  *headers;
+	size_t               header_count;
+	struct http_header  *query;
+	size_t               query_count;
+	struct http_matched  matched;
+	struct trace         trace;
+	int64_t              received_ns;
+	bool                 http_1_1;
+	bool                 gzip;
+	bool                 chunked;
+	bool                 expects_continue;
+	struct http_refusal *refusal; /* NULL: none */
 
 	/* The body: in the arena, or of its own when large. */
 	char    *body;
