@@ -31,10 +31,11 @@ static enum status refuse_read_only(struct json body, struct error *err)
 	return STATUS_OK;
 }
 
+/* Letters of other scripts are letters too: a body is valid UTF-8. */
 static bool key_character(char c, bool first)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (!first && (c == '-' || c == '_' || c == '.'));
+	return (unsigned char)c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || (!first && (c == '-' || c == '_' || c == '.'));
 }
 
 static enum status check_key(struct text key, struct error *err)

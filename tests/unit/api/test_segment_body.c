@@ -106,6 +106,7 @@ static void a_key_can_stand_in_a_path_and_is_no_id(void **state)
 {
 	struct fixture *fixture = *state;
 	assert_int_equal(read(fixture, "{\"key\":\"vip-2.KR_1\"}", false), STATUS_OK);
+	assert_int_equal(read(fixture, "{\"key\":\"단골-손님\"}", false), STATUS_OK);
 	assert_refused(fixture, "{\"key\":\"a b\"}", false, "key");
 	assert_refused(fixture, "{\"key\":\"-a\"}", false, "key");
 	assert_refused(fixture, "{\"key\":\"a/b\"}", false, "key");
