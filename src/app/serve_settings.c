@@ -26,8 +26,9 @@ static const struct setting table[] = {
                 "Threads of the engine; 0: one for each processor"),
 	SETTING_BYTES(SERVE, memory_limit_bytes, "memory-limit", "4GiB", 64 << 20, INT64_C(1) << 50,
                   "Memory for events and profiles; at the limit ingest answers 503"),
-	SETTING_DURATION(SERVE, retention_ms, "retention", "1096d", 0, INT64_C(36500) * 86400000,
-                     "How long events are kept, in whole days; 0: for ever"),
+	SETTING_DURATION(SERVE, retention_ms, "retention", NULL, 0, INT64_C(36500) * 86400000,
+                     "How long events are kept, in whole days, chosen when the data is made; 0: 1096d, "
+                     "or what the data has"),
 	SETTING_BYTES(SERVE, journal_file_bytes, "journal-file-bytes", "256MiB", 1 << 20,
                   INT64_C(1) << 34, "Size of one file of the journal"),
 	SETTING_STRING(SERVE, admin_token_file, "admin-token-file", NULL,
@@ -57,11 +58,6 @@ enum serve_clock serve_settings_clock(const struct serve_settings *settings)
 	if (settings->clock == NULL)
 		return SERVE_CLOCK_ANY;
 	return strcmp(settings->clock, "manual") == 0 ? SERVE_CLOCK_MANUAL : SERVE_CLOCK_WALL;
-}
-
-int64_t serve_settings_retention_ms(const struct serve_settings *settings)
-{
-	return settings->retention_ms == 0 ? INSTANT_MS_NEVER : settings->retention_ms;
 }
 
 static bool is_role(struct text name)
@@ -114,8 +110,7 @@ static enum status check(const struct serve_settings *settings, struct error *er
 		return error_set(err, STATUS_INVALID, "--clock must be wall or manual");
 	if (settings->retention_ms % DAY_MS != 0 ||
 	    (settings->retention_ms != 0 && settings->retention_ms < 2 * DAY_MS))
-		return error_set(err, STATUS_INVALID,
-		                 "--retention must be whole days, at least 2d, or 0 for ever");
+		return error_set(err, STATUS_INVALID, "--retention must be whole days, at least 2d");
 	if (settings->data == NULL || settings->keyring == NULL || settings->http.listen == NULL)
 		return error_set(err, STATUS_INVALID, "--data, --keyring and --listen must not be empty");
 	if ((status = check_roles(settings->roles, err)) != STATUS_OK)

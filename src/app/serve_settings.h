@@ -42,7 +42,4 @@ void                 serve_settings_done(struct serve_settings *settings);
 enum serve_clock { SERVE_CLOCK_ANY, SERVE_CLOCK_WALL, SERVE_CLOCK_MANUAL };
 enum serve_clock serve_settings_clock(const struct serve_settings *settings);
 
-/* In whole days, or INSTANT_MS_NEVER. */
-int64_t serve_settings_retention_ms(const struct serve_settings *settings);
-
 #endif

@@ -23,6 +23,8 @@
 
 enum { PARTITION_COUNT_DEFAULT = 16, UUID_BYTES = 16 };
 
+#define RETENTION_MS_DEFAULT (1096 * DAY_MS)
+
 struct server {
 	const struct serve_settings *settings;
 	int                          lock_fd;
@@ -106,6 +108,8 @@ static enum status open_store(struct server *server, struct error *err)
 	workspace->partition_count =
 		settings->partitions != 0 ? (uint32_t)settings->partitions : PARTITION_COUNT_DEFAULT;
 	workspace->created_ms   = clock_wall_ms();
+	workspace->retention_ms =
+		settings->retention_ms != 0 ? settings->retention_ms : RETENTION_MS_DEFAULT;
 	workspace->manual_clock = serve_settings_clock(settings) == SERVE_CLOCK_MANUAL;
 	bool manual             = workspace->manual_clock;
 	status = server->store->ops->workspace_open(server->store, workspace, &created, err);
@@ -115,6 +119,10 @@ static enum status open_store(struct server *server, struct error *err)
 		return error_set(err, STATUS_INVALID,
 		                 "--partitions is chosen when the data is made: this one has %u",
 		                 workspace->partition_count);
+	if (settings->retention_ms != 0 && settings->retention_ms != workspace->retention_ms)
+		return error_set(err, STATUS_INVALID,
+		                 "--retention is chosen when the data is made: this one has %lldd",
+		                 (long long)(workspace->retention_ms / DAY_MS));
 	if (serve_settings_clock(settings) != SERVE_CLOCK_ANY && manual != workspace->manual_clock)
 		return error_set(err, STATUS_INVALID,
 		                 "--clock is chosen when the data is made: this one has %s",
@@ -173,7 +181,7 @@ static enum status start_engine(struct server *server, struct error *err)
 		.journal            = server->journal,
 		.partition_count    = partitions,
 		.thread_count       = threads < partitions ? threads : partitions,
-		.retention_ms       = serve_settings_retention_ms(settings),
+		.retention_ms       = server->workspace.retention_ms,
 		.memory_limit_bytes = settings->memory_limit_bytes,
 	};
 	return engine_start(&config, &server->engine, err);
@@ -188,7 +196,7 @@ static enum status start_api(struct server *server, struct error *err)
 	struct ingest_config ingest = {.journal         = server->journal,
 	                               .vault           = server->vault,
 	                               .partition_count = server->workspace.partition_count,
-	                               .retention_ms    = serve_settings_retention_ms(server->settings),
+	                               .retention_ms    = server->workspace.retention_ms,
 	                               .admit           = admit,
 	                               .admit_context   = server->engine};
 	server->ingest              = ingest_new(&ingest);
@@ -296,26 +304,6 @@ static enum status make_first(struct server *server, struct server_first *ret_fi
 	return store->ops->token_add(store, &token, err);
 }
 
-/* A shorter retention than last time must not take events from windows in use. */
-static enum status check_windows(struct server *server, struct error *err)
-{
-	struct definition *definitions;
-	struct arena       arena;
-	size_t             count;
-	arena_init(&arena);
-	enum status status = definition_list(server->definitions, &arena, &definitions, &count, err);
-	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-		struct error failed;
-		status = segment_body_check_windows(definitions[i].expr,
-		                                    serve_settings_retention_ms(server->settings), &failed);
-		if (status != STATUS_OK)
-			error_set(err, status, "--retention is too short for the segment \"%.*s\": %s",
-			          TEXT_FORMAT(definitions[i].segment.key), failed.reason);
-	}
-	arena_done(&arena);
-	return status;
-}
-
 enum status server_open(struct server *server, struct server_first *ret_first, struct error *err)
 {
 	enum status status;
@@ -325,8 +313,7 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	if ((status = make_first(server, ret_first, err)) != STATUS_OK ||
 	    (status = definitions_start(server->engine, server->journal, server->store,
 	                                server->workspace.partition_count, &server->definitions,
-	                                err)) != STATUS_OK ||
-	    (status = check_windows(server, err)) != STATUS_OK)
+	                                err)) != STATUS_OK)
 		return status;
 	api_open(server->api, server->definitions);
 	return STATUS_OK;

@@ -10,6 +10,7 @@ static void read_workspace(sqlite3_stmt *row, struct store_workspace *ret_worksp
 	ret_workspace->partition_count = (uint32_t)sqlite3_column_int64(row, 1);
 	ret_workspace->created_ms      = sqlite3_column_int64(row, 2);
 	ret_workspace->manual_clock    = sqlite3_column_int(row, 3) != 0;
+	ret_workspace->retention_ms    = sqlite3_column_int64(row, 4);
 }
 
 static enum status add_workspace(struct sqlite_store          *store,
@@ -20,6 +21,7 @@ static enum status add_workspace(struct sqlite_store          *store,
 	sqlite_bind_number(statement, 2, workspace->partition_count);
 	sqlite_bind_number(statement, 3, workspace->created_ms);
 	sqlite_bind_number(statement, 4, workspace->manual_clock);
+	sqlite_bind_number(statement, 5, workspace->retention_ms);
 	return sqlite_run(store, statement, err);
 }
 

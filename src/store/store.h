@@ -28,6 +28,7 @@ struct store_workspace {
 	uint32_t partition_count; /* fixed at creation */
 	int64_t  created_ms;
 	bool     manual_clock; /* fixed at creation */
+	int64_t  retention_ms; /* fixed at creation: it is part of every answer's meaning */
 };
 
 struct store_source {

@@ -11,11 +11,11 @@ COMMIT;
 ROLLBACK;
 
 -- name: workspace_get
-SELECT id, partition_count, created_ms, manual_clock FROM workspace;
+SELECT id, partition_count, created_ms, manual_clock, retention_ms FROM workspace;
 
 -- name: workspace_add
-INSERT INTO workspace (only_row, id, partition_count, created_ms, manual_clock)
-VALUES (1, $1, $2, $3, $4);
+INSERT INTO workspace (only_row, id, partition_count, created_ms, manual_clock, retention_ms)
+VALUES (1, $1, $2, $3, $4, $5);
 
 -- name: counter_next
 UPDATE counter SET value = value + 1 WHERE name = $1 RETURNING value;

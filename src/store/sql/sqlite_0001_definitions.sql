@@ -16,7 +16,8 @@ CREATE TABLE workspace (
 	id              TEXT    NOT NULL,
 	partition_count INTEGER NOT NULL CHECK (partition_count BETWEEN 1 AND 1024),
 	created_ms      INTEGER NOT NULL,
-	manual_clock    INTEGER NOT NULL CHECK (manual_clock IN (0, 1))
+	manual_clock    INTEGER NOT NULL CHECK (manual_clock IN (0, 1)),
+	retention_ms    INTEGER NOT NULL CHECK (retention_ms > 0)
 ) STRICT;
 
 -- The last number given out of each sequence; deleting what bears a number does not free it.

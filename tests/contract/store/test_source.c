@@ -25,7 +25,8 @@ static void a_new_store_takes_the_workspace_that_it_is_given(void **state)
 {
 	struct fixture        *f         = *state;
 	struct store_workspace workspace = {
-		.id = "w-1", .partition_count = 16, .created_ms = 7, .manual_clock = true};
+		.id = "w-1", .partition_count = 16, .created_ms = 7, .manual_clock = true,
+		.retention_ms = 86400000};
 	bool created = false;
 	assert_ok(f, f->store->ops->workspace_open(f->store, &workspace, &created, &f->err));
 	assert_true(created);
@@ -36,18 +37,21 @@ static void an_old_store_answers_its_own_workspace(void **state)
 {
 	struct fixture        *f         = *state;
 	struct store_workspace workspace = {
-		.id = "w-1", .partition_count = 16, .created_ms = 7, .manual_clock = true};
+		.id = "w-1", .partition_count = 16, .created_ms = 7, .manual_clock = true,
+		.retention_ms = 86400000};
 	bool created = false;
 	assert_ok(f, f->store->ops->workspace_open(f->store, &workspace, &created, &f->err));
 
 	fixture_reopen(f);
-	workspace = (struct store_workspace){.id = "w-2", .partition_count = 4, .created_ms = 9};
+	workspace = (struct store_workspace){.id = "w-2", .partition_count = 4, .created_ms = 9,
+		.retention_ms = 1};
 	assert_ok(f, f->store->ops->workspace_open(f->store, &workspace, &created, &f->err));
 	assert_false(created);
 	assert_string_equal(workspace.id, "w-1");
 	assert_int_equal(workspace.partition_count, 16);
 	assert_int_equal(workspace.created_ms, 7);
 	assert_true(workspace.manual_clock);
+	assert_int_equal(workspace.retention_ms, 86400000);
 }
 
 static void a_source_is_listed_with_all_its_members(void **state)
