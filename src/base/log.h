@@ -25,7 +25,7 @@ struct log_field {
 #define LOG_NUMBER(name, value) ((struct log_field){(name), NULL, (int64_t)(value)})
 
 void log_level_set(enum log_level least);
-bool log_enabled(enum log_level level); /* for lines that cost something to make */
+bool log_enabled(enum log_level level);   /* for lines that cost something to make */
 void log_trace_set(const char *trace_id); /* copied; NULL or "" clears */
 void log_fields(enum log_level level, const char *message, const struct log_field *fields,
                 unsigned count);

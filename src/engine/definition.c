@@ -378,7 +378,7 @@ static enum status check_references(struct definitions           *definitions,
 	return STATUS_OK;
 }
 
-static enum status check_dependencies(struct definitions *definitions,
+static enum status check_dependencies(struct definitions           *definitions,
                                       const struct definition_wish *wish, struct error *err)
 {
 	struct json_parser *parser = json_parser_new();

@@ -423,8 +423,7 @@ static enum status settle_rule(struct definitions *definitions, struct round *ro
 	                                                     STORE_VERSION_LIVE, (struct text){0}, err);
 	if (status == STATUS_OK && rule->canonical.data == NULL) {
 		struct store_segment segment;
-		status = ops->segment_get(definitions->store, text_of(id), &round->arena,
-		                          &segment, err);
+		status = ops->segment_get(definitions->store, text_of(id), &round->arena, &segment, err);
 		if (status == STATUS_OK)
 			rule->canonical = segment.live_canonical;
 	}
