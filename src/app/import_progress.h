@@ -6,7 +6,7 @@
  *
  *   [===========>            ]  46%  1,204,000 rows  98,400/s  12 rejected
  *
- * and lines about bad rows, which it makes room for. Of those at most IMPORT_LINES_MAX are printed. */
+ * and lines about bad rows, which it makes room for: IMPORT_LINES_MAX of those at most. */
 
 #include <stdbool.h>
 #include <stdint.h>
