@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "api/segment_body.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
