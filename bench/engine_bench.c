@@ -13,6 +13,7 @@
 #include "base/instant.h"
 #include "engine/change_record.h"
 #include "engine/partition.h"
+#include "engine/plan_cache.h"
 #include "model/expr.h"
 #include "model/value.h"
 

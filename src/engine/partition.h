@@ -27,7 +27,6 @@
 #include "events/events.h"
 #include "journal/journal.h"
 
-/* Plans are compiled once for all partitions of an engine. */
 struct plan_cache;
 
 struct build {
@@ -99,12 +98,5 @@ void partition_advance(struct partition *partition, int64_t now_ms);
 
 /* Builds about `slots` slots of what is prepared; true when there is more to do. */
 bool partition_build(struct partition *partition, uint32_t slots);
-
-/* Plans by change id, shared by partitions that meet the same PREPARE at different times. */
-struct plan_cache *plan_cache_new(int64_t retention_ms);
-void               plan_cache_free(struct plan_cache *cache);
-/* One reference for the caller. */
-MUST_USE enum status plan_cache_get(struct plan_cache *cache, uint64_t change_id, struct text body,
-                                    struct plan **ret_plan, struct error *err);
 
 #endif

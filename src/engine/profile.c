@@ -1,6 +1,6 @@
 #include "engine/profile.h"
 
-#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,48 +85,84 @@ struct profile *profiles_place(struct profiles *profiles, uint32_t slot)
 	return &profiles->blocks[block][slot % BLOCK_SLOTS];
 }
 
+/* Feature sets and membership sets are alike: a head, then items that begin with the number by which
+ * they are sorted. */
+struct set {
+	uint32_t count;
+	uint32_t room;
+	char     items[];
+};
+
+_Static_assert(offsetof(struct feature_set, items) == offsetof(struct set, items), "a set");
+_Static_assert(offsetof(struct membership_set, items) == offsetof(struct set, items), "a set");
+
+static uint32_t number_at(const struct set *set, size_t item_size, uint32_t at)
+{
+	uint32_t number;
+	memcpy(&number, set->items + at * item_size, sizeof number);
+	return number;
+}
+
+/* Where `number` stands or belongs. */
+static uint32_t set_index(const void *pointer, size_t item_size, uint32_t number)
+{
+	const struct set *set = pointer;
+	uint32_t          low = 0, high = set->count;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (number_at(set, item_size, middle) < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Makes room for one more item at `number`'s place and returns the set, which may have moved. */
+static void *set_insert(struct profiles *profiles, void *pointer, size_t item_size, uint32_t number,
+                        uint32_t *ret_at)
+{
+	struct set *set = pointer;
+	if (set == NULL || set->count == set->room) {
+		uint32_t count = set == NULL ? 0 : set->count;
+		uint32_t room  = set == NULL ? ROOM_MIN : set->room * 2;
+		profiles->bytes += (room - count) * item_size + (set == NULL ? sizeof *set : 0);
+		set  = checked(realloc(set, sizeof *set + room * item_size));
+		*set = (struct set){count, room};
+	}
+	*ret_at    = set_index(set, item_size, number);
+	char *item = set->items + *ret_at * item_size;
+	memmove(item + item_size, item, (set->count - *ret_at) * item_size);
+	set->count++;
+	return set;
+}
+
+static void set_remove(void *pointer, size_t item_size, uint32_t at)
+{
+	struct set *set  = pointer;
+	char       *item = set->items + at * item_size;
+	set->count--;
+	memmove(item, item + item_size, (set->count - at) * item_size);
+}
+
 struct person_feature *profile_feature(const struct profile *profile, uint32_t feature)
 {
 	struct feature_set *set = profile->features;
 	if (set == NULL)
 		return NULL;
-	uint32_t low = 0, high = set->count;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (set->items[middle].feature < feature)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < set->count && set->items[low].feature == feature ? &set->items[low] : NULL;
-}
-
-static struct feature_set *feature_room(struct profiles *profiles, struct feature_set *set)
-{
-	if (set != NULL && set->count < set->room)
-		return set;
-	uint32_t room   = set == NULL ? ROOM_MIN : set->room * 2;
-	size_t   before = set == NULL ? 0 : sizeof *set + set->room * sizeof set->items[0];
-	size_t   after  = sizeof *set + room * sizeof set->items[0];
-	bool     fresh  = set == NULL;
-	set             = checked(realloc(set, after));
-	set->room       = room;
-	if (fresh)
-		set->count = 0;
-	profiles->bytes += after - before;
-	return set;
+	uint32_t at = set_index(set, sizeof set->items[0], feature);
+	return at < set->count && set->items[at].feature == feature ? &set->items[at] : NULL;
 }
 
 struct person_feature *profile_feature_add(struct profiles *profiles, struct profile *profile,
                                            uint32_t feature)
 {
-	struct feature_set *set = profile->features = feature_room(profiles, profile->features);
-	uint32_t            at                      = set->count++;
-	for (; at > 0 && set->items[at - 1].feature > feature; at--)
-		set->items[at] = set->items[at - 1];
-	assert(at == 0 || set->items[at - 1].feature != feature);
-	set->items[at] = (struct person_feature){.feature = feature, .next_ms = INSTANT_MS_NEVER};
-	return &set->items[at];
+	uint32_t at;
+	profile->features =
+		set_insert(profiles, profile->features, sizeof(struct person_feature), feature, &at);
+	struct person_feature *kept = &profile->features->items[at];
+	*kept = (struct person_feature){.feature = feature, .next_ms = INSTANT_MS_NEVER};
+	return kept;
 }
 
 void profile_feature_remove(struct profiles *profiles, struct profile *profile, uint32_t feature)
@@ -136,22 +172,7 @@ void profile_feature_remove(struct profiles *profiles, struct profile *profile, 
 		return;
 	profiles->bytes -= series_bytes(found->series);
 	series_free(found->series);
-	struct feature_set *set = profile->features;
-	set->count--;
-	memmove(found, found + 1, (size_t)(set->items + set->count - found) * sizeof *found);
-}
-
-static uint32_t membership_index(const struct membership_set *set, uint32_t rule)
-{
-	uint32_t low = 0, high = set->count;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (set->items[middle].rule < rule)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	set_remove(profile->features, sizeof *found, (uint32_t)(found - profile->features->items));
 }
 
 struct membership *profile_membership(const struct profile *profile, uint32_t rule)
@@ -159,24 +180,8 @@ struct membership *profile_membership(const struct profile *profile, uint32_t ru
 	struct membership_set *set = profile->memberships;
 	if (set == NULL)
 		return NULL;
-	uint32_t at = membership_index(set, rule);
+	uint32_t at = set_index(set, sizeof set->items[0], rule);
 	return at < set->count && set->items[at].rule == rule ? &set->items[at] : NULL;
-}
-
-static struct membership_set *membership_room(struct profiles *profiles, struct membership_set *set)
-{
-	if (set != NULL && set->count < set->room)
-		return set;
-	uint32_t room   = set == NULL ? ROOM_MIN : set->room * 2;
-	size_t   before = set == NULL ? 0 : sizeof *set + set->room * sizeof set->items[0];
-	size_t   after  = sizeof *set + room * sizeof set->items[0];
-	bool     fresh  = set == NULL;
-	set             = checked(realloc(set, after));
-	set->room       = room;
-	if (fresh)
-		set->count = 0;
-	profiles->bytes += after - before;
-	return set;
 }
 
 struct membership *profile_membership_put(struct profiles *profiles, struct profile *profile,
@@ -185,23 +190,19 @@ struct membership *profile_membership_put(struct profiles *profiles, struct prof
 	struct membership *found = profile_membership(profile, rule);
 	if (found != NULL)
 		return found;
-	struct membership_set *set = membership_room(profiles, profile->memberships);
-	profile->memberships       = set;
-	uint32_t at                = membership_index(set, rule);
-	memmove(set->items + at + 1, set->items + at, (set->count - at) * sizeof set->items[0]);
-	set->count++;
-	set->items[at] = (struct membership){.rule = rule};
-	return &set->items[at];
+	uint32_t at;
+	profile->memberships =
+		set_insert(profiles, profile->memberships, sizeof(struct membership), rule, &at);
+	profile->memberships->items[at] = (struct membership){.rule = rule};
+	return &profile->memberships->items[at];
 }
 
 void profile_membership_remove(struct profile *profile, uint32_t rule)
 {
 	struct membership *found = profile_membership(profile, rule);
-	if (found == NULL)
-		return;
-	struct membership_set *set = profile->memberships;
-	set->count--;
-	memmove(found, found + 1, (size_t)(set->items + set->count - found) * sizeof *found);
+	if (found != NULL)
+		set_remove(profile->memberships, sizeof *found,
+		           (uint32_t)(found - profile->memberships->items));
 }
 
 struct text profile_traits(const struct profile *profile)
