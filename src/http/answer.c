@@ -96,8 +96,8 @@ void http_answer_raw(struct http_loop *loop, struct MHD_Connection *mhd, unsigne
 
 /* MHD_NO closes the connection. Queueing our own answer instead would not do: on some paths (a
  * Content-Length that is no number) the library sends the headers of a queued answer twice. */
-enum MHD_Result MHD_queue_response(struct MHD_Connection *mhd, unsigned int http_status,
-                                   struct MHD_Response *response)
+__attribute__((visibility("default"))) enum MHD_Result MHD_queue_response(
+	struct MHD_Connection *mhd, unsigned int http_status, struct MHD_Response *response)
 {
 	if (!http_loop_current)
 		return library_queue_response()(mhd, http_status, response);

@@ -254,9 +254,12 @@ static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *n
 {
 	struct collector *collector = cls;
 
-	(void)kind;
 	if (collector->at == collector->end)
 		return MHD_NO;
+	/* White space behind a header's value is no part of it. */
+	while (kind == MHD_HEADER_KIND && value_length > 0 &&
+	       (value[value_length - 1] == ' ' || value[value_length - 1] == '\t'))
+		value_length--;
 	*collector->at++ = (struct http_header){
 		.name  = {name, name_length},
 		.value = {value ? value : "", value ? value_length : 0},
@@ -506,6 +509,7 @@ static void handle(struct http_request *request)
 		return;
 	}
 	route->handler(request, route->user);
+	assert(request->suspended || request->answered);
 }
 
 /* Still no answer. */

@@ -153,8 +153,9 @@ const char *http_pattern(const struct http_request *request);
 
 /* ---- Request: the answer ---- */
 
-/* Both texts are copied; CR, LF and NUL in them are replaced by spaces. In the handler, later by
- * whoever holds the request, and in before_answer. */
+/* Both texts are copied; CR, LF, TAB and NUL in them are replaced by spaces. In the handler, later
+ * by whoever holds the request, and in before_answer. All headers of an answer together must stay
+ * below 1 KiB: more has room only when the request's own headers were small. */
 void http_add_header(struct http_request *request, const char *name, struct text value);
 
 /* Takes the request out of the handler: it will be answered later, from any thread. Handler only.

@@ -41,7 +41,8 @@ struct websocket {
 	struct http_post         post;
 	struct http_watch        watch;
 	atomic_uint              references;
-	struct http_loop        *loop;
+	struct http_loop        *loop; /* may be gone when closed */
+	unsigned                 loop_index;
 	struct websocket_options options;
 	char                     trace_id[TRACE_ID_BYTES];
 	char                     accept[ACCEPT_BYTES + 1];
@@ -177,6 +178,7 @@ static struct websocket *new_socket(struct http_request            *request,
 
 	socket->references = 1;
 	socket->loop       = request->loop;
+	socket->loop_index = request->loop->index;
 	socket->options    = *options;
 	socket->fd         = -1;
 	socket->queue_end  = &socket->queue;
@@ -396,7 +398,7 @@ unsigned websocket_queued(const struct websocket *socket)
 	return count;
 }
 
-unsigned    websocket_loop_index(const struct websocket *socket) { return socket->loop->index; }
+unsigned    websocket_loop_index(const struct websocket *socket) { return socket->loop_index; }
 const char *websocket_trace_id(const struct websocket *socket) { return socket->trace_id; }
 
 /* ---- The end ---- */

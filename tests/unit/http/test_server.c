@@ -49,7 +49,7 @@ static void a_handler_sees_parameters_query_headers_and_peer(void **state)
 	exchange(&peer,
 	         "GET /u/a%2Fb:c/x?q=%EC%A0%9C+%2B&flag&q=2 HTTP/1.1\r\n" HOST "x-TEST:  v 1 \r\n\r\n",
 	         200, &reply);
-	assert_string_equal(reply.body, "GET /u/a%2Fb:c/x id=a/b:c q=제 + flag= q=2 X-Test=v 1  "
+	assert_string_equal(reply.body, "GET /u/a%2Fb:c/x id=a/b:c q=제 + flag= q=2 X-Test=v 1 "
 	                                "peer=127.0.0.1 pattern=/u/{id}/x");
 	reply_done(&reply);
 	peer_close(&peer);
