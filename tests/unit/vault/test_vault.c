@@ -351,6 +351,7 @@ static void users_and_linked_visitors_are_identified_and_others_are_not(void **s
 	                                {VAULT_ANONYMOUS, TEXT("linked")},
 	                                {VAULT_ANONYMOUS, TEXT("alone")},
 	                                {VAULT_USER, TEXT("unknown")}};
+	vault_visitor(f, "linked"); /* known before it was linked */
 	link_visitor(f, "linked", vault_user(f, "kim"));
 	vault_visitor(f, "alone");
 	for (int round = 0; round < 2; round++) {

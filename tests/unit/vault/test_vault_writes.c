@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -205,6 +206,31 @@ static void a_full_disk_refuses_links_for_now(void **state)
 	assert_false(existed);
 }
 
+static void space_that_known_ids_did_not_need_is_given_back(void **state)
+{
+	struct vault_fixture *f = *state;
+	struct vault_id       ids[100];
+	struct person         persons[100];
+	char                  names[100][16];
+	uint64_t              sequence = 0;
+	for (int i = 0; i < 100; i++) {
+		snprintf(names[i], sizeof names[i], "id-%d", i);
+		ids[i] = (struct vault_id){VAULT_USER, text_of(names[i])};
+	}
+	/* Each time one is new, and space for a hundred was reserved. */
+	for (int round = 0; round < 1000; round++) {
+		snprintf(names[0], sizeof names[0], "new-%d", round);
+		ids[0].id = text_of(names[0]);
+		assert_ok(f, vault_resolve(f->vault, ids, 100, true, persons, NULL, &sequence, &f->err));
+	}
+	vault_wait(f->vault, sequence);
+	struct stat info;
+	assert_int_equal(stat(vault_fixture_path(f, "keys/keys.log"), &info), 0);
+	assert_in_range(info.st_size, 1000 * 64, 4 << 20);
+	assert_int_equal(stat(vault_fixture_path(f, "data/persons.log"), &info), 0);
+	assert_in_range(info.st_size, 1000 * 64, 4 << 20);
+}
+
 /* After the failure that `faults` brings: callbacks, new persons, known persons. */
 static void check_failed_state(struct vault_fixture *f, struct vault_faults faults)
 {
@@ -359,6 +385,7 @@ int main(void)
 		VAULT_TEST(closing_makes_durable_what_nobody_waited_for),
 		VAULT_TEST(a_full_disk_refuses_new_persons_for_now_and_uses_up_nothing),
 		VAULT_TEST(a_full_disk_refuses_links_for_now),
+		VAULT_TEST(space_that_known_ids_did_not_need_is_given_back),
 		VAULT_TEST(after_a_failed_sync_nothing_is_written_until_it_is_reopened),
 		VAULT_TEST(after_a_failed_write_nothing_is_written_until_it_is_reopened),
 		VAULT_TEST(short_writes_are_carried_on),
