@@ -77,6 +77,7 @@ void catalog_done(struct catalog *catalog)
 	VECTOR_DONE(&catalog->live);
 	VECTOR_DONE(&catalog->any_event);
 	VECTOR_DONE(&catalog->relative_traits);
+	VECTOR_DONE(&catalog->live_defaults);
 	done_by_event(catalog);
 	map_text_done(&catalog->feature_keys);
 	map_text_done(&catalog->leaf_keys);
@@ -89,13 +90,6 @@ uint32_t catalog_live(const struct catalog *catalog, uint32_t segment)
 	return segment < catalog->live.count ? catalog->live.items[segment] : RULE_NONE;
 }
 
-void catalog_set_live(struct catalog *catalog, uint32_t segment, uint32_t rule)
-{
-	while (catalog->live.count <= segment)
-		VECTOR_ADD(&catalog->live, RULE_NONE);
-	catalog->live.items[segment] = rule;
-}
-
 static void remove_index(index_list *list, uint32_t index)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -104,6 +98,17 @@ static void remove_index(index_list *list, uint32_t index)
 		list->items[i] = list->items[--list->count];
 		return;
 	}
+}
+
+void catalog_set_live(struct catalog *catalog, uint32_t segment, uint32_t rule)
+{
+	while (catalog->live.count <= segment)
+		VECTOR_ADD(&catalog->live, RULE_NONE);
+	remove_index(&catalog->live_defaults, catalog->live.items[segment]);
+	catalog->live.items[segment] = rule;
+	if (rule != RULE_NONE &&
+	    (catalog->rules.items[rule].holds[false] || catalog->rules.items[rule].holds[true]))
+		VECTOR_ADD(&catalog->live_defaults, rule);
 }
 
 /* The live index under `key`, or RULE_NONE. */

@@ -86,8 +86,9 @@ struct catalog {
 	index_list      any_event;
 	struct map_u64  by_trait; /* hash of a trait's name → index + 1 into trait_lists */
 	VECTOR(index_list) trait_lists;
-	index_list relative_traits; /* those that change by time alone */
-	VECTOR(uint32_t) live;      /* by segment number: rule, RULE_NONE */
+	index_list relative_traits;    /* those that change by time alone */
+	VECTOR(uint32_t) live;         /* by segment number: rule, RULE_NONE */
+	index_list      live_defaults; /* live rules that hold for some without events */
 	struct binding *bindings;
 	uint32_t        level_max;
 	uint64_t        bytes;

@@ -14,8 +14,8 @@
 bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile *profile,
                 uint32_t index, int64_t now_ms);
 
-/* The same, with an instant after `now_ms` before which the leaf does not flip by time alone; mostly
- * the exact one of the next flip. INSTANT_MS_NEVER: it does not. */
+/* The same, with an instant after `now_ms` before which the leaf does not flip by time alone;
+ * mostly the exact one of the next flip. INSTANT_MS_NEVER: it does not. */
 bool leaf_look(struct partition *partition, uint32_t slot, const struct profile *profile,
                uint32_t index, int64_t now_ms, int64_t *ret_next_ms);
 

@@ -159,8 +159,8 @@ static void note_leaves(struct partition *partition, uint32_t slot, const struct
 	}
 }
 
-/* Touches the rules of the leaves that the event has flipped, and arms the timer for those that time
- * will flip next. */
+/* Touches the rules of the leaves that the event has flipped, and arms the timer for those that
+ * time will flip next. */
 static void look_at_leaves(struct partition *partition, uint32_t slot, struct profile *profile,
                            int64_t now_ms, uint64_t event_position)
 {

@@ -1,8 +1,8 @@
 #ifndef SONNIM_ENGINE_PLAN_CACHE_H
 #define SONNIM_ENGINE_PLAN_CACHE_H
 
-/* Plans by change id: the partitions of an engine meet the same PREPARE at different times, and share
- * what was compiled once. Any thread. */
+/* Plans by change id: the partitions of an engine meet the same PREPARE at different times, and
+ * share what was compiled once. Any thread. */
 
 #include "engine/plan.h"
 

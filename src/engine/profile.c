@@ -85,8 +85,8 @@ struct profile *profiles_place(struct profiles *profiles, uint32_t slot)
 	return &profiles->blocks[block][slot % BLOCK_SLOTS];
 }
 
-/* Feature sets and membership sets are alike: a head, then items that begin with the number by which
- * they are sorted. */
+/* Feature sets and membership sets are alike: a head, then items that begin with the number by
+ * which they are sorted. */
 struct set {
 	uint32_t count;
 	uint32_t room;

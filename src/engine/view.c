@@ -72,24 +72,42 @@ size_t view_sealed_traits(struct view *view, uint32_t slot, struct arena *arena,
 	return count;
 }
 
+static int compare_memberships(const void *left, const void *right)
+{
+	const struct view_membership *a = left, *b = right;
+	return (a->segment > b->segment) - (a->segment < b->segment);
+}
+
+static void add_membership(struct view *view, const struct profile *profile, uint32_t index,
+                           struct view_membership *memberships, size_t *count)
+{
+	const struct rule *rule = &view->partition->catalog.rules.items[index];
+	if (rule->state == RULE_LIVE && rule_is_member(view->partition, profile, index))
+		memberships[(*count)++] =
+			(struct view_membership){rule->segment, rule_since_ms(view->partition, profile, index)};
+}
+
 size_t view_memberships(struct view *view, uint32_t slot, struct arena *arena,
                         struct view_membership **ret_memberships)
 {
 	const struct catalog *catalog = &view->partition->catalog;
 	const struct profile *profile = profiles_find(&view->partition->profiles, slot);
-	size_t                count   = 0;
 	*ret_memberships              = NULL;
 	if (profile == NULL)
 		return 0;
 
-	struct view_membership *memberships =
-		ARENA_ARRAY(arena, struct view_membership, catalog->live.count);
-	for (uint32_t segment = 0; segment < catalog->live.count; segment++) {
-		uint32_t rule = catalog->live.items[segment];
-		if (rule != RULE_NONE && rule_is_member(view->partition, profile, rule))
-			memberships[count++] =
-				(struct view_membership){segment, rule_since_ms(view->partition, profile, rule)};
-	}
+	/* What is recorded of the person, and what holds for everyone of whom nothing is. */
+	const struct membership_set *recorded       = profile->memberships;
+	size_t                       recorded_count = recorded == NULL ? 0 : recorded->count;
+	struct view_membership      *memberships =
+		ARENA_ARRAY(arena, struct view_membership, recorded_count + catalog->live_defaults.count);
+	size_t count = 0;
+	for (size_t i = 0; i < recorded_count; i++)
+		add_membership(view, profile, recorded->items[i].rule, memberships, &count);
+	for (size_t i = 0; i < catalog->live_defaults.count; i++)
+		if (profile_membership(profile, catalog->live_defaults.items[i]) == NULL)
+			add_membership(view, profile, catalog->live_defaults.items[i], memberships, &count);
+	qsort(memberships, count, sizeof *memberships, compare_memberships);
 	*ret_memberships = memberships;
 	return count;
 }
