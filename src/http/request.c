@@ -509,7 +509,7 @@ static void handle(struct http_request *request)
 		return;
 	}
 	route->handler(request, route->user);
-	assert(request->suspended || request->answered);
+	assert(request->suspended || request->queued);
 }
 
 /* Still no answer. */

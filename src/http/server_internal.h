@@ -225,7 +225,6 @@ struct http_request {
 	/* Where it is. `suspended` is written before the request leaves the loop's thread, all else
 	 * of the answer by whoever answers. */
 	bool     suspended;
-	bool     answered;
 	bool     queued;   /* libmicrohttpd has the answer */
 	bool     upgraded; /* a WebSocket from now on */
 	bool     parked;   /* suspended in libmicrohttpd's sense too */
@@ -237,6 +236,7 @@ struct http_request {
 	void             *gone_user;
 
 	/* The answer. */
+	bool                       answered;
 	unsigned                   http_status;
 	const char                *content_type;
 	struct buffer              answer;
