@@ -55,9 +55,10 @@ struct live {
 
 	struct watcher *first;
 	size_t          count;
-	struct map_u64  segments; /* number → how many watchers */
-	struct map_u64  persons;  /* person number → first watcher */
-	bool            dirty;    /* some watcher of a segment is */
+	struct map_u64  segments;    /* number → 2 × how many watchers + whether it changed */
+	bool            all_changed; /* every segment may have */
+	struct map_u64  persons;     /* person number → first watcher */
+	bool            dirty;       /* some watcher of a segment is */
 	bool            snapshots;
 	bool            overflow;
 	VECTOR(struct told) queue;
@@ -67,20 +68,25 @@ struct live {
 	bool               reading;
 	bool               read_ok;
 	VECTOR(uint32_t) numbers;
-	uint64_t *sizes; /* [partition][number] */
-	int64_t   next_ms;
+	struct map_u64 indexes; /* segment → place in `numbers` + 1 */
+	uint64_t      *sizes;   /* [partition][number] */
+	int64_t        next_ms;
 };
 
 /* ---- What the engine tells; under the lock for a few instructions ---- */
 
 static void mark_segment(struct live *live, uint32_t segment)
 {
-	bool all = segment == 0; /* a new person is in every segment that holds without events */
-	if (!all && map_u64_find(&live->segments, segment) == NULL)
+	if (segment == 0) { /* a new person is in every segment that holds without events */
+		live->all_changed = true;
+		live->dirty       = live->dirty || live->segments.count > 0;
 		return;
-	for (struct watcher *w = live->first; w != NULL; w = w->after)
-		if (w->segment != 0 && (all || w->segment == segment))
-			w->dirty = live->dirty = true;
+	}
+	uint64_t *entry = map_u64_find(&live->segments, segment);
+	if (entry == NULL)
+		return;
+	*entry |= 1;
+	live->dirty = true;
 }
 
 static void queue_change(struct live *live, uint32_t partition, const struct change *change)
@@ -96,17 +102,23 @@ static void queue_change(struct live *live, uint32_t partition, const struct cha
 		VECTOR_ADD(&live->queue, (struct told){partition, *change});
 }
 
+static bool has_work(const struct live *live)
+{
+	return live->dirty || live->queue.count > 0 || live->overflow;
+}
+
 static void listen(void *context, uint32_t partition, const struct change *changes, size_t count)
 {
 	struct live *live = context;
 	if (!atomic_load_explicit(&live->any, memory_order_relaxed))
 		return;
 	pthread_mutex_lock(&live->lock);
+	bool had_work = has_work(live);
 	for (size_t i = 0; i < count; i++) {
 		mark_segment(live, changes[i].segment);
 		queue_change(live, partition, &changes[i]);
 	}
-	if (live->dirty || live->queue.count > 0 || live->overflow)
+	if (!had_work && has_work(live))
 		pthread_cond_signal(&live->wake);
 	pthread_mutex_unlock(&live->lock);
 }
@@ -169,7 +181,7 @@ static void enlist(struct live *live, struct watcher *watcher)
 	live->count++;
 	atomic_store_explicit(&live->any, true, memory_order_relaxed);
 	if (watcher->segment != 0) {
-		++*map_u64_put(&live->segments, watcher->segment);
+		*map_u64_put(&live->segments, watcher->segment) += 2;
 		return;
 	}
 	uint64_t *same = map_u64_put(&live->persons, person_number(watcher->person));
@@ -193,6 +205,14 @@ static void remove_person(struct live *live, struct watcher *watcher)
 	at->same = watcher->same;
 }
 
+static void leave_segment(struct live *live, uint32_t segment)
+{
+	uint64_t *entry = map_u64_find(&live->segments, segment);
+	*entry -= 2;
+	if (*entry < 2)
+		map_u64_remove(&live->segments, segment);
+}
+
 static void delist(struct live *live, struct watcher *watcher)
 {
 	if (!watcher->listed)
@@ -208,8 +228,8 @@ static void delist(struct live *live, struct watcher *watcher)
 	atomic_store_explicit(&live->any, live->count > 0, memory_order_relaxed);
 	if (watcher->segment == 0)
 		remove_person(live, watcher);
-	else if (--*map_u64_find(&live->segments, watcher->segment) == 0)
-		map_u64_remove(&live->segments, watcher->segment);
+	else
+		leave_segment(live, watcher->segment);
 }
 
 /* On the partition's thread: from here on its changes are for the watcher. */
@@ -316,27 +336,37 @@ static bool is_due(const struct watcher *watcher)
 	return watcher->segment != 0 && watcher->dirty && websocket_queued(watcher->socket) == 0;
 }
 
-static size_t index_of(const struct live *live, uint32_t segment)
+/* The watchers of what changed since the last time. */
+static void mark_watchers(struct live *live)
 {
-	size_t i = 0;
-	while (i < live->numbers.count && live->numbers.items[i] != segment)
-		i++;
-	return i;
+	for (struct watcher *w = live->first; w != NULL; w = w->after)
+		if (w->segment != 0 &&
+		    (live->all_changed || (*map_u64_find(&live->segments, w->segment) & 1) != 0))
+			w->dirty = true;
+	for (struct watcher *w = live->first; w != NULL; w = w->after)
+		if (w->segment != 0)
+			*map_u64_find(&live->segments, w->segment) &= ~UINT64_C(1);
+	live->all_changed = false;
 }
 
 /* Under the lock: begins a read of what is due. */
 static bool begin_sizes(struct live *live)
 {
+	mark_watchers(live);
 	live->numbers.count = 0;
-	for (struct watcher *w = live->first; w != NULL; w = w->after)
-		if (is_due(w)) {
-			w->dirty = false;
-			if (index_of(live, w->segment) == live->numbers.count)
-				VECTOR_ADD(&live->numbers, w->segment);
+	live->dirty         = false;
+	for (struct watcher *w = live->first; w != NULL; w = w->after) {
+		if (!is_due(w)) {
+			live->dirty = live->dirty || w->dirty;
+			continue;
 		}
-	live->dirty = false;
-	for (struct watcher *w = live->first; w != NULL; w = w->after)
-		live->dirty = live->dirty || w->dirty;
+		w->dirty        = false;
+		uint64_t *index = map_u64_put(&live->indexes, w->segment);
+		if (*index == 0) {
+			VECTOR_ADD(&live->numbers, w->segment);
+			*index = live->numbers.count;
+		}
+	}
 	if (live->numbers.count == 0)
 		return false;
 	free(live->sizes);
@@ -362,24 +392,34 @@ static void send_size(struct watcher *watcher, int64_t size, int64_t as_of_ms)
 	buffer_done(&out);
 }
 
+static int64_t size_at(const struct live *live, size_t index)
+{
+	int64_t size = 0;
+	for (uint32_t p = 0; p < live->api->config.partition_count; p++)
+		size += (int64_t)live->sizes[p * live->numbers.count + index];
+	return size;
+}
+
 /* Under the lock. A size that did not change is no news, but the first one. */
 static void send_sizes(struct live *live)
 {
+	if (live->numbers.count == 0)
+		return;
 	for (struct watcher *w = live->first; w != NULL; w = w->after) {
-		size_t index = w->segment == 0 ? live->numbers.count : index_of(live, w->segment);
-		if (index == live->numbers.count)
+		const uint64_t *index = map_u64_find(&live->indexes, w->segment);
+		if (w->segment == 0 || index == NULL)
 			continue;
 		if (!live->read_ok) {
 			w->dirty = live->dirty = true;
 			continue;
 		}
-		int64_t size = 0;
-		for (uint32_t p = 0; p < live->api->config.partition_count; p++)
-			size += (int64_t)live->sizes[p * live->numbers.count + index];
+		int64_t size = size_at(live, *index - 1);
 		if (size != w->size)
 			send_size(w, size, live->read.as_of_ms);
 	}
 	live->numbers.count = 0;
+	map_u64_done(&live->indexes);
+	live->indexes = (struct map_u64){0};
 }
 
 /* ---- Users ---- */
@@ -554,6 +594,7 @@ void live_free(struct live *live)
 	pthread_cond_destroy(&live->wake);
 	map_u64_done(&live->segments);
 	map_u64_done(&live->persons);
+	map_u64_done(&live->indexes);
 	VECTOR_DONE(&live->queue);
 	VECTOR_DONE(&live->numbers);
 	free(live->sizes);
