@@ -24,10 +24,12 @@ static struct store_source put_source(struct fixture *f, const char *id, const c
 static void a_new_store_takes_the_workspace_that_it_is_given(void **state)
 {
 	struct fixture        *f         = *state;
-	struct store_workspace workspace = {
-		.id = "w-1", .partition_count = 16, .created_ms = 7, .manual_clock = true,
-		.retention_ms = 86400000};
-	bool created = false;
+	struct store_workspace workspace = {.id              = "w-1",
+	                                    .partition_count = 16,
+	                                    .created_ms      = 7,
+	                                    .manual_clock    = true,
+	                                    .retention_ms    = 86400000};
+	bool                   created   = false;
 	assert_ok(f, f->store->ops->workspace_open(f->store, &workspace, &created, &f->err));
 	assert_true(created);
 	assert_string_equal(workspace.id, "w-1");
@@ -36,15 +38,17 @@ static void a_new_store_takes_the_workspace_that_it_is_given(void **state)
 static void an_old_store_answers_its_own_workspace(void **state)
 {
 	struct fixture        *f         = *state;
-	struct store_workspace workspace = {
-		.id = "w-1", .partition_count = 16, .created_ms = 7, .manual_clock = true,
-		.retention_ms = 86400000};
-	bool created = false;
+	struct store_workspace workspace = {.id              = "w-1",
+	                                    .partition_count = 16,
+	                                    .created_ms      = 7,
+	                                    .manual_clock    = true,
+	                                    .retention_ms    = 86400000};
+	bool                   created   = false;
 	assert_ok(f, f->store->ops->workspace_open(f->store, &workspace, &created, &f->err));
 
 	fixture_reopen(f);
-	workspace = (struct store_workspace){.id = "w-2", .partition_count = 4, .created_ms = 9,
-		.retention_ms = 1};
+	workspace = (struct store_workspace){
+		.id = "w-2", .partition_count = 4, .created_ms = 9, .retention_ms = 1};
 	assert_ok(f, f->store->ops->workspace_open(f->store, &workspace, &created, &f->err));
 	assert_false(created);
 	assert_string_equal(workspace.id, "w-1");
