@@ -585,7 +585,7 @@ static void parse_target(void)
 		goto bad;
 	memcpy(host, options.target, (size_t)(colon - options.target));
 	host[colon - options.target] = '\0';
-	address.sin_port             = htons((uint16_t)atoi(colon + 1));
+	address.sin_port             = htons((uint16_t)strtoul(colon + 1, NULL, 10));
 	if (inet_pton(AF_INET, host, &address.sin_addr) == 1)
 		return;
 bad:
