@@ -143,7 +143,9 @@ static void read_done(struct engine_read *read, enum status status, const struct
 		*call->read_error        = *err;
 		call->read_error->status = status;
 	}
-	go_on(call, status == STATUS_OK ? call->step : read_failed);
+	go_on(call, status == STATUS_OK         ? call->step
+	            : call->read_failed != NULL ? call->read_failed
+	                                        : read_failed);
 }
 
 static void prepare_read(struct api_call *call, call_run_fn *run, call_step_fn *step)

@@ -44,7 +44,8 @@ struct api_call {
 	call_run_fn        *run;
 	struct worker_job   job;
 	struct engine_read  read;
-	struct error       *read_error; /* of a read that failed */
+	call_step_fn       *read_failed; /* instead of answering the error of a read; NULL: that */
+	struct error       *read_error;
 };
 
 /* What the router calls for every route: `user` is a struct api_binding (context.h). */

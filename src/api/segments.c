@@ -1,5 +1,8 @@
 /* /api/v1/segments: definitions. All of it asks the store, so all of it runs on workers. */
 
+#include <stdatomic.h>
+#include <time.h>
+
 #include "api/call.h"
 #include "api/handlers.h"
 #include "api/segment_body.h"
@@ -120,16 +123,82 @@ static void get_step(struct api_call *call)
 
 void segments_get(struct api_call *call) { call_on_worker(call, get_step); }
 
-static void delete_step(struct api_call *call)
+/* ---- Disabling and deleting: answered when the members have left ----
+ *
+ * The change reaches the journal by way of the store, some milliseconds later. Until then the engine
+ * goes on as before, so the answer waits: who reads next sees that nobody is a member. */
+
+enum { LEAVE_POLL_NS = 1000000, LEAVE_POLLS_MAX = 2000 };
+
+struct leaving {
+	struct definition definition;
+	bool              deleted;
+	unsigned          polls;
+	_Atomic bool      live; /* in some partition; set by all of them */
+};
+
+static void look(struct api_call *call, struct view *view)
 {
-	struct error err;
-	if (definition_delete(call->api->definitions, http_param(call->request, "id"), &err) !=
-	    STATUS_OK) {
+	struct leaving *state = call->state;
+	if (view_segment_live(view, state->definition.segment.number))
+		atomic_store(&state->live, true);
+}
+
+static void answer_left(struct api_call *call)
+{
+	struct leaving *state = call->state;
+	struct error    err;
+	call_add_position(call, 0);
+	if (state->deleted)
+		call_answer_empty(call, 204);
+	else if (definition_get(call->api->definitions, text_of(state->definition.segment.id),
+	                        call->arena, &state->definition, &err) != STATUS_OK)
 		call_fail(call, &err);
+	else
+		answer(call, 200, &state->definition);
+}
+
+static void wait_until_left(struct api_call *call);
+
+static void poll_again(struct api_call *call)
+{
+	const struct timespec pause = {.tv_nsec = LEAVE_POLL_NS};
+	struct leaving       *state = call->state;
+	if (!atomic_load(&state->live) || ++state->polls == LEAVE_POLLS_MAX) {
+		answer_left(call);
 		return;
 	}
-	call_add_position(call, 0);
-	call_answer_empty(call, 204);
+	nanosleep(&pause, NULL);
+	wait_until_left(call);
+}
+
+/* The change is accepted, whatever becomes of the look. */
+static void wait_until_left(struct api_call *call)
+{
+	struct leaving *state = call->state;
+	atomic_store(&state->live, false);
+	call->read_failed = answer_left;
+	call_read_all(call, look, poll_again);
+}
+
+static enum status remove_segment(struct api_call *call, struct leaving *state, struct error *err)
+{
+	struct text id = http_param(call->request, "id");
+	enum status status =
+		definition_get(call->api->definitions, id, call->arena, &state->definition, err);
+	state->deleted = true;
+	return status == STATUS_OK ? definition_delete(call->api->definitions, id, err) : status;
+}
+
+static void delete_step(struct api_call *call)
+{
+	struct leaving *state = ARENA_NEW(call->arena, struct leaving);
+	struct error    err;
+	call->state = state;
+	if (remove_segment(call, state, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		wait_until_left(call);
 }
 
 void segments_delete(struct api_call *call) { call_on_worker(call, delete_step); }
@@ -152,14 +221,17 @@ static enum status set_status(struct api_call *call, struct definition *ret_defi
 
 static void status_step(struct api_call *call)
 {
-	struct definition definition;
-	struct error      err;
-	if (set_status(call, &definition, &err) != STATUS_OK) {
+	struct leaving *state = ARENA_NEW(call->arena, struct leaving);
+	struct error    err;
+	call->state = state;
+	if (set_status(call, &state->definition, &err) != STATUS_OK) {
 		call_fail(call, &err);
-		return;
+	} else if (!state->definition.segment.active) {
+		wait_until_left(call);
+	} else {
+		call_add_position(call, 0);
+		answer(call, 200, &state->definition);
 	}
-	call_add_position(call, 0);
-	answer(call, 200, &definition);
 }
 
 void segments_set_status(struct api_call *call) { call_on_worker(call, status_step); }

@@ -18,6 +18,7 @@ struct place {
 
 struct page {
 	struct reads_user user;
+	struct vault_id   id;
 	bool              found;
 	struct place      before; /* position 0: from the newest on */
 	size_t            limit;
@@ -96,6 +97,8 @@ static void write_event(struct api_call *call, struct json_writer *w, const stru
 		personal[1]               = read_sized(&reader);
 	}
 	json_begin_object(w);
+	json_member_string(w, state->id.namespace == VAULT_USER ? "userId" : "anonymousId",
+	                   state->id.id);
 	json_member_string(w, "type", text_of(call_name(record->call)));
 	json_member_string(w, "event", record->name);
 	if (record->message_id.length > 0)
@@ -118,8 +121,10 @@ static void answer(struct api_call *call)
 {
 	struct page *state = call->state;
 	struct error err;
-	if (!state->found) {
+	if (!state->found)
 		reads_unknown_user(&err);
+	if (!state->found || vault_external_id(call->api->config.vault, state->user.person, call->arena,
+	                                       &state->id, &err) != STATUS_OK) {
 		call_fail(call, &err);
 		return;
 	}
