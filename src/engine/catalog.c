@@ -19,11 +19,11 @@ void catalog_init(struct catalog *catalog) { *catalog = (struct catalog){0}; }
 static void done_by_event(struct catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->by_event.capacity; i++) {
-		index_list *list = catalog->by_event.slots[i].value;
-		if (catalog->by_event.slots[i].key == NULL || list == NULL)
+		struct filter_index *index = catalog->by_event.slots[i].value;
+		if (catalog->by_event.slots[i].key == NULL || index == NULL)
 			continue;
-		VECTOR_DONE(list);
-		free(list);
+		filter_index_done(index);
+		free(index);
 	}
 	map_text_done(&catalog->by_event);
 }
@@ -75,7 +75,7 @@ void catalog_done(struct catalog *catalog)
 	VECTOR_DONE(&catalog->traits);
 	VECTOR_DONE(&catalog->trait_lists);
 	VECTOR_DONE(&catalog->live);
-	VECTOR_DONE(&catalog->any_event);
+	filter_index_done(&catalog->any_event);
 	VECTOR_DONE(&catalog->relative_traits);
 	VECTOR_DONE(&catalog->live_defaults);
 	done_by_event(catalog);
@@ -90,21 +90,11 @@ uint32_t catalog_live(const struct catalog *catalog, uint32_t segment)
 	return segment < catalog->live.count ? catalog->live.items[segment] : RULE_NONE;
 }
 
-static void remove_index(index_list *list, uint32_t index)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (list->items[i] != index)
-			continue;
-		list->items[i] = list->items[--list->count];
-		return;
-	}
-}
-
 void catalog_set_live(struct catalog *catalog, uint32_t segment, uint32_t rule)
 {
 	while (catalog->live.count <= segment)
 		VECTOR_ADD(&catalog->live, RULE_NONE);
-	remove_index(&catalog->live_defaults, catalog->live.items[segment]);
+	index_list_remove(&catalog->live_defaults, catalog->live.items[segment]);
 	catalog->live.items[segment] = rule;
 	if (rule != RULE_NONE &&
 	    (catalog->rules.items[rule].holds[false] || catalog->rules.items[rule].holds[true]))
@@ -118,13 +108,13 @@ static uint32_t lookup(const struct map_text *map, struct text key)
 	return found == 0 ? RULE_NONE : (uint32_t)found - 1;
 }
 
-static index_list *event_list_of(struct catalog *catalog, struct text event)
+static struct filter_index *event_index_of(struct catalog *catalog, struct text event)
 {
 	if (event.length == 0)
 		return &catalog->any_event;
 	void **place = map_text_put(&catalog->by_event, event);
 	if (*place == NULL)
-		*place = zeroed(1, sizeof(index_list));
+		*place = zeroed(1, sizeof(struct filter_index));
 	return *place;
 }
 
@@ -151,7 +141,7 @@ static uint32_t add_feature(struct catalog *catalog, struct plan *plan, uint32_t
 	VECTOR_ADD(&catalog->features,
 	           (struct feature){.plan = wanted, .owner = plan_ref(plan), .built = 0});
 	*map_text_put(&catalog->feature_keys, wanted->key) = (void *)((uintptr_t)at + 1);
-	VECTOR_ADD(event_list_of(catalog, wanted->event), at);
+	filter_index_add(event_index_of(catalog, wanted->event), wanted, plan, at);
 	VECTOR_ADD(features, at);
 	return at;
 }
@@ -262,7 +252,7 @@ static void drop_feature(struct catalog *catalog, uint32_t index, index_list *de
 	struct feature *feature = &catalog->features.items[index];
 	feature->dead           = true;
 	map_text_remove(&catalog->feature_keys, feature->plan->key);
-	remove_index(event_list_of(catalog, feature->plan->event), index);
+	filter_index_remove(event_index_of(catalog, feature->plan->event), feature->plan, index);
 	VECTOR_ADD(dead, index);
 }
 
@@ -272,7 +262,7 @@ static void drop_leaf(struct catalog *catalog, uint32_t index, index_list *dead)
 	leaf->dead        = true;
 	map_text_remove(&catalog->leaf_keys, leaf->plan->key);
 	index_list *siblings = &catalog->features.items[leaf->feature].leaves;
-	remove_index(siblings, index);
+	index_list_remove(siblings, index);
 	if (siblings->count == 0)
 		drop_feature(catalog, leaf->feature, dead);
 }
@@ -282,9 +272,9 @@ static void drop_trait(struct catalog *catalog, uint32_t index)
 	struct trait_leaf *trait = &catalog->traits.items[index];
 	trait->dead              = true;
 	map_text_remove(&catalog->trait_keys, trait->plan->key);
-	remove_index(trait_list_of(catalog, trait->plan->path.hash), index);
-	remove_index(trait_list_of(catalog, trait->plan->first_hash), index);
-	remove_index(&catalog->relative_traits, index);
+	index_list_remove(trait_list_of(catalog, trait->plan->path.hash), index);
+	index_list_remove(trait_list_of(catalog, trait->plan->first_hash), index);
+	index_list_remove(&catalog->relative_traits, index);
 }
 
 void catalog_retire(struct catalog *catalog, uint32_t index, index_list *dead)
@@ -293,25 +283,29 @@ void catalog_retire(struct catalog *catalog, uint32_t index, index_list *dead)
 	rule->state       = RULE_RETIRED;
 	for (uint32_t i = 0; i < rule->plan->leaf_count; i++) {
 		uint32_t leaf = rule->binding->leaves[rule->plan->leaves[i]];
-		remove_index(&catalog->leaves.items[leaf].rules, index);
+		index_list_remove(&catalog->leaves.items[leaf].rules, index);
 		if (catalog->leaves.items[leaf].rules.count == 0)
 			drop_leaf(catalog, leaf, dead);
 	}
 	for (uint32_t i = 0; i < rule->plan->trait_count; i++) {
 		uint32_t trait = rule->binding->traits[rule->plan->traits[i]];
-		remove_index(&catalog->traits.items[trait].rules, index);
+		index_list_remove(&catalog->traits.items[trait].rules, index);
 		if (catalog->traits.items[trait].rules.count == 0)
 			drop_trait(catalog, trait);
 	}
 	for (uint32_t i = 0; i < rule->plan->segment_count; i++)
-		remove_index(&catalog->rules.items[rule->segments[i]].derived, index);
+		index_list_remove(&catalog->rules.items[rule->segments[i]].derived, index);
 	roaring_bitmap_free(rule->exceptions);
 	rule->exceptions = NULL;
 }
 
-const index_list *catalog_features(const struct catalog *catalog, struct text event)
+void catalog_find(const struct catalog *catalog, struct text event, struct text properties,
+                  index_list *features)
 {
-	return map_text_get(&catalog->by_event, event);
+	const struct filter_index *named = map_text_get(&catalog->by_event, event);
+	if (named != NULL)
+		filter_index_find(named, properties, features);
+	filter_index_find(&catalog->any_event, properties, features);
 }
 
 const index_list *catalog_traits(const struct catalog *catalog, uint32_t name_hash)

@@ -18,11 +18,10 @@
 
 #include "base/map.h"
 #include "base/vector.h"
+#include "engine/filter_index.h"
 #include "engine/plan.h"
 
 enum { BUILT_ALL = UINT32_MAX, RULE_NONE = UINT32_MAX };
-
-typedef VECTOR(uint32_t) index_list;
 
 struct feature {
 	const struct plan_feature *plan;
@@ -79,12 +78,12 @@ struct catalog {
 	VECTOR(struct leaf) leaves;
 	VECTOR(struct trait_leaf) traits;
 	VECTOR(struct rule) rules;
-	struct map_text feature_keys; /* index + 1 */
-	struct map_text leaf_keys;
-	struct map_text trait_keys;
-	struct map_text by_event; /* index_list *: features of that name */
-	index_list      any_event;
-	struct map_u64  by_trait; /* hash of a trait's name → index + 1 into trait_lists */
+	struct map_text     feature_keys; /* index + 1 */
+	struct map_text     leaf_keys;
+	struct map_text     trait_keys;
+	struct map_text     by_event; /* struct filter_index *: features of that name */
+	struct filter_index any_event;
+	struct map_u64      by_trait; /* hash of a trait's name → index + 1 into trait_lists */
 	VECTOR(index_list) trait_lists;
 	index_list relative_traits;    /* those that change by time alone */
 	VECTOR(uint32_t) live;         /* by segment number: rule, RULE_NONE */
@@ -110,8 +109,9 @@ void catalog_add(struct catalog *catalog, struct plan *plan, index_list *feature
 /* Takes a rule out; features that then serve nobody are marked dead and added to `*dead`. */
 void catalog_retire(struct catalog *catalog, uint32_t rule, index_list *dead);
 
-/* Features to look at for an event of this name, besides `any_event`; NULL: none. */
-const index_list *catalog_features(const struct catalog *catalog, struct text event);
+/* Adds the features that an event with this name and these properties may match. */
+void catalog_find(const struct catalog *catalog, struct text event, struct text properties,
+                  index_list *features);
 
 /* Trait leaves that look at a trait of this name. */
 const index_list *catalog_traits(const struct catalog *catalog, uint32_t name_hash);

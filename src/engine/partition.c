@@ -100,27 +100,27 @@ static void store(struct partition *partition, const struct arrival *arrival)
 
 static bool is_built(uint32_t built, uint32_t slot) { return built == BUILT_ALL || slot < built; }
 
-static void touch_feature(struct partition *partition, uint32_t index, const struct record *record,
-                          int64_t now_ms)
+static bool is_touched(const struct partition *partition, uint32_t index,
+                       const struct record *record, int64_t now_ms)
 {
 	const struct feature *feature = &partition->catalog.features.items[index];
 	if (!is_built(feature->built, record->slot))
-		return;
+		return false;
 	/* Whether the event passes a relative `where` depends on when one looks: it may later. */
-	if (feature->plan->relative ||
-	    evaluate_where(feature->plan->where, record->properties, record->context, now_ms))
-		VECTOR_ADD(&partition->touched, index);
+	return feature->plan->relative ||
+	       evaluate_where(feature->plan->where, record->properties, record->context, now_ms);
 }
 
 static void find_features(struct partition *partition, const struct record *record, int64_t now_ms)
 {
-	partition->touched.count = 0;
-	const index_list *named  = catalog_features(&partition->catalog, record->name);
-	for (size_t i = 0; named != NULL && i < named->count; i++)
-		touch_feature(partition, named->items[i], record, now_ms);
-	const index_list *any = &partition->catalog.any_event;
-	for (size_t i = 0; i < any->count; i++)
-		touch_feature(partition, any->items[i], record, now_ms);
+	index_list *touched = &partition->touched;
+	touched->count      = 0;
+	catalog_find(&partition->catalog, record->name, record->properties, touched);
+	size_t count = 0;
+	for (size_t i = 0; i < touched->count; i++)
+		if (is_touched(partition, touched->items[i], record, now_ms))
+			touched->items[count++] = touched->items[i];
+	touched->count = count;
 }
 
 static void add_to_series(struct partition *partition, struct profile *profile, uint32_t index,

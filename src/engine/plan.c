@@ -84,6 +84,31 @@ static unsigned cap_for(const struct expr_event *event)
 	return SERIES_UNLIMITED;
 }
 
+/* The property must be found among the properties: a name that begins with "context." or "$" is
+ * looked up elsewhere. */
+static bool is_filter(const struct expr_where *where)
+{
+	return where->kind == EXPR_WHERE_TEST && where->test.op == EXPR_EQ &&
+	       where->test.values[0].type == EXPR_STRING && where->property.data[0] != '$' &&
+	       !text_starts_with(where->property, TEXT("context."));
+}
+
+static struct plan_filter *find_filter(const struct expr_where *where, struct arena *arena)
+{
+	if (where == NULL)
+		return NULL;
+	const struct expr_where *found = is_filter(where) ? where : NULL;
+	for (unsigned i = 0; where->kind == EXPR_WHERE_AND && found == NULL && i < where->count; i++)
+		if (is_filter(where->operands[i]))
+			found = where->operands[i];
+	if (found == NULL)
+		return NULL;
+	struct plan_filter *filter = ARENA_NEW(arena, struct plan_filter);
+	value_path_init(&filter->path, arena_text(arena, found->property), arena);
+	filter->value = arena_text(arena, found->test.values[0].text);
+	return filter;
+}
+
 static uint32_t add_feature(struct compiler *compiler, const struct expr_event *event)
 {
 	bool           relative = event->where != NULL && expr_where_is_relative(event->where);
@@ -106,6 +131,7 @@ static uint32_t add_feature(struct compiler *compiler, const struct expr_event *
 		.event =
 			text_equal(event->name, TEXT("*")) ? (struct text){0} : arena_text(arena, event->name),
 		.where    = evaluate_compile_where(event->where, arena),
+		.filter   = find_filter(event->where, arena),
 		.relative = relative,
 		.sums     = sums,
 		.cap      = cap,

@@ -22,11 +22,18 @@
 #include "model/evaluate.h"
 #include "model/expr.h"
 
+/* An equality with a string that a filter demands, whatever else it asks for. */
+struct plan_filter {
+	struct value_path path;
+	struct text       value;
+};
+
 /* Which events a leaf looks at. */
 struct plan_feature {
 	struct text            key;
 	struct text            event;    /* empty: any */
 	struct compiled_where *where;    /* NULL: all of them */
+	struct plan_filter    *filter;   /* of `where`; NULL: none */
 	bool                   relative; /* `where` depends on the instant: nothing can be kept, each
 	                                  * evaluation reads the person's stored events */
 	bool                   sums;
