@@ -5,8 +5,6 @@
 #include <sys/epoll.h>
 
 #include "base/clock.h"
-#include "base/json.h"
-#include "http/gzip.h"
 #include "http/percent.h"
 #include "http/server_internal.h"
 
@@ -53,20 +51,11 @@ static void make_inactive(struct http_request *request)
 	request->older = request->newer = NULL;
 }
 
-static void count_body(struct http_request *request, uint64_t bytes)
-{
-	http_count(&request->loop->bodies_bytes, (int64_t)(bytes - request->body_counted));
-	request->body_counted = bytes;
-}
-
 void http_request_free(struct http_request *request)
 {
 	struct http_loop *loop = request->loop;
 
-	if (request->body_counted > 0)
-		count_body(request, 0);
-	if (request->body_owned)
-		free(request->body);
+	http_body_done(request);
 	buffer_done(&request->answer);
 	if (loop->idle_count == HTTP_IDLE_REQUESTS_MAX) {
 		arena_done(&request->arena);
@@ -81,23 +70,14 @@ void http_request_free(struct http_request *request)
 
 /* ---- Refusals ---- */
 
-static void refuse(struct http_request *request, unsigned http_status, enum status status,
-                   const char *reason)
+void http_request_refuse(struct http_request *request, unsigned http_status, enum status status,
+                         const char *reason)
 {
 	if (request->refusal)
 		return;
 	request->refusal              = ARENA_NEW(&request->arena, struct http_refusal);
 	request->refusal->http_status = http_status;
 	error_set(&request->refusal->error, status, "%s", reason);
-}
-
-static void refuse_too_large(struct http_request *request)
-{
-	uint64_t    limit  = request->loop->server->settings.body_bytes_max;
-	const char *reason = arena_printf(&request->arena, "the body is larger than %llu bytes",
-	                                  (unsigned long long)limit);
-
-	refuse(request, 413, STATUS_TOO_LARGE, reason);
 }
 
 /* ---- Headers ---- */
@@ -123,7 +103,7 @@ static void take_content_length(struct http_request *request, const struct http_
 		length = length * 10 + (uint64_t)(header->value.data[i] - '0');
 	request->body_announced = length;
 	if (length > request->loop->server->settings.body_bytes_max)
-		refuse_too_large(request);
+		http_body_refuse(request);
 }
 
 /* What decides where the next request begins must be said once and clearly: everything else is
@@ -131,16 +111,19 @@ static void take_content_length(struct http_request *request, const struct http_
 static void check_framing(struct http_request *request, unsigned lengths, unsigned encodings)
 {
 	if (lengths + encodings > 1)
-		refuse(request, 400, STATUS_INVALID, "more than one header says how long the body is");
+		http_request_refuse(request, 400, STATUS_INVALID,
+		                    "more than one header says how long the body is");
 	if (encodings == 1 && !request->chunked)
-		refuse(request, 501, STATUS_UNSUPPORTED, "no Transfer-Encoding but chunked is supported");
+		http_request_refuse(request, 501, STATUS_UNSUPPORTED,
+		                    "no Transfer-Encoding but chunked is supported");
 }
 
 static void check_name(struct http_request *request, struct text name)
 {
 	if (name.length == 0 || memchr(name.data, ' ', name.length) ||
 	    memchr(name.data, '\t', name.length))
-		refuse(request, 400, STATUS_INVALID, "the name of a header is empty or has a space");
+		http_request_refuse(request, 400, STATUS_INVALID,
+		                    "the name of a header is empty or has a space");
 }
 
 static struct text look_at_headers(struct http_request *request)
@@ -171,8 +154,8 @@ static struct text look_at_headers(struct http_request *request)
 				break;
 			request->gzip = value_is(header, "gzip") || value_is(header, "x-gzip");
 			if (!request->gzip)
-				refuse(request, 415, STATUS_UNSUPPORTED,
-				       "no Content-Encoding but gzip is supported");
+				http_request_refuse(request, 415, STATUS_UNSUPPORTED,
+				                    "no Content-Encoding but gzip is supported");
 			break;
 		case 17:
 			if (NAME_IS(header, "Transfer-Encoding")) {
@@ -184,7 +167,7 @@ static struct text look_at_headers(struct http_request *request)
 	}
 	check_framing(request, lengths, encodings);
 	if (request->http_1_1 && hosts != 1)
-		refuse(request, 400, STATUS_INVALID, "there must be one Host header");
+		http_request_refuse(request, 400, STATUS_INVALID, "there must be one Host header");
 	return traceparent;
 }
 
@@ -277,7 +260,8 @@ static size_t collect_all(struct http_request *request, enum MHD_ValueKind kind,
 	if (count <= 0)
 		return 0;
 	if ((size_t)count > count_max) {
-		refuse(request, 431, STATUS_TOO_LARGE, "there are too many headers or query parameters");
+		http_request_refuse(request, 431, STATUS_TOO_LARGE,
+		                    "there are too many headers or query parameters");
 		count = (int)count_max;
 	}
 	*ret_list                  = arena_alloc(&request->arena, (size_t)count * sizeof **ret_list);
@@ -292,7 +276,8 @@ static void decode_query(struct http_request *request)
 		struct http_header *parameter = &request->query[i];
 		if (!percent_decode(&request->arena, parameter->name, &parameter->name) ||
 		    !percent_decode(&request->arena, parameter->value, &parameter->value))
-			refuse(request, 400, STATUS_INVALID, "the query is not valid percent-encoded UTF-8");
+			http_request_refuse(request, 400, STATUS_INVALID,
+			                    "the query is not valid percent-encoded UTF-8");
 	}
 }
 
@@ -319,138 +304,19 @@ static void match_route(struct http_request *request)
 	case HTTP_MATCH_FOUND:
 		return;
 	case HTTP_MATCH_NO_PATH:
-		refuse(request, 404, STATUS_NOT_FOUND, "there is nothing at this path");
+		http_request_refuse(request, 404, STATUS_NOT_FOUND, "there is nothing at this path");
 		return;
 	case HTTP_MATCH_NO_METHOD:
 		/* A route without OPTIONS of its own: Allow is the whole answer. */
 		if (text_equal(request->method, TEXT("OPTIONS")))
 			return;
-		refuse(request, 405, STATUS_METHOD, "this path does not take that method");
+		http_request_refuse(request, 405, STATUS_METHOD, "this path does not take that method");
 		return;
 	case HTTP_MATCH_BAD_PATH:
-		refuse(request, 400, STATUS_INVALID, "the path is not valid percent-encoded UTF-8");
+		http_request_refuse(request, 400, STATUS_INVALID,
+		                    "the path is not valid percent-encoded UTF-8");
 		return;
 	}
-}
-
-/* ---- Body ---- */
-
-static uint64_t bodies_bytes(const struct http_server *server)
-{
-	uint64_t bytes = 0;
-	for (unsigned i = 0; i < server->loop_count; i++)
-		bytes += atomic_load_explicit(&server->loops[i].bodies_bytes, memory_order_relaxed);
-	return bytes;
-}
-
-/* Counts a body of `capacity` bytes; false when there is no room for it, and then it is refused. */
-static bool admit(struct http_request *request, uint64_t capacity)
-{
-	struct http_server *server = request->loop->server;
-
-	if (capacity <= HTTP_BODY_COUNTED_BYTES || capacity <= request->body_counted)
-		return true;
-	if (bodies_bytes(server) + capacity - request->body_counted >
-	    server->settings.bodies_bytes_max) {
-		refuse(request, 503, STATUS_UNAVAILABLE, "too many large requests at once, try again");
-		http_add_header(request, "Retry-After", TEXT("1"));
-		return false;
-	}
-	count_body(request, capacity);
-	return true;
-}
-
-static bool grow_body(struct http_request *request, size_t wanted)
-{
-	uint64_t limit    = request->loop->server->settings.body_bytes_max;
-	size_t   capacity = request->body_capacity * 2;
-
-	if (request->body_announced > 0)
-		limit = request->body_announced;
-	if (capacity < 4096)
-		capacity = 4096;
-	if (capacity < wanted)
-		capacity = wanted;
-	if (capacity > limit)
-		capacity = limit;
-	if (!admit(request, capacity))
-		return false;
-	char *body = realloc(request->body_owned ? request->body : NULL, capacity + JSON_PADDING_BYTES);
-	assert(body);
-	if (!request->body_owned && request->body_length > 0)
-		memcpy(body, request->body, request->body_length);
-	request->body          = body;
-	request->body_owned    = true;
-	request->body_capacity = capacity;
-	return true;
-}
-
-/* Room for what Content-Length announces, as far as that may be trusted. */
-static void prepare_body(struct http_request *request)
-{
-	uint64_t length = request->body_announced;
-
-	if (length == 0 || length > HTTP_BODY_EAGER_BYTES || !admit(request, length))
-		return;
-	request->body          = arena_alloc(&request->arena, length + JSON_PADDING_BYTES);
-	request->body_capacity = length;
-}
-
-/* False: the connection must be closed. */
-static bool take_body(struct http_request *request, const char *data, size_t length)
-{
-	uint64_t limit = request->loop->server->settings.body_bytes_max;
-
-	if (!request->refusal && request->body_length + length > limit)
-		refuse_too_large(request);
-	/* What is there was more than one read: the rest may be waiting already. */
-	request->loop->progress |= request->body_length + length != request->body_announced;
-	if (!request->refusal && (request->body_length + length <= request->body_capacity ||
-	                          grow_body(request, request->body_length + length))) {
-		memcpy(request->body + request->body_length, data, length);
-		request->body_length += length;
-		return true;
-	}
-	request->body_dropped += length;
-	return request->body_dropped <= HTTP_DRAIN_BYTES_MAX;
-}
-
-static void decompress(struct http_request *request)
-{
-	struct buffer out  = {0};
-	struct error  err  = {0};
-	size_t        max  = request->loop->server->settings.body_bytes_max;
-	struct text   body = {request->body, request->body_length};
-
-	enum status status = gzip_decompress(body, max, &out, &err);
-	if (status != STATUS_OK) {
-		refuse(request, status == STATUS_TOO_LARGE ? 413 : 400, status, err.reason);
-		buffer_done(&out);
-		return;
-	}
-	buffer_reserve(&out, JSON_PADDING_BYTES);
-	if (!admit(request, out.capacity)) {
-		buffer_done(&out);
-		return;
-	}
-	if (request->body_owned)
-		free(request->body);
-	request->body          = out.data;
-	request->body_owned    = true;
-	request->body_length   = out.length;
-	request->body_capacity = out.capacity - JSON_PADDING_BYTES;
-}
-
-static void complete_body(struct http_request *request)
-{
-	static char empty[JSON_PADDING_BYTES];
-
-	if (request->gzip && request->body_length > 0)
-		decompress(request);
-	if (request->body)
-		memset(request->body + request->body_length, 0, JSON_PADDING_BYTES);
-	else
-		request->body = empty;
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -487,7 +353,7 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 	decode_query(request);
 	match_route(request);
 	if (!request->refusal)
-		prepare_body(request);
+		http_body_prepare(request);
 	http_deadline_set(loop, request->connection, &loop->receiving);
 	if (refused_at_once(request))
 		http_answer_refuse(request);
@@ -497,7 +363,7 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 static void handle(struct http_request *request)
 {
 	http_deadline_clear(request->connection);
-	complete_body(request);
+	http_body_complete(request);
 	if (request->refusal) {
 		http_answer_refuse(request);
 		return;
@@ -538,7 +404,7 @@ enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, cons
 		return MHD_YES;
 	}
 	if (*upload_size > 0) {
-		bool going   = take_body(request, upload, *upload_size);
+		bool going   = http_body_take(request, upload, *upload_size);
 		*upload_size = 0;
 		return going ? MHD_YES : MHD_NO;
 	}

@@ -4,8 +4,9 @@
 /* What the server's files share:
  *
  *   server.c   start, stop, the loops' life          request.c  from bytes to a handler
- *   loop.c     epoll, posted work, deadlines         answer.c   from an answer to bytes
- *   listen.c   addresses and sockets                 websocket.c
+ *   loop.c     epoll, posted work, deadlines         body.c     its body
+ *   listen.c   addresses and sockets                 answer.c   from an answer to bytes
+ *   websocket.c, and websocket_internal.h
  *
  * Everything here belongs to one loop thread unless it says otherwise. */
 
@@ -255,6 +256,17 @@ void            http_request_completed(void *cls, struct MHD_Connection *mhd, vo
 
 void http_request_free(struct http_request *request);
 void http_request_unwatch(struct http_request *request);
+/* The answer will be this error; the first one counts. */
+void http_request_refuse(struct http_request *request, unsigned http_status, enum status status,
+                         const char *reason);
+
+/* body.c. Room for what Content-Length announces, as far as that may be trusted. */
+void http_body_prepare(struct http_request *request);
+bool http_body_take(struct http_request *request, const char *data,
+                    size_t length);                    /* false: close */
+void http_body_complete(struct http_request *request); /* decompresses, pads */
+void http_body_refuse(struct http_request *request);   /* too large */
+void http_body_done(struct http_request *request);
 
 /* Ends the request's part in the conversation: hands the answer to libmicrohttpd. */
 void http_answer_send(struct http_request *request);
