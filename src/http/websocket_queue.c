@@ -64,31 +64,34 @@ static struct websocket_message **oldest_state(struct websocket *socket)
 	return NULL;
 }
 
-/* Puts `message` in the place of the queued one of its key. */
-static bool replace(struct websocket *socket, struct websocket_message *message)
-{
-	for (struct websocket_message **at = &socket->queue; *at; at = &(*at)->next) {
-		struct websocket_message *old = *at;
-		if (!old->is_state || old->key != message->key)
-			continue;
-		message->next = old->next;
-		*at           = message;
-		if (socket->queue_end == &old->next)
-			socket->queue_end = &message->next;
-		socket->queue_bytes += message->length - old->length;
-		free(old);
-		atomic_fetch_add(&socket->loop->socket_dropped, 1);
-		return true;
-	}
-	return false;
-}
-
 static bool fits(const struct websocket *socket, size_t length)
 {
 	const struct http_settings *settings = &socket->loop->server->settings;
 
 	return socket->queue_count < (uint64_t)settings->websocket_queue_max &&
 	       socket->queue_bytes + length <= settings->websocket_queue_bytes_max;
+}
+
+/* Puts `message` in the place of the queued one of its key. False: there is none now. */
+static bool replace(struct websocket *socket, struct websocket_message *message)
+{
+	for (struct websocket_message **at = &socket->queue; *at; at = &(*at)->next) {
+		struct websocket_message *old = *at;
+		if (!old->is_state || old->key != message->key)
+			continue;
+		atomic_fetch_add(&socket->loop->socket_dropped, 1);
+		message->next = old->next;
+		remove_at(socket, at);
+		if (!fits(socket, message->length))
+			return false;
+		*at = message;
+		if (!message->next)
+			socket->queue_end = &message->next;
+		socket->queue_count++;
+		socket->queue_bytes += message->length;
+		return true;
+	}
+	return false;
 }
 
 static bool make_room(struct websocket *socket, size_t length)
@@ -120,6 +123,7 @@ static bool enqueue(struct websocket *socket, struct websocket_message *message)
 		free(message);
 		return false;
 	}
+	message->next      = NULL;
 	*socket->queue_end = message;
 	socket->queue_end  = &message->next;
 	socket->queue_count++;

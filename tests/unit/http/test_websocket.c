@@ -586,6 +586,36 @@ static void a_newer_state_takes_the_place_of_the_queued_one(void **state)
 	peer_close(&peer);
 }
 
+static void send_growing_states(struct websocket *socket, void *user)
+{
+	static char large[2000];
+	(void)user;
+	memset(large, 'x', sizeof large - 1);
+	assert_true(websocket_send_state(socket, 1, TEXT("one")));
+	assert_true(websocket_send_state(socket, 2, TEXT("two")));
+	assert_true(websocket_send_text(socket, TEXT("text")));
+	large[1018] = '\0'; /* 2 more bytes than the limit leaves beside "two" and "text" */
+	assert_true(websocket_send_state(socket, 1, text_of(large)));
+	assert_int_equal(websocket_queued(socket), 2);
+}
+
+static void a_state_that_grew_too_large_for_its_place_makes_room_as_a_new_one(void **state)
+{
+	struct fixture *fixture = *state;
+	struct peer     peer;
+	char            data[2000];
+	size_t          length;
+	options.on_open                             = send_growing_states;
+	options.overflow                            = WEBSOCKET_OVERFLOW_DROP;
+	fixture->settings.websocket_queue_bytes_max = 1024;
+	FIXTURE_START(fixture, {"GET", "/ws", accept_any, NULL});
+	connect_socket(&peer, fixture);
+	assert_text(&peer, "text");
+	assert_int_equal(frame_read(&peer, data, sizeof data, &length), FIN | TEXT_FRAME);
+	assert_int_equal(length, 1018);
+	peer_close(&peer);
+}
+
 static void overfill_with_states(struct websocket *socket, void *user)
 {
 	char text[16];
@@ -711,6 +741,7 @@ int main(void)
 		TEST_UNSTARTED(a_client_that_answers_no_ping_is_cut_off),
 		TEST(each_threads_messages_arrive_in_its_order),
 		TEST_UNSTARTED(a_newer_state_takes_the_place_of_the_queued_one),
+		TEST_UNSTARTED(a_state_that_grew_too_large_for_its_place_makes_room_as_a_new_one),
 		TEST_UNSTARTED(the_oldest_states_are_dropped_when_the_queue_is_full),
 		TEST_UNSTARTED(a_full_queue_without_states_closes_the_socket),
 		TEST_UNSTARTED(a_reader_that_is_too_slow_gets_what_was_sent_and_then_1013),
