@@ -7,6 +7,7 @@ Sizes are ratchets: they only ever get tighter. Fails on
   - functions that cannot be used safely, and NDEBUG: assertions stay in releases
   - type names of our own in _t, which POSIX reserves
   - notes of unfinished work
+  - links of documents to files that are not there
 """
 import pathlib
 import re
@@ -41,6 +42,7 @@ FORBIDDEN_IN_PRODUCT = {
 CALL = re.compile(r"(?<![\w.>])(\w+)\s*\(")
 RESERVED_TYPE = re.compile(r"^\s*(?:typedef\b.*\b(\w+_t)\s*;|(?:struct|enum|union)\s+(\w+_t)\s*\{)")
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX|HA" + r"CK)\b")
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 COMMENT_OR_STRING = re.compile(
     r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 
@@ -91,6 +93,12 @@ def check_lines(name, text, errors):
             errors.append(f"{name}:{number}: blanks at the end of the line")
 
 
+def check_links(name, text, errors):
+    for target in LINK.findall(text):
+        if ":" not in target and not (ROOT / name).parent.joinpath(target).exists():
+            errors.append(f"{name}: links to {target}, which is not there")
+
+
 def is_code(path):
     if path.suffix in CODE_SUFFIXES or path.name == "meson.build":
         return True
@@ -104,6 +112,8 @@ def main():
     errors = []
     for name in filter(None, names):
         path = ROOT / name
+        if path.suffix == ".md":
+            check_links(name, path.read_text(encoding="utf-8"), errors)
         if not is_code(path) or not path.is_file():
             continue
         text = path.read_text(encoding="utf-8")
