@@ -43,7 +43,7 @@ static void feed(struct partition *partition, struct text records, uint32_t coun
 	                            .first_position = *position,
 	                            .log_time_ms    = at_ms};
 	*position += count;
-	if (partition_apply(partition, &read, &err) != STATUS_OK) {
+	if (partition_apply(partition, &read, 1, &err) != STATUS_OK) {
 		fprintf(stderr, "%s\n", err.reason);
 		exit(1);
 	}

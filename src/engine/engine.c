@@ -34,6 +34,10 @@ static void engine_free(struct engine *engine)
 		struct engine_thread *thread = &engine->threads[i];
 		if (thread->reader != NULL)
 			engine->journal->ops->reader_close(thread->reader);
+		for (uint32_t p = 0; p < thread->partition_count && thread->staged.batches != NULL; p++)
+			VECTOR_DONE(&thread->staged.batches[p]);
+		free(thread->staged.batches);
+		free(thread->staged.bytes);
 		free(thread->partitions);
 		free(thread->notified);
 	}
@@ -82,6 +86,8 @@ static enum status open_reader(struct engine *engine, struct engine_thread *thre
 		if (wanted[i])
 			thread->partitions[thread->partition_count++] = engine->partitions[i];
 	}
+	thread->staged.bytes   = zeroed(1, STAGED_BYTES_MAX);
+	thread->staged.batches = zeroed(count, sizeof *thread->staged.batches);
 	enum status status =
 		engine->journal->ops->reader_open(engine->journal, wanted, count, 0, &thread->reader, err);
 	free(wanted);

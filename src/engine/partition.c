@@ -310,32 +310,57 @@ static void publish(struct partition *partition, int64_t clock_ms)
 
 /* Records that are decoded, and whose memory is asked for, before the first of them is applied: the
  * processor then waits for many lines at once. */
-enum { AHEAD = 32 };
+enum { AHEAD = 32, PREFETCHED_SERIES = 8 };
 
 struct ahead {
 	struct record record;
 	struct text   encoded;
+	uint64_t      position;
 };
 
-static enum status decode_ahead(struct partition *partition, struct text *left, uint32_t count,
-                                struct ahead *ahead, struct error *err)
+/* Where decoding stands in the batches. */
+struct decoder {
+	const struct journal_read *batch;
+	const struct journal_read *end;
+	uint32_t                   done; /* records of `batch` */
+	struct text                left; /* bytes of `batch` */
+};
+
+static void skip_finished(struct decoder *decoder)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		size_t      size;
-		enum status status = record_decode(*left, &ahead[i].record, &size, err);
+	while (decoder->batch < decoder->end && decoder->done == decoder->batch->record_count) {
+		decoder->batch++;
+		decoder->done = 0;
+		if (decoder->batch < decoder->end)
+			decoder->left = decoder->batch->records;
+	}
+}
+
+/* Decodes the next records, AHEAD at most; 0 at the end. */
+static enum status decode_ahead(struct partition *partition, struct decoder *decoder,
+                                struct ahead *ahead, uint32_t *ret_count, struct error *err)
+{
+	uint32_t count = 0;
+	for (skip_finished(decoder); decoder->batch < decoder->end && count < AHEAD;
+	     skip_finished(decoder)) {
+		size_t        size;
+		struct ahead *next   = &ahead[count];
+		enum status   status = record_decode(decoder->left, &next->record, &size, err);
 		if (status != STATUS_OK)
 			return status;
-		ahead[i].encoded = (struct text){left->data, size};
-		*left            = (struct text){left->data + size, left->length - size};
-		profiles_prefetch(&partition->profiles, ahead[i].record.slot);
-		events_prefetch(partition->events, ahead[i].record.slot, ahead[i].record.message_id);
+		next->encoded  = (struct text){decoder->left.data, size};
+		next->position = decoder->batch->first_position + decoder->done++;
+		decoder->left  = (struct text){decoder->left.data + size, decoder->left.length - size};
+		profiles_prefetch(&partition->profiles, next->record.slot);
+		events_prefetch(partition->events, next->record.slot, next->record.message_id);
+		count++;
 	}
+	*ret_count = count;
 	return STATUS_OK;
 }
 
 /* The second look: the profiles have come, now what they point to. */
-static void prefetch_features(struct partition *partition, const struct ahead *ahead,
-                              uint32_t count)
+static void prefetch_sets(struct partition *partition, const struct ahead *ahead, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		const struct profile *profile = profiles_find(&partition->profiles, ahead[i].record.slot);
@@ -346,42 +371,56 @@ static void prefetch_features(struct partition *partition, const struct ahead *a
 	}
 }
 
+/* The third: the sets have come, now the series. */
+static void prefetch_series(struct partition *partition, const struct ahead *ahead, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct profile *profile = profiles_find(&partition->profiles, ahead[i].record.slot);
+		if (profile == NULL || profile->features == NULL)
+			continue;
+		for (uint32_t j = 0; j < profile->features->count && j < PREFETCHED_SERIES; j++)
+			__builtin_prefetch(profile->features->items[j].series);
+	}
+}
+
 static enum status apply_ahead(struct partition *partition, const struct ahead *ahead,
-                               int64_t received_ms, uint64_t position, struct error *err)
+                               int64_t received_ms, struct error *err)
 {
 	struct arrival arrival = {
 		.record      = &ahead->record,
 		.encoded     = ahead->encoded,
 		.received_ms = received_ms,
-		.position    = position,
+		.position    = ahead->position,
 	};
 	if (ahead->record.kind == RECORD_EVENT || ahead->record.kind == RECORD_TRAITS)
 		arrival.time_ms = record_time_ms(&ahead->record, received_ms, &arrival.marked);
-	partition->last_position = position;
+	partition->last_position = ahead->position;
 	partition->ordinal       = 0;
 	return apply_record(partition, &arrival, err);
 }
 
-enum status partition_apply(struct partition *partition, const struct journal_read *batch,
-                            struct error *err)
+enum status partition_apply(struct partition *partition, const struct journal_read *batches,
+                            size_t batch_count, struct error *err)
 {
-	partition_advance(partition, batch->log_time_ms);
+	assert(batch_count > 0);
+	int64_t received_ms = batches->log_time_ms;
+	partition_advance(partition, received_ms);
 
-	struct ahead ahead[AHEAD];
-	struct text  left   = batch->records;
-	enum status  status = STATUS_OK;
-	for (uint32_t done = 0; done < batch->record_count && status == STATUS_OK;) {
-		uint32_t count = batch->record_count - done < AHEAD ? batch->record_count - done : AHEAD;
-		status         = decode_ahead(partition, &left, count, ahead, err);
-		if (status != STATUS_OK)
-			return status;
-		prefetch_features(partition, ahead, count);
+	struct ahead   ahead[AHEAD];
+	struct decoder decoder = {
+		.batch = batches, .end = batches + batch_count, .left = batches->records};
+	uint32_t    count;
+	enum status status;
+	while ((status = decode_ahead(partition, &decoder, ahead, &count, err)) == STATUS_OK &&
+	       count > 0) {
+		prefetch_sets(partition, ahead, count);
+		prefetch_series(partition, ahead, count);
 		for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
-			status = apply_ahead(partition, &ahead[i], batch->log_time_ms,
-			                     batch->first_position + done + i, err);
-		done += count;
+			status = apply_ahead(partition, &ahead[i], received_ms, err);
+		if (status != STATUS_OK)
+			break;
 	}
-	publish(partition, batch->log_time_ms);
+	publish(partition, received_ms);
 	return status;
 }
 

@@ -88,9 +88,10 @@ struct partition *partition_new(uint32_t number, int64_t retention_ms, struct ev
                                 struct plan_cache *plans);
 void              partition_free(struct partition *partition);
 
-/* Applies a batch of this partition. STATUS_CORRUPT: a record does not decode; those before it are
- * perhaps applied, and the engine stops. */
-MUST_USE enum status partition_apply(struct partition *partition, const struct journal_read *batch,
+/* Applies batches of this partition, in order, all with one log time. STATUS_CORRUPT: a record does
+ * not decode; those before it are perhaps applied, and the engine stops. */
+MUST_USE enum status partition_apply(struct partition          *partition,
+                                     const struct journal_read *batches, size_t batch_count,
                                      struct error *err);
 
 /* Fires all timers due at or before `now_ms`; the clock is then there. */

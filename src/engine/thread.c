@@ -5,11 +5,12 @@
 
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	BUILD_SLOTS     = 256,  /* between two looks at the journal */
 	WAIT_MS_MAX     = 1000, /* a sleeping thread looks up at least so often */
-	BATCHES_A_ROUND = 64,   /* applied before reads that came are looked at */
+	BATCHES_A_ROUND = 4096, /* staged at most before listeners and builds have their turn */
 };
 
 void ticket_finish(struct read_ticket *ticket, enum status status)
@@ -193,11 +194,6 @@ static void idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through
 		                                          sleep_ms(thread, thread->stamp_ms));
 }
 
-static struct partition *partition_of(struct engine_thread *thread, uint32_t number)
-{
-	return thread->engine->partitions[number];
-}
-
 static void fail(struct engine_thread *thread, const struct error *err)
 {
 	struct engine *engine = thread->engine;
@@ -210,47 +206,92 @@ static void fail(struct engine_thread *thread, const struct error *err)
 	pthread_mutex_unlock(&engine->failure_lock);
 }
 
-static enum status apply(struct engine_thread *thread, const struct journal_read *batch,
+/* Applies what is staged. */
+static enum status flush(struct engine_thread *thread, struct error *err)
+{
+	struct staged *staged = &thread->staged;
+	enum status    status = STATUS_OK;
+	for (uint32_t i = 0; i < thread->partition_count && staged->any; i++) {
+		size_t count = staged->batches[i].count;
+		if (count > 0 && status == STATUS_OK)
+			status = partition_apply(thread->partitions[i], staged->batches[i].items, count, err);
+		staged->batches[i].count = 0;
+	}
+	staged->used = 0;
+	staged->any  = false;
+	return status;
+}
+
+/* Before the first record with a later stamp: what is to be answered at the stamp so far. */
+static void reach(struct engine_thread *thread, const struct journal_read *batch)
+{
+	take_arrived(thread);
+	set_through(thread, batch->first_position - 1);
+	answer_reads(thread);
+	/* Reads of many may lie between the two stamps. */
+	int64_t before_ms = batch->log_time_ms - 1;
+	if (thread->waiting != NULL && before_ms > thread->stamp_ms) {
+		thread->stamp_ms = before_ms;
+		answer_reads(thread);
+	}
+	thread->stamp_ms = batch->log_time_ms;
+}
+
+static enum status stage(struct engine_thread *thread, const struct journal_read *batch,
                          struct error *err)
 {
-	/* Before the first record with a later stamp: what is to be answered at the stamp so far. */
+	struct staged *staged = &thread->staged;
+	enum status    status = STATUS_OK;
 	if (batch->log_time_ms > thread->stamp_ms) {
-		take_arrived(thread);
-		set_through(thread, batch->first_position - 1);
-		answer_reads(thread);
-		/* Reads of many may lie between the two stamps. */
-		int64_t before_ms = batch->log_time_ms - 1;
-		if (thread->waiting != NULL && before_ms > thread->stamp_ms) {
-			thread->stamp_ms = before_ms;
-			answer_reads(thread);
-		}
-		thread->stamp_ms = batch->log_time_ms;
+		status = flush(thread, err);
+		if (status != STATUS_OK)
+			return status;
+		reach(thread, batch);
 	}
-	return partition_apply(partition_of(thread, batch->partition), batch, err);
+	if (batch->records.length > STAGED_BYTES_MAX - staged->used)
+		status = flush(thread, err);
+	if (status == STATUS_OK && batch->records.length > STAGED_BYTES_MAX)
+		return partition_apply(thread->engine->partitions[batch->partition], batch, 1, err);
+	if (status != STATUS_OK)
+		return status;
+
+	struct journal_read copy = *batch;
+	copy.records.data        = staged->bytes + staged->used;
+	memcpy(staged->bytes + staged->used, batch->records.data, batch->records.length);
+	staged->used += batch->records.length;
+	VECTOR_ADD(&staged->batches[batch->partition / thread->engine->thread_count], copy);
+	staged->any = true;
+	return STATUS_OK;
 }
 
 /* Applies what is there, a round of it; false after a failure. */
 static bool work(struct engine_thread *thread)
 {
-	const struct journal_ops *ops = thread->engine->journal->ops;
-	for (unsigned i = 0; i < BATCHES_A_ROUND; i++) {
+	const struct journal_ops *ops    = thread->engine->journal->ops;
+	enum status               status = STATUS_OK;
+	struct error              err    = {0};
+	for (unsigned i = 0; i < BATCHES_A_ROUND && status == STATUS_OK; i++) {
 		struct journal_read batch;
-		struct error        err = {0};
 		int64_t             safe_ms;
 		uint64_t            through;
 		/* Before the look at the journal, so that an answer holds what came before it. */
 		take_arrived(thread);
-		enum status status = ops->read(thread->reader, &batch, &safe_ms, &through, &err);
-		if (status == STATUS_AGAIN) {
+		status = ops->read(thread->reader, &batch, &safe_ms, &through, &err);
+		if (status == STATUS_OK) {
+			status = stage(thread, &batch, &err);
+		} else if (status == STATUS_AGAIN) {
+			status = flush(thread, &err);
+			if (status != STATUS_OK)
+				break;
 			idle(thread, safe_ms, through);
 			return true;
 		}
-		if (status == STATUS_OK)
-			status = apply(thread, &batch, &err);
-		if (status != STATUS_OK) {
-			fail(thread, &err);
-			return false;
-		}
+	}
+	if (status == STATUS_OK)
+		status = flush(thread, &err);
+	if (status != STATUS_OK) {
+		fail(thread, &err);
+		return false;
 	}
 	notify(thread);
 	build_all(thread);

@@ -3,12 +3,14 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/hash.h"
 #include "base/instant.h"
 #include "events/message_index.h"
 
-enum { CHUNK_BYTES = 1 << 20, HEADS_MIN = 1024 };
+/* A chunk, its head included, is a huge page, so that filling it faults once. */
+enum { HUGE_PAGE_BYTES = 2 << 20, HEADS_MIN = 1024 };
 
 /* One stored call, followed by its encoded record. */
 struct entry {
@@ -27,6 +29,7 @@ struct entry {
 struct chunk {
 	struct chunk *previous;
 	size_t        used;
+	size_t        room;
 	char          bytes[];
 };
 
@@ -65,18 +68,24 @@ void events_free(struct events *events)
 	free(events);
 }
 
+static struct chunk *new_chunk(struct events *events, size_t entry_size)
+{
+	size_t size         = sizeof(struct chunk) + entry_size;
+	size                = (size + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+	struct chunk *chunk = aligned_alloc(HUGE_PAGE_BYTES, size);
+	if (chunk == NULL)
+		abort();
+	madvise(chunk, size, MADV_HUGEPAGE); /* a wish: without it the pages are small */
+	*chunk = (struct chunk){.previous = events->newest, .room = size - sizeof *chunk};
+	charge(events, size);
+	return chunk;
+}
+
 static struct entry *allocate_entry(struct events *events, size_t record_size)
 {
 	size_t size = (sizeof(struct entry) + record_size + 7) & ~(size_t)7;
-	if (events->newest == NULL || events->newest->used + size > CHUNK_BYTES) {
-		size_t        room  = size > CHUNK_BYTES ? size : CHUNK_BYTES;
-		struct chunk *chunk = malloc(sizeof *chunk + room);
-		if (chunk == NULL)
-			abort();
-		*chunk         = (struct chunk){.previous = events->newest};
-		events->newest = chunk;
-		charge(events, sizeof *chunk + room);
-	}
+	if (events->newest == NULL || size > events->newest->room - events->newest->used)
+		events->newest = new_chunk(events, size);
 	struct entry *entry = (struct entry *)(events->newest->bytes + events->newest->used);
 	events->newest->used += size;
 	return entry;

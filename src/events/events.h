@@ -6,7 +6,7 @@
  *
  *   slot ──► newest entry ──► entry before ──► …       (in order of acceptance)
  *            ┌──────────────────────────────┐
- *   chunk    │ entry │ entry │ entry │ …    │          1 MiB, append-only, one partition's persons
+ *   chunk    │ entry │ entry │ entry │ …    │          2 MiB, append-only, one partition's persons
  *            └──────────────────────────────┘          mixed, in order of the journal
  *
  * Everything is a function of the journal: the tail is rebuilt from it at start. What lies here is

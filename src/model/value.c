@@ -69,22 +69,46 @@ bool value_next(struct value_reader *reader)
 	return !reader->bytes.failed;
 }
 
+/* Passes over an entry's value without looking at it. */
+static inline void skip_value(struct byte_reader *bytes, uint8_t type)
+{
+	size_t size = 0;
+	if (has_content(type))
+		size = read_varint(bytes);
+	else if (type == VALUE_INT || type == VALUE_UINT || type == VALUE_DOUBLE)
+		size = sizeof(uint64_t);
+	if (size > read_left(bytes)) {
+		bytes->failed = true;
+		bytes->at     = bytes->end;
+		return;
+	}
+	bytes->at += size;
+}
+
 /* By hand rather than with value_next(): nothing but the hash of an entry matters until it fits. */
 struct value value_find(struct text list, struct text name, uint32_t hash)
 {
-	struct value       found = {.type = VALUE_NONE};
-	struct byte_reader bytes = byte_reader_of(list.data, list.length);
+	struct byte_reader bytes      = byte_reader_of(list.data, list.length);
+	struct byte_reader found      = {0}; /* at the name of the last entry that fits */
+	uint8_t            found_type = VALUE_NONE;
 	for (uint64_t left = read_varint(&bytes); left > 0; left--) {
-		uint32_t     entry_hash = read_u32(&bytes);
-		uint8_t      type       = read_u8(&bytes);
-		struct text  entry_name = read_sized(&bytes);
-		struct value value      = read_value(&bytes, type);
+		uint32_t           entry_hash = read_u32(&bytes);
+		uint8_t            type       = read_u8(&bytes);
+		struct byte_reader entry      = bytes;
+		size_t             length     = read_varint(&bytes);
+		if (length > read_left(&bytes))
+			break;
+		bytes.at += length;
+		skip_value(&bytes, type);
 		if (bytes.failed)
 			break;
-		if (entry_hash == hash && text_equal(entry_name, name))
-			found = value;
+		if (entry_hash == hash && text_equal(read_sized(&entry), name)) {
+			found      = entry;
+			found_type = type;
+		}
 	}
-	return found;
+	return found_type == VALUE_NONE ? (struct value){.type = VALUE_NONE}
+	                                : read_value(&found, found_type);
 }
 
 bool value_set_next(struct byte_reader *set, struct text *ret_item)

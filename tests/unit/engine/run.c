@@ -33,7 +33,7 @@ static void apply(struct partition *partition, const struct run_batch *batch)
 		.log_time_ms    = batch->log_time_ms,
 	};
 	struct error err = {0};
-	if (partition_apply(partition, &read, &err) != STATUS_OK)
+	if (partition_apply(partition, &read, 1, &err) != STATUS_OK)
 		fail_msg("%s", err.reason);
 }
 
