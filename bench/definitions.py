@@ -1,5 +1,6 @@
 """The 100 live segments of the measurements, over what bench/load sends: 60 counts over equality
-filters, 20 over numeric thresholds that are all different, 20 sums; windows of 1 minute to 1 day."""
+filters, 20 over numeric thresholds that are all different, 20 sums; windows of 1 minute to a
+day."""
 
 EVENTS = ("Order Completed", "Product Added", "Product Viewed", "Product Clicked",
           "Cart Viewed", "Checkout Started", "Product Removed", "Coupon Applied")

@@ -45,7 +45,8 @@ def number(value):
 
 
 def markdown(figures):
-    lines = ["| row | | measured | goal | | baseline, same minute | |", "|---|---|---|---|---|---|---|"]
+    lines = ["| row | | measured | goal | | baseline, same minute | |",
+             "|---|---|---|---|---|---|---|"]
     for f in figures:
         verdict = "" if f.goal is None else "met" if f.goal.met(f.value) else "**missed**"
         measured = f"{number(f.value)} {f.unit}".strip()

@@ -22,7 +22,8 @@ LOAD_EXTRA_SECONDS_MAX = 60
 START_SECONDS_MAX = 10
 
 NGINX = """
-worker_processes 2; worker_rlimit_nofile 32768; daemon off; pid {dir}/pid; error_log {dir}/error.log;
+worker_processes 2; worker_rlimit_nofile 32768; daemon off; pid {dir}/pid;
+error_log {dir}/error.log;
 events {{ worker_connections 16384; }}
 http {{
     access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
@@ -103,7 +104,8 @@ class Nginx:
         config = pathlib.Path(self.directory) / "nginx.conf"
         config.write_text(NGINX.format(dir=self.directory, port=port))
         self.address = f"127.0.0.1:{port}"
-        self.process = subprocess.Popen(["/usr/sbin/nginx", "-p", self.directory, "-c", str(config)],
+        command = ["/usr/sbin/nginx", "-p", self.directory, "-c", str(config)]
+        self.process = subprocess.Popen(command,
                                         stdin=subprocess.DEVNULL, stdout=sys.stderr)
         self._wait(port)
         return self

@@ -8,7 +8,8 @@ import urllib.parse
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
 from evaluate import parse_instant  # noqa: E402
-from generate import DAY, HOUR, MINUTE, Definitions, expression_of_rules, write_instant  # noqa: E402
+from generate import (DAY, HOUR, MINUTE, Definitions,  # noqa: E402
+                      expression_of_rules, write_instant)
 from messages import Messages  # noqa: E402
 from oracle import Workspace  # noqa: E402
 from server import Server, temporary_directory, remove_directory  # noqa: E402
@@ -146,7 +147,8 @@ class Scenario:
     def _post(self, path, body, rejected):
         random = self.random
         if random.random() < 0.3:
-            answer = self.client.expect(200, "POST", path, dict(body, writeKey=self.server.write_key),
+            keyed = dict(body, writeKey=self.server.write_key)
+            answer = self.client.expect(200, "POST", path, keyed,
                                         headers={"Content-Type": "text/plain", "Authorization": ""})
         else:
             answer = self.client.expect(200, "POST", path, body, key=self.server.write_key)
@@ -235,7 +237,8 @@ class Scenario:
     def _went_live(self, key, expression, version):
         self.texts[key] = expression
         self.client.wait_live(key, version)
-        self.actions.append((key, f"at {self.oracle.now}: {json.dumps(expression, ensure_ascii=False)}"))
+        written = json.dumps(expression, ensure_ascii=False)
+        self.actions.append((key, f"at {self.oracle.now}: {written}"))
         self.oracle.activate(key, expression)
 
     def _disable(self):
@@ -333,7 +336,8 @@ class Scenario:
         stored = [(parse_instant(item["time"]), item.get("messageId"), item["event"])
                   for item in items]
         wanted = [(event.time, event.message_id, event.name) for event in existing]
-        order = sorted(range(len(wanted)), key=lambda i: (existing[i].time, existing[i].received, i))
+        order = sorted(range(len(wanted)),
+                       key=lambda i: (existing[i].time, existing[i].received, i))
         if stored != [wanted[i] for i in reversed(order)]:
             raise Difference(f"events {stored}\n  of {person!r}")
 

@@ -86,7 +86,8 @@ class Load(threading.Thread):
             raise Refused(f"{path}: {answer.status} {data[:500]}")
 
     def _event(self, user):
-        message = {"type": "track", "userId": user.name, "messageId": f"{user.name}/{len(user.sent)}",
+        message = {"type": "track", "userId": user.name,
+                   "messageId": f"{user.name}/{len(user.sent)}",
                    "event": self.random.choice(["Bought", "Bought", "Seen"]),
                    "properties": {"revenue": self.random.choice([5, 10, 0.1, -5]),
                                   "region": self.random.choice(["제주", "부산", "Seoul"])}}
@@ -269,6 +270,7 @@ class Crash:
 def run(seed, rounds):
     crash = Crash(seed, rounds)
     crash.run()
-    print(f"{rounds} times killed: {sum(len(user.sent) for user in crash.users.values())} events of "
+    sent = sum(len(user.sent) for user in crash.users.values())
+    print(f"{rounds} times killed: {sent} events of "
           f"{len(crash.users)} users sent, {len(crash.expressions)} segments, {crash.compared} "
           f"memberships compared, {crash.lost} unacknowledged events not there when looked for")

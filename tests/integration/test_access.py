@@ -69,8 +69,8 @@ class Tokens(ServerCase):
                             ({"name": "x", "scopes": ["fly"]}, "scopes[0]"),
                             ({"name": "x", "scopes": "admin"}, "scopes"),
                             ({"scopes": ["admin"]}, "name"),
-                            ({"name": "x", "scopes": ["admin"], "expiresAt": "2001-01-01T00:00:00Z"},
-                             "expiresAt"),
+                            ({"name": "x", "scopes": ["admin"],
+                              "expiresAt": "2001-01-01T00:00:00Z"}, "expiresAt"),
                             ({"name": "x", "scopes": ["admin"], "admin": True}, "admin")]:
             with self.subTest(body=body):
                 self.refused(self.client.request("POST", "/api/v1/tokens", body), 400,

@@ -131,7 +131,8 @@ class Messages(ServerCase):
 
     def test_an_event_keeps_what_it_says(self):
         properties = {"제주": "손님", "n": 1.5, "i": 2**53, "t": True, "none": None,
-                      "list": ["a", 1, {"b": []}], "o": {"p": {"q": "r"}}, "quote": "\"\\\u0000\u2028"}
+                      "list": ["a", 1, {"b": []}], "o": {"p": {"q": "r"}},
+                      "quote": "\"\\\u0000\u2028"}
         self.track("content", properties=properties, messageId="c",
                    context={"app": {"name": "shop"}})
         event = self.events("content")[0]
@@ -154,7 +155,8 @@ class Messages(ServerCase):
 
     def test_aliases_of_event_types_find_the_same_events(self):
         self.make_segment("both-names", {"event": "orders", "op": "gte", "value": 2})
-        self.client.expect(200, "POST", "/api/v1/events", [{"userId": "both", "eventType": "orders"}])
+        self.client.expect(200, "POST", "/api/v1/events",
+                           [{"userId": "both", "eventType": "orders"}])
         self.track("both", event="Order Completed")
         self.assertEqual(self.members("both-names"), ["both"])
 
