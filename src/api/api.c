@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "api/call.h"
 #include "api/errors.h"
@@ -12,6 +13,8 @@
 #include "api/write_keys.h"
 #include "base/clock.h"
 #include "base/log.h"
+
+enum { STOP_POLL_NS = 1000000 };
 
 static const char *const phase_names[API_PHASE_COUNT] = {
 #define X(name, text) text,
@@ -157,9 +160,14 @@ void api_open(struct api *api, struct definitions *definitions)
 
 void api_stop(struct api *api)
 {
+	const struct timespec pause = {.tv_nsec = STOP_POLL_NS};
 	atomic_store(&api->stopped, true);
 	if (api->live != NULL)
 		live_stop(api->live);
+	while (atomic_load(&api->in_flight) > 0)
+		nanosleep(&pause, NULL);
+	workers_free(api->workers);
+	api->workers = NULL;
 }
 
 void api_free(struct api *api)

@@ -74,7 +74,8 @@ void api_set_phase(struct api *api, enum api_phase phase);
 /* From here on everything is answered. */
 void api_open(struct api *api, struct definitions *definitions);
 
-/* Answers 503 from now on, and ends the threads of its own that push to WebSockets. */
+/* After http_server_stop(): waits until every call that is on its way was answered (their reads and
+ * appends have time limits), and ends the api's own threads. */
 void api_stop(struct api *api);
 
 /* After http_server_free(), and when the engine and the journal no longer call back. */

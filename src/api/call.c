@@ -86,6 +86,7 @@ void call_dispatch(struct http_request *request, void *user)
 	call->request = request;
 	call->arena   = http_arena(request);
 	call->counted = call->route->access != ACCESS_WRITE_KEY; /* SDKs: journal and vault limit */
+	atomic_fetch_add(&call->api->in_flight, 1);
 	if (call->counted)
 		atomic_fetch_add(&call->api->call_count, 1);
 
@@ -183,6 +184,7 @@ void call_end(struct api_call *call)
 	json_parser_free(call->parser);
 	if (call->counted)
 		atomic_fetch_sub(&call->api->call_count, 1);
+	atomic_fetch_sub(&call->api->in_flight, 1);
 }
 
 void call_answer(struct api_call *call, unsigned http_status, struct buffer *body)

@@ -34,7 +34,8 @@ struct api {
 	struct http_server *server;
 	_Atomic int         phase; /* enum api_phase */
 	_Atomic bool        stopped;
-	_Atomic int         call_count;
+	_Atomic int         call_count; /* collection not counted */
+	_Atomic int         in_flight;  /* all of them: what api_stop() waits for */
 
 	struct http_router *router;
 	struct api_binding *bindings;

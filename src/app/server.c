@@ -106,7 +106,7 @@ static enum status open_store(struct server *server, struct error *err)
 	uuid_new(workspace->id);
 	workspace->partition_count =
 		settings->partitions != 0 ? (uint32_t)settings->partitions : PARTITION_COUNT_DEFAULT;
-	workspace->created_ms   = clock_wall_ms();
+	workspace->created_ms = clock_wall_ms();
 	workspace->retention_ms =
 		settings->retention_ms != 0 ? settings->retention_ms : RETENTION_MS_DEFAULT;
 	workspace->manual_clock = serve_settings_clock(settings) == SERVE_CLOCK_MANUAL;
@@ -318,9 +318,8 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	return STATUS_OK;
 }
 
-/* The order is that in which nobody calls back into what is gone: HTTP answers what is in flight
- * with everything still running; the engine ends its reads; only then the journal and the vault
- * close, whose threads call ingest. */
+/* The order is that in which nobody calls into what is gone: while everything still runs, the calls on
+ * their way are answered; then whatever has threads that answer ends, and last the HTTP server. */
 void server_stop(struct server *server)
 {
 	if (server == NULL)
@@ -333,11 +332,11 @@ void server_stop(struct server *server)
 		definitions_stop(server->definitions);
 	if (server->engine != NULL)
 		engine_stop(server->engine);
-	http_server_free(server->http);
 	if (server->journal != NULL)
 		server->journal->ops->free(server->journal);
 	if (server->vault != NULL)
 		vault_close(server->vault);
+	http_server_free(server->http);
 	api_free(server->api);
 	if (server->ingest != NULL)
 		ingest_free(server->ingest);
