@@ -38,7 +38,7 @@ enum {
 	HTTP_BODY_COUNTED_BYTES = 64 << 10,
 	HTTP_HEADER_COUNT_MAX   = 100,
 	HTTP_QUERY_COUNT_MAX    = 100,
-	HTTP_IDLE_REQUESTS_MAX  = 256, /* kept by a loop for reuse */
+	HTTP_IDLE_REQUESTS_MAX  = 2048, /* kept by a loop for reuse, 5 KiB each */
 	HTTP_EVENTS_MAX         = 256,
 	/* See http_suspend(): after so many vain questions a suspended request is parked. */
 	HTTP_POLLS_MAX = 32,
