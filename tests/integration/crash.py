@@ -23,7 +23,7 @@ from oracle import Person  # noqa: E402
 
 RETENTION = 1096 * DAY
 CLIENTS = 4
-USERS_A_ROUND = 4  # new ones, for each client
+USERS_A_ROUND = 2  # new ones, for each client
 
 DEFINITIONS = [
     {"event": "Bought", "within": "60s", "op": "gte", "value": 3},
@@ -155,12 +155,16 @@ class Crash:
             server.make_key()
             for number in range(self.rounds):
                 touched = self._round(server, number)
+                if self.random.random() < 0.3:  # and again, while it starts
+                    server.spawn()
+                    time.sleep(self.random.random() * 0.15)
+                    server.kill()
                 server.start()
                 everybody = number % 10 == 9 or number == self.rounds - 1
                 self._verify(server, list(self.users.values()) if everybody else touched)
 
     def _round(self, server, number):
-        seconds = 0.05 + 0.5 * self.random.random() ** 2
+        seconds = 0.02 + 0.4 * self.random.random() ** 2
         loads, touched = [], []
         old = self.random.sample(list(self.users.values()), min(len(self.users), 8))
         for i in range(CLIENTS):
@@ -271,6 +275,6 @@ def run(seed, rounds):
     crash = Crash(seed, rounds)
     crash.run()
     sent = sum(len(user.sent) for user in crash.users.values())
-    print(f"{rounds} times killed: {sent} events of "
+    print(f"     {rounds} times killed: {sent} events of "
           f"{len(crash.users)} users sent, {len(crash.expressions)} segments, {crash.compared} "
           f"memberships compared, {crash.lost} unacknowledged events not there when looked for")

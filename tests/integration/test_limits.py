@@ -1,0 +1,94 @@
+"""When there is no room: collection answers 503, reads go on, and it recovers by itself."""
+import os
+import subprocess
+import time
+import unittest
+
+from case import START
+from server import Server, remove_directory, temporary_directory
+
+
+def fill_batch(number, count=100):
+    return {"batch": [{"type": "track", "userId": f"filler-{i}", "event": "Filled",
+                       "messageId": f"{number}-{i}",
+                       "properties": {f"p{k}": "x" * 60 for k in range(400)}}
+                      for i in range(count)]}
+
+
+class MemoryLimit(unittest.TestCase):
+    def test_at_the_memory_limit_collection_is_503_and_reads_go_on(self):
+        with Server("--memory-limit", "64MiB") as server:
+            key, client = server.make_key(), server.client()
+            client.set_clock(START)
+            accepted = 0
+            for number in range(60):
+                answer = client.request("POST", "/v1/batch", fill_batch(number), key=key)
+                if answer.status != 200:
+                    break
+                accepted += 1
+            self.assertEqual((answer.status, answer.code), (503, "MEMORY_LIMIT"), answer)
+            self.assertRegex(answer.headers["Retry-After"], r"^\d+$")
+            self.assertGreater(accepted, 3)
+            events = client.get("/api/v1/users/filler-0/events?limit=1")
+            self.assertEqual(events["total"], accepted)
+            self.assertTrue(client.get("/health/ready")["parts"]["engine"]["full"])
+            server.stop()
+            server.flags = ["--memory-limit", "512MiB"]
+            server.start()
+            client = server.client()
+            client.expect(200, "POST", "/v1/batch", fill_batch(1000, 1), key=key)
+            events = client.get("/api/v1/users/filler-0/events?limit=1")
+            self.assertEqual(events["total"], accepted + 1)
+
+
+class FullDisk(unittest.TestCase):
+    def setUp(self):
+        self.place = temporary_directory()
+        self.addCleanup(remove_directory, self.place)
+        mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(self.place)]
+        try:
+            done = subprocess.run(mount, capture_output=True, text=True, timeout=30)
+            reason = done.stderr.strip() if done.returncode else None
+        except OSError as error:
+            reason = str(error)
+        if reason:
+            self.skipTest(f"a small file system cannot be mounted here: {reason}")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.place)], timeout=30)
+
+    def test_a_full_disk_is_503_and_recovers_once_there_is_room(self):
+        server = Server("--journal-file-bytes", "1MiB", directory=self.place)
+        with server:
+            key, client = server.make_key(), server.client()
+            client.set_clock(START)
+            ballast = self.place / "ballast"
+            left = os.statvfs(self.place)
+            with open(ballast, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, max(left.f_bavail * left.f_frsize - 3_000_000,
+                                                         1_000_000))
+            accepted = []
+            for number in range(100):
+                answer = client.request("POST", "/v1/batch", fill_batch(number, 10), key=key)
+                if answer.status != 200:
+                    break
+                accepted.append(number)
+            self.assertEqual((answer.status, answer.code), (503, "NO_SPACE"), answer)
+            self.assertIn("Retry-After", answer.headers)
+            self.assertEqual(self.present(client), accepted)
+
+            ballast.unlink()
+            deadline = time.monotonic() + 30
+            for number in range(1000, 1005):
+                body = fill_batch(number, 10)
+                while client.request("POST", "/v1/batch", body, key=key).status == 503:
+                    self.assertLess(time.monotonic(), deadline, "it does not recover")
+                    time.sleep(0.05)
+                accepted.append(number)
+            self.assertEqual(self.present(client), accepted)
+            server.kill()
+            server.start()
+            self.assertEqual(self.present(server.client()), accepted)
+
+    @staticmethod
+    def present(client):
+        items = client.items("/api/v1/users/filler-3/events")
+        return sorted(int(item["messageId"].split("-")[0]) for item in items)
