@@ -125,8 +125,8 @@ void segments_get(struct api_call *call) { call_on_worker(call, get_step); }
 
 /* ---- Disabling and deleting: answered when the members have left ----
  *
- * The change reaches the journal by way of the store, some milliseconds later. Until then the engine
- * goes on as before, so the answer waits: who reads next sees that nobody is a member. */
+ * The change reaches the journal by way of the store, some milliseconds later. Until then the
+ * engine goes on as before, so the answer waits: who reads next sees that nobody is a member. */
 
 enum { LEAVE_POLL_NS = 1000000, LEAVE_POLLS_MAX = 2000 };
 

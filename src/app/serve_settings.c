@@ -27,8 +27,8 @@ static const struct setting table[] = {
 	SETTING_BYTES(SERVE, memory_limit_bytes, "memory-limit", "4GiB", 64 << 20, INT64_C(1) << 50,
                   "Memory for events and profiles; at the limit ingest answers 503"),
 	SETTING_DURATION(SERVE, retention_ms, "retention", NULL, 0, INT64_C(36500) * 86400000,
-                     "How long events are kept, in whole days, chosen when the data is made; 0: 1096d, "
-                     "or what the data has"),
+                     "How long events are kept, in whole days, chosen when the data is made; "
+                     "0: 1096d, or what the data has"),
 	SETTING_BYTES(SERVE, journal_file_bytes, "journal-file-bytes", "256MiB", 1 << 20,
                   INT64_C(1) << 34, "Size of one file of the journal"),
 	SETTING_STRING(SERVE, admin_token_file, "admin-token-file", NULL,

@@ -318,8 +318,8 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	return STATUS_OK;
 }
 
-/* The order is that in which nobody calls into what is gone: while everything still runs, the calls on
- * their way are answered; then whatever has threads that answer ends, and last the HTTP server. */
+/* The order is that in which nobody calls into what is gone: while everything still runs, the calls
+ * on their way are answered; then whatever has threads that answer ends, and last the server. */
 void server_stop(struct server *server)
 {
 	if (server == NULL)
