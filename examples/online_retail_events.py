@@ -183,8 +183,10 @@ def main():
         sys.stdout.write(encode(event) + "\n")
     print(f"{counts.orders + counts.refunds} events of {counts.customers} customers from "
           f"{counts.lines} lines: {counts.orders} orders of {counts.revenue} GBP, "
-          f"{counts.refunds} refunds of {counts.refunded} GBP; "
-          f"{counts.invoices_shortened} of them list only their first products", file=sys.stderr)
+          f"{counts.refunds} refunds of {counts.refunded} GBP", file=sys.stderr)
+    if counts.invoices_shortened:
+        print(f"{counts.invoices_shortened} of them list only their first products",
+              file=sys.stderr)
     print(f"left out, because they name no customer: {counts.lines_without_customer} lines, "
           f"that is {counts.invoices_without_customer} of {counts.invoices} invoices",
           file=sys.stderr)
