@@ -13,6 +13,7 @@
 enum {
 	STOP_STEP_MS    = 20, /* how often a stopping loop looks at what is left */
 	PENDING_POLL_MS = 1,
+	LOOKS           = 8, /* at a connection within the request timeout */
 };
 
 _Thread_local struct http_loop *http_loop_current;
@@ -84,36 +85,30 @@ void http_loop_unwatch(struct http_loop *loop, int fd)
 
 /* ---- Deadlines ---- */
 
-void http_deadline_clear(struct http_connection *connection)
+static void append(struct http_loop *loop, struct http_connection *connection)
 {
-	struct http_deadlines *in = connection->in;
-
-	if (!in)
-		return;
-	*(connection->older ? &connection->older->newer : &in->oldest) = connection->newer;
-	*(connection->newer ? &connection->newer->older : &in->newest) = connection->older;
-	connection->older = connection->newer = NULL;
-	connection->in                        = NULL;
+	connection->look_ms                                    = loop->now_ms + loop->look_step_ms;
+	connection->newer                                      = NULL;
+	connection->older                                      = loop->newest;
+	*(loop->newest ? &loop->newest->newer : &loop->oldest) = connection;
+	loop->newest                                           = connection;
 }
 
-void http_deadline_set(struct http_loop *loop, struct http_connection *connection,
-                       struct http_deadlines *deadlines)
+static void take_out(struct http_loop *loop, struct http_connection *connection)
 {
-	http_deadline_clear(connection);
-	connection->due_ms = loop->now_ms + deadlines->after_ms;
-	connection->in     = deadlines;
-	connection->older  = deadlines->newest;
-	*(deadlines->newest ? &deadlines->newest->newer : &deadlines->oldest) = connection;
-	deadlines->newest                                                     = connection;
+	*(connection->older ? &connection->older->newer : &loop->oldest) = connection->newer;
+	*(connection->newer ? &connection->newer->older : &loop->newest) = connection->older;
 }
 
 /* Shut down, not closed: libmicrohttpd sees the end of the stream and cleans up by itself. */
-static void enforce(struct http_loop *loop, struct http_deadlines *deadlines)
+static void enforce_deadlines(struct http_loop *loop)
 {
-	while (deadlines->oldest && deadlines->oldest->due_ms <= loop->now_ms) {
-		struct http_connection *connection = deadlines->oldest;
-		http_deadline_clear(connection);
-		shutdown(connection->fd, SHUT_RDWR);
+	while (loop->oldest && loop->oldest->look_ms <= loop->now_ms) {
+		struct http_connection *connection = loop->oldest;
+		take_out(loop, connection);
+		append(loop, connection);
+		if (loop->now_ms - connection->since_ms >= loop->patience_ms[connection->phase])
+			shutdown(connection->fd, SHUT_RDWR);
 	}
 }
 
@@ -135,7 +130,8 @@ static void connection_opened(struct http_loop *loop, struct MHD_Connection *mhd
 		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, connection->peer,
 		          INET6_ADDRSTRLEN);
 	}
-	http_deadline_set(loop, connection, &loop->waiting);
+	http_enter(loop, connection, HTTP_PHASE_WAITING);
+	append(loop, connection);
 	http_count(&loop->connections, 1);
 	*context = connection;
 }
@@ -149,7 +145,7 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **con
 		connection_opened(loop, mhd, context);
 		return;
 	}
-	http_deadline_clear(*context);
+	take_out(loop, *context);
 	free(*context);
 	*context = NULL;
 	http_count(&loop->connections, -1);
@@ -161,15 +157,10 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **con
 /* Connections between two requests: those that have sent something are left to be served. */
 static void close_waiting(struct http_loop *loop)
 {
-	struct http_connection *next;
-
-	for (struct http_connection *at = loop->waiting.oldest; at; at = next) {
+	for (struct http_connection *at = loop->oldest; at; at = at->newer) {
 		char byte;
-		next = at->newer;
-		if (recv(at->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
-			continue;
-		http_deadline_clear(at);
-		shutdown(at->fd, SHUT_RDWR);
+		if (at->phase == HTTP_PHASE_WAITING && recv(at->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+			shutdown(at->fd, SHUT_RDWR);
 	}
 }
 
@@ -203,11 +194,9 @@ static void say_closed(struct http_loop *loop)
 static void shut_down_all(struct http_loop *loop)
 {
 	websockets_abort(loop);
-	for (struct http_connection *at = loop->waiting.oldest; at; at = at->newer)
-		shutdown(at->fd, SHUT_RDWR);
-	for (struct http_request *at = loop->active; at; at = at->older)
-		if (!at->upgraded)
-			shutdown(at->connection->fd, SHUT_RDWR);
+	for (struct http_connection *at = loop->oldest; at; at = at->newer)
+		if (at->phase != HTTP_PHASE_UPGRADED)
+			shutdown(at->fd, SHUT_RDWR);
 }
 
 /* True when the loop has nothing more to do. */
@@ -246,10 +235,8 @@ static int timeout_ms(struct http_loop *loop)
 			daemon_ms = PENDING_POLL_MS;
 		earlier(&timeout, daemon_ms > 3600000 ? 3600000 : (int64_t)daemon_ms);
 	}
-	if (loop->waiting.oldest)
-		earlier(&timeout, loop->waiting.oldest->due_ms - loop->now_ms);
-	if (loop->receiving.oldest)
-		earlier(&timeout, loop->receiving.oldest->due_ms - loop->now_ms);
+	if (loop->oldest)
+		earlier(&timeout, loop->oldest->look_ms - loop->now_ms);
 	if (loop->sockets)
 		earlier(&timeout, loop->tick_due_ms - loop->now_ms);
 	if (loop->stopping)
@@ -292,8 +279,7 @@ static void *run(void *argument)
 		run_posted(loop);
 		loop->progress = loop->again = false;
 		MHD_run(loop->daemon);
-		enforce(loop, &loop->waiting);
-		enforce(loop, &loop->receiving);
+		enforce_deadlines(loop);
 		if (loop->sockets && loop->now_ms >= loop->tick_due_ms) {
 			websockets_tick(loop);
 			loop->tick_due_ms = loop->now_ms + loop->tick_ms;
@@ -360,14 +346,20 @@ enum status http_loop_start(struct http_loop *loop, struct http_server *server, 
 	const struct http_settings *settings = &server->settings;
 
 	*loop = (struct http_loop){
-		.server    = server,
-		.index     = index,
-		.epoll_fd  = -1,
-		.wake_fd   = -1,
-		.listen_fd = listen_fd,
-		.now_ms    = clock_monotonic_ms(),
-		.waiting   = {.after_ms = settings->idle_timeout_ms + settings->request_timeout_ms},
-		.receiving = {.after_ms = settings->request_timeout_ms},
+		.server       = server,
+		.index        = index,
+		.epoll_fd     = -1,
+		.wake_fd      = -1,
+		.listen_fd    = listen_fd,
+		.now_ms       = clock_monotonic_ms(),
+		.look_step_ms = settings->request_timeout_ms / LOOKS,
+		.patience_ms =
+			{
+				[HTTP_PHASE_WAITING]   = settings->idle_timeout_ms + settings->request_timeout_ms,
+				[HTTP_PHASE_RECEIVING] = settings->request_timeout_ms,
+				[HTTP_PHASE_ANSWERING] = INT64_MAX,
+				[HTTP_PHASE_UPGRADED]  = INT64_MAX,
+			},
 	};
 	/* Often enough for a ping interval that was set very low. */
 	loop->tick_ms = settings->websocket_ping_ms / 4 < HTTP_TICK_MS ? settings->websocket_ping_ms / 4
@@ -401,7 +393,7 @@ void http_loop_free(struct http_loop *loop)
 {
 	while (loop->idle) {
 		struct http_request *request = loop->idle;
-		loop->idle                   = request->newer;
+		loop->idle                   = request->next;
 		arena_done(&request->arena);
 		free(request);
 	}

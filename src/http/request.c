@@ -16,7 +16,7 @@ static struct http_request *take_request(struct http_loop *loop)
 	struct arena         arena;
 
 	if (request) {
-		loop->idle = request->newer;
+		loop->idle = request->next;
 		loop->idle_count--;
 		arena = request->arena;
 	} else {
@@ -31,26 +31,6 @@ static struct http_request *take_request(struct http_loop *loop)
 	return request;
 }
 
-static void make_active(struct http_request *request)
-{
-	struct http_loop *loop = request->loop;
-
-	request->older = loop->active;
-	if (loop->active)
-		loop->active->newer = request;
-	loop->active = request;
-}
-
-static void make_inactive(struct http_request *request)
-{
-	struct http_loop *loop = request->loop;
-
-	*(request->newer ? &request->newer->older : &loop->active) = request->older;
-	if (request->older)
-		request->older->newer = request->newer;
-	request->older = request->newer = NULL;
-}
-
 void http_request_free(struct http_request *request)
 {
 	struct http_loop *loop = request->loop;
@@ -63,8 +43,8 @@ void http_request_free(struct http_request *request)
 		return;
 	}
 	arena_reset(&request->arena);
-	request->newer = loop->idle;
-	loop->idle     = request;
+	request->next = loop->idle;
+	loop->idle    = request;
 	loop->idle_count++;
 }
 
@@ -342,7 +322,6 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 	request->received_ns = clock_monotonic_ns();
 	request->matched     = (struct http_matched){.path = "", .allow = "OPTIONS"};
 	memcpy(request->peer, request->connection->peer, sizeof request->peer);
-	make_active(request);
 
 	request->header_count =
 		collect_all(request, MHD_HEADER_KIND, HTTP_HEADER_COUNT_MAX, &request->headers);
@@ -354,7 +333,7 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 	match_route(request);
 	if (!request->refusal)
 		http_body_prepare(request);
-	http_deadline_set(loop, request->connection, &loop->receiving);
+	http_enter(loop, request->connection, HTTP_PHASE_RECEIVING);
 	if (refused_at_once(request))
 		http_answer_refuse(request);
 	return request;
@@ -362,7 +341,7 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 
 static void handle(struct http_request *request)
 {
-	http_deadline_clear(request->connection);
+	http_enter(request->loop, request->connection, HTTP_PHASE_ANSWERING);
 	http_body_complete(request);
 	if (request->refusal) {
 		http_answer_refuse(request);
@@ -426,9 +405,8 @@ void http_request_completed(void *cls, struct MHD_Connection *mhd, void **con_cl
 	*con_cls = NULL;
 	if (!request)
 		return;
-	http_deadline_set(loop, request->connection, &loop->waiting);
+	http_enter(loop, request->connection, HTTP_PHASE_WAITING);
 	http_count(&loop->requests, request->queued);
-	make_inactive(request);
 	if (request->watched)
 		http_request_unwatch(request);
 	if (request->suspended && !request->queued) {

@@ -67,25 +67,25 @@ void http_loop_unwatch(struct http_loop *loop, int fd);
 
 /* ---- Connections and their deadlines ---- */
 
-/* Connections in the order of their deadlines: all in a list were given the same time. */
-struct http_deadlines {
-	struct http_connection *oldest;
-	struct http_connection *newest;
-	int64_t                 after_ms;
+enum http_phase {
+	HTTP_PHASE_WAITING,   /* for the next request's headers */
+	HTTP_PHASE_RECEIVING, /* a request's body */
+	HTTP_PHASE_ANSWERING, /* no deadline here */
+	HTTP_PHASE_UPGRADED,  /* nor here: websocket.c has its own */
+	HTTP_PHASE_COUNT
 };
 
+/* A deadline is not kept in order, which would touch other connections' memory with each request:
+ * every connection is looked at once in a while instead, and may overstay by that while. */
 struct http_connection {
-	struct http_connection *older;
+	struct http_connection *older; /* in the order of look_ms */
 	struct http_connection *newer;
-	struct http_deadlines  *in; /* NULL: no deadline */
-	int64_t                 due_ms;
+	int64_t                 look_ms;
+	int64_t                 since_ms; /* in this phase */
+	enum http_phase         phase;
 	int                     fd;
 	char                    peer[INET6_ADDRSTRLEN];
 };
-
-void http_deadline_set(struct http_loop *loop, struct http_connection *connection,
-                       struct http_deadlines *deadlines);
-void http_deadline_clear(struct http_connection *connection);
 
 /* ---- Loops ---- */
 
@@ -103,15 +103,16 @@ struct http_loop {
 	_Atomic(struct http_post *) posted; /* newest first */
 	atomic_bool                 asleep;
 
-	struct http_deadlines waiting;   /* for the next request's headers */
-	struct http_deadlines receiving; /* a request's body */
+	struct http_connection *oldest; /* of all connections, by look_ms */
+	struct http_connection *newest;
+	int64_t                 look_step_ms;
+	int64_t                 patience_ms[HTTP_PHASE_COUNT];
 
 	unsigned pending;  /* suspended requests that are not parked */
 	bool     progress; /* libmicrohttpd may have more to do without any new event */
 	bool     again;    /* a connection was closed: it may accept another, in its next turn */
 
-	struct http_request *active; /* all with a connection, doubly linked */
-	struct http_request *idle;   /* for reuse, singly linked by `newer` */
+	struct http_request *idle; /* for reuse, singly linked by `next` */
 	unsigned             idle_count;
 	struct websocket    *sockets; /* doubly linked */
 	int64_t              tick_ms;
@@ -131,6 +132,13 @@ struct http_loop {
 	atomic_uint_fast64_t socket_dropped; /* any thread */
 	atomic_uint_fast64_t suspended;
 };
+
+static inline void http_enter(struct http_loop *loop, struct http_connection *connection,
+                              enum http_phase phase)
+{
+	connection->phase    = phase;
+	connection->since_ms = loop->now_ms;
+}
 
 /* Single writer: no locked instruction needed. */
 static inline void http_count(atomic_uint_fast64_t *counter, int64_t by)
@@ -193,8 +201,7 @@ struct http_request {
 	struct http_loop       *loop;
 	struct MHD_Connection  *mhd; /* NULL: the connection is gone, the answer still to come */
 	struct http_connection *connection;
-	struct http_request    *older; /* in loop->active */
-	struct http_request    *newer;
+	struct http_request    *next; /* in loop->idle */
 	struct arena            arena;
 
 	/* What came in; nothing points into libmicrohttpd's memory, which goes with the connection. */

@@ -292,7 +292,8 @@ static void upgraded(void *cls, struct MHD_Connection *mhd, void *con_cls, const
 	int                  one     = 1;
 
 	(void)mhd;
-	request->upgraded   = true;
+	request->upgraded = true;
+	http_enter(loop, request->connection, HTTP_PHASE_UPGRADED);
 	socket->upgrade     = upgrade;
 	socket->fd          = fd;
 	socket->watch.ready = socket_ready;
