@@ -7,9 +7,11 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "api/call.h"
 #include "api/route.h"
+#include "base/instant.h"
 #include "base/json.h"
 #include "http/router.h"
 
@@ -49,46 +51,87 @@ static void every_route_is_an_operation(void **state)
 		assert_int_equal(json_type(operation_of(&api_routes[i])), JSON_OBJECT);
 }
 
-static void answer(struct http_request *request, void *user)
+/* The server's own router: nothing that it leads to is called here. */
+struct routed {
+	struct ingest *ingest;
+	struct api    *api;
+};
+
+static struct routed new_router(void)
 {
-	(void)request;
-	(void)user;
+	const struct ingest_config ingest = {.partition_count = 1, .retention_ms = INSTANT_MS_NEVER};
+	struct routed              routed = {.ingest = ingest_new(&ingest)};
+	const struct api_config    config = {
+		   .ingest = routed.ingest, .partition_count = 1, .loop_count = 1};
+	routed.api = api_new(&config);
+	return routed;
 }
 
-static bool is_routed(struct http_router *router, struct text method, struct text path)
+static void free_router(struct routed *routed)
 {
-	struct http_matched matched;
-	struct arena        arena;
-	char                upper[16] = {0};
-	arena_init(&arena);
-	for (size_t i = 0; i < method.length; i++)
-		upper[i] = (char)toupper(method.data[i]);
-	bool found =
-		http_router_match(router, text_of(upper), path, &arena, &matched) == HTTP_MATCH_FOUND &&
-		text_equal(text_of(matched.route->pattern), path) &&
-		strcmp(matched.route->method, upper) == 0;
-	arena_done(&arena);
-	return found;
+	api_free(routed->api);
+	ingest_free(routed->ingest);
 }
 
-/* A path with its parameters in braces matches itself. */
+static bool is_routed(const struct http_router *router, struct text method, struct text path)
+{
+	for (size_t i = 0; i < http_router_count(router); i++) {
+		const char              *at;
+		const struct http_route *route = http_router_at(router, i, &at);
+		if (strlen(route->method) == method.length &&
+		    strncasecmp(route->method, method.data, method.length) == 0 &&
+		    text_equal(text_of(at), path))
+			return true;
+	}
+	return false;
+}
+
 static void every_operation_is_a_route_of_the_router(void **state)
 {
 	(void)state;
-	struct http_router *router = http_router_new();
-	struct http_route  *rows   = calloc(api_route_count, sizeof *rows);
-	size_t              count  = 0;
-	for (size_t i = 0; i < api_route_count; i++)
-		rows[i] = (struct http_route){api_routes[i].method, api_routes[i].path, answer, NULL};
-	http_router_add(router, "", rows, api_route_count);
-
+	struct routed routed = new_router();
+	size_t        count  = 0;
 	for (struct json_iterator p = json_iterate(json_get(document, "paths")); json_next(&p);)
 		for (struct json_iterator m = json_iterate(p.value); json_next(&m); count++)
-			assert_true(is_routed(router, m.name, p.name));
+			assert_true(is_routed(api_router(routed.api), m.name, p.name));
 
 	assert_int_equal(count, api_route_count);
-	http_router_free(router);
-	free(rows);
+	free_router(&routed);
+}
+
+/* "/api/x" stands for "/api/v1/x". */
+static void every_route_of_the_router_is_an_operation(void **state)
+{
+	(void)state;
+	struct routed             routed = new_router();
+	const struct http_router *router = api_router(routed.api);
+	for (size_t i = 0; i < http_router_count(router); i++) {
+		const char              *at;
+		const struct http_route *route = http_router_at(router, i, &at);
+		char                     path[128], method[8] = {0};
+		bool is_short = strncmp(at, "/api/", 5) == 0 && strncmp(at, "/api/v1/", 8) != 0;
+		snprintf(path, sizeof path, "%s%s", is_short ? "/api/v1" : "", is_short ? at + 4 : at);
+		for (unsigned m = 0; route->method[m] != '\0'; m++)
+			method[m] = (char)tolower(route->method[m]);
+		struct json operation = json_get(json_get(json_get(document, "paths"), path), method);
+		assert_int_equal(json_type(operation), JSON_OBJECT);
+	}
+	free_router(&routed);
+}
+
+static void every_path_of_the_api_has_a_short_form(void **state)
+{
+	(void)state;
+	struct routed routed = new_router();
+	for (size_t i = 0; i < api_route_count; i++) {
+		char path[128];
+		if (strncmp(api_routes[i].path, "/api/v1/", 8) != 0)
+			continue;
+		snprintf(path, sizeof path, "/api%s", api_routes[i].path + 7);
+		assert_true(
+			is_routed(api_router(routed.api), text_of(api_routes[i].method), text_of(path)));
+	}
+	free_router(&routed);
 }
 
 static void find_reference(struct json value, unsigned *count)
@@ -167,6 +210,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_route_is_an_operation),
 		cmocka_unit_test(every_operation_is_a_route_of_the_router),
+		cmocka_unit_test(every_route_of_the_router_is_an_operation),
+		cmocka_unit_test(every_path_of_the_api_has_a_short_form),
 		cmocka_unit_test(every_reference_leads_somewhere),
 		cmocka_unit_test(operations_have_names_of_their_own),
 		cmocka_unit_test(whatever_needs_a_scope_says_so),
