@@ -17,7 +17,7 @@
 #include "model/expr.h"
 #include "model/value.h"
 
-enum { BATCH = 6 };
+enum { BATCH = 6, BATCHES = 32 };
 
 static const char *const names[]   = {"Product Viewed", "Product Added", "Order Completed",
                                       "Page Visited", "Searched"};
@@ -34,19 +34,20 @@ static uint64_t random_below(uint64_t bound)
 	return (random_state >> 11) % bound;
 }
 
-static void feed(struct partition *partition, struct text records, uint32_t count,
-                 uint64_t *position, int64_t at_ms)
+static void apply(struct partition *partition, const struct journal_read *batches, size_t count)
 {
-	struct error        err  = {0};
-	struct journal_read read = {.records        = records,
-	                            .record_count   = count,
-	                            .first_position = *position,
-	                            .log_time_ms    = at_ms};
-	*position += count;
-	if (partition_apply(partition, &read, 1, &err) != STATUS_OK) {
+	struct error err = {0};
+	if (partition_apply(partition, batches, count, &err) != STATUS_OK) {
 		fprintf(stderr, "%s\n", err.reason);
 		exit(1);
 	}
+}
+
+static void feed(struct partition *partition, struct text record, uint64_t *position)
+{
+	struct journal_read batch = {
+		.records = record, .record_count = 1, .first_position = (*position)++, .log_time_ms = 1};
+	apply(partition, &batch, 1);
 }
 
 static struct text canonical_of(struct arena *arena, struct json_parser *parser, unsigned number)
@@ -93,7 +94,7 @@ static void define(struct partition *partition, unsigned segments, uint64_t *pos
 		record_encode(&encoded, &(struct record){.kind = RECORD_PREPARE,
 		                                         .slot = SLOT_NONE,
 		                                         .body = buffer_text(&body)});
-		feed(partition, buffer_text(&encoded), 1, position, 1);
+		feed(partition, buffer_text(&encoded), position);
 	}
 	buffer_clear(&body);
 	buffer_clear(&encoded);
@@ -101,7 +102,7 @@ static void define(struct partition *partition, unsigned segments, uint64_t *pos
 	record_encode(
 		&encoded,
 		&(struct record){.kind = RECORD_ACTIVATE, .slot = SLOT_NONE, .body = buffer_text(&body)});
-	feed(partition, buffer_text(&encoded), 1, position, 1);
+	feed(partition, buffer_text(&encoded), position);
 	json_parser_free(parser);
 	arena_done(&arena);
 }
@@ -159,11 +160,19 @@ int main(int argc, char **argv)
 				ends[i / BATCH] = encoded.length;
 		}
 		int64_t begin_ns = clock_monotonic_ns();
-		size_t  from     = 0;
-		for (unsigned i = 0; i < CHUNK / BATCH; i++) {
-			feed(partition, (struct text){encoded.data + from, ends[i] - from}, BATCH, &position,
-			     at_ms + i * BATCH / 1000);
-			from = ends[i];
+		for (unsigned i = 0; i < CHUNK / BATCH; i += BATCHES) {
+			struct journal_read batches[BATCHES];
+			size_t              count = 0;
+			for (; count < BATCHES && i + count < CHUNK / BATCH; count++) {
+				size_t from = i + count == 0 ? 0 : ends[i + count - 1];
+				batches[count] =
+					(struct journal_read){.records = {encoded.data + from, ends[i + count] - from},
+				                          .record_count   = BATCH,
+				                          .first_position = position,
+				                          .log_time_ms    = at_ms + i * BATCH / 1000};
+				position += BATCH;
+			}
+			apply(partition, batches, count);
 		}
 		busy_ns += clock_monotonic_ns() - begin_ns;
 		at_ms += CHUNK / 1000 + 1;
