@@ -223,46 +223,63 @@ static const struct default_span *span_at(const struct partition *partition, uin
 	return NULL;
 }
 
-/* Everyone whom an entry for everyone concerns. */
-static void add_everyone(const struct partition *partition, uint64_t index, row_list *rows)
+/* A page of a segment's history under way. */
+struct page {
+	const struct partition *partition;
+	uint32_t                segment;
+	uint64_t                from_index;
+	size_t                  limit;
+	row_list                rows;
+};
+
+static void page_add(struct page *page, struct view_history row)
 {
-	const struct change       *change = &changes_at(&partition->changes, index)->change;
-	const struct default_span *span   = span_at(partition, change->segment, index, change->entered);
-	for (uint32_t slot = 0; span != NULL && slot < partition->profiles.slot_count; slot++) {
+	if (row.index >= page->from_index)
+		VECTOR_ADD(&page->rows, row);
+}
+
+/* Everyone whom an entry for everyone concerns, as far as the page goes. */
+static void add_everyone(struct page *page, uint64_t index)
+{
+	const struct partition    *partition = page->partition;
+	const struct change       *change    = &changes_at(&partition->changes, index)->change;
+	const struct default_span *span = span_at(partition, page->segment, index, change->entered);
+	uint32_t slot = index == page->from_index >> 32 ? (uint32_t)page->from_index : 0;
+	for (; span != NULL && slot < partition->profiles.slot_count && page->rows.count < page->limit;
+	     slot++) {
 		const struct profile *profile = profiles_find(&partition->profiles, slot);
 		if (profile == NULL)
 			continue;
 		struct person_key person = key_of(partition, slot, profile);
 		if (concerns(partition, &person, span, index, change->entered))
-			VECTOR_ADD(rows, derived_row(partition, index, slot, slot, change->segment));
+			page_add(page, derived_row(partition, index, slot, slot, page->segment));
 	}
 }
 
 /* A creation while the segment held by default. */
-static void add_creation(const struct partition *partition, uint32_t segment, uint64_t index,
-                         row_list *rows)
+static void add_creation(struct page *page, uint64_t index)
 {
-	uint32_t              slot    = changes_at(&partition->changes, index)->change.slot;
-	const struct profile *profile = profiles_find(&partition->profiles, slot);
+	const struct partition *partition = page->partition;
+	uint32_t                slot      = changes_at(&partition->changes, index)->change.slot;
+	const struct profile   *profile   = profiles_find(&partition->profiles, slot);
 	for (size_t i = 0; profile != NULL && i < partition->changes.spans.count; i++) {
 		const struct default_span *span = &partition->changes.spans.items[i];
-		if (span->segment == segment && span->holds[profile->identified] &&
+		if (span->segment == page->segment && span->holds[profile->identified] &&
 		    index >= span->from_index && index < span->to_index)
-			VECTOR_ADD(rows, derived_row(partition, index, slot, slot, segment));
+			page_add(page, derived_row(partition, index, slot, slot, page->segment));
 	}
 }
 
-static void add_entry(const struct partition *partition, uint32_t segment, uint64_t index,
-                      row_list *rows)
+static void add_entry(struct page *page, uint64_t index)
 {
-	const struct change *change = &changes_at(&partition->changes, index)->change;
+	const struct change *change = &changes_at(&page->partition->changes, index)->change;
 	if (change->segment == 0)
-		add_creation(partition, segment, index, rows);
+		add_creation(page, index);
 	else if (change->slot == SLOT_NONE)
-		add_everyone(partition, index, rows);
+		add_everyone(page, index);
 	else
-		VECTOR_ADD(rows, (struct view_history){.index  = row_index(index, change->slot),
-		                                       .change = *change});
+		page_add(page,
+		         (struct view_history){.index = row_index(index, change->slot), .change = *change});
 }
 
 /* Where in an ascending list of entries `index` or the next one stands. */
@@ -283,10 +300,9 @@ static size_t lower_bound(const uint32_t *items, size_t count, uint64_t index)
 size_t view_segment_history(struct view *view, uint32_t segment, uint64_t from_index, size_t limit,
                             struct arena *arena, struct view_history **ret_rows)
 {
-	const struct partition *partition  = view->partition;
-	const struct changes   *changes    = &partition->changes;
-	row_list                rows       = {0};
-	bool                    by_default = false;
+	const struct changes *changes    = &view->partition->changes;
+	struct page           page       = {view->partition, segment, from_index, limit, {0}};
+	bool                  by_default = false;
 	for (size_t i = 0; i < changes->spans.count; i++)
 		by_default |= changes->spans.items[i].segment == segment;
 
@@ -300,16 +316,13 @@ size_t view_segment_history(struct view *view, uint32_t segment, uint64_t from_i
 		created       = changes->segments.items[0].items;
 		created_count = changes->segments.items[0].count;
 	}
-	size_t i      = lower_bound(own, own_count, from_index >> 32);
-	size_t j      = lower_bound(created, created_count, from_index >> 32);
-	size_t before = 0; /* rows of the first entry that lie before from_index */
-	while ((i < own_count || j < created_count) && rows.count - before < limit) {
+	size_t i = lower_bound(own, own_count, from_index >> 32);
+	size_t j = lower_bound(created, created_count, from_index >> 32);
+	while ((i < own_count || j < created_count) && page.rows.count < limit) {
 		bool take_own = i < own_count && (j >= created_count || own[i] < created[j]);
-		add_entry(partition, segment, take_own ? own[i] : created[j], &rows);
+		add_entry(&page, take_own ? own[i] : created[j]);
 		i += take_own;
 		j += !take_own;
-		while (before < rows.count && rows.items[before].index < from_index)
-			before++;
 	}
-	return hand_out(view, &rows, from_index, limit, arena, ret_rows);
+	return hand_out(view, &page.rows, from_index, limit, arena, ret_rows);
 }
