@@ -7,8 +7,8 @@
  *   property ──► value ──► features         region ──► "제주" ──► 3, 8
  *   rest ──► features                                └─► "부산" ──► 5
  *
- * Candidates only: the whole filter decides. Values are told apart by a 64-bit hash; each property is
- * looked up once an event, however many features ask for it.
+ * Candidates only: the whole filter decides. Values are told apart by a 64-bit hash; each property
+ * is looked up once an event, however many features ask for it.
  * Owner: the catalog; its thread only. */
 
 #include <stdint.h>
