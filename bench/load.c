@@ -44,7 +44,7 @@ enum {
 	SUCCESS_BYTES      = 16, /* {"success":true} */
 	RECONNECT_DELAY_NS = 10000000,
 	WAIT_NS_MAX        = 100000000,
-	DRAIN_NS_MAX       = 15000000000, /* for answers that are under way at the end */
+	DRAIN_SECONDS_MAX  = 15, /* for answers that are under way at the end */
 };
 
 struct options {
@@ -543,7 +543,7 @@ static void run(void)
 		handle_some(send_due(now_ns));
 		now_ns = clock_monotonic_ns();
 	}
-	while (any_busy() && clock_monotonic_ns() < end_ns + DRAIN_NS_MAX)
+	while (any_busy() && clock_monotonic_ns() < end_ns + DRAIN_SECONDS_MAX * INT64_C(1000000000))
 		handle_some(WAIT_NS_MAX);
 }
 
