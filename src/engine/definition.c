@@ -171,6 +171,28 @@ static enum status load(struct definitions *definitions, struct error *err)
 	return status;
 }
 
+/* Deleted ones are still named by the changes of their time: a restart must answer the same. */
+static enum status load_deleted(struct definitions *definitions, struct error *err)
+{
+	struct arena arena;
+	arena_init(&arena);
+	struct store_segment *segments;
+	size_t                count;
+	enum status status = definitions->store->ops->segment_list_deleted(definitions->store, &arena,
+	                                                                   &segments, &count, err);
+	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+		segments[i].active = false;
+		status             = remember(definitions, &segments[i], err);
+		if (status != STATUS_OK)
+			break;
+		pthread_rwlock_wrlock(&definitions->lock);
+		definitions->segments.items[segments[i].number]->deleted = true;
+		pthread_rwlock_unlock(&definitions->lock);
+	}
+	arena_done(&arena);
+	return status;
+}
+
 enum status definitions_start(struct engine *engine, struct journal *journal, struct store *store,
                               uint32_t partition_count, struct definitions **ret_definitions,
                               struct error *err)
@@ -192,6 +214,11 @@ enum status definitions_start(struct engine *engine, struct journal *journal, st
 		status = rollout_start(definitions, err);
 	if (status != STATUS_OK) {
 		definitions_free(definitions);
+		return status;
+	}
+	status = load_deleted(definitions, err);
+	if (status != STATUS_OK) {
+		definitions_stop(definitions);
 		return status;
 	}
 	*ret_definitions = definitions;

@@ -88,8 +88,8 @@ MUST_USE enum status definition_list(struct definitions *definitions, struct are
                                      struct definition **ret_definitions, size_t *ret_count,
                                      struct error *err);
 
-/* id and key of a segment number, deleted ones included as long as this process knows them; false:
- * unknown. Any thread, does not touch the store. Copies into the arena. */
+/* id and key of a segment number, deleted ones included; false: unknown. Any thread, does not touch
+ * the store. Copies into the arena. */
 bool definition_name_of(struct definitions *definitions, uint32_t number, struct arena *arena,
                         struct text *ret_id, struct text *ret_key);
 

@@ -84,6 +84,8 @@ enum status sqlite_token_list(struct store *, struct arena *, struct store_token
 enum status sqlite_token_delete(struct store *, const char *, struct error *);
 enum status sqlite_segment_list(struct store *, struct arena *, struct store_segment **, size_t *,
                                 struct error *);
+enum status sqlite_segment_list_deleted(struct store *, struct arena *, struct store_segment **,
+                                        size_t *, struct error *);
 enum status sqlite_segment_get(struct store *, struct text, struct arena *, struct store_segment *,
                                struct error *);
 enum status sqlite_segment_reserve(struct store *, uint32_t *, struct error *);

@@ -27,9 +27,8 @@ static struct store_segment read_segment(sqlite3_stmt *row, struct arena *arena)
 	return segment;
 }
 
-enum status sqlite_segment_list(struct store *base, struct arena *arena,
-                                struct store_segment **ret_segments, size_t *ret_count,
-                                struct error *err)
+static enum status list(struct store *base, bool deleted, struct arena *arena,
+                        struct store_segment **ret_segments, size_t *ret_count, struct error *err)
 {
 	struct sqlite_store *store  = sqlite_store_of(base);
 	enum status          status = sqlite_begin(store, err);
@@ -39,6 +38,7 @@ enum status sqlite_segment_list(struct store *base, struct arena *arena,
 	struct store_segment *segments = NULL;
 	size_t                count = 0, capacity = 0;
 	sqlite3_stmt         *statement = sqlite_statement(store, SQL_SEGMENT_LIST);
+	sqlite3_bind_int(statement, 1, deleted);
 	for (bool row = true;;) {
 		status = sqlite_row(store, statement, &row, err);
 		if (status != STATUS_OK || !row)
@@ -53,6 +53,20 @@ enum status sqlite_segment_list(struct store *base, struct arena *arena,
 		*ret_count    = count;
 	}
 	return status;
+}
+
+enum status sqlite_segment_list(struct store *base, struct arena *arena,
+                                struct store_segment **ret_segments, size_t *ret_count,
+                                struct error *err)
+{
+	return list(base, false, arena, ret_segments, ret_count, err);
+}
+
+enum status sqlite_segment_list_deleted(struct store *base, struct arena *arena,
+                                        struct store_segment **ret_segments, size_t *ret_count,
+                                        struct error *err)
+{
+	return list(base, true, arena, ret_segments, ret_count, err);
 }
 
 enum status sqlite_segment_get(struct store *base, struct text id_or_key, struct arena *arena,

@@ -118,6 +118,10 @@ struct store_ops {
 	/* All that are not deleted, in order of `number`. */
 	enum status (*segment_list)(struct store *, struct arena *, struct store_segment **ret_segments,
 	                            size_t *ret_count, struct error *);
+	/* The deleted ones, likewise: what happened while they were still names them. */
+	enum status (*segment_list_deleted)(struct store *, struct arena *,
+	                                    struct store_segment **ret_segments, size_t *ret_count,
+	                                    struct error *);
 	/* One, by id or key. */
 	enum status (*segment_get)(struct store *, struct text id_or_key, struct arena *,
 	                           struct store_segment *ret_segment, struct error *);

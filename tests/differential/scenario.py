@@ -47,6 +47,7 @@ class Scenario:
         self.ids = {}       # key: id of the segment
         self.texts = {}     # key: the definition that is stored, JSON form
         self.disabled = set()
+        self.deleted = {}   # id: key
         self.actions = []   # what was done with definitions
         self.triples = 0
         self.rows = 0
@@ -204,8 +205,10 @@ class Scenario:
             self._edit()
         elif self.disabled and (choice < 0.85 or len(self._live_keys()) < 4):
             self._enable()
-        else:
+        elif choice < 0.94:
             self._disable()
+        else:
+            self._delete()
 
     def _definition(self, before):
         """(body, expression in JSON form) that refers to `before` only."""
@@ -217,10 +220,20 @@ class Scenario:
         if chance < 0.35 and len(before) >= 2:
             return self.definitions.logic(before)
         expression = self.definitions.expression(self.oracle.now, before)
-        return {"expression": expression}, expression
+        by_id = random.random() < 0.3
+        return {"expression": self._by_id(expression) if by_id else expression}, expression
+
+    def _by_id(self, expression):
+        """The same with ids in the place of keys."""
+        if isinstance(expression, list):
+            return [self._by_id(part) for part in expression]
+        if "segment" in expression:
+            return {"segment": self.ids[expression["segment"]]}
+        return {name: self._by_id(part) if name in ("and", "or", "not") else part
+                for name, part in expression.items()}
 
     def _create(self):
-        key = f"s{len(self.texts)}"
+        key = f"s{len(self.texts) + len(self.deleted)}"
         body, expression = self._definition(self._live_keys())
         answer = self.client.expect(201, "POST", "/api/v1/segments",
                                     dict(body, key=key, name=f"Segment {key}"))
@@ -270,6 +283,36 @@ class Scenario:
         self.actions.append((key, f"at {self.oracle.now}: enabled"))
         self.disabled.discard(key)
         self.oracle.activate(key, self.texts[key])
+
+    def _delete(self):
+        key = self.random.choice(sorted(self.texts))
+        answer = self.client.request("DELETE", f"/api/v1/segments/{key}")
+        referring = self._refers(key)
+        if referring:
+            if answer.status != 409 or not any(other in str(answer) for other in referring):
+                raise Difference(f"delete {key}, to which {referring} refer: {answer!r}")
+            return
+        if answer.status != 204:
+            raise Difference(f"delete {key}: {answer!r}")
+        self.actions.append((key, f"at {self.oracle.now}: deleted"))
+        if key in self.oracle.live():
+            self.oracle.disable(key)
+        del self.texts[key]
+        self.disabled.discard(key)
+        self.deleted[self.ids.pop(key)] = key
+        self._await_left()
+
+    def _await_left(self):
+        """Until nobody is listed in a segment that was deleted."""
+        for person in self.oracle.persons.values():
+            if person.space == "anonymous" and person.name in self.oracle.links:
+                continue
+            for _ in range(20000):
+                items = self.client.items(f"/api/v1/users/{path_of(person)}/segments")
+                if all(item["segmentId"] in self.ids.values() for item in items):
+                    break
+            else:
+                raise Difference(f"{person.id} is still in a deleted segment: {items}")
 
     def _await_off(self, key):
         """Disabled, and no version answers any more."""
@@ -360,6 +403,8 @@ class Scenario:
                 if times != sorted(times):
                     raise Difference(f"history of {person.id} is not in order: {times}")
                 for item in items:
+                    if item["segmentId"] in self.deleted:
+                        continue
                     by_person.setdefault(keys[item["segmentId"]], []).append(item)
             for key in self.ids:
                 expected = [row for row in person.rows if row.segment == key]

@@ -1,6 +1,6 @@
-// Drives Segment's own SDK, as it comes from npm: node sdk.mjs HOST WRITE_KEY, commands as JSON lines
-// on the standard input, {"call":"track","arguments":{…}} or {"call":"flush"}; answers as JSON lines
-// on the standard output: {"delivered":N,"error":…} for the N-th call, {"flushed":true}.
+// Drives Segment's own SDK, as it comes from npm: node sdk.mjs HOST WRITE_KEY, commands as JSON
+// lines on the standard input, {"call":"track","arguments":{…}} or {"call":"flush"}; answers as
+// JSON lines on the standard output: {"delivered":N,"error":…} for the N-th call, {"flushed":true}.
 // The end of the input delivers what is left and ends it.
 import readline from "node:readline";
 import { Analytics } from "@segment/analytics-node";

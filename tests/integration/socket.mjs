@@ -1,5 +1,5 @@
-// node socket.mjs URL [SUBPROTOCOL]: prints each message of a WebSocket as it comes, one a line, after
-// a line {"open":SUBPROTOCOL}; {"refused":STATUS} or {"closed":CODE} at the end.
+// node socket.mjs URL [SUBPROTOCOL]: prints each message of a WebSocket as it comes, one a line,
+// after a line {"open":SUBPROTOCOL}; {"refused":STATUS} or {"closed":CODE} at the end.
 import WebSocket from "ws";
 
 const [url, subprotocol] = process.argv.slice(2);

@@ -40,8 +40,8 @@ class Damage(unittest.TestCase):
         return len(path.read_bytes().rstrip(b"\0"))
 
     def verify(self, *flags):
-        return subprocess.run([SONNIM, "journal", "verify", "--data", str(self.server.data), *flags],
-                              capture_output=True, text=True, timeout=60)
+        command = [SONNIM, "journal", "verify", "--data", str(self.server.data), *flags]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def refuses_to_start(self):
         self.server.spawn()

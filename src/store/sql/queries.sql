@@ -56,7 +56,7 @@ SELECT s.id, s.number, s.key, s.name, s.description, s.active, s.created_ms, s.u
 FROM segment s
 JOIN segment_version v ON v.segment_id = s.id AND v.version = s.version
 LEFT JOIN segment_version l ON l.segment_id = s.id AND l.version = s.live_version
-WHERE s.deleted = 0
+WHERE s.deleted = $1
 ORDER BY s.number;
 
 -- name: segment_get

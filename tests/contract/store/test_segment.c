@@ -297,6 +297,12 @@ static void segments_are_listed_in_order_of_number(void **state)
 	assert_int_equal(count, 2);
 	assert_string_equal(segments[0].id, "g-9");
 	assert_string_equal(segments[1].id, "g-7");
+
+	assert_ok(f,
+	          f->store->ops->segment_list_deleted(f->store, &f->arena, &segments, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_string_equal(segments[0].id, "g-5");
+	assert_true(text_equal(segments[0].key, TEXT("two")));
 }
 
 static void the_outbox_keeps_bytes_in_order_until_they_are_delivered(void **state)
