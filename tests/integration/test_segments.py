@@ -118,6 +118,27 @@ class Segments(ServerCase):
         page = self.client.get("/api/v1/segments/crowd/members?limit=1")
         self.assertEqual(page["total"], len(found))
 
+    def test_a_list_that_changes_while_it_is_read_tells_nobody_twice(self):
+        """Who is a member from the first page to the last is listed exactly once."""
+        self.make_segment("moving", {"and": [LEAF, {"trait": "away", "op": "absent"}]})
+
+        def send(call, names, **more):
+            self.client.expect(200, "POST", "/v1/batch", {"batch": [
+                {"type": call, "userId": name, **more} for name in names]}, key=self.key)
+
+        send("track", [f"stays-{i}" for i in range(60)] + [f"leaves-{i}" for i in range(20)],
+             event="Seen")
+        found, cursor, number = [], "", 0
+        while cursor is not None:
+            page = self.client.get(f"/api/v1/segments/moving/members?limit=9{cursor}")
+            found += [item["userId"] for item in page["items"]]
+            cursor = page["next"] and f"&cursor={page['next']}"
+            send("track", [f"comes-{number}-{i}" for i in range(5)], event="Seen")
+            send("identify", [f"leaves-{number}", f"comes-{number - 1}-0"], traits={"away": True})
+            number += 1
+        self.assertEqual(len(found), len(set(found)))
+        self.assertLessEqual({f"stays-{i}" for i in range(60)}, set(found))
+
     def test_rules_and_logical_expressions_come_back_as_they_were_sent(self):
         rules = [{"eventType": "orders", "attribute": "sum", "operator": "GTE", "value": 10.5,
                   "windowMinutes": 60},
