@@ -1,7 +1,10 @@
 """Row 2: durable requests with one event each, with 100 live segments, beside nginx, which answers
 the same POSTs and keeps nothing; the two take turns."""
+import threading
+
 import definitions
 import machine
+import perf
 from figure import Figure, less_is_better, more_is_better, number
 from programs import Measured, Nginx, build, run_load
 
@@ -10,6 +13,7 @@ ROUNDS, ROUNDS_QUICK = 2, 1
 SECONDS, SECONDS_QUICK = 5, 3  # of a round
 SHARE_OF_NGINX = {64: 0.6, 512: 0.6, 4_000: 0.8, 10_000: 0.8}
 SYNC_BOUND_CONNECTIONS = 64  # so few that the disk's sync may bound them
+PROFILED_CONNECTIONS = 4_000
 
 
 class Turns:
@@ -56,7 +60,16 @@ def _figure(connections, server, nginx, sync_ms):
                   f"nginx: {nginx.text()}", server.text())
 
 
-def measure(facts, quick=False):
+def _profile(server, load_program, directory, seconds):
+    """In a run of its own, so that the figures stay what they are without."""
+    recorder = threading.Thread(target=perf.record, args=(server.pid, seconds, directory))
+    recorder.start()
+    run_load(load_program, server.address, server.make_key(), mode="track",
+             connections=PROFILED_CONNECTIONS, seconds=seconds, users=USERS)
+    recorder.join()
+
+
+def measure(facts, quick=False, profile_directory=None):
     (load_program,) = build("load")
     rounds, seconds = (ROUNDS_QUICK, SECONDS_QUICK) if quick else (ROUNDS, SECONDS)
     figures, errors = [], 0
@@ -73,4 +86,6 @@ def measure(facts, quick=False):
                 server.wait_applied()
             figures.append(_figure(connections, ours, theirs, sync_ms))
             errors += ours.errors
+        if profile_directory:
+            _profile(server, load_program, profile_directory, seconds)
     return figures + [Figure("2", "errors", errors, "", less_is_better(0), "", "")]
