@@ -16,13 +16,15 @@ USERS = 1_000_003  # a prime: no user gets the same kind of event each time
 
 def _run(server, load_program, seconds, profile_directory):
     """One run: what the load generator saw, and the server before, during and after."""
-    before, cpu_before = server.metrics(), machine.cpu_s(server.pid)
+    before, cpu_before, others = server.metrics(), machine.cpu_s(server.pid), machine.Others()
     with Load(load_program, server.address, server.make_key(), mode="batch",
               connections=CONNECTIONS, seconds=seconds, users=USERS) as load:
         if profile_directory:
             time.sleep(seconds * 0.3)
             perf.record(server.pid, min(10, seconds * 0.5), profile_directory)
         result = load.result()
+    used_s = machine.cpu_s(server.pid) - cpu_before + result["cpu_s"]
+    result["others"] = others.share(used_s)
     at_end = server.metrics()
     applied = server.wait_applied()
     cpu_us = (machine.cpu_s(server.pid) - cpu_before) * 1e6
@@ -50,7 +52,7 @@ def measure(facts, quick=False, profile_directory=None):
         Figure("1", "durable ingest, batches of 100", result["events_per_s"], "events/s",
                more_is_better(1_000_000), beside,
                f"{seconds} s, {CONNECTIONS} connections, {stored:,} events, p99 of a request "
-               f"{result['p99_us'] / 1e3:.1f} ms"),
+               f"{result['p99_us'] / 1e3:.1f} ms, others used {result['others']:.0%}"),
         Figure("1", "server's processor time", cpu_us, "µs/event", less_is_better(1.2),
                f"nginx: {baseline_cpu:.2f} µs",
                f"load generator: {result['cpu_us_per_event']:.2f} µs/event"),

@@ -50,6 +50,24 @@ def idle_share(seconds):
     return (after[3] + after[4] - before[3] - before[4]) / total if total else 0.0
 
 
+def busy_s():
+    """Processor time that anybody has used since the machine started."""
+    ticks = _processor_ticks()
+    return (sum(ticks) - ticks[3] - ticks[4]) * TICK_S
+
+
+class Others:
+    """Who disturbs: the share of all processors that others than the measured programs used
+    between the beginning and `share(own_s)`, where own_s is what these used meanwhile."""
+
+    def __init__(self):
+        self.began, self.busy_s = time.monotonic(), busy_s()
+
+    def share(self, own_s):
+        available_s = (time.monotonic() - self.began) * len(os.sched_getaffinity(0))
+        return max(busy_s() - self.busy_s - own_s, 0) / available_s
+
+
 def _processor_ticks():
     with open("/proc/stat", encoding="ascii") as file:
         return [int(field) for field in file.readline().split()[1:9]]

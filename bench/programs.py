@@ -47,8 +47,10 @@ def temporary_directory():
 def build(*names):
     """Builds what is not part of the default build; the paths of the programs."""
     targets = [f"bench/{name}" for name in names]
-    subprocess.run(["ninja", "-C", str(BUILD), "--quiet", *targets], check=True,
-                   stdout=sys.stderr)
+    made = subprocess.run(["ninja", "-C", str(BUILD), "--quiet", *targets], capture_output=True,
+                          text=True, check=False)
+    if made.returncode != 0:
+        raise RuntimeError(f"bench/{names} cannot be built:\n{made.stdout}{made.stderr}")
     return [BUILD / target for target in targets]
 
 
@@ -145,6 +147,7 @@ class Load:
             raise RuntimeError("the load generator failed")
         result = json.loads(output)
         result["errors"] = result["failed"] + result["rejected"] + result["lost"]
+        result["cpu_s"] = result["cpu_us_per_event"] * result["events"] / 1e6
         return result
 
     def __enter__(self):

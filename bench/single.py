@@ -22,18 +22,20 @@ class Turns:
     def __init__(self, load_program, address, key, cpu_s):
         self.load_program, self.address, self.key, self.cpu_s = load_program, address, key, cpu_s
         self.requests = self.errors = 0
-        self.seconds = self.used_s = 0.0
-        self.p50_ms, self.p99_ms = [], []
+        self.seconds = self.used_s = self.load_s = 0.0
+        self.p99_ms, self.others = [], []
 
     def take(self, connections, seconds):
-        before = self.cpu_s()
+        before, others = self.cpu_s(), machine.Others()
         result = run_load(self.load_program, self.address, self.key, mode="track",
                           connections=connections, seconds=seconds, users=USERS)
-        self.used_s += self.cpu_s() - before
+        used_s = self.cpu_s() - before
+        self.others.append(others.share(used_s + result["cpu_s"]))
+        self.used_s += used_s
+        self.load_s += result["cpu_s"]
         self.requests += result["events"]
         self.errors += result["errors"]
         self.seconds += result["seconds"]
-        self.p50_ms.append(result["p50_us"] / 1e3)
         self.p99_ms.append(result["p99_us"] / 1e3)
 
     @property
@@ -41,8 +43,9 @@ class Turns:
         return self.requests / self.seconds
 
     def text(self):
-        return (f"{self.per_s:,.0f}/s, {self.used_s * 1e6 / self.requests:.1f} µs each, "
-                f"p50 {number(max(self.p50_ms))} ms, p99 {number(max(self.p99_ms))} ms")
+        return (f"{self.per_s:,.0f}/s, {self.used_s * 1e6 / self.requests:.1f} µs each (load "
+                f"generator {self.load_s * 1e6 / self.requests:.1f}), p99 "
+                f"{number(max(self.p99_ms))} ms, others used {max(self.others):.0%}")
 
 
 def _bound(connections, nginx, sync_ms):
