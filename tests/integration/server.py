@@ -248,6 +248,10 @@ class Server:
         self._end(signal.SIGTERM)
         if self.process.returncode != 0:
             raise Refused(f"SIGTERM: ended with {self.process.returncode}:\n{self.log_tail()}")
+        self.check_log()
+
+    def check_log(self):
+        """No sanitizer has reported, of this process or one before it."""
         if SANITIZER.search(self.log_file.read_bytes()):
             raise Refused(f"a sanitizer reported:\n{self.log_tail(400)}")
 
@@ -281,9 +285,12 @@ class Server:
         return self.start()
 
     def __exit__(self, kind, _value, _traceback):
-        if self.process.poll() is None and kind is None:
-            self.stop()
-        else:
+        try:
+            if self.process.poll() is None and kind is None:
+                self.stop()
             self.kill()
-        if self.owned:
-            remove_directory(self.directory)
+            if kind is None:
+                self.check_log()
+        finally:
+            if self.owned:
+                remove_directory(self.directory)
