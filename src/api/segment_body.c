@@ -165,19 +165,19 @@ enum status segment_body_check_windows(const struct expr *expr, int64_t retentio
 
 /* ---- Writing ---- */
 
-struct names {
+struct references {
 	struct definitions *definitions;
 	struct arena       *arena;
 };
 
 static struct text segment_id_of(void *context, struct text reference)
 {
-	const struct names *names = context;
-	struct definition   found;
-	struct error        err;
-	if (definition_get(names->definitions, reference, names->arena, &found, &err) != STATUS_OK)
+	const struct references *to = context;
+	struct definition        found;
+	struct error             err;
+	if (definition_get(to->definitions, reference, to->arena, &found, &err) != STATUS_OK)
 		return (struct text){"", 0};
-	return arena_text(names->arena, text_of(found.segment.id));
+	return arena_text(to->arena, text_of(found.segment.id));
 }
 
 static void write_head(struct json_writer *w, const struct definition *definition)
@@ -218,7 +218,8 @@ static void write_expression(struct json_writer *w, struct json written, const s
 }
 
 void segment_body_write(struct json_writer *writer, const struct definition *definition,
-                        struct definitions *definitions, struct arena *arena)
+                        struct definitions *definitions, const struct segment_names *names,
+                        struct arena *arena)
 {
 	const struct store_segment *segment = &definition->segment;
 	struct json_parser         *parser  = json_parser_new();
@@ -227,11 +228,11 @@ void segment_body_write(struct json_writer *writer, const struct definition *def
 	enum status status = json_parse_text(parser, segment->definition, &written, &err);
 	assert(status == STATUS_OK); /* we wrote it */
 
-	struct names               names   = {definitions, arena};
+	struct references          to      = {definitions, arena};
 	const struct rules_context context = {.segment_id    = text_of(segment->id),
 	                                      .created_ms    = segment->created_ms,
 	                                      .segment_id_of = segment_id_of,
-	                                      .context       = &names};
+	                                      .context       = &to};
 	json_begin_object(writer);
 	write_head(writer, definition);
 	rules_write(writer, written, definition->expr, &context);
@@ -245,8 +246,7 @@ void segment_body_write(struct json_writer *writer, const struct definition *def
 	json_member_instant(writer, "createdAt", segment->created_ms);
 	json_member_instant(writer, "updatedAt", segment->updated_ms);
 	json_add_key(writer, TEXT("warnings"));
-	json_begin_array(writer);
-	json_end_array(writer);
+	segment_warnings_write(writer, written, definition->expr, names);
 	json_end_object(writer);
 	json_parser_free(parser);
 }

@@ -3,6 +3,7 @@
 
 /* A segment as JSON: what a client sends, and what it gets (docs/api.md, "Segments"). */
 
+#include "api/segment_warnings.h"
 #include "base/json.h"
 #include "engine/definition.h"
 
@@ -27,8 +28,10 @@ MUST_USE enum status segment_body_read(struct json body, bool create, struct are
 MUST_USE enum status segment_body_check_windows(const struct expr *expr, int64_t retention_ms,
                                                 struct error *err);
 
-/* Writes the whole object. Asks `definitions` for the ids of what it refers to. */
+/* Writes the whole object. Asks `definitions` for the ids of what it refers to. `names`: for its
+ * warnings; NULL: none are looked for. */
 void segment_body_write(struct json_writer *writer, const struct definition *definition,
-                        struct definitions *definitions, struct arena *arena);
+                        struct definitions *definitions, const struct segment_names *names,
+                        struct arena *arena);
 
 #endif

@@ -7,14 +7,57 @@
 #include "api/handlers.h"
 #include "api/segment_body.h"
 
+/* ---- Answering one segment: with warnings, for which every partition tells its names ---- */
+
+struct answer {
+	unsigned             http_status;
+	struct definition    definition;
+	struct segment_names names;
+};
+
+static void write_answer(struct api_call *call, const struct segment_names *names)
+{
+	const struct answer *state = call->state;
+	struct buffer        out   = {0};
+	struct json_writer   w     = json_writer_of(&out);
+	segment_body_write(&w, &state->definition, call->api->definitions, names, call->arena);
+	http_add_header(
+		call->request, "ETag",
+		text_of(arena_printf(call->arena, "\"%u\"", state->definition.segment.version)));
+	call_answer(call, state->http_status, &out);
+}
+
+static void write_with_warnings(struct api_call *call)
+{
+	const struct answer *state = call->state;
+	write_answer(call, &state->names);
+}
+
+/* What was asked for is done and true, whatever becomes of the look for names. */
+static void write_without_warnings(struct api_call *call) { write_answer(call, NULL); }
+
+static void copy_names(struct api_call *call, struct view *view)
+{
+	struct answer *state = call->state;
+	segment_names_copy(&state->names, view);
+}
+
+static void free_names(struct api_call *call)
+{
+	struct answer *state = call->state;
+	segment_names_done(&state->names);
+}
+
 static void answer(struct api_call *call, unsigned http_status, const struct definition *definition)
 {
-	struct buffer      out = {0};
-	struct json_writer w   = json_writer_of(&out);
-	segment_body_write(&w, definition, call->api->definitions, call->arena);
-	http_add_header(call->request, "ETag",
-	                text_of(arena_printf(call->arena, "\"%u\"", definition->segment.version)));
-	call_answer(call, http_status, &out);
+	struct answer *state = ARENA_NEW(call->arena, struct answer);
+	state->http_status   = http_status;
+	state->definition    = *definition;
+	segment_names_init(&state->names, call->api->config.partition_count, call->arena);
+	call->state       = state;
+	call->cleanup     = free_names;
+	call->read_failed = write_without_warnings;
+	call_read_all(call, copy_names, write_with_warnings);
 }
 
 /* If-Match: "3", or * for any; 0: any. */
@@ -266,7 +309,7 @@ static enum status list(struct api_call *call, struct buffer *out, struct error 
 			buffer_add_u32(&next, after);
 			break;
 		}
-		segment_body_write(&w, &definitions[i], call->api->definitions, call->arena);
+		segment_body_write(&w, &definitions[i], call->api->definitions, NULL, call->arena);
 		after = definitions[i].segment.number;
 		written++;
 	}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/edit_distance.h"
 #include "base/file.h"
 #include "base/settings_internal.h"
 
@@ -153,28 +154,6 @@ static bool find(const struct settings *sets, size_t set_count, const char *name
 	return false;
 }
 
-/* Insertions, removals and replacements from `a` to `b` (Levenshtein), row by row. */
-static size_t edit_distance(const char *a, size_t a_length, const char *b)
-{
-	size_t row[NAME_BYTES_MAX + 1];
-	size_t b_length = strlen(b);
-	if (b_length > NAME_BYTES_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= b_length; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a_length; i++) {
-		size_t diagonal = row[0];
-		row[0]          = i;
-		for (size_t j = 1; j <= b_length; j++) {
-			size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-			size_t shorter  = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-			diagonal        = row[j];
-			row[j]          = replaced < shorter ? replaced : shorter;
-		}
-	}
-	return row[b_length];
-}
-
 static const char *nearest_name(const struct settings *sets, size_t set_count, const char *name,
                                 size_t length)
 {
@@ -185,8 +164,9 @@ static const char *nearest_name(const struct settings *sets, size_t set_count, c
 		return NULL;
 	for (size_t i = 0; i < set_count; i++) {
 		for (size_t j = 0; j < sets[i].count; j++) {
-			const char *known    = sets[i].table[j].name;
-			size_t      distance = edit_distance(name, length, known);
+			const char *known = sets[i].table[j].name;
+			size_t      distance =
+				edit_distance((struct text){name, length}, text_of(known), distance_min);
 			if (distance >= distance_min)
 				continue;
 			distance_min = distance;

@@ -39,6 +39,7 @@ void partition_free(struct partition *partition)
 	catalog_done(&partition->catalog);
 	changes_done(&partition->changes);
 	future_done(&partition->future);
+	names_done(&partition->names);
 	VECTOR_DONE(&partition->due);
 	VECTOR_DONE(&partition->scratch_events);
 	VECTOR_DONE(&partition->touched);
@@ -197,6 +198,7 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 	find_features(partition, record, arrival->received_ms);
 	note_leaves(partition, record->slot, profile, arrival->received_ms);
 	store(partition, arrival);
+	names_see_event(&partition->names, record->name, record->properties, arrival->position);
 	if (profile->newest_event_ms < arrival->time_ms)
 		profile->newest_event_ms = arrival->time_ms;
 	if (arrival->time_ms > arrival->received_ms)
@@ -251,6 +253,7 @@ static void apply_traits(struct partition *partition, struct arrival *arrival)
 		VECTOR_ADD(&partition->before, trait_now(partition, profile, partition->touched.items[i],
 		                                         arrival->received_ms));
 
+	names_see_traits(&partition->names, record->properties);
 	profile_set_traits(&partition->profiles, profile, record->properties, record->sealed);
 
 	step_begin(partition);

@@ -22,6 +22,7 @@
 #include "engine/catalog.h"
 #include "engine/changes.h"
 #include "engine/future.h"
+#include "engine/names.h"
 #include "engine/profile.h"
 #include "engine/timers.h"
 #include "events/events.h"
@@ -59,6 +60,7 @@ struct partition {
 	struct changes  changes;
 	struct build   *builds; /* first to be built first; activated ones are taken out */
 	struct future   future;
+	struct names    names;
 
 	uint64_t last_position;  /* of the last record applied */
 	uint32_t ordinal;        /* of the next change since */

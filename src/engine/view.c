@@ -202,3 +202,8 @@ unsigned view_progress(struct view *view, uint64_t change_id)
 {
 	return build_progress(view->partition, change_id);
 }
+
+void view_names(struct view *view, struct buffer *out)
+{
+	names_write(&view->partition->names, out);
+}

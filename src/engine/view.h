@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "engine/engine.h"
 #include "events/events.h"
 
@@ -85,5 +86,8 @@ void view_events(struct view *view, uint32_t slot, event_list *list);
 
 /* Progress of the definition change `change_id` here, 0..1000; 1000 when built or unknown. */
 unsigned view_progress(struct view *view, uint64_t change_id);
+
+/* Appends the names that occur here (engine/names.h, written form). */
+void view_names(struct view *view, struct buffer *out);
 
 #endif

@@ -1,6 +1,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/edit_distance.h"
 #include "model/expr_internal.h"
 
 void expr_place_write(struct buffer *out, const struct expr_place *place, const char *member)
@@ -34,41 +35,13 @@ enum status expr_refuse(struct expr_parser *parser, enum status status,
 	return status;
 }
 
-/* Levenshtein's distance; names longer than NAME_MAX are far from all. */
-enum { NAME_MAX = 24, FAR = 1000 };
-
-static unsigned least(unsigned a, unsigned b, unsigned c)
-{
-	unsigned ab = a < b ? a : b;
-	return ab < c ? ab : c;
-}
-
-static unsigned distance(struct text a, struct text b)
-{
-	if (a.length > NAME_MAX || b.length > NAME_MAX)
-		return FAR;
-	unsigned row[NAME_MAX + 1];
-	for (unsigned j = 0; j <= b.length; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= a.length; i++) {
-		unsigned diagonal = row[0];
-		row[0]            = i;
-		for (unsigned j = 1; j <= b.length; j++) {
-			unsigned change = diagonal + (a.data[i - 1] != b.data[j - 1]);
-			diagonal        = row[j];
-			row[j]          = least(row[j] + 1, row[j - 1] + 1, change);
-		}
-	}
-	return row[b.length];
-}
-
 /* The known name that somebody may have meant; NULL when none is near. */
 static const char *nearest(struct text name, const char *const *names)
 {
 	const char *best          = NULL;
-	unsigned    best_distance = 3; /* two slips at most, and less than half of the name */
+	size_t      best_distance = 3; /* two slips at most, and less than half of the name */
 	for (; *names != NULL; names++) {
-		unsigned this_distance = distance(name, text_of(*names));
+		size_t this_distance = edit_distance(name, text_of(*names), best_distance);
 		if (this_distance < best_distance && this_distance * 2 < strlen(*names) + 1) {
 			best          = *names;
 			best_distance = this_distance;
