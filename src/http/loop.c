@@ -100,6 +100,17 @@ static void take_out(struct http_loop *loop, struct http_connection *connection)
 	*(connection->newer ? &connection->newer->older : &loop->newest) = connection->older;
 }
 
+/* The client has ended its side and no request of it is under way. libmicrohttpd overlooks an end
+ * that comes together with the last bytes. What it may still have in its buffer is done long before
+ * the next look. */
+static bool is_deserted(const struct http_loop *loop, const struct http_connection *connection)
+{
+	char byte;
+	return connection->phase <= HTTP_PHASE_RECEIVING &&
+	       loop->now_ms - connection->since_ms >= loop->look_step_ms &&
+	       recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* Shut down, not closed: libmicrohttpd sees the end of the stream and cleans up by itself. */
 static void enforce_deadlines(struct http_loop *loop)
 {
@@ -107,7 +118,8 @@ static void enforce_deadlines(struct http_loop *loop)
 		struct http_connection *connection = loop->oldest;
 		take_out(loop, connection);
 		append(loop, connection);
-		if (loop->now_ms - connection->since_ms >= loop->patience_ms[connection->phase])
+		if (loop->now_ms - connection->since_ms >= loop->patience_ms[connection->phase] ||
+		    is_deserted(loop, connection))
 			shutdown(connection->fd, SHUT_RDWR);
 	}
 }

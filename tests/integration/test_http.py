@@ -69,6 +69,13 @@ class Http(ServerCase):
                 self.assertNotIn(b" 200 ", answer.split(b"\r\n")[0])
         self.client.expect(200, "GET", "/health/live")
 
+    def test_empty_lines_before_a_request_are_ignored(self):
+        """RFC 9112, section 2.2; alone they are no request, and get no answer."""
+        for lines in (b"\r\n", b"\r\n\r\n"):
+            answer = self.raw(lines + b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertEqual(answer.split(b"\r\n")[0], b"HTTP/1.1 200 OK")
+            self.assertEqual(self.raw(lines), b"")
+
     def test_unknown_paths_are_404_and_wrong_methods_405(self):
         for path in ("/", "/api/v1/nothing", "/v1/nothing", "/api/v1/segments/x/y/z", "/v1",
                      "/api/v1/../../etc/passwd"):

@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include <sys/socket.h>
+
 #include "fixture.h"
 
 static int init(void **state)
@@ -216,6 +218,43 @@ static void a_client_that_is_too_slow_loses_its_connection(void **state)
 		assert_true(peer_at_end(&peer));
 		peer_close(&peer);
 	}
+}
+
+static void a_client_that_ends_within_a_request_loses_its_connection(void **state)
+{
+	struct fixture *fixture              = *state;
+	fixture->settings.request_timeout_ms = 1000; /* looked at often; the idle time stays long */
+	FIXTURE_START(fixture, {"GET", "/ok", answer_ok, NULL});
+	const char *const beginnings[] = {"GET /o", "GET /ok HTTP/1.1\r\nHos", "\r\n"};
+
+	for (unsigned i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+		struct peer peer;
+		peer_open(&peer, fixture);
+		peer_say(&peer, beginnings[i]);
+		assert_int_equal(shutdown(peer.fd, SHUT_WR), 0);
+		assert_true(peer_at_end(&peer));
+		peer_close(&peer);
+	}
+}
+
+static void a_client_that_ends_after_its_request_gets_the_answer(void **state)
+{
+	struct fixture *fixture              = *state;
+	fixture->settings.request_timeout_ms = 100;
+	FIXTURE_START(fixture, {"GET", "/hold", hold, NULL});
+	struct peer  peer;
+	struct reply reply;
+	peer_open(&peer, fixture);
+	peer_say(&peer, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_int_equal(shutdown(peer.fd, SHUT_WR), 0);
+	struct http_request *request = take_held();
+	sleep_ms(200); /* some looks */
+	answer_ok(request, NULL);
+	reply_read(&peer, false, &reply);
+	assert_int_equal(reply.status, 200);
+	assert_true(peer_at_end(&peer));
+	reply_done(&reply);
+	peer_close(&peer);
 }
 
 static void more_connections_than_allowed_wait_their_turn(void **state)
@@ -594,6 +633,8 @@ int main(void)
 		TEST(head_has_the_headers_of_get_and_no_body),
 		TEST(expect_100_continue_is_answered_before_the_body),
 		TEST(a_client_that_is_too_slow_loses_its_connection),
+		TEST(a_client_that_ends_within_a_request_loses_its_connection),
+		TEST(a_client_that_ends_after_its_request_gets_the_answer),
 		TEST(more_connections_than_allowed_wait_their_turn),
 		TEST(headers_come_from_handler_hook_and_configuration),
 		TEST(the_trace_of_a_request_goes_on_in_its_answer),
