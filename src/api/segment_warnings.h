@@ -25,7 +25,8 @@ void segment_names_done(struct segment_names *names);
 /* In a read of all partitions, by several threads at once. */
 void segment_names_copy(struct segment_names *names, struct view *view);
 
-/* Writes the array. `definition` is the body as stored, `expr` what it says; `names` NULL: empty. */
+/* Writes the array. `definition` is the body as stored, `expr` what it says; `names` NULL:
+ * empty. */
 void segment_warnings_write(struct json_writer *writer, struct json definition,
                             const struct expr *expr, const struct segment_names *names);
 

@@ -7,8 +7,8 @@ LEAF = {"event": "Seen", "op": "gte", "value": 1}
 class Deleted(ServerCase):
     def changes(self):
         """Every partition's change stream as it was answered, without the answer's instant."""
-        return [self.client.get(f"/api/v1/changes?partition={partition}&after=0&limit=1000")["items"]
-                for partition in range(3)]
+        path = "/api/v1/changes?after=0&limit=1000&partition="
+        return [self.client.get(path + str(partition))["items"] for partition in range(3)]
 
     def restart(self):
         self.client.close()
