@@ -190,7 +190,8 @@ def measure(facts, quick=False):
         Figure("4", "background load", result["events_per_s"], "events/s", None, "",
                f"{seconds} s; 100 a request, p50 {result['p50_us'] / 1e3:.1f} ms, "
                f"p99 {result['p99_us'] / 1e3:.1f} ms; server "
-               f"{used_s / result['seconds']:.2f} cores with the load generator, others and the probes {others_share:.0%} of all"),
+               f"{used_s / result['seconds']:.2f} cores with the load generator, "
+               f"others and the probes {others_share:.0%} of all"),
         Figure("4", "errors", result["errors"], "", less_is_better(0), "", ""),
         *_figures("200 → membership visible", times.visible, goal, beside),
         *_figures("POST sent → membership visible", times.whole, None, "",

@@ -208,7 +208,8 @@ static enum status start_api(struct server *server, struct error *err)
 	                               .loop_count      = (unsigned)http.threads,
 	                               .retention_ms    = ingest.retention_ms,
 	                               .manual_clock    = server->workspace.manual_clock};
-	server->api                 = api_new(&config);
+
+	server->api = api_new(&config);
 	api_set_phase(server->api, API_PHASE_REPLAY);
 
 	struct http_server_config listen = {.settings      = &http,

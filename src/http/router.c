@@ -231,8 +231,9 @@ enum http_match http_router_match(const struct http_router *router, struct text 
 {
 	struct walk walk;
 	walk.count = walk.value_count = 0;
-	*ret_matched                  = (struct http_matched){.path = "", .allow = "OPTIONS"};
-	bool options                  = text_equal(method, TEXT("OPTIONS"));
+
+	*ret_matched = (struct http_matched){.path = "", .allow = "OPTIONS"};
+	bool options = text_equal(method, TEXT("OPTIONS"));
 
 	if (options && text_equal(path, TEXT("*")))
 		return match_options(router, ret_matched);

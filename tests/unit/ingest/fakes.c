@@ -146,7 +146,8 @@ void fake_vault_reset(void)
 	VECTOR_DONE(&waiting);
 	memset(slots, 0, sizeof slots);
 	sequence = durable_sequence = 0;
-	fake_vault                  = (struct fake_vault){0};
+
+	fake_vault = (struct fake_vault){0};
 }
 
 static struct mapping *find(enum vault_namespace namespace, struct text id)
