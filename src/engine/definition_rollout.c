@@ -385,6 +385,8 @@ static void set_live(struct known *known, bool live, uint32_t version, struct te
 {
 	if (known == NULL)
 		return; /* deleted before this process began */
+	if (canonical.data == NULL)
+		live = false; /* the store has it no more: it was deleted, and is switched off next */
 	free((char *)known->live_canonical.data);
 	known->live           = live;
 	known->live_canonical = (struct text){0};
