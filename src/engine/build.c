@@ -68,11 +68,12 @@ static void build_feature(struct partition *partition, uint32_t slot, struct pro
 	const struct plan_feature *feature = partition->catalog.features.items[index].plan;
 	struct series             *series  = NULL;
 	if (feature->relative) {
-		const struct events_query query = {.name         = feature->event,
-		                                   .from_ms      = INT64_MIN,
-		                                   .to_ms        = INT64_MAX,
-		                                   .now_ms       = now_ms,
-		                                   .retention_ms = partition->retention_ms};
+		const struct events_query query = {.name             = feature->event,
+		                                   .from_ms          = INT64_MIN,
+		                                   .to_ms            = INT64_MAX,
+		                                   .through_position = partition->stored_position,
+		                                   .now_ms           = now_ms,
+		                                   .retention_ms     = partition->retention_ms};
 		partition->scratch_events.count = 0;
 		events_read(partition->events, slot, &query, &partition->scratch_events);
 		if (partition->scratch_events.count == 0)

@@ -35,11 +35,12 @@ static void read_events(struct partition *partition, uint32_t slot,
                         const struct plan_feature *feature, int64_t now_ms, event_list *list)
 {
 	const struct events_query query = {
-		.name         = feature->event,
-		.from_ms      = INT64_MIN,
-		.to_ms        = INT64_MAX,
-		.now_ms       = now_ms,
-		.retention_ms = partition->retention_ms,
+		.name             = feature->event,
+		.from_ms          = INT64_MIN,
+		.to_ms            = INT64_MAX,
+		.through_position = partition->stored_position,
+		.now_ms           = now_ms,
+		.retention_ms     = partition->retention_ms,
 	};
 	list->count = 0;
 	events_read(partition->events, slot, &query, list);

@@ -86,8 +86,8 @@ static bool is_duplicate(struct partition *partition, const struct arrival *arri
 {
 	const struct record *record = arrival->record;
 	if (record->message_id.length == 0 ||
-	    !events_seen(partition->events, record->slot, record->message_id, arrival->received_ms,
-	                 partition->retention_ms))
+	    !events_seen(partition->events, record->slot, record->message_id, arrival->position,
+	                 arrival->received_ms, partition->retention_ms))
 		return false;
 	atomic_fetch_add_explicit(&partition->events_duplicate, 1, memory_order_relaxed);
 	return true;
@@ -97,6 +97,7 @@ static void store(struct partition *partition, const struct arrival *arrival)
 {
 	events_add(partition->events, arrival->record->slot, arrival->encoded, arrival->record,
 	           arrival->time_ms, arrival->received_ms, arrival->position, arrival->marked);
+	partition->stored_position = arrival->position;
 }
 
 static bool is_built(uint32_t built, uint32_t slot) { return built == BUILT_ALL || slot < built; }
@@ -397,8 +398,9 @@ static enum status apply_ahead(struct partition *partition, const struct ahead *
 	};
 	if (ahead->record.kind == RECORD_EVENT || ahead->record.kind == RECORD_TRAITS)
 		arrival.time_ms = record_time_ms(&ahead->record, received_ms, &arrival.marked);
-	partition->last_position = ahead->position;
-	partition->ordinal       = 0;
+	partition->last_position   = ahead->position;
+	partition->ordinal         = 0;
+	partition->stored_position = ahead->position - 1;
 	return apply_record(partition, &arrival, err);
 }
 
@@ -440,11 +442,12 @@ static uint64_t begun_event(struct partition *partition, uint32_t slot, const st
 		if (begun->slot != slot)
 			continue;
 		const struct events_query query = {
-			.name         = feature->event,
-			.from_ms      = now_ms,
-			.to_ms        = now_ms + 1,
-			.now_ms       = now_ms,
-			.retention_ms = partition->retention_ms,
+			.name             = feature->event,
+			.from_ms          = now_ms,
+			.to_ms            = now_ms + 1,
+			.through_position = partition->stored_position,
+			.now_ms           = now_ms,
+			.retention_ms     = partition->retention_ms,
 		};
 		event_list *list = &partition->scratch_events;
 		list->count      = 0;

@@ -62,9 +62,11 @@ struct partition {
 	struct future   future;
 	struct names    names;
 
-	uint64_t last_position;  /* of the last record applied */
-	uint32_t ordinal;        /* of the next change since */
-	uint64_t last_change_id; /* highest PREPARE or ACTIVATE id applied */
+	uint64_t last_position;   /* of the last record applied */
+	uint32_t ordinal;         /* of the next change since */
+	uint64_t stored_position; /* events through it are part of the state; of those behind it the
+	                             store may know from before a restart */
+	uint64_t last_change_id;  /* highest PREPARE or ACTIVATE id applied */
 
 	/* Counters, read by others. */
 	_Atomic int64_t  clock_ms;

@@ -190,10 +190,11 @@ uint64_t view_changes(struct view *view, uint64_t from_index, size_t limit,
 void view_events(struct view *view, uint32_t slot, event_list *list)
 {
 	const struct events_query query = {
-		.from_ms      = INT64_MIN,
-		.to_ms        = view->now_ms + 1,
-		.now_ms       = view->now_ms,
-		.retention_ms = view->partition->retention_ms,
+		.from_ms          = INT64_MIN,
+		.to_ms            = view->now_ms + 1,
+		.through_position = view->partition->stored_position,
+		.now_ms           = view->now_ms,
+		.retention_ms     = view->partition->retention_ms,
 	};
 	events_read(view->partition->events, slot, &query, list);
 }

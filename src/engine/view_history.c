@@ -165,10 +165,11 @@ static void add_events(struct view *view, struct view_history *rows, size_t coun
 	for (size_t i = 0; i < count; i++) {
 		if (rows[i].change.event_position == 0)
 			continue;
-		const struct events_query query = {.from_ms      = INT64_MIN,
-		                                   .to_ms        = INT64_MAX,
-		                                   .now_ms       = INT64_MIN,
-		                                   .retention_ms = INSTANT_MS_NEVER};
+		const struct events_query query = {.from_ms          = INT64_MIN,
+		                                   .to_ms            = INT64_MAX,
+		                                   .through_position = rows[i].change.event_position,
+		                                   .now_ms           = INT64_MIN,
+		                                   .retention_ms     = INSTANT_MS_NEVER};
 		list.count                      = 0;
 		events_read(view->partition->events, rows[i].change.slot, &query, &list);
 		for (size_t j = 0; j < list.count; j++)

@@ -182,14 +182,15 @@ int64_t events_end_ms(int64_t time_ms, int64_t retention_ms)
 	return instant_floor_day_ms(time_ms) + retention_ms;
 }
 
-bool events_seen(const struct events *events, uint32_t slot, struct text message_id, int64_t now_ms,
-                 int64_t retention_ms)
+bool events_seen(const struct events *events, uint32_t slot, struct text message_id,
+                 uint64_t before_position, int64_t now_ms, int64_t retention_ms)
 {
 	uint64_t            hash  = message_hash(slot, message_id);
 	uint32_t            probe = 0;
 	const struct entry *entry;
 	while ((entry = message_index_next(&events->messages, hash, &probe)) != NULL) {
 		if (entry->message_hash != hash || entry->slot != slot ||
+		    entry->position >= before_position ||
 		    events_end_ms(entry->time_ms, retention_ms) <= now_ms)
 			continue;
 		struct record record;
@@ -202,7 +203,8 @@ bool events_seen(const struct events *events, uint32_t slot, struct text message
 
 static bool wanted(const struct entry *entry, const struct events_query *query)
 {
-	return !entry->call && entry->time_ms >= query->from_ms && entry->time_ms < query->to_ms &&
+	return !entry->call && entry->position <= query->through_position &&
+	       entry->time_ms >= query->from_ms && entry->time_ms < query->to_ms &&
 	       events_end_ms(entry->time_ms, query->retention_ms) > query->now_ms;
 }
 

@@ -56,21 +56,24 @@ void events_add(struct events *events, uint32_t slot, struct text encoded,
                 const struct record *record, int64_t time_ms, int64_t received_ms,
                 uint64_t position, bool marked);
 
-/* Whether a call of this person with this message id (not empty) was added before and still exists
- * at `now_ms`. Exact: a 64-bit hash finds candidates, the stored ids decide. */
-bool events_seen(const struct events *events, uint32_t slot, struct text message_id, int64_t now_ms,
-                 int64_t retention_ms);
+/* Whether a call of this person with this message id (not empty) was added at a position before
+ * `before_position` and still exists at `now_ms`. Exact: a 64-bit hash finds candidates, the stored
+ * ids decide. The store may hold calls behind the one at hand: a restart applies again what was
+ * stored already. */
+bool events_seen(const struct events *events, uint32_t slot, struct text message_id,
+                 uint64_t before_position, int64_t now_ms, int64_t retention_ms);
 
 /* Asks the processor for what events_seen() and events_add() of this call will touch. */
 void events_prefetch(const struct events *events, uint32_t slot, struct text message_id);
 
 /* A person's events (track, page, screen) in the order of rule 13, added to `*list` (not cleared).
- * Only those named `name` unless it is empty, with from_ms <= time < to_ms, that exist at
- * `now_ms`. */
+ * Only those named `name` unless it is empty, with from_ms <= time < to_ms, at or before
+ * `through_position`, that exist at `now_ms`. */
 struct events_query {
 	struct text name;
 	int64_t     from_ms;
 	int64_t     to_ms;
+	uint64_t    through_position;
 	int64_t     now_ms;
 	int64_t     retention_ms;
 };

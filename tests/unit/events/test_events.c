@@ -47,11 +47,12 @@ static void add(uint32_t slot, enum record_kind kind, const char *name, const ch
 
 static event_list read_all(uint32_t slot, const char *name, int64_t now_ms)
 {
-	const struct events_query query = {.name         = text_of(name),
-	                                   .from_ms      = INT64_MIN,
-	                                   .to_ms        = INT64_MAX,
-	                                   .now_ms       = now_ms,
-	                                   .retention_ms = RETENTION_MS};
+	const struct events_query query = {.name             = text_of(name),
+	                                   .from_ms          = INT64_MIN,
+	                                   .to_ms            = INT64_MAX,
+	                                   .through_position = UINT64_MAX,
+	                                   .now_ms           = now_ms,
+	                                   .retention_ms     = RETENTION_MS};
 	event_list                list  = {0};
 	events_read(events, slot, &query, &list);
 	return list;
@@ -88,18 +89,38 @@ static void a_query_names_events_and_calls_are_none(void **state)
 	VECTOR_DONE(&list);
 }
 
+static void what_lies_behind_the_position_asked_for_is_not_seen(void **state)
+{
+	(void)state;
+	add(1, RECORD_EVENT, "a", "m1", 1);
+	add(1, RECORD_EVENT, "a", "m2", 2);
+
+	struct events_query query = {.from_ms          = INT64_MIN,
+	                             .to_ms            = INT64_MAX,
+	                             .through_position = 1,
+	                             .now_ms           = 100,
+	                             .retention_ms     = RETENTION_MS};
+	event_list          list  = {0};
+	events_read(events, 1, &query, &list);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.items[0].position, 1);
+	assert_false(events_seen(events, 1, TEXT("m2"), 2, 100, RETENTION_MS));
+	assert_true(events_seen(events, 1, TEXT("m2"), 3, 100, RETENTION_MS));
+	VECTOR_DONE(&list);
+}
+
 static void a_message_id_is_a_persons_own_and_free_again_after_the_retention(void **state)
 {
 	(void)state;
 	add(1, RECORD_EVENT, "a", "m1", DAY_MS + 5);
 	add(1, RECORD_TRAITS, "", "m2", DAY_MS + 5);
 
-	assert_true(events_seen(events, 1, TEXT("m1"), DAY_MS + 6, RETENTION_MS));
-	assert_true(events_seen(events, 1, TEXT("m2"), DAY_MS + 6, RETENTION_MS));
-	assert_false(events_seen(events, 2, TEXT("m1"), DAY_MS + 6, RETENTION_MS));
-	assert_false(events_seen(events, 1, TEXT("m3"), DAY_MS + 6, RETENTION_MS));
-	assert_true(events_seen(events, 1, TEXT("m1"), 11 * DAY_MS - 1, RETENTION_MS));
-	assert_false(events_seen(events, 1, TEXT("m1"), 11 * DAY_MS, RETENTION_MS));
+	assert_true(events_seen(events, 1, TEXT("m1"), UINT64_MAX, DAY_MS + 6, RETENTION_MS));
+	assert_true(events_seen(events, 1, TEXT("m2"), UINT64_MAX, DAY_MS + 6, RETENTION_MS));
+	assert_false(events_seen(events, 2, TEXT("m1"), UINT64_MAX, DAY_MS + 6, RETENTION_MS));
+	assert_false(events_seen(events, 1, TEXT("m3"), UINT64_MAX, DAY_MS + 6, RETENTION_MS));
+	assert_true(events_seen(events, 1, TEXT("m1"), UINT64_MAX, 11 * DAY_MS - 1, RETENTION_MS));
+	assert_false(events_seen(events, 1, TEXT("m1"), UINT64_MAX, 11 * DAY_MS, RETENTION_MS));
 }
 
 static void every_message_id_is_found_among_many(void **state)
@@ -112,8 +133,9 @@ static void every_message_id_is_found_among_many(void **state)
 	}
 	for (unsigned i = 0; i < 20000; i++) {
 		snprintf(id, sizeof id, "id-%u", i);
-		assert_true(events_seen(events, i % 100, text_of(id), 20000, RETENTION_MS));
-		assert_false(events_seen(events, (i + 1) % 100, text_of(id), 20000, RETENTION_MS));
+		assert_true(events_seen(events, i % 100, text_of(id), UINT64_MAX, 20000, RETENTION_MS));
+		assert_false(
+			events_seen(events, (i + 1) % 100, text_of(id), UINT64_MAX, 20000, RETENTION_MS));
 	}
 }
 
@@ -132,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_persons_events_come_in_order_of_time_then_acceptance),
 		TEST(a_query_names_events_and_calls_are_none),
+		TEST(what_lies_behind_the_position_asked_for_is_not_seen),
 		TEST(a_message_id_is_a_persons_own_and_free_again_after_the_retention),
 		TEST(every_message_id_is_found_among_many),
 		TEST(memory_is_counted_in_the_shared_budget),
