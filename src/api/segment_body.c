@@ -136,7 +136,8 @@ enum status segment_body_read(struct json body, bool create, struct arena *arena
 	    (status = read_active(body, ret_body, err)) != STATUS_OK)
 		return status;
 	if (create || has_definition(body)) {
-		if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK)
+		if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK ||
+		    (status = expr_unsupported(wish->expr, "expression", err)) != STATUS_OK)
 			return status;
 		wish->body = definition_text(body, arena);
 	}
@@ -145,9 +146,15 @@ enum status segment_body_read(struct json body, bool create, struct arena *arena
 
 static void find_longest(void *context, const struct expr *leaf)
 {
-	int64_t *longest_ms = context;
-	if (leaf->kind == EXPR_EVENT && leaf->event.within_ms > *longest_ms)
-		*longest_ms = leaf->event.within_ms;
+	int64_t *longest_ms   = context;
+	int64_t  windows_ms[] = {
+		 leaf->kind == EXPR_EVENT ? leaf->event.within_ms : 0,
+		leaf->kind == EXPR_SEQUENCE ? leaf->sequence.within_ms : 0,
+		leaf->kind == EXPR_SEQUENCE ? leaf->sequence.ended_within_ms : 0,
+	};
+	for (size_t i = 0; i < sizeof windows_ms / sizeof windows_ms[0]; i++)
+		if (windows_ms[i] > *longest_ms)
+			*longest_ms = windows_ms[i];
 }
 
 enum status segment_body_check_windows(const struct expr *expr, int64_t retention_ms,

@@ -196,18 +196,30 @@ static void walk_where(struct walk *walk, struct text event, const struct expr_w
 	}
 }
 
-static void walk_event(struct walk *walk, const struct expr_event *event)
+/* The event, property (empty: none) and `where` of a leaf or step. */
+static void walk_event(struct walk *walk, struct text name, struct text property,
+                       const struct expr_where *where)
 {
 	size_t length = walk->place.length;
-	if (!text_equal(event->name, TEXT("*")) &&
-	    !look_up(walk, NAME_EVENT, (struct text){0}, event->name, walk->event_member))
+	if (!text_equal(name, TEXT("*")) &&
+	    !look_up(walk, NAME_EVENT, (struct text){0}, name, walk->event_member))
 		return;
-	look_up_property(walk, event->name, event->property);
-	if (event->where == NULL)
+	look_up_property(walk, name, property);
+	if (where == NULL)
 		return;
 	buffer_add_text(&walk->place, TEXT(".where"));
-	walk_where(walk, event->name, event->where);
+	walk_where(walk, name, where);
 	walk->place.length = length;
+}
+
+static void walk_sequence(struct walk *walk, const struct expr_sequence *sequence)
+{
+	size_t length = walk->place.length;
+	for (unsigned i = 0; i < sequence->step_count; i++) {
+		buffer_printf(&walk->place, ".sequence[%u]", i);
+		walk_event(walk, sequence->steps[i].name, (struct text){0}, sequence->steps[i].where);
+		walk->place.length = length;
+	}
 }
 
 static void walk_expr(struct walk *walk, const struct expr *expr)
@@ -215,7 +227,10 @@ static void walk_expr(struct walk *walk, const struct expr *expr)
 	size_t length = walk->place.length;
 	switch (expr->kind) {
 	case EXPR_EVENT:
-		walk_event(walk, &expr->event);
+		walk_event(walk, expr->event.name, expr->event.property, expr->event.where);
+		return;
+	case EXPR_SEQUENCE:
+		walk_sequence(walk, &expr->sequence);
 		return;
 	case EXPR_TRAIT:
 		look_up(walk, NAME_TRAIT, (struct text){0}, expr->trait.name, "trait");

@@ -254,6 +254,8 @@ static struct plan_node compile_node(struct compiler *compiler, const struct exp
 		node.kind  = NODE_SEGMENT;
 		node.index = ADD_ONCE(compiler->rule_segments, expr->segment.number);
 		return node;
+	case EXPR_SEQUENCE: /* expr_unsupported() */
+		break;
 	}
 	assert(false);
 	return node;

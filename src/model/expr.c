@@ -24,7 +24,7 @@ const char *expr_aggregate_name(enum expr_aggregate aggregate)
 
 static bool is_leaf(const struct expr *expr)
 {
-	return expr->kind == EXPR_EVENT || expr->kind == EXPR_TRAIT || expr->kind == EXPR_SEGMENT;
+	return expr->kind != EXPR_AND && expr->kind != EXPR_OR && expr->kind != EXPR_NOT;
 }
 
 void expr_visit_leaves(const struct expr *expr, expr_visit_fn *visit, void *context)
@@ -60,6 +60,48 @@ bool expr_where_is_relative(const struct expr_where *where)
 	return false;
 }
 
+/* Where operand `index` of `expr` stands, which stands at `place`. */
+static struct expr_place operand_place(const struct expr_place *place, const struct expr *expr,
+                                       unsigned index)
+{
+	struct text name = expr->kind == EXPR_AND  ? TEXT("and")
+	                   : expr->kind == EXPR_OR ? TEXT("or")
+	                                           : TEXT("not");
+	return (struct expr_place){place, name, expr->kind == EXPR_NOT ? -1 : (int64_t)index};
+}
+
+/* --- what the engine evaluates --- */
+
+static const bool evaluated[EXPR_AGGREGATE_COUNT] = {[EXPR_COUNT] = true, [EXPR_SUM] = true};
+
+static enum status refuse_unsupported(struct expr_parser *parser, const struct expr *expr,
+                                      const struct expr_place *place)
+{
+	if (expr->kind == EXPR_SEQUENCE)
+		return expr_refuse(parser, STATUS_UNSUPPORTED, place, "sequence",
+		                   "sequences are not evaluated yet");
+	if (expr->kind == EXPR_EVENT && !evaluated[expr->event.aggregate])
+		return expr_refuse(parser, STATUS_UNSUPPORTED, place, "aggregate",
+		                   "aggregate \"%s\" is not evaluated yet",
+		                   expr_aggregate_name(expr->event.aggregate));
+	for (unsigned i = 0; i < expr->count; i++) {
+		struct expr_place operand = operand_place(place, expr, i);
+		enum status       status  = refuse_unsupported(parser, expr->operands[i], &operand);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+enum status expr_unsupported(const struct expr *expr, const char *field, struct error *err)
+{
+	struct expr_parser parser = {.err = err};
+	struct expr_place  root   = {NULL, text_of(field), -1};
+	return refuse_unsupported(&parser, expr, &root);
+}
+
+/* --- segments --- */
+
 struct resolver {
 	expr_resolve_fn *resolve;
 	void            *context;
@@ -86,11 +128,8 @@ static enum status resolve(struct resolver *resolver, struct expr *expr,
 		expr->segment.number = number;
 	}
 
-	struct text name = expr->kind == EXPR_AND  ? TEXT("and")
-	                   : expr->kind == EXPR_OR ? TEXT("or")
-	                                           : TEXT("not");
 	for (unsigned i = 0; i < expr->count; i++) {
-		struct expr_place operand = {place, name, expr->kind == EXPR_NOT ? -1 : (int64_t)i};
+		struct expr_place operand = operand_place(place, expr, i);
 		enum status       status  = resolve(resolver, expr->operands[i], &operand);
 		if (status != STATUS_OK)
 			return status;

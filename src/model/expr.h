@@ -12,7 +12,7 @@
  *
  *            AND
  *     ┌───────┼────────┐
- *   EVENT   TRAIT     NOT ── SEGMENT
+ *   EVENT   TRAIT     NOT ── SEGMENT      (or SEQUENCE: its steps are events with `where`)
  *     └ where: TEST
  *
  * Trees are allocated from an arena and never changed afterwards. Parsing checks everything that
@@ -31,8 +31,10 @@
 
 enum {
 	EXPR_DEPTH_MAX      = 32,  /* and, or, not above a leaf or, with its event's, above a test */
-	EXPR_LEAVES_MAX     = 256, /* event, trait and segment leaves and tests of `where` together */
+	EXPR_LEAVES_MAX     = 256, /* leaves and tests of `where` together */
 	EXPR_LIST_MAX       = 1000,
+	EXPR_STEPS_MIN      = 2, /* of a sequence */
+	EXPR_STEPS_MAX      = 20,
 	EXPR_NAME_BYTES_MAX = 256,        /* of events, properties, traits, segment keys */
 	EXPR_TEXT_BYTES_MAX = 1024,       /* of a string value */
 	EXPR_BYTES_MAX      = 256 * 1024, /* of the whole, written as JSON: it must fit into a record */
@@ -116,13 +118,26 @@ struct expr_event {
 	struct expr_test    test;
 };
 
-enum expr_kind { EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_EVENT, EXPR_TRAIT, EXPR_SEGMENT };
+/* Steps matched by different events, each later than the one before in the order of rule 13. */
+struct expr_step {
+	struct text        name;  /* "*": any event */
+	struct expr_where *where; /* NULL: none */
+};
+struct expr_sequence {
+	unsigned          step_count; /* EXPR_STEPS_MIN to EXPR_STEPS_MAX */
+	struct expr_step *steps;
+	int64_t           within_ms;       /* t_last − t_first < within; 0: no bound */
+	int64_t           ended_within_ms; /* now < t_last + ended_within; 0: no bound */
+};
+
+enum expr_kind { EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_EVENT, EXPR_TRAIT, EXPR_SEGMENT, EXPR_SEQUENCE };
 struct expr {
 	enum expr_kind kind;
 	unsigned       count; /* operands */
 	struct expr  **operands;
 	union {
-		struct expr_event event;
+		struct expr_event    event;
+		struct expr_sequence sequence;
 		struct {
 			struct text      name;
 			struct expr_test test;
@@ -136,11 +151,14 @@ struct expr {
 	};
 };
 
-/* Reads and checks. `field` is what the place of a mistake begins with ("expression"). Leaves and
- * aggregates that are part of the language but not evaluated here yet are STATUS_UNSUPPORTED, by
- * name. */
+/* Reads and checks. `field` is what the place of a mistake begins with ("expression"). */
 MUST_USE enum status expr_parse_json(struct json value, const char *field, struct arena *arena,
                                      struct expr **ret_expr, struct error *err);
+
+/* STATUS_UNSUPPORTED, with the place, for the first leaf that is part of the language but not
+ * evaluated by the engine yet. */
+MUST_USE enum status expr_unsupported(const struct expr *expr, const char *field,
+                                      struct error *err);
 
 /* Names every segment leaf by number. `resolve` answers a reference's number, or 0 when there is no
  * such segment (then STATUS_INVALID with the place). */

@@ -212,10 +212,43 @@ static struct form *form_of_event(struct composer *composer, const struct expr_e
 	return form_of_scratch(composer, FORM_LEAF);
 }
 
+static struct form *form_of_sequence(struct composer            *composer,
+                                     const struct expr_sequence *sequence)
+{
+	struct form *wheres[EXPR_STEPS_MAX] = {0};
+	assert(sequence->step_count <= EXPR_STEPS_MAX);
+	for (unsigned i = 0; i < sequence->step_count; i++)
+		if (sequence->steps[i].where != NULL)
+			wheres[i] = form_of_where(composer, sequence->steps[i].where);
+
+	struct json_writer writer = begin(composer);
+	json_begin_object(&writer);
+	if (sequence->ended_within_ms != 0)
+		json_member_int(&writer, "ended_within", sequence->ended_within_ms);
+	json_add_key(&writer, TEXT("sequence"));
+	json_begin_array(&writer);
+	for (unsigned i = 0; i < sequence->step_count; i++) {
+		json_begin_object(&writer);
+		json_member_string(&writer, "event", sequence->steps[i].name);
+		if (wheres[i] != NULL) {
+			json_add_key(&writer, TEXT("where"));
+			json_add_raw(&writer, wheres[i]->bytes);
+		}
+		json_end_object(&writer);
+	}
+	json_end_array(&writer);
+	if (sequence->within_ms != 0)
+		json_member_int(&writer, "within", sequence->within_ms);
+	json_end_object(&writer);
+	return form_of_scratch(composer, FORM_LEAF);
+}
+
 static struct form *form_of_leaf(struct composer *composer, const struct expr *expr)
 {
 	if (expr->kind == EXPR_EVENT)
 		return form_of_event(composer, &expr->event);
+	if (expr->kind == EXPR_SEQUENCE)
+		return form_of_sequence(composer, &expr->sequence);
 
 	struct json_writer writer = begin(composer);
 	json_begin_object(&writer);

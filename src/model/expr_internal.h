@@ -23,7 +23,14 @@ struct expr_parser {
 };
 
 /* What a test is asked of: it decides on operators and types. */
-enum expr_subject { EXPR_SUBJECT_VALUE, EXPR_SUBJECT_COUNT, EXPR_SUBJECT_SUM };
+enum expr_subject {
+	EXPR_SUBJECT_VALUE,   /* property, trait, first, last: every operator, every type */
+	EXPR_SUBJECT_COUNT,   /* count, distinct: numbers; never missing */
+	EXPR_SUBJECT_SUM,     /* at most 6 decimals; never missing */
+	EXPR_SUBJECT_AVERAGE, /* at most 6 decimals */
+	EXPR_SUBJECT_NUMBER,  /* min, max */
+	EXPR_SUBJECT_DAYS,    /* days_since_*: whole numbers */
+};
 
 /* Refuses what stands at `place`, or its member of that name when `member` is not NULL. */
 enum status expr_refuse(struct expr_parser *parser, enum status status,
@@ -50,7 +57,7 @@ MUST_USE enum status expr_read_test(struct expr_parser *parser, struct json obje
                                     const struct expr_place *place, enum expr_subject subject,
                                     struct expr_test *ret_test);
 
-/* One number, string or boolean; for an aggregate a number, for a sum within its decimals. */
+/* One number, string or boolean; for an aggregate a number of its kind. */
 MUST_USE enum status expr_read_scalar(struct expr_parser *parser, struct json value,
                                       const struct expr_place *place, enum expr_subject subject,
                                       struct expr_scalar *ret_scalar);
@@ -65,6 +72,17 @@ MUST_USE enum status expr_read_instant(struct expr_parser *parser, struct json v
 MUST_USE enum status expr_read_where(struct expr_parser *parser, struct json value,
                                      const struct expr_place *place, unsigned depth,
                                      struct expr_where **ret_where);
+
+/* An event leaf and a sequence; `depth` is how many and, or, not stand above it. */
+MUST_USE enum status expr_read_event(struct expr_parser *parser, struct json object,
+                                     const struct expr_place *place, unsigned depth,
+                                     struct expr_event *ret_event);
+MUST_USE enum status expr_read_sequence(struct expr_parser *parser, struct json object,
+                                        const struct expr_place *place, unsigned depth,
+                                        struct expr_sequence *ret_sequence);
+
+/* exists, absent: what may be asked of personal values, too. */
+bool expr_asks_for_presence(enum expr_op op);
 
 /* That a property may be tested or aggregated: personal ones only know exists and absent. */
 MUST_USE enum status expr_check_property(struct expr_parser *parser, const struct expr_place *place,

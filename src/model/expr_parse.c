@@ -2,7 +2,6 @@
 
 #include "model/expr_internal.h"
 #include "model/personal.h"
-#include "model/rules.h"
 
 static const char *const expr_forms[] = {
 	"and", "or", "not", "event", "trait", "segment", "sequence", NULL,
@@ -75,8 +74,6 @@ enum status expr_check_property(struct expr_parser *parser, const struct expr_pl
 	return refused ? expr_refuse(parser, STATUS_INVALID, place, member, "%s", reason) : STATUS_OK;
 }
 
-static bool asks_for_presence(enum expr_op op) { return op == EXPR_EXISTS || op == EXPR_ABSENT; }
-
 static enum status read_where_operands(struct expr_parser *parser, struct json object,
                                        const struct expr_place *place, unsigned depth,
                                        struct expr_where *where)
@@ -125,7 +122,7 @@ static enum status read_where_test(struct expr_parser *parser, struct json objec
 		status = expr_read_name(parser, object, place, "property", &where->property);
 	if (status == STATUS_OK)
 		status = expr_read_test(parser, object, place, EXPR_SUBJECT_VALUE, &where->test);
-	if (status == STATUS_OK && !asks_for_presence(where->test.op))
+	if (status == STATUS_OK && !expr_asks_for_presence(where->test.op))
 		status = expr_check_property(parser, place, "op", where->property);
 	return status;
 }
@@ -158,131 +155,6 @@ enum status expr_read_where(struct expr_parser *parser, struct json value,
 	return status;
 }
 
-static enum status read_aggregate(struct expr_parser *parser, struct json object,
-                                  const struct expr_place *place,
-                                  enum expr_aggregate     *ret_aggregate)
-{
-	struct json value = json_get(object, "aggregate");
-	if (json_type(value) == JSON_NONE) {
-		*ret_aggregate = EXPR_COUNT;
-		return STATUS_OK;
-	}
-	if (json_type(value) != JSON_STRING)
-		return expr_refuse(parser, STATUS_INVALID, place, "aggregate", "must be a string");
-
-	for (enum expr_aggregate a = 0; a < EXPR_AGGREGATE_COUNT; a++) {
-		if (!text_equal(json_string(value), text_of(expr_aggregate_name(a))))
-			continue;
-		if (a != EXPR_COUNT && a != EXPR_SUM)
-			return expr_refuse(parser, STATUS_UNSUPPORTED, place, "aggregate",
-			                   "aggregate \"%s\" is not evaluated yet", expr_aggregate_name(a));
-		*ret_aggregate = a;
-		return STATUS_OK;
-	}
-	return expr_refuse(parser, STATUS_INVALID, place, "aggregate",
-	                   "unknown aggregate: known are count, sum");
-}
-
-static enum status read_property(struct expr_parser *parser, struct json object,
-                                 const struct expr_place *place, struct expr_event *event)
-{
-	if (event->aggregate == EXPR_COUNT) {
-		if (json_type(json_get(object, "property")) != JSON_NONE)
-			return expr_refuse(parser, STATUS_INVALID, place, "property",
-			                   "count takes no property");
-		return STATUS_OK;
-	}
-	enum status status = expr_read_name(parser, object, place, "property", &event->property);
-	if (status == STATUS_OK)
-		status = expr_check_property(parser, place, "property", event->property);
-	return status;
-}
-
-static enum status read_between(struct expr_parser *parser, struct json value,
-                                const struct expr_place *place, struct expr_event *event)
-{
-	if (json_type(value) != JSON_ARRAY || json_count(value) != 2)
-		return expr_refuse(parser, STATUS_INVALID, place, NULL, "must be an array of two instants");
-	int64_t              ms[2];
-	struct text          text[2];
-	unsigned             count    = 0;
-	struct json_iterator iterator = json_iterate(value);
-	for (; json_next(&iterator); count++) {
-		struct expr_place item = {place->parent, place->name, count};
-		enum status       status =
-			expr_read_instant(parser, iterator.value, &item, &ms[count], &text[count]);
-		if (status != STATUS_OK)
-			return status;
-	}
-	if (ms[0] >= ms[1])
-		return expr_refuse(parser, STATUS_INVALID, place, NULL,
-		                   "the first instant must be before the second");
-	event->from_ms   = ms[0];
-	event->to_ms     = ms[1];
-	event->from_text = text[0];
-	event->to_text   = text[1];
-	return STATUS_OK;
-}
-
-static enum status read_span(struct expr_parser *parser, struct json object,
-                             const struct expr_place *place, struct expr_event *event)
-{
-	struct json       within        = json_get(object, "within");
-	struct json       until         = json_get(object, "until");
-	struct json       between       = json_get(object, "between");
-	struct expr_place within_place  = {place, TEXT("within"), -1};
-	struct expr_place until_place   = {place, TEXT("until"), -1};
-	struct expr_place between_place = {place, TEXT("between"), -1};
-	bool              has_within    = json_type(within) != JSON_NONE;
-	bool              has_until     = json_type(until) != JSON_NONE;
-	enum status       status        = STATUS_OK;
-
-	if (json_type(between) != JSON_NONE) {
-		if (has_within || has_until)
-			return expr_refuse(parser, STATUS_INVALID, &between_place, NULL,
-			                   "cannot stand together with %s", has_within ? "within" : "until");
-		return read_between(parser, between, &between_place, event);
-	}
-	if (has_within)
-		status = expr_read_duration(parser, within, &within_place, &event->within_ms);
-	if (status == STATUS_OK && has_until)
-		status = expr_read_duration(parser, until, &until_place, &event->until_ms);
-	if (status == STATUS_OK && has_within && event->until_ms >= event->within_ms)
-		status =
-			expr_refuse(parser, STATUS_INVALID, &until_place, NULL, "must be less than within");
-	return status;
-}
-
-static enum status read_event(struct expr_parser *parser, struct json object,
-                              const struct expr_place *place, unsigned depth, struct expr *expr)
-{
-	static const char *const members[]   = {"event",   "where", "aggregate", "property", "within",
-	                                        "between", "until", "op",        "value",    NULL};
-	struct expr_event       *event       = &expr->event;
-	struct json              where       = json_get(object, "where");
-	struct expr_place        where_place = {place, TEXT("where"), -1};
-	*event = (struct expr_event){.from_ms = INSTANT_MS_NONE, .to_ms = INSTANT_MS_NONE};
-
-	enum status status = expr_check_members(parser, object, place, members);
-	if (status == STATUS_OK)
-		status = expr_read_name(parser, object, place, "event", &event->name);
-	if (status == STATUS_OK)
-		status = read_aggregate(parser, object, place, &event->aggregate);
-	if (status == STATUS_OK)
-		status = read_property(parser, object, place, event);
-	if (status == STATUS_OK)
-		status = read_span(parser, object, place, event);
-	if (status == STATUS_OK)
-		status = expr_read_test(
-			parser, object, place,
-			event->aggregate == EXPR_COUNT ? EXPR_SUBJECT_COUNT : EXPR_SUBJECT_SUM, &event->test);
-	if (status == STATUS_OK && json_type(where) != JSON_NONE)
-		status = expr_read_where(parser, where, &where_place, depth, &event->where);
-	if (status == STATUS_OK && !parser->canonical)
-		event->name = rules_event_name(event->name);
-	return status;
-}
-
 static enum status read_trait(struct expr_parser *parser, struct json object,
                               const struct expr_place *place, struct expr *expr)
 {
@@ -293,7 +165,7 @@ static enum status read_trait(struct expr_parser *parser, struct json object,
 		status = expr_read_name(parser, object, place, "trait", &expr->trait.name);
 	if (status == STATUS_OK)
 		status = expr_read_test(parser, object, place, EXPR_SUBJECT_VALUE, &expr->trait.test);
-	if (status == STATUS_OK && !asks_for_presence(expr->trait.test.op) &&
+	if (status == STATUS_OK && !expr_asks_for_presence(expr->trait.test.op) &&
 	    personal_refuses(PERSONAL_IN_TRAITS, expr->trait.name, &reason))
 		status = expr_refuse(parser, STATUS_INVALID, place, "op", "%s", reason);
 	return status;
@@ -372,11 +244,13 @@ static enum status read_form(struct expr_parser *parser, struct json value,
 	case EXPR_NOT:
 		return read_not(parser, value, place, depth, expr);
 	case EXPR_EVENT:
-		return read_event(parser, value, place, depth, expr);
+		return expr_read_event(parser, value, place, depth, &expr->event);
 	case EXPR_TRAIT:
 		return read_trait(parser, value, place, expr);
 	case EXPR_SEGMENT:
 		return read_segment(parser, value, place, expr);
+	case EXPR_SEQUENCE:
+		return expr_read_sequence(parser, value, place, depth, &expr->sequence);
 	}
 	return STATUS_OK;
 }
@@ -384,18 +258,13 @@ static enum status read_form(struct expr_parser *parser, struct json value,
 static enum status read_expr(struct expr_parser *parser, struct json value,
                              const struct expr_place *place, unsigned depth, struct expr **ret_expr)
 {
-	static const enum expr_kind kinds[] = {EXPR_AND,   EXPR_OR,    EXPR_NOT,
-	                                       EXPR_EVENT, EXPR_TRAIT, EXPR_SEGMENT};
-	enum { FORM_SEQUENCE = sizeof kinds / sizeof kinds[0] };
-
-	int         form;
-	enum status status = find_form(parser, value, place, expr_forms, expr_forms,
-	                               "and, or, not, event, trait, segment", &form);
+	static const enum expr_kind kinds[] = {EXPR_AND,   EXPR_OR,      EXPR_NOT,     EXPR_EVENT,
+	                                       EXPR_TRAIT, EXPR_SEGMENT, EXPR_SEQUENCE};
+	static const char           names[] = "and, or, not, event, trait, segment, sequence";
+	int                         form;
+	enum status status = find_form(parser, value, place, expr_forms, expr_forms, names, &form);
 	if (status != STATUS_OK)
 		return status;
-	if (form == FORM_SEQUENCE)
-		return expr_refuse(parser, STATUS_UNSUPPORTED, place, "sequence",
-		                   "sequences are not evaluated yet");
 
 	struct expr *expr = ARENA_NEW(parser->arena, struct expr);
 	expr->kind        = kinds[form];

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <math.h>
 
 #include "base/decimal.h"
 #include "model/expr_internal.h"
@@ -17,7 +18,7 @@ enum operand {
 static const struct {
 	const char  *name;
 	enum operand operand;
-	bool         of_aggregates; /* count and sum know it too */
+	bool         of_numbers; /* aggregates that are numbers know it too */
 } ops[EXPR_OP_COUNT] = {
 	[EXPR_EQ]          = {"eq", OPERAND_SCALAR, true},
 	[EXPR_NEQ]         = {"neq", OPERAND_SCALAR, true},
@@ -50,9 +51,28 @@ const char *expr_op_name(enum expr_op op)
 	return ops[op].name;
 }
 
+bool expr_asks_for_presence(enum expr_op op) { return op == EXPR_EXISTS || op == EXPR_ABSENT; }
+
 static const char *subject_name(enum expr_subject subject)
 {
-	return subject == EXPR_SUBJECT_COUNT ? "count" : "sum";
+	static const char *const names[] = {
+		[EXPR_SUBJECT_VALUE] = "a value",   [EXPR_SUBJECT_COUNT] = "a count",
+		[EXPR_SUBJECT_SUM] = "a sum",       [EXPR_SUBJECT_AVERAGE] = "an average",
+		[EXPR_SUBJECT_NUMBER] = "a number", [EXPR_SUBJECT_DAYS] = "a number of days",
+	};
+	return names[subject];
+}
+
+/* Whether there may be nothing to aggregate (rule 14). */
+static bool may_be_missing(enum expr_subject subject)
+{
+	return subject != EXPR_SUBJECT_COUNT && subject != EXPR_SUBJECT_SUM;
+}
+
+static bool knows(enum expr_subject subject, enum expr_op op)
+{
+	return subject == EXPR_SUBJECT_VALUE || ops[op].of_numbers ||
+	       (may_be_missing(subject) && expr_asks_for_presence(op));
 }
 
 enum status expr_read_duration(struct expr_parser *parser, struct json value,
@@ -120,14 +140,16 @@ static enum status read_number(struct expr_parser *parser, double number,
                                struct expr_scalar *ret_scalar)
 {
 	struct expr_scalar scalar = {.type = EXPR_NUMBER, .number = number};
-	if (subject == EXPR_SUBJECT_SUM) {
+	if (subject == EXPR_SUBJECT_SUM || subject == EXPR_SUBJECT_AVERAGE) {
 		if (!decimal_of(number, &scalar.millionths))
 			return expr_refuse(parser, STATUS_INVALID, place, NULL,
-			                   "a sum is compared with numbers up to 9.2e12");
+			                   "%s is compared with numbers up to 9.2e12", subject_name(subject));
 		if (!decimal_fits(number))
 			return expr_refuse(parser, STATUS_INVALID, place, NULL,
-			                   "a sum is compared with at most 6 decimals");
+			                   "%s is compared with at most 6 decimals", subject_name(subject));
 	}
+	if (subject == EXPR_SUBJECT_DAYS && number != floor(number))
+		return expr_refuse(parser, STATUS_INVALID, place, NULL, "must be a whole number of days");
 	*ret_scalar = scalar;
 	return STATUS_OK;
 }
@@ -156,7 +178,7 @@ enum status expr_read_scalar(struct expr_parser *parser, struct json value,
 		return expr_refuse(parser, STATUS_INVALID, place, NULL, "is too large a number");
 	if (subject != EXPR_SUBJECT_VALUE)
 		return expr_refuse(parser, STATUS_INVALID, place, NULL,
-		                   "must be a number: it is compared with a %s", subject_name(subject));
+		                   "must be a number: it is compared with %s", subject_name(subject));
 	if (type == JSON_STRING)
 		return read_string(parser, json_string(value), place, ret_scalar);
 	if (type == JSON_NULL)
@@ -249,18 +271,19 @@ static enum status read_op(struct expr_parser *parser, struct json object,
 	for (enum expr_op op = 0; op < EXPR_OP_COUNT; op++) {
 		if (!text_equal(json_string(value), text_of(ops[op].name)))
 			continue;
-		if (subject != EXPR_SUBJECT_VALUE && !ops[op].of_aggregates)
-			return expr_refuse(parser, STATUS_INVALID, place, "op", "%s cannot be asked of a %s",
+		if (!knows(subject, op))
+			return expr_refuse(parser, STATUS_INVALID, place, "op", "%s cannot be asked of %s",
 			                   ops[op].name, subject_name(subject));
 		*ret_op = op;
 		return STATUS_OK;
 	}
 	return expr_refuse(parser, STATUS_INVALID, place, "op",
 	                   "unknown operator: known are eq, neq, gt, gte, lt, lte, in, not_in%s",
-	                   subject != EXPR_SUBJECT_VALUE
-	                       ? ""
-	                       : ", contains, starts_with, ends_with, exists, absent, "
-	                         "within_last, within_next, before, after");
+	                   subject == EXPR_SUBJECT_VALUE
+	                       ? ", contains, starts_with, ends_with, exists, absent, "
+	                         "within_last, within_next, before, after"
+	                   : may_be_missing(subject) ? ", exists, absent"
+	                                             : "");
 }
 
 enum status expr_read_test(struct expr_parser *parser, struct json object,

@@ -74,17 +74,22 @@ void expr_write_json_where(struct json_writer *writer, const struct expr_where *
 	json_end_object(writer);
 }
 
+static void write_what(struct json_writer *writer, struct text name, const struct expr_where *where)
+{
+	json_member_string(writer, "event", name);
+	if (where != NULL) {
+		json_add_key(writer, TEXT("where"));
+		expr_write_json_where(writer, where);
+	}
+}
+
 static void write_event(struct json_writer *writer, const struct expr_event *event)
 {
-	json_member_string(writer, "event", event->name);
-	if (event->where != NULL) {
-		json_add_key(writer, TEXT("where"));
-		expr_write_json_where(writer, event->where);
-	}
-	if (event->aggregate != EXPR_COUNT) {
+	write_what(writer, event->name, event->where);
+	if (event->aggregate != EXPR_COUNT)
 		json_member_string(writer, "aggregate", text_of(expr_aggregate_name(event->aggregate)));
+	if (event->property.length > 0)
 		json_member_string(writer, "property", event->property);
-	}
 	if (event->within_ms != 0)
 		write_duration(writer, "within", event->within_ms);
 	if (event->from_ms != INSTANT_MS_NONE) {
@@ -97,6 +102,22 @@ static void write_event(struct json_writer *writer, const struct expr_event *eve
 	if (event->until_ms != 0)
 		write_duration(writer, "until", event->until_ms);
 	write_test(writer, &event->test);
+}
+
+static void write_sequence(struct json_writer *writer, const struct expr_sequence *sequence)
+{
+	json_add_key(writer, TEXT("sequence"));
+	json_begin_array(writer);
+	for (unsigned i = 0; i < sequence->step_count; i++) {
+		json_begin_object(writer);
+		write_what(writer, sequence->steps[i].name, sequence->steps[i].where);
+		json_end_object(writer);
+	}
+	json_end_array(writer);
+	if (sequence->within_ms != 0)
+		write_duration(writer, "within", sequence->within_ms);
+	if (sequence->ended_within_ms != 0)
+		write_duration(writer, "ended_within", sequence->ended_within_ms);
 }
 
 static void write_operands(struct json_writer *writer, const char *name, const struct expr *expr)
@@ -131,6 +152,9 @@ void expr_write_json(struct json_writer *writer, const struct expr *expr)
 		break;
 	case EXPR_SEGMENT:
 		json_member_string(writer, "segment", expr->segment.reference);
+		break;
+	case EXPR_SEQUENCE:
+		write_sequence(writer, &expr->sequence);
 		break;
 	}
 	json_end_object(writer);
@@ -294,6 +318,18 @@ static void text_where(struct buffer *out, const struct expr_where *where, enum 
 	buffer_add_text(out, open ? TEXT(")") : TEXT(""));
 }
 
+static void text_what(struct buffer *out, struct text name, const struct expr_where *where)
+{
+	if (text_equal(name, TEXT("*")))
+		buffer_add_text(out, name);
+	else
+		text_name(out, name);
+	if (where != NULL) {
+		buffer_add_text(out, TEXT(" where "));
+		text_where(out, where, BINDING_OR);
+	}
+}
+
 static void text_event(struct buffer *out, const struct expr_event *event)
 {
 	buffer_printf(out, "%s(", expr_aggregate_name(event->aggregate));
@@ -301,14 +337,7 @@ static void text_event(struct buffer *out, const struct expr_event *event)
 		text_name(out, event->property);
 		buffer_add_text(out, TEXT(" of "));
 	}
-	if (text_equal(event->name, TEXT("*")))
-		buffer_add_text(out, event->name);
-	else
-		text_name(out, event->name);
-	if (event->where != NULL) {
-		buffer_add_text(out, TEXT(" where "));
-		text_where(out, event->where, BINDING_OR);
-	}
+	text_what(out, event->name, event->where);
 	buffer_add_text(out, TEXT(")"));
 
 	if (event->within_ms != 0)
@@ -322,6 +351,20 @@ static void text_event(struct buffer *out, const struct expr_event *event)
 		text_string(out, event->to_text);
 	}
 	text_test(out, &event->test);
+}
+
+static void text_sequence(struct buffer *out, const struct expr_sequence *sequence)
+{
+	buffer_add_text(out, TEXT("sequence("));
+	for (unsigned i = 0; i < sequence->step_count; i++) {
+		buffer_add_text(out, i == 0 ? TEXT("") : TEXT(" then "));
+		text_what(out, sequence->steps[i].name, sequence->steps[i].where);
+	}
+	buffer_add_text(out, TEXT(")"));
+	if (sequence->within_ms != 0)
+		text_duration(out, "within", sequence->within_ms);
+	if (sequence->ended_within_ms != 0)
+		text_duration(out, "ended_within", sequence->ended_within_ms);
 }
 
 static void text_expr(struct buffer *out, const struct expr *expr, enum binding demanded);
@@ -368,6 +411,9 @@ static void text_expr(struct buffer *out, const struct expr *expr, enum binding 
 		buffer_add_text(out, TEXT("segment("));
 		text_name(out, expr->segment.reference);
 		buffer_add_text(out, TEXT(")"));
+		break;
+	case EXPR_SEQUENCE:
+		text_sequence(out, &expr->sequence);
 		break;
 	}
 }

@@ -175,7 +175,7 @@ static void write_rules(struct json_writer *writer, const struct expr *expr,
 
 static bool has_logic(const struct expr *expr)
 {
-	if (expr->kind == EXPR_EVENT || expr->kind == EXPR_TRAIT)
+	if (expr->kind == EXPR_EVENT || expr->kind == EXPR_TRAIT || expr->kind == EXPR_SEQUENCE)
 		return false;
 	for (unsigned i = 0; i < expr->count; i++)
 		if (!has_logic(expr->operands[i]))

@@ -95,6 +95,8 @@ static bool holds(struct world *world, uint32_t slot, const struct expr *expr, i
 	}
 	case EXPR_SEGMENT:
 		return holds(world, slot, world->exprs[expr->segment.number], now_ms);
+	case EXPR_SEQUENCE: /* random_leaf() makes none */
+		break;
 	}
 	return false;
 }

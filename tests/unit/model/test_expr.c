@@ -3,7 +3,8 @@
 static void count_visit(void *context, const struct expr *leaf)
 {
 	struct buffer    *seen      = context;
-	static const char letters[] = {[EXPR_EVENT] = 'e', [EXPR_TRAIT] = 't', [EXPR_SEGMENT] = 's'};
+	static const char letters[] = {
+		[EXPR_EVENT] = 'e', [EXPR_TRAIT] = 't', [EXPR_SEGMENT] = 's', [EXPR_SEQUENCE] = 'q'};
 	buffer_add_u8(seen, (uint8_t)letters[leaf->kind]);
 }
 
@@ -12,11 +13,11 @@ static void leaves_are_visited_in_order(void **state)
 	struct buffer seen = {0};
 	(void)state;
 	expr_visit_leaves(
-		expr_of(
-			TEXT("{\"and\":[{\"or\":[{\"segment\":\"a\"},{\"trait\":\"t\",\"op\":\"exists\"}]},"
-	             "{\"not\":{\"event\":\"A\",\"op\":\"gt\",\"value\":0}},{\"segment\":\"b\"}]}")),
+		expr_of(TEXT("{\"and\":[{\"or\":[{\"segment\":\"a\"},{\"trait\":\"t\",\"op\":\"exists\"}]},"
+	                 "{\"not\":{\"event\":\"A\",\"op\":\"gt\",\"value\":0}},{\"sequence\":["
+	                 "{\"event\":\"A\"},{\"event\":\"B\"}]},{\"segment\":\"b\"}]}")),
 		count_visit, &seen);
-	assert_string_equal(kept(&seen), "stes");
+	assert_string_equal(kept(&seen), "steqs");
 }
 
 static void an_expression_with_a_segment_leaf_is_derived(void **state)
@@ -50,6 +51,27 @@ static void an_unknown_segment_is_named_with_its_place(void **state)
 	assert_string_equal(err.reason, "there is no segment \"none\"");
 }
 
+static enum status check_supported(const char *definition, struct error *err)
+{
+	return expr_unsupported(expr_of(text_of(definition)), "expression", err);
+}
+
+static void what_is_not_evaluated_yet_is_refused_by_name(void **state)
+{
+	struct error err = {0};
+	(void)state;
+	assert_int_equal(
+		check_supported("{\"or\":[{\"segment\":\"a\"},{\"not\":{\"event\":\"A\","
+	                    "\"aggregate\":\"avg\",\"property\":\"p\",\"op\":\"exists\"}}]}",
+	                    &err),
+		STATUS_UNSUPPORTED);
+	assert_string_equal(err.field, "expression.or[1].not.aggregate");
+	assert_string_equal(err.reason, "aggregate \"avg\" is not evaluated yet");
+	assert_int_equal(check_supported("{\"sequence\":[{\"event\":\"A\"},{\"event\":\"B\"}]}", &err),
+	                 STATUS_UNSUPPORTED);
+	assert_string_equal(err.field, "expression.sequence");
+}
+
 static void only_within_last_and_within_next_are_relative(void **state)
 {
 	(void)state;
@@ -81,6 +103,7 @@ int main(void)
 		DEFINITION_TEST(an_expression_with_a_segment_leaf_is_derived),
 		DEFINITION_TEST(resolving_gives_every_segment_leaf_its_number),
 		DEFINITION_TEST(an_unknown_segment_is_named_with_its_place),
+		DEFINITION_TEST(what_is_not_evaluated_yet_is_refused_by_name),
 		DEFINITION_TEST(only_within_last_and_within_next_are_relative),
 		DEFINITION_TEST(a_where_is_relative_when_one_of_its_tests_is),
 	};
