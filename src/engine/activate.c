@@ -99,7 +99,7 @@ static void switch_slots(struct activation *activation, const roaring_bitmap_t *
 	roaring_init_iterator(slots, &iterator);
 	for (; iterator.has_value; roaring_advance_uint32_iterator(&iterator))
 		switch_person(activation, iterator.current_value,
-		              profiles_find(&activation->partition->profiles, iterator.current_value));
+		              profiles_change(&activation->partition->profiles, iterator.current_value));
 }
 
 /* Every person who is, or was, a member, or is named by an exception. */
@@ -108,9 +108,9 @@ static void switch_persons(struct activation *activation)
 	const struct rule *old  = rule_at(activation, activation->old);
 	const struct rule *next = rule_at(activation, activation->next);
 	if (holds_for_some(old) || holds_for_some(next)) {
-		const struct profiles *profiles = &activation->partition->profiles;
+		struct profiles *profiles = &activation->partition->profiles;
 		for (uint32_t slot = 0; slot < profiles->slot_count; slot++) {
-			struct profile *profile = profiles_find(profiles, slot);
+			struct profile *profile = profiles_change(profiles, slot);
 			if (profile != NULL)
 				switch_person(activation, slot, profile);
 		}
@@ -163,7 +163,7 @@ static void emit_differences(struct activation *activation)
 		struct profile          *profile =
             difference->slot == SLOT_NONE
 						 ? NULL
-						 : profiles_find(&activation->partition->profiles, difference->slot);
+						 : profiles_change(&activation->partition->profiles, difference->slot);
 		step_emit(activation->partition, profile,
 		          (struct change){.slot    = difference->slot,
 		                          .segment = difference->segment,
@@ -204,7 +204,7 @@ static void switch_span(struct partition *partition, const struct rule *old,
 static void forget_features(struct partition *partition, const index_list *dead)
 {
 	for (uint32_t slot = 0; dead->count > 0 && slot < partition->profiles.slot_count; slot++) {
-		struct profile *profile = profiles_find(&partition->profiles, slot);
+		struct profile *profile = profiles_change(&partition->profiles, slot);
 		for (size_t i = 0; profile != NULL && i < dead->count; i++)
 			profile_feature_remove(&partition->profiles, profile, dead->items[i]);
 	}

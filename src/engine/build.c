@@ -90,7 +90,7 @@ static void build_feature(struct partition *partition, uint32_t slot, struct pro
 
 static void build_slot(struct partition *partition, const struct build *build, uint32_t slot)
 {
-	struct profile *profile = profiles_find(&partition->profiles, slot);
+	struct profile *profile = profiles_change(&partition->profiles, slot);
 	if (profile == NULL)
 		return;
 	int64_t now_ms = atomic_load_explicit(&partition->clock_ms, memory_order_relaxed);

@@ -539,7 +539,7 @@ void partition_advance(struct partition *partition, int64_t now_ms)
 		qsort(due->items, due->count, sizeof due->items[0], compare_slots);
 		collect_begun(partition, at_ms);
 		for (size_t i = 0; i < due->count; i++) {
-			struct profile *profile = profiles_find(&partition->profiles, due->items[i]);
+			struct profile *profile = profiles_change(&partition->profiles, due->items[i]);
 			/* Entries are not taken back: this one may have been overtaken. */
 			if (profile == NULL || profile->armed_ms != at_ms)
 				continue;

@@ -9,7 +9,7 @@
 #include "base/vector.h"
 #include "model/value.h"
 
-enum { BLOCK_SLOTS = 1024, ROOM_MIN = 2 };
+enum { BLOCK_SLOTS = PROFILES_PER_BLOCK, ROOM_MIN = 2 };
 
 static void *checked(void *memory)
 {
@@ -49,15 +49,29 @@ void profiles_done(struct profiles *profiles)
 		free(profiles->blocks[block]);
 	}
 	free(profiles->blocks);
+	free(profiles->changed);
 	*profiles = (struct profiles){0};
 }
 
-struct profile *profiles_find(const struct profiles *profiles, uint32_t slot)
+static struct profile *find(const struct profiles *profiles, uint32_t slot)
 {
 	if (slot >= profiles->slot_count || profiles->blocks[slot / BLOCK_SLOTS] == NULL)
 		return NULL;
 	struct profile *profile = &profiles->blocks[slot / BLOCK_SLOTS][slot % BLOCK_SLOTS];
 	return profile->exists ? profile : NULL;
+}
+
+const struct profile *profiles_find(const struct profiles *profiles, uint32_t slot)
+{
+	return find(profiles, slot);
+}
+
+struct profile *profiles_change(struct profiles *profiles, uint32_t slot)
+{
+	struct profile *profile = find(profiles, slot);
+	if (profile != NULL)
+		profiles->changed[slot / BLOCK_SLOTS] = PROFILES_CHANGED;
+	return profile;
 }
 
 static void grow_blocks(struct profiles *profiles, size_t count)
@@ -68,6 +82,8 @@ static void grow_blocks(struct profiles *profiles, size_t count)
 	profiles->blocks = checked(realloc(profiles->blocks, room * sizeof(struct profile *)));
 	memset(profiles->blocks + profiles->block_count, 0,
 	       (room - profiles->block_count) * sizeof(struct profile *));
+	profiles->changed = checked(realloc(profiles->changed, room));
+	memset(profiles->changed + profiles->block_count, 0, room - profiles->block_count);
 	profiles->block_count = room;
 }
 
@@ -82,6 +98,7 @@ struct profile *profiles_place(struct profiles *profiles, uint32_t slot)
 	}
 	if (slot >= profiles->slot_count)
 		profiles->slot_count = slot + 1;
+	profiles->changed[block] = PROFILES_CHANGED;
 	return &profiles->blocks[block][slot % BLOCK_SLOTS];
 }
 

@@ -74,8 +74,12 @@ struct profile {
 	struct membership_set *memberships;
 };
 
+enum { PROFILES_PER_BLOCK = 1024, PROFILES_CHANGED = 0xff };
+
 struct profiles {
 	struct profile **blocks;
+	uint8_t         *changed; /* by block: PROFILES_CHANGED whenever a profile of it may change;
+	                           * checkpoints clear bits of it */
 	size_t           block_count;
 	uint32_t         slot_count; /* highest slot seen + 1 */
 	uint64_t         person_count;
@@ -85,10 +89,12 @@ struct profiles {
 
 void profiles_done(struct profiles *profiles);
 
-/* NULL when the slot is a hole. */
-struct profile *profiles_find(const struct profiles *profiles, uint32_t slot);
+/* NULL when the slot is a hole. To be looked at: who changes something asks profiles_change(), so
+ * that the block is known to differ from what a checkpoint holds of it. */
+const struct profile *profiles_find(const struct profiles *profiles, uint32_t slot);
+struct profile       *profiles_change(struct profiles *profiles, uint32_t slot);
 
-/* Where the profile of a slot lies; made when absent, then `exists` is false. */
+/* Where the profile of a slot lies, to be changed; made when absent, then `exists` is false. */
 struct profile *profiles_place(struct profiles *profiles, uint32_t slot);
 
 static inline void profiles_prefetch(const struct profiles *profiles, uint32_t slot)
