@@ -1,191 +1,300 @@
 /* How fast one partition applies records: decode, dedupe, store, windows, memberships, changes.
  *
- *   engine_bench [segments] [persons] [events]        default 100 200000 2000000
+ *   engine_bench [mix [segments [persons [events]]]]       default mix 10000 1000000 3000000
  *
- * Counts over equality filters and sums of five event names; every event has a message id of its
- * own; batches of 6 records, as a request of 100 events spread over 16 partitions brings them. */
+ * The mixes are engine_mix.h's. As many events as there are persons are applied first and not
+ * measured; then `events` of them. Every event has a message id of its own; records come in batches
+ * of 6, as a request of 100 events spread over 16 partitions brings them, and 192 of them bear one
+ * log time, which goes on by 10 ms. Processor time is what is told: others on the machine do not
+ * lengthen it much. One line of JSON. */
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "base/clock.h"
 #include "base/instant.h"
 #include "engine/change_record.h"
 #include "engine/partition.h"
 #include "engine/plan_cache.h"
+#include "engine_mix.h"
 #include "model/expr.h"
-#include "model/value.h"
 
-enum { BATCH = 6, BATCHES = 32 };
+enum {
+	BATCH        = 6,
+	BATCHES      = 32,
+	ROUND        = BATCH * BATCHES,
+	CHUNK        = ROUND * 300,
+	ROUND_MS     = 10,
+	RULES_A_PLAN = 1000, /* a PREPARE record is 1 MB at most */
+	BEGIN_MS     = 1700000000000 / 1000,
+};
 
-static const char *const names[]   = {"Product Viewed", "Product Added", "Order Completed",
-                                      "Page Visited", "Searched"};
-static const char *const regions[] = {"제주", "부산", "서울", "강릉",
-                                      "여수", "경주", "전주", "속초"};
+#define START_MS ((int64_t)BEGIN_MS * 1000)
 
-static uint64_t random_state = 88172645463325252u;
+struct bench {
+	enum mix             mix;
+	uint32_t             segments;
+	uint64_t             persons;
+	struct events_budget budget;
+	struct plan_cache   *plans;
+	struct partition    *partition;
+	uint64_t             position;
+	uint64_t             number; /* of the next event */
+	int64_t              now_ms;
+	struct buffer        encoded;
+	size_t               ends[CHUNK / BATCH + 1];
+	int64_t              busy_ns;
+	int64_t              round_ns_max; /* how long a timer may wait for the records before it */
+};
 
-static uint64_t random_below(uint64_t bound)
+static int64_t processor_ns(void)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (random_state >> 11) % bound;
+	struct timespec time;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static void apply(struct partition *partition, const struct journal_read *batches, size_t count)
+static void fail(const char *what, const struct error *err)
+{
+	fprintf(stderr, "engine_bench: %s: %s\n", what, err->reason);
+	exit(1);
+}
+
+static void apply(struct bench *bench, const struct journal_read *batches, size_t count)
 {
 	struct error err = {0};
-	if (partition_apply(partition, batches, count, &err) != STATUS_OK) {
-		fprintf(stderr, "%s\n", err.reason);
-		exit(1);
-	}
+	if (partition_apply(bench->partition, batches, count, &err) != STATUS_OK)
+		fail("a record", &err);
 }
 
-static void feed(struct partition *partition, struct text record, uint64_t *position)
+static void feed(struct bench *bench, enum record_kind kind, const struct buffer *body)
 {
-	struct journal_read batch = {
-		.records = record, .record_count = 1, .first_position = (*position)++, .log_time_ms = 1};
-	apply(partition, &batch, 1);
+	struct buffer encoded = {0};
+	record_encode(&encoded,
+	              &(struct record){.kind = kind, .slot = SLOT_NONE, .body = buffer_text(body)});
+	apply(bench,
+	      &(struct journal_read){.records        = buffer_text(&encoded),
+	                             .record_count   = 1,
+	                             .first_position = bench->position++,
+	                             .log_time_ms    = bench->now_ms},
+	      1);
+	buffer_done(&encoded);
 }
 
-static struct text canonical_of(struct arena *arena, struct json_parser *parser, unsigned number)
+static uint32_t resolve(void *context, struct text reference)
+{
+	(void)context;
+	uint32_t number = 0;
+	for (size_t i = 0; i < reference.length; i++)
+		number = number * 10 + (uint32_t)(reference.data[i] - '0');
+	return number;
+}
+
+static struct text canonical_of(const struct bench *bench, uint32_t number, struct arena *arena,
+                                struct json_parser *parser)
 {
 	struct json   root;
 	struct expr  *expr;
 	struct error  err       = {0};
 	struct buffer canonical = {0};
-	const char   *name      = names[number % 5];
-	char         *json;
-	if (number % 4 == 3)
-		json = arena_printf(arena,
-		                    "{\"event\":\"%s\",\"aggregate\":\"sum\",\"property\":\"$amount\","
-		                    "\"within\":\"%um\",\"op\":\"gte\",\"value\":%u}",
-		                    name, 1 + number % 60, 10000 * (1 + number % 7));
-	else
-		json = arena_printf(arena,
-		                    "{\"event\":\"%s\",\"where\":{\"property\":\"region\",\"op\":\"eq\","
-		                    "\"value\":\"%s\"},\"within\":\"%um\",\"op\":\"gte\",\"value\":%u}",
-		                    name, regions[number / 5 % 8], 1 + number % 1440, 1 + number % 4);
+	const char   *json      = mix_segment(bench->mix, number, bench->segments, arena);
 	if (json_parse_text(parser, text_of(json), &root, &err) != STATUS_OK ||
-	    expr_parse_json(root, "expression", arena, &expr, &err) != STATUS_OK) {
-		fprintf(stderr, "%s: %s\n", json, err.reason);
-		exit(1);
-	}
+	    expr_parse_json(root, "expression", arena, &expr, &err) != STATUS_OK ||
+	    expr_resolve(expr, "expression", resolve, NULL, &err) != STATUS_OK)
+		fail(json, &err);
 	expr_write_canonical(&canonical, expr);
-	return buffer_text(&canonical);
+	struct text text = arena_text(arena, buffer_text(&canonical));
+	buffer_done(&canonical);
+	return text;
 }
 
-static void define(struct partition *partition, unsigned segments, uint64_t *position)
+/* One change of definitions: the segments from `first` on. */
+static void define_some(struct bench *bench, uint32_t first, uint32_t count,
+                        struct json_parser *parser)
 {
 	struct arena         arena;
-	struct buffer        body = {0}, encoded = {0};
-	struct json_parser  *parser = json_parser_new();
-	struct change_record record = {.id = 1, .rule_count = segments};
+	struct buffer        body   = {0};
+	struct change_record record = {.id = first, .rule_count = count};
 	arena_init(&arena);
-	record.rules = ARENA_ARRAY(&arena, struct change_rule, segments + 1);
-	for (unsigned i = 0; i < segments; i++)
-		record.rules[i] = (struct change_rule){i + 1, 1, canonical_of(&arena, parser, i)};
+	record.rules = ARENA_ARRAY(&arena, struct change_rule, count);
+	for (uint32_t i = 0; i < count; i++)
+		record.rules[i] =
+			(struct change_rule){first + i, 1, canonical_of(bench, first + i, &arena, parser)};
 	change_record_write_prepare(&body, &record);
-	/* Larger than a journal's record may be: it goes to the partition by hand. */
-	buffer_reserve(&encoded, body.length);
-	if (body.length < RECORD_BYTES_MAX) {
-		record_encode(&encoded, &(struct record){.kind = RECORD_PREPARE,
-		                                         .slot = SLOT_NONE,
-		                                         .body = buffer_text(&body)});
-		feed(partition, buffer_text(&encoded), position);
-	}
+	feed(bench, RECORD_PREPARE, &body);
 	buffer_clear(&body);
-	buffer_clear(&encoded);
 	change_record_write_activate(&body, &record);
-	record_encode(
-		&encoded,
-		&(struct record){.kind = RECORD_ACTIVATE, .slot = SLOT_NONE, .body = buffer_text(&body)});
-	feed(partition, buffer_text(&encoded), position);
-	json_parser_free(parser);
+	feed(bench, RECORD_ACTIVATE, &body);
+	buffer_done(&body);
 	arena_done(&arena);
 }
 
-static void add_event(struct buffer *out, uint32_t slot, uint64_t number, int64_t at_ms)
+static void define(struct bench *bench)
 {
-	struct buffer list  = {0};
-	size_t        begin = value_list_begin(&list);
-	char          id[48];
-	value_add(&list, TEXT("region"),
-	          &(struct value){.type = VALUE_STRING, .text = text_of(regions[random_below(8)])});
-	value_add(&list, TEXT("revenue"),
-	          &(struct value){.type = VALUE_DOUBLE, .number = (double)random_below(50000)});
-	value_add(&list, TEXT("quantity"),
-	          &(struct value){.type = VALUE_INT, .integer = (int64_t)random_below(5)});
-	value_add(&list, TEXT("category"),
-	          &(struct value){.type = VALUE_STRING, .text = TEXT("accommodation")});
-	value_list_end(&list, begin, 4);
-	snprintf(id, sizeof id, "node-next-%016llx-%llu", (unsigned long long)number * 2654435761u,
-	         (unsigned long long)number);
-	record_encode(out, &(struct record){.kind         = RECORD_EVENT,
-	                                    .flags        = RECORD_IDENTIFIED,
-	                                    .slot         = slot,
-	                                    .call         = CALL_TRACK,
-	                                    .timestamp_ms = at_ms,
-	                                    .skew_ms      = 0,
-	                                    .name         = text_of(names[random_below(5)]),
-	                                    .message_id   = text_of(id),
-	                                    .properties   = buffer_text(&list)});
-	buffer_done(&list);
+	struct json_parser *parser = json_parser_new();
+	for (uint32_t first = 1; first <= bench->segments; first += RULES_A_PLAN) {
+		uint32_t left = bench->segments - first + 1;
+		define_some(bench, first, left < RULES_A_PLAN ? left : RULES_A_PLAN, parser);
+	}
+	json_parser_free(parser);
+}
+
+/* Encoded beforehand, a chunk at a time, so that only applying is timed. */
+static void encode_chunk(struct bench *bench)
+{
+	buffer_clear(&bench->encoded);
+	bench->ends[0] = 0;
+	for (unsigned i = 0; i < CHUNK; i++) {
+		mix_event(bench->mix, bench->number++, bench->persons, bench->segments,
+		          bench->now_ms + i / ROUND * ROUND_MS, &bench->encoded);
+		if (i % BATCH == BATCH - 1)
+			bench->ends[i / BATCH + 1] = bench->encoded.length;
+	}
+}
+
+static void apply_round(struct bench *bench, unsigned first)
+{
+	struct journal_read batches[BATCHES];
+	for (unsigned i = 0; i < BATCHES; i++) {
+		size_t from = bench->ends[first + i];
+		batches[i]  = (struct journal_read){
+			 .records        = {bench->encoded.data + from, bench->ends[first + i + 1] - from},
+			 .record_count   = BATCH,
+			 .first_position = bench->position,
+			 .log_time_ms    = bench->now_ms};
+		bench->position += BATCH;
+	}
+	int64_t begin_ns = processor_ns();
+	apply(bench, batches, BATCHES);
+	int64_t took_ns = processor_ns() - begin_ns;
+	bench->busy_ns += took_ns;
+	if (took_ns > bench->round_ns_max)
+		bench->round_ns_max = took_ns;
+	bench->now_ms += ROUND_MS;
+}
+
+static void run(struct bench *bench, uint64_t events)
+{
+	bench->busy_ns      = 0;
+	bench->round_ns_max = 0;
+	for (uint64_t done = 0; done < events; done += CHUNK) {
+		encode_chunk(bench);
+		for (unsigned first = 0; first < CHUNK / BATCH; first += BATCHES)
+			apply_round(bench, first);
+	}
+}
+
+/* How many features an event matches, on average over the last chunk. */
+static double matching(const struct bench *bench)
+{
+	const struct catalog *catalog  = &bench->partition->catalog;
+	index_list            features = {0};
+	struct text           left     = buffer_text(&bench->encoded);
+	uint64_t              matches = 0, records = 0;
+	for (; left.length > 0; records++) {
+		struct record record;
+		size_t        size;
+		struct error  err = {0};
+		if (record_decode(left, &record, &size, &err) != STATUS_OK)
+			fail("a record", &err);
+		features.count = 0;
+		catalog_find(catalog, record.name, record.properties, &features);
+		for (size_t i = 0; i < features.count; i++)
+			matches += evaluate_where(catalog->features.items[features.items[i]].plan->where,
+			                          record.properties, record.context, bench->now_ms);
+		left = (struct text){left.data + size, left.length - size};
+	}
+	VECTOR_DONE(&features);
+	return (double)matches / (double)records;
+}
+
+/* What the persons' features are, and what they take with their series. */
+static uint64_t count_features(const struct profiles *profiles, uint64_t *ret_bytes)
+{
+	uint64_t count = 0;
+	*ret_bytes     = 0;
+	for (uint32_t slot = 0; slot < profiles->slot_count; slot++) {
+		const struct profile *profile = profiles_find(profiles, slot);
+		if (profile == NULL || profile->features == NULL)
+			continue;
+		count += profile->features->count;
+		*ret_bytes += profile->features->room * sizeof profile->features->items[0];
+		for (uint32_t i = 0; i < profile->features->count; i++)
+			*ret_bytes += series_bytes(profile->features->items[i].series);
+	}
+	return count;
+}
+
+static uint64_t count_memberships(const struct profiles *profiles, uint64_t *ret_bytes)
+{
+	uint64_t count = 0;
+	*ret_bytes     = 0;
+	for (uint32_t slot = 0; slot < profiles->slot_count; slot++) {
+		const struct profile *profile = profiles_find(profiles, slot);
+		if (profile == NULL || profile->memberships == NULL)
+			continue;
+		count += profile->memberships->count;
+		*ret_bytes += profile->memberships->room * sizeof profile->memberships->items[0];
+	}
+	return count;
+}
+
+static void print(const struct bench *bench, uint64_t events, uint64_t changes)
+{
+	const struct partition *partition = bench->partition;
+	const struct profiles  *profiles  = &partition->profiles;
+	uint64_t                feature_bytes, membership_bytes;
+	uint64_t                features    = count_features(profiles, &feature_bytes);
+	uint64_t                memberships = count_memberships(profiles, &membership_bytes);
+	double                  persons     = (double)profiles->person_count;
+	double                  all         = (double)bench->number;
+	printf("{\"mix\":\"%s\",\"segments\":%u,\"persons\":%.0f,\"events\":%llu,"
+	       "\"events_per_s\":%.0f,\"ns_per_event\":%.0f,\"matching_features\":%.2f,\"changes_per_"
+	       "event\":%.2f,"
+	       "\"timers_per_event\":%.2f,\"round_us_max\":%.0f,\"features_per_person\":%.1f,"
+	       "\"bytes_per_feature\":%.0f,\"memberships_per_person\":%.1f,"
+	       "\"bytes_per_membership\":%.1f,\"profile_bytes_per_person\":%.0f,"
+	       "\"stored_bytes_per_event\":%.0f,\"change_bytes_per_event\":%.0f}\n",
+	       mix_names[bench->mix], bench->segments, persons, (unsigned long long)events,
+	       (double)events * 1e9 / (double)bench->busy_ns, (double)bench->busy_ns / (double)events,
+	       matching(bench), (double)(partition->changes.count - changes) / (double)events,
+	       (double)partition->timers_fired / all, (double)bench->round_ns_max / 1000,
+	       (double)features / persons, (double)feature_bytes / (double)(features + !features),
+	       (double)memberships / persons,
+	       (double)membership_bytes / (double)(memberships + !memberships),
+	       (double)profiles->bytes / persons, (double)bench->budget.used_bytes / all,
+	       (double)partition->changes.bytes / all);
+}
+
+static enum mix mix_of(const char *name)
+{
+	for (unsigned i = 0; i < MIX_KIND_COUNT; i++)
+		if (strcmp(name, mix_names[i]) == 0)
+			return i;
+	fprintf(stderr, "usage: engine_bench [counts|mix|unshared [segments [persons [events]]]]\n");
+	exit(2);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned segments = argc > 1 ? (unsigned)atoi(argv[1]) : 100;
-	uint64_t persons  = argc > 2 ? strtoull(argv[2], NULL, 10) : 200000;
-	uint64_t events   = argc > 3 ? strtoull(argv[3], NULL, 10) : 2000000;
+	static struct bench bench = {.position = 1, .now_ms = START_MS};
+	bench.mix                 = argc > 1 ? mix_of(argv[1]) : MIX_ALL;
+	bench.segments            = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 10000;
+	bench.persons             = argc > 3 ? strtoull(argv[3], NULL, 10) : 1000000;
+	uint64_t events           = argc > 4 ? strtoull(argv[4], NULL, 10) : 3000000;
+	events                    = (events + CHUNK - 1) / CHUNK * CHUNK;
 
-	struct events_budget budget    = {.limit_bytes = UINT64_MAX};
-	struct plan_cache   *plans     = plan_cache_new(1096 * DAY_MS);
-	struct partition    *partition = partition_new(0, 1096 * DAY_MS, &budget, plans);
-	uint64_t             position  = 1;
-	define(partition, segments, &position);
-
-	/* Encoded beforehand, a chunk at a time, so that only applying is timed. */
-	enum { CHUNK = 60000 };
-	struct buffer encoded = {0};
-	static size_t ends[CHUNK / BATCH + 1];
-	int64_t       busy_ns = 0, at_ms = 1000;
-	for (uint64_t done = 0; done < events; done += CHUNK) {
-		buffer_clear(&encoded);
-		for (unsigned i = 0; i < CHUNK; i++) {
-			add_event(&encoded, (uint32_t)random_below(persons), done + i, at_ms + i / 1000);
-			if (i % BATCH == BATCH - 1)
-				ends[i / BATCH] = encoded.length;
-		}
-		int64_t begin_ns = clock_monotonic_ns();
-		for (unsigned i = 0; i < CHUNK / BATCH; i += BATCHES) {
-			struct journal_read batches[BATCHES];
-			size_t              count = 0;
-			for (; count < BATCHES && i + count < CHUNK / BATCH; count++) {
-				size_t from = i + count == 0 ? 0 : ends[i + count - 1];
-				batches[count] =
-					(struct journal_read){.records = {encoded.data + from, ends[i + count] - from},
-				                          .record_count   = BATCH,
-				                          .first_position = position,
-				                          .log_time_ms    = at_ms + i * BATCH / 1000};
-				position += BATCH;
-			}
-			apply(partition, batches, count);
-		}
-		busy_ns += clock_monotonic_ns() - begin_ns;
-		at_ms += CHUNK / 1000 + 1;
-	}
-	printf("{\"segments\":%u,\"persons\":%llu,\"events\":%llu,\"events_per_s\":%.0f,"
-	       "\"ns_per_event\":%.0f,\"changes\":%llu,\"bytes_per_event\":%.0f,"
-	       "\"profile_bytes_per_person\":%.0f}\n",
-	       segments, (unsigned long long)persons, (unsigned long long)events,
-	       (double)events * 1e9 / (double)busy_ns, (double)busy_ns / (double)events,
-	       (unsigned long long)partition->changes.count, (double)budget.used_bytes / (double)events,
-	       (double)partition->profiles.bytes / (double)partition->profiles.person_count);
-	partition_free(partition);
-	plan_cache_free(plans);
-	buffer_done(&encoded);
+	bench.budget.limit_bytes = UINT64_MAX;
+	bench.plans              = plan_cache_new(1096 * DAY_MS);
+	bench.partition          = partition_new(0, 1096 * DAY_MS, &bench.budget, bench.plans);
+	define(&bench);
+	run(&bench, bench.persons);
+	uint64_t changes = bench.partition->changes.count;
+	run(&bench, events);
+	print(&bench, events, changes);
+	partition_free(bench.partition);
+	plan_cache_free(bench.plans);
+	buffer_done(&bench.encoded);
 	return 0;
 }

@@ -10,9 +10,9 @@ from programs import BUILD, ROOT, build, remove_directory, temporary_directory
 NUMBER = r"([\d.]+)"
 # program, arguments, arguments for a first look, [(pattern, name, unit)]
 PROGRAMS = (
-    ("engine_bench", ("100", "200000", "2000000"), ("100", "100000", "500000"), (
+    ("engine_bench", ("mix", "100", "1000000", "3000000"), ("mix", "100", "100000", "500000"), (
         (r'"events_per_s":' + NUMBER, "engine: one partition applies, 100 segments", "events/s"),
-        (r'"bytes_per_event":' + NUMBER, "engine: memory, the event itself included", "B/event"),
+        (r'"stored_bytes_per_event":' + NUMBER, "engine: memory of a stored event", "B/event"),
     )),
     ("ingest_bench", ("--seconds=3",), ("--users=200000", "--seconds=1"), (
         (r"µs CPU an event\s+" + NUMBER, "ingest: parse, check, resolve, encode", "µs/event"),
