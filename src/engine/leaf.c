@@ -68,14 +68,13 @@ struct series *feature_scan(struct partition *partition, uint32_t slot,
 	return series;
 }
 
-/* The value of a leaf whose `where` is relative to the instant, from the stored events, and the
- * next instant at which an event may begin to count, cease to, or pass another way. */
-static bool relative_holds(struct partition *partition, uint32_t slot, uint32_t index,
-                           int64_t now_ms, int64_t *ret_next_ms)
+/* From the stored events, and the next instant at which an event may begin to count, cease to, or
+ * pass a relative `where` another way. */
+static void value_now(struct partition *partition, uint32_t slot,
+                      const struct plan_feature *feature, const struct plan_leaf *leaf,
+                      int64_t now_ms, struct leaf_value *ret_value)
 {
-	const struct plan_leaf    *leaf    = plan_of(partition, index);
-	const struct plan_feature *feature = feature_of(partition, index);
-	event_list                *list    = &partition->scratch_events;
+	event_list *list = &partition->scratch_events;
 	read_events(partition, slot, feature, now_ms, list);
 
 	struct series_value value   = {.complete = true};
@@ -105,8 +104,38 @@ static bool relative_holds(struct partition *partition, uint32_t slot, uint32_t 
 		value.count++;
 		value.sum += amount;
 	}
-	*ret_next_ms = next_ms;
-	return value_holds(leaf, feature->sums, &value);
+	*ret_value = (struct leaf_value){
+		.holds   = value_holds(leaf, feature->sums, &value),
+		.next_ms = next_ms,
+		.count   = value.count,
+		.sum     = value.sum,
+	};
+}
+
+void leaf_value(struct partition *partition, uint32_t slot, const struct plan_feature *feature,
+                const struct plan_leaf *leaf, int64_t now_ms, struct leaf_value *ret_value)
+{
+	struct leaf_value later;
+	value_now(partition, slot, feature, leaf, now_ms, ret_value);
+	/* Where an event comes or goes without a flip, one looks on from there. */
+	for (unsigned step = 0; step < WALK_STEPS_MAX && ret_value->next_ms < INSTANT_MS_NEVER;
+	     step++) {
+		value_now(partition, slot, feature, leaf, ret_value->next_ms, &later);
+		if (later.holds != ret_value->holds)
+			return;
+		ret_value->next_ms = later.next_ms;
+	}
+}
+
+/* The value of a leaf whose `where` is relative to the instant. */
+static bool relative_holds(struct partition *partition, uint32_t slot, uint32_t index,
+                           int64_t now_ms, int64_t *ret_next_ms)
+{
+	struct leaf_value value;
+	value_now(partition, slot, feature_of(partition, index), plan_of(partition, index), now_ms,
+	          &value);
+	*ret_next_ms = value.next_ms;
+	return value.holds;
 }
 
 bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile *profile,

@@ -287,6 +287,7 @@ static enum status compile_rule(struct compiler *compiler, const struct change_r
 		.segment = change->segment,
 		.version = change->version,
 		.root    = compile_node(compiler, expr),
+		.expr    = expr,
 	};
 	ret_rule->leaf_count    = (uint32_t)compiler->rule_leaves.count;
 	ret_rule->leaves        = KEEP_ARRAY(arena, compiler->rule_leaves);

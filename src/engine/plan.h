@@ -70,12 +70,14 @@ struct plan_rule {
 	uint32_t         segment;
 	uint32_t         version;
 	struct plan_node root;
-	uint32_t         segment_count; /* segment numbers that it refers to, each once */
-	uint32_t        *segments;
-	uint32_t         leaf_count; /* leaves of this plan that it uses, each once */
-	uint32_t        *leaves;
-	uint32_t         trait_count;
-	uint32_t        *traits;
+	/* What the rule was compiled from, canonical: its tree is the nodes' one by one. */
+	const struct expr *expr;
+	uint32_t           segment_count; /* segment numbers that it refers to, each once */
+	uint32_t          *segments;
+	uint32_t           leaf_count; /* leaves of this plan that it uses, each once */
+	uint32_t          *leaves;
+	uint32_t           trait_count;
+	uint32_t          *traits;
 };
 
 struct plan {
