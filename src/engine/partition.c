@@ -19,7 +19,7 @@ struct partition *partition_new(uint32_t number, int64_t retention_ms, struct ev
 	partition->number       = number;
 	partition->retention_ms = retention_ms;
 	partition->plans        = plans;
-	partition->events       = events_new(budget);
+	partition->events       = events_new(number, budget);
 	/* Instants before 1970 do not occur as log times. */
 	timers_init(&partition->timers, -1);
 	catalog_init(&partition->catalog);
@@ -95,8 +95,16 @@ static bool is_duplicate(struct partition *partition, const struct arrival *arri
 
 static void store(struct partition *partition, const struct arrival *arrival)
 {
-	events_add(partition->events, arrival->record->slot, arrival->encoded, arrival->record,
-	           arrival->time_ms, arrival->received_ms, arrival->position, arrival->marked);
+	const struct event event = {
+		.time_ms         = arrival->time_ms,
+		.received_ms     = arrival->received_ms,
+		.position        = arrival->position,
+		.stored_position = arrival->position,
+		.partition       = partition->number,
+		.marked          = arrival->marked,
+		.record          = *arrival->record,
+	};
+	events_add(partition->events, arrival->record->slot, arrival->encoded, &event);
 	partition->stored_position = arrival->position;
 }
 

@@ -167,7 +167,7 @@ static void add_events(struct view *view, struct view_history *rows, size_t coun
 			continue;
 		const struct events_query query = {.from_ms          = INT64_MIN,
 		                                   .to_ms            = INT64_MAX,
-		                                   .through_position = rows[i].change.event_position,
+		                                   .through_position = view->partition->stored_position,
 		                                   .now_ms           = INT64_MIN,
 		                                   .retention_ms     = INSTANT_MS_NEVER};
 		list.count                      = 0;

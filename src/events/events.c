@@ -17,13 +17,20 @@ struct entry {
 	struct entry *previous; /* of the same person */
 	int64_t       time_ms;
 	int64_t       received_ms;
-	uint64_t      position;
+	uint64_t      stored_position;
 	uint64_t      message_hash; /* 0: no message id */
 	uint32_t      slot;
-	uint32_t      size : 30; /* of the record */
+	uint32_t      size : 29; /* of the record */
 	uint32_t      marked : 1;
-	uint32_t      call : 1; /* no event: kept for its message id */
+	uint32_t      call : 1;  /* no event: kept for its message id */
+	uint32_t      moved : 1; /* a struct acceptance lies behind the record */
 	char          encoded[];
+};
+
+/* Of what was accepted elsewhere. */
+struct acceptance {
+	uint64_t position;
+	uint32_t partition;
 };
 
 struct chunk {
@@ -34,6 +41,7 @@ struct chunk {
 };
 
 struct events {
+	uint32_t              partition;
 	struct events_budget *budget;
 	struct chunk         *newest;
 	struct entry        **heads; /* by slot */
@@ -47,12 +55,13 @@ static void charge(struct events *events, size_t bytes)
 	atomic_fetch_add_explicit(&events->budget->used_bytes, bytes, memory_order_relaxed);
 }
 
-struct events *events_new(struct events_budget *budget)
+struct events *events_new(uint32_t partition, struct events_budget *budget)
 {
 	struct events *events = calloc(1, sizeof *events);
 	if (events == NULL)
 		abort();
-	events->budget = budget;
+	events->partition = partition;
+	events->budget    = budget;
 	return events;
 }
 
@@ -134,30 +143,42 @@ static uint64_t entry_message_hash(const void *entry)
 	return ((const struct entry *)entry)->message_hash;
 }
 
+static struct entry entry_of(struct text encoded, uint32_t slot, const struct event *event)
+{
+	struct entry entry = {
+		.time_ms         = event->time_ms,
+		.received_ms     = event->received_ms,
+		.stored_position = event->stored_position,
+		.slot            = slot,
+		.size            = (uint32_t)encoded.length & 0x1fffffff,
+		.marked          = event->marked,
+		.call            = event->record.kind != RECORD_EVENT,
+		.moved           = event->stored_position != event->position,
+	};
+	if (event->record.message_id.length > 0)
+		entry.message_hash = message_hash(slot, event->record.message_id);
+	return entry;
+}
+
 void events_add(struct events *events, uint32_t slot, struct text encoded,
-                const struct record *record, int64_t time_ms, int64_t received_ms,
-                uint64_t position, bool marked)
+                const struct event *event)
 {
 	assert(encoded.length <= RECORD_BYTES_MAX);
 
 	struct entry **head  = head_of(events, slot);
-	struct entry  *entry = allocate_entry(events, encoded.length);
-	assert(*head == NULL || (*head)->position < position);
-	*entry = (struct entry){
-		.previous    = *head,
-		.time_ms     = time_ms,
-		.received_ms = received_ms,
-		.position    = position,
-		.slot        = slot,
-		.size        = (uint32_t)encoded.length & 0x3fffffff,
-		.marked      = marked,
-		.call        = record->kind != RECORD_EVENT,
-	};
-	if (record->message_id.length > 0)
-		entry->message_hash = message_hash(slot, record->message_id);
+	struct entry   made  = entry_of(encoded, slot, event);
+	size_t         extra = made.moved ? sizeof(struct acceptance) : 0;
+	struct entry  *entry = allocate_entry(events, encoded.length + extra);
+	assert(*head == NULL || (*head)->stored_position <= event->stored_position);
+	*entry          = made;
+	entry->previous = *head;
 	memcpy(entry->encoded, encoded.data, encoded.length);
+	if (made.moved) {
+		struct acceptance acceptance = {event->position, event->partition};
+		memcpy(entry->encoded + encoded.length, &acceptance, sizeof acceptance);
+	}
 	*head = entry;
-	events->count += record->kind == RECORD_EVENT;
+	events->count += !made.call;
 
 	if (entry->message_hash != 0) {
 		size_t before = events->messages.bytes;
@@ -190,7 +211,7 @@ bool events_seen(const struct events *events, uint32_t slot, struct text message
 	const struct entry *entry;
 	while ((entry = message_index_next(&events->messages, hash, &probe)) != NULL) {
 		if (entry->message_hash != hash || entry->slot != slot ||
-		    entry->position >= before_position ||
+		    entry->stored_position >= before_position ||
 		    events_end_ms(entry->time_ms, retention_ms) <= now_ms)
 			continue;
 		struct record record;
@@ -203,21 +224,21 @@ bool events_seen(const struct events *events, uint32_t slot, struct text message
 
 static bool wanted(const struct entry *entry, const struct events_query *query)
 {
-	return !entry->call && entry->position <= query->through_position &&
+	return (query->calls || !entry->call) && entry->stored_position <= query->through_position &&
 	       entry->time_ms >= query->from_ms && entry->time_ms < query->to_ms &&
 	       events_end_ms(entry->time_ms, query->retention_ms) > query->now_ms;
 }
 
-/* Rule 13: time, receivedAt, position; log times grow with positions. */
+/* Rule 13. */
 static int compare_events(const void *left, const void *right)
 {
 	const struct event *a = left, *b = right;
 	if (a->time_ms != b->time_ms)
 		return a->time_ms < b->time_ms ? -1 : 1;
-	return (a->position > b->position) - (a->position < b->position);
+	return event_compare_acceptance(a, b);
 }
 
-/* They came newest first by position; only late events are then out of order. */
+/* They came newest first by position; only late and merged ones are then out of order. */
 static void sort_events(struct event *events, size_t count)
 {
 	for (size_t i = 0; i < count / 2; i++) {
@@ -226,11 +247,31 @@ static void sort_events(struct event *events, size_t count)
 		events[count - 1 - i] = other;
 	}
 	for (size_t i = 1; i < count; i++) {
-		if (events[i - 1].time_ms > events[i].time_ms) {
+		if (compare_events(&events[i - 1], &events[i]) > 0) {
 			qsort(events, count, sizeof *events, compare_events);
 			return;
 		}
 	}
+}
+
+static struct event event_of(const struct events *events, const struct entry *entry)
+{
+	struct event event = {
+		.time_ms         = entry->time_ms,
+		.received_ms     = entry->received_ms,
+		.position        = entry->stored_position,
+		.stored_position = entry->stored_position,
+		.partition       = events->partition,
+		.marked          = entry->marked,
+	};
+	if (entry->moved) {
+		struct acceptance acceptance;
+		memcpy(&acceptance, entry->encoded + entry->size, sizeof acceptance);
+		event.position  = acceptance.position;
+		event.partition = acceptance.partition;
+	}
+	decode(entry, &event.record);
+	return event;
 }
 
 void events_read(const struct events *events, uint32_t slot, const struct events_query *query,
@@ -241,13 +282,7 @@ void events_read(const struct events *events, uint32_t slot, const struct events
 	     entry                     = entry->previous) {
 		if (!wanted(entry, query))
 			continue;
-		struct event event = {
-			.time_ms     = entry->time_ms,
-			.received_ms = entry->received_ms,
-			.position    = entry->position,
-			.marked      = entry->marked,
-		};
-		decode(entry, &event.record);
+		struct event event = event_of(events, entry);
 		if (query->name.length == 0 || text_equal(query->name, event.record.name))
 			VECTOR_ADD(list, event);
 	}

@@ -37,26 +37,43 @@ struct events_budget {
 	uint64_t         limit_bytes;
 };
 
-/* One stored call. Texts point into the store and live as long as it does. */
+/* One stored call. Texts point into the store and live as long as it does.
+ *
+ * (partition, position) of acceptance says which one it is, and takes part in rule 13. A merge gives
+ * a person calls that were accepted elsewhere, for another one: then `stored_position` is that of
+ * the record that brought them, and `record.slot` still the slot, in `partition`, of the person
+ * under whose key they are sealed. */
 struct event {
-	int64_t       time_ms;     /* rule 12 */
-	int64_t       received_ms; /* the record's log time */
-	uint64_t      position;
-	bool          marked; /* its own time lay too far ahead and became `received_ms` */
+	int64_t       time_ms;         /* rule 12 */
+	int64_t       received_ms;     /* the log time of acceptance */
+	uint64_t      position;        /* of acceptance */
+	uint64_t      stored_position; /* from here on it is this person's; mostly `position` */
+	uint32_t      partition;       /* of acceptance */
+	bool          marked;          /* its own time lay too far ahead and became `received_ms` */
 	struct record record;
 };
 
 typedef VECTOR(struct event) event_list;
 
-struct events *events_new(struct events_budget *budget);
+/* Which of two calls was accepted first: rule 13's last three. */
+static inline int event_compare_acceptance(const struct event *a, const struct event *b)
+{
+	if (a->received_ms != b->received_ms)
+		return a->received_ms < b->received_ms ? -1 : 1;
+	if (a->partition != b->partition)
+		return a->partition < b->partition ? -1 : 1;
+	return (a->position > b->position) - (a->position < b->position);
+}
+
+struct events *events_new(uint32_t partition, struct events_budget *budget);
 void           events_free(struct events *events);
 
-/* Keeps a copy of `encoded`, the record that `record` was decoded from. Positions must grow. */
+/* Keeps a copy of `encoded`, the record that `event->record` was decoded from, as this person's.
+ * Stored positions must not fall. */
 void events_add(struct events *events, uint32_t slot, struct text encoded,
-                const struct record *record, int64_t time_ms, int64_t received_ms,
-                uint64_t position, bool marked);
+                const struct event *event);
 
-/* Whether a call of this person with this message id (not empty) was added at a position before
+/* Whether a call of this person with this message id (not empty) was stored at a position before
  * `before_position` and still exists at `now_ms`. Exact: a 64-bit hash finds candidates, the stored
  * ids decide. The store may hold calls behind the one at hand: a restart applies again what was
  * stored already. */
@@ -67,10 +84,12 @@ bool events_seen(const struct events *events, uint32_t slot, struct text message
 void events_prefetch(const struct events *events, uint32_t slot, struct text message_id);
 
 /* A person's events (track, page, screen) in the order of rule 13, added to `*list` (not cleared).
- * Only those named `name` unless it is empty, with from_ms <= time < to_ms, at or before
- * `through_position`, that exist at `now_ms`. */
+ * Only those named `name` unless it is empty, with from_ms <= time < to_ms, stored at or before
+ * `through_position`, that exist at `now_ms`; with `calls` also what is no event and was kept for
+ * its message id. */
 struct events_query {
 	struct text name;
+	bool        calls;
 	int64_t     from_ms;
 	int64_t     to_ms;
 	uint64_t    through_position;

@@ -19,7 +19,7 @@ static int begin(void **state)
 {
 	(void)state;
 	budget   = (struct events_budget){.limit_bytes = UINT64_MAX};
-	events   = events_new(&budget);
+	events   = events_new(3, &budget);
 	position = 0;
 	return 0;
 }
@@ -41,7 +41,35 @@ static void add(uint32_t slot, enum record_kind kind, const char *name, const ch
 	                         .message_id = text_of(message_id)};
 	struct buffer encoded = {0};
 	record_encode(&encoded, &record);
-	events_add(events, slot, buffer_text(&encoded), &record, time_ms, time_ms, ++position, false);
+	position++;
+	events_add(events, slot, buffer_text(&encoded),
+	           &(struct event){.time_ms         = time_ms,
+	                           .received_ms     = time_ms,
+	                           .position        = position,
+	                           .stored_position = position,
+	                           .partition       = 3,
+	                           .record          = record});
+	buffer_done(&encoded);
+}
+
+/* A call that a merge brings at the next position, accepted elsewhere by slot 7. */
+static void add_moved(uint32_t slot, const char *name, const char *message_id, int64_t time_ms,
+                      int64_t received_ms, uint32_t partition, uint64_t accepted)
+{
+	struct record record  = {.kind       = RECORD_EVENT,
+	                         .slot       = 7,
+	                         .call       = CALL_TRACK,
+	                         .name       = text_of(name),
+	                         .message_id = text_of(message_id)};
+	struct buffer encoded = {0};
+	record_encode(&encoded, &record);
+	events_add(events, slot, buffer_text(&encoded),
+	           &(struct event){.time_ms         = time_ms,
+	                           .received_ms     = received_ms,
+	                           .position        = accepted,
+	                           .stored_position = position,
+	                           .partition       = partition,
+	                           .record          = record});
 	buffer_done(&encoded);
 }
 
@@ -73,6 +101,36 @@ static void a_persons_events_come_in_order_of_time_then_acceptance(void **state)
 	assert_int_equal(list.count + other.count, 300);
 	VECTOR_DONE(&list);
 	VECTOR_DONE(&other);
+}
+
+static void what_a_merge_brought_keeps_its_place_in_the_order(void **state)
+{
+	(void)state;
+	position = 40;
+	add(1, RECORD_EVENT, "a", "own", 50); /* accepted at 50, partition 3, position 41 */
+	add(1, RECORD_EVENT, "a", "newest", 60);
+	position++;
+	add_moved(1, "a", "later partition", 50, 50, 4, 12);
+	add_moved(1, "a", "earlier partition", 50, 50, 2, 39);
+	add_moved(1, "a", "received before", 50, 49, 9, 5);
+
+	static const char *const expected[] = {"received before", "earlier partition", "own",
+	                                       "later partition", "newest"};
+	event_list               list       = read_all(1, "", 100);
+	assert_int_equal(list.count, 5);
+	for (size_t i = 0; i < list.count; i++)
+		assert_true(text_equal(list.items[i].record.message_id, text_of(expected[i])));
+	assert_int_equal(list.items[1].position, 39);
+	assert_int_equal(list.items[1].stored_position, 43);
+	assert_int_equal(list.items[1].partition, 2);
+	assert_int_equal(list.items[1].record.slot, 7);
+	assert_int_equal(list.items[2].partition, 3);
+	VECTOR_DONE(&list);
+
+	/* It is this person's from the merge on, not before. */
+	assert_false(events_seen(events, 1, TEXT("received before"), 43, 100, RETENTION_MS));
+	assert_true(events_seen(events, 1, TEXT("received before"), 44, 100, RETENTION_MS));
+	assert_false(events_seen(events, 7, TEXT("received before"), 44, 100, RETENTION_MS));
 }
 
 static void a_query_names_events_and_calls_are_none(void **state)
@@ -153,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_persons_events_come_in_order_of_time_then_acceptance),
+		TEST(what_a_merge_brought_keeps_its_place_in_the_order),
 		TEST(a_query_names_events_and_calls_are_none),
 		TEST(what_lies_behind_the_position_asked_for_is_not_seen),
 		TEST(a_message_id_is_a_persons_own_and_free_again_after_the_retention),
