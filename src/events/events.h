@@ -39,10 +39,10 @@ struct events_budget {
 
 /* One stored call. Texts point into the store and live as long as it does.
  *
- * (partition, position) of acceptance says which one it is, and takes part in rule 13. A merge gives
- * a person calls that were accepted elsewhere, for another one: then `stored_position` is that of
- * the record that brought them, and `record.slot` still the slot, in `partition`, of the person
- * under whose key they are sealed. */
+ * (partition, position) of acceptance says which one it is, and takes part in rule 13. A merge
+ * gives a person calls that were accepted elsewhere, for another one: then `stored_position` is
+ * that of the record that brought them, and `record.slot` still the slot, in `partition`, of the
+ * person under whose key they are sealed. */
 struct event {
 	int64_t       time_ms;         /* rule 12 */
 	int64_t       received_ms;     /* the log time of acceptance */
