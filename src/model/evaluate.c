@@ -266,8 +266,8 @@ static struct value at_path(struct text list, const struct value_path *path)
 	return value_at(list, path);
 }
 
-static struct value property_of(const struct amount_path *path, struct text properties,
-                                struct text context)
+struct value evaluate_property(const struct amount_path *path, struct text properties,
+                               struct text context)
 {
 	if (path->built_in)
 		return built_in_amount(path, properties);
@@ -281,7 +281,7 @@ bool evaluate_amount(const struct amount_path *path, struct text properties, str
                      int64_t *ret_millionths)
 {
 	double       number;
-	struct value value = property_of(path, properties, context);
+	struct value value = evaluate_property(path, properties, context);
 	return value_number(&value, &number) && decimal_of(number, ret_millionths);
 }
 
@@ -365,7 +365,7 @@ bool evaluate_where(const struct compiled_where *where, struct text properties, 
 	unsigned at = 0;
 	while (at < where->count) {
 		const struct compiled_test *test  = &where->tests[at];
-		struct value                value = property_of(&test->property, properties, context);
+		struct value                value = evaluate_property(&test->property, properties, context);
 		at = evaluate_test(&test->test, &value, now_ms) ? test->when_true : test->when_false;
 	}
 	return at == PASSES;
@@ -379,7 +379,7 @@ int64_t evaluate_where_next_ms(const struct compiled_where *where, struct text p
 		const struct compiled_test *test = &where->tests[i];
 		if (!expr_test_is_relative(&test->test))
 			continue;
-		struct value value   = property_of(&test->property, properties, context);
+		struct value value   = evaluate_property(&test->property, properties, context);
 		int64_t      flip_ms = evaluate_test_next_ms(&test->test, &value, now_ms);
 		if (flip_ms < next_ms)
 			next_ms = flip_ms;
@@ -402,10 +402,11 @@ static int compare_count(uint64_t count, double with)
 	return (double)whole < with ? -1 : 0;
 }
 
-/* What is compared with a value of the test: a count, or a sum when `is_sum`. */
+/* What is compared with a value of the test: a count, or a sum with `count` times the value when
+ * `is_sum`. */
 struct aggregate {
 	bool     is_sum;
-	uint64_t count;
+	uint64_t count; /* of a sum 1, of an average how many it is of */
 	__int128 millionths;
 };
 
@@ -413,7 +414,8 @@ static int compare_aggregate(const struct aggregate *aggregate, const struct exp
 {
 	if (!aggregate->is_sum)
 		return compare_count(aggregate->count, with->number);
-	return (aggregate->millionths > with->millionths) - (aggregate->millionths < with->millionths);
+	__int128 millionths = (__int128)with->millionths * (__int128)aggregate->count;
+	return (aggregate->millionths > millionths) - (aggregate->millionths < millionths);
 }
 
 static bool aggregate_is_among(const struct expr_test *test, const struct aggregate *aggregate)
@@ -451,7 +453,7 @@ static bool aggregate_passes(const struct expr_test *test, const struct aggregat
 	case EXPR_LTE:
 		return compare_aggregate(aggregate, &test->values[0]) <= 0;
 	default:
-		assert(!"an operator of count and sum");
+		assert(!"an operator of counts, sums and averages");
 		return false;
 	}
 }
@@ -463,5 +465,16 @@ bool evaluate_count(const struct expr_test *test, uint64_t count)
 
 bool evaluate_sum(const struct expr_test *test, __int128 millionths)
 {
-	return aggregate_passes(test, &(struct aggregate){.is_sum = true, .millionths = millionths});
+	return aggregate_passes(
+		test, &(struct aggregate){.is_sum = true, .count = 1, .millionths = millionths});
+}
+
+bool evaluate_average(const struct expr_test *test, __int128 millionths, uint64_t count)
+{
+	if (count == 0)
+		return evaluate_test(test, &(struct value){.type = VALUE_NONE}, 0);
+	if (test->op == EXPR_EXISTS || test->op == EXPR_ABSENT)
+		return test->op == EXPR_EXISTS;
+	return aggregate_passes(
+		test, &(struct aggregate){.is_sum = true, .count = count, .millionths = millionths});
 }

@@ -33,9 +33,9 @@ bool    evaluate_test(const struct expr_test *test, const struct value *value, i
 int64_t evaluate_test_next_ms(const struct expr_test *test, const struct value *value,
                               int64_t now_ms);
 
-/* The amount that an aggregate takes from an event: "$amount" is the first number among revenue,
- * amount, total, value (a `where` may test it too). False: no usable one (missing, no number,
- * beyond the limit of decimals). */
+/* The property of an aggregate: "$amount" is the first number among revenue, amount, total, value
+ * (a `where` may test it too). evaluate_amount() takes an exact amount; false: no usable one
+ * (missing, no number, beyond the limit of decimals). */
 enum { AMOUNT_NAME_COUNT = 4 };
 struct amount_path {
 	bool              built_in;
@@ -44,13 +44,17 @@ struct amount_path {
 	struct value_path context_path;                   /* without the prefix */
 	uint32_t          name_hashes[AMOUNT_NAME_COUNT]; /* of revenue, amount, total, value */
 };
-void amount_path_init(struct amount_path *path, struct text property, struct arena *arena);
+void         amount_path_init(struct amount_path *path, struct text property, struct arena *arena);
+struct value evaluate_property(const struct amount_path *path, struct text properties,
+                               struct text context);
 bool evaluate_amount(const struct amount_path *path, struct text properties, struct text context,
                      int64_t *ret_millionths);
 
-/* How an aggregate compares. `millionths`/`value_millionths` for sums; counts are compared as whole
- * numbers against doubles without rounding. */
+/* How an aggregate compares: exactly. Counts are compared as whole numbers against doubles without
+ * rounding; an average of `count` amounts as their sum with `count` times the value, and it is
+ * missing when there are none. */
 bool evaluate_count(const struct expr_test *test, uint64_t count);
 bool evaluate_sum(const struct expr_test *test, __int128 millionths);
+bool evaluate_average(const struct expr_test *test, __int128 millionths, uint64_t count);
 
 #endif

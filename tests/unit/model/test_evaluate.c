@@ -450,9 +450,10 @@ static void the_built_in_amount_is_the_first_number_even_beyond_the_limit(void *
 
 static struct expr_test event_test(const char *aggregate, const char *op, const char *operand)
 {
-	return expr_of(text_of(arena_printf(&definition_arena,
-	                                    "{\"event\":\"A\",%s\"op\":\"%s\",\"value\":%s}", aggregate,
-	                                    op, operand)))
+	const char *value =
+		operand == NULL ? "" : arena_printf(&definition_arena, ",\"value\":%s", operand);
+	return expr_of(text_of(arena_printf(&definition_arena, "{\"event\":\"A\",%s\"op\":\"%s\"%s}",
+	                                    aggregate, op, value)))
 	    ->event.test;
 }
 
@@ -516,6 +517,40 @@ static void sums_are_compared_in_exact_millionths(void **state)
 	assert_false(evaluate_sum(&test, -(__int128)INT64_MAX * 1000));
 }
 
+static const char average[] = "\"aggregate\":\"avg\",\"property\":\"p\",";
+
+static void averages_are_compared_without_division(void **state)
+{
+	(void)state;
+	struct expr_test third = event_test(average, "gte", "0.333333");
+	/* 1/3 lies above 0.333333, and 0.999998/3 below. */
+	assert_true(evaluate_average(&third, 1000000, 3));
+	assert_false(evaluate_average(&third, 999998, 3));
+	struct expr_test two = event_test(average, "in", "[2,7]");
+	assert_true(evaluate_average(&two, (__int128)4000000, 2));
+	assert_false(evaluate_average(&two, (__int128)4000001, 2));
+	struct expr_test large = event_test(average, "eq", "9200000000000");
+	assert_true(
+		evaluate_average(&large, (__int128)INT64_C(9200000000000000000) * UINT32_MAX, UINT32_MAX));
+}
+
+static void an_average_of_nothing_is_missing(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *op, *value;
+		bool        of_none, of_some;
+	} cases[] = {{"gte", "0", false, true},     {"lt", "10", false, true},
+	             {"eq", "0", false, true},      {"neq", "0", true, false},
+	             {"in", "[0]", false, true},    {"not_in", "[0]", true, false},
+	             {"exists", NULL, false, true}, {"absent", NULL, true, false}};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct expr_test test = event_test(average, cases[i].op, cases[i].value);
+		assert_int_equal(evaluate_average(&test, 0, 0), cases[i].of_none);
+		assert_int_equal(evaluate_average(&test, 0, 2), cases[i].of_some);
+	}
+}
+
 static void long_lists_of_aggregates_answer_sorted_as_unsorted(void **state)
 {
 	(void)state;
@@ -561,6 +596,8 @@ int main(void)
 		DEFINITION_TEST(the_built_in_amount_is_the_first_number_even_beyond_the_limit),
 		DEFINITION_TEST(counts_are_compared_exactly),
 		DEFINITION_TEST(sums_are_compared_in_exact_millionths),
+		DEFINITION_TEST(averages_are_compared_without_division),
+		DEFINITION_TEST(an_average_of_nothing_is_missing),
 		DEFINITION_TEST(long_lists_of_aggregates_answer_sorted_as_unsorted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
