@@ -169,7 +169,7 @@ static bool holds_in_time(const struct expr_test *test, const struct value *valu
 	}
 }
 
-static bool exists(const struct value *value)
+bool evaluate_exists(const struct value *value)
 {
 	return value->type != VALUE_NONE && value->type != VALUE_NULL && value->type != VALUE_ARRAY &&
 	       value->type != VALUE_OBJECT;
@@ -194,9 +194,9 @@ bool evaluate_test(const struct expr_test *test, const struct value *value, int6
 	case EXPR_ENDS_WITH:
 		return matches(test, value);
 	case EXPR_EXISTS:
-		return exists(value);
+		return evaluate_exists(value);
 	case EXPR_ABSENT:
-		return !exists(value);
+		return !evaluate_exists(value);
 	case EXPR_WITHIN_LAST:
 	case EXPR_WITHIN_NEXT:
 	case EXPR_BEFORE:
@@ -385,96 +385,4 @@ int64_t evaluate_where_next_ms(const struct compiled_where *where, struct text p
 			next_ms = flip_ms;
 	}
 	return next_ms;
-}
-
-/* --- aggregates --- */
-
-/* < 0, 0, > 0; exact: no count is rounded to a double. */
-static int compare_count(uint64_t count, double with)
-{
-	if (with < 0)
-		return 1;
-	if (with >= 0x1p64)
-		return -1;
-	uint64_t whole = (uint64_t)with;
-	if (count != whole)
-		return count < whole ? -1 : 1;
-	return (double)whole < with ? -1 : 0;
-}
-
-/* What is compared with a value of the test: a count, or a sum with `count` times the value when
- * `is_sum`. */
-struct aggregate {
-	bool     is_sum;
-	uint64_t count; /* of a sum 1, of an average how many it is of */
-	__int128 millionths;
-};
-
-static int compare_aggregate(const struct aggregate *aggregate, const struct expr_scalar *with)
-{
-	if (!aggregate->is_sum)
-		return compare_count(aggregate->count, with->number);
-	__int128 millionths = (__int128)with->millionths * (__int128)aggregate->count;
-	return (aggregate->millionths > millionths) - (aggregate->millionths < millionths);
-}
-
-static bool aggregate_is_among(const struct expr_test *test, const struct aggregate *aggregate)
-{
-	unsigned begin = 0;
-	unsigned end   = test->value_count;
-	while (test->sorted && end - begin > 1) {
-		unsigned middle = begin + (end - begin) / 2;
-		if (compare_aggregate(aggregate, &test->values[middle]) < 0)
-			end = middle;
-		else
-			begin = middle;
-	}
-	for (; begin < end; begin++)
-		if (compare_aggregate(aggregate, &test->values[begin]) == 0)
-			return true;
-	return false;
-}
-
-static bool aggregate_passes(const struct expr_test *test, const struct aggregate *aggregate)
-{
-	switch (test->op) {
-	case EXPR_EQ:
-	case EXPR_IN:
-		return aggregate_is_among(test, aggregate);
-	case EXPR_NEQ:
-	case EXPR_NOT_IN:
-		return !aggregate_is_among(test, aggregate);
-	case EXPR_GT:
-		return compare_aggregate(aggregate, &test->values[0]) > 0;
-	case EXPR_GTE:
-		return compare_aggregate(aggregate, &test->values[0]) >= 0;
-	case EXPR_LT:
-		return compare_aggregate(aggregate, &test->values[0]) < 0;
-	case EXPR_LTE:
-		return compare_aggregate(aggregate, &test->values[0]) <= 0;
-	default:
-		assert(!"an operator of counts, sums and averages");
-		return false;
-	}
-}
-
-bool evaluate_count(const struct expr_test *test, uint64_t count)
-{
-	return aggregate_passes(test, &(struct aggregate){.count = count});
-}
-
-bool evaluate_sum(const struct expr_test *test, __int128 millionths)
-{
-	return aggregate_passes(
-		test, &(struct aggregate){.is_sum = true, .count = 1, .millionths = millionths});
-}
-
-bool evaluate_average(const struct expr_test *test, __int128 millionths, uint64_t count)
-{
-	if (count == 0)
-		return evaluate_test(test, &(struct value){.type = VALUE_NONE}, 0);
-	if (test->op == EXPR_EXISTS || test->op == EXPR_ABSENT)
-		return test->op == EXPR_EXISTS;
-	return aggregate_passes(
-		test, &(struct aggregate){.is_sum = true, .count = count, .millionths = millionths});
 }

@@ -34,8 +34,10 @@ int64_t evaluate_test_next_ms(const struct expr_test *test, const struct value *
                               int64_t now_ms);
 
 /* The property of an aggregate: "$amount" is the first number among revenue, amount, total, value
- * (a `where` may test it too). evaluate_amount() takes an exact amount; false: no usable one
- * (missing, no number, beyond the limit of decimals). */
+ * (a `where` may test it too). What has no usable one, the aggregate does not see:
+ *   sum, avg               evaluate_amount(): an exact amount, within the limit of decimals
+ *   min, max               value_number() of evaluate_property()
+ *   first, last, distinct  evaluate_exists() of evaluate_property(); sealed values exist */
 enum { AMOUNT_NAME_COUNT = 4 };
 struct amount_path {
 	bool              built_in;
@@ -47,14 +49,42 @@ struct amount_path {
 void         amount_path_init(struct amount_path *path, struct text property, struct arena *arena);
 struct value evaluate_property(const struct amount_path *path, struct text properties,
                                struct text context);
+bool         evaluate_exists(const struct value *value);
 bool evaluate_amount(const struct amount_path *path, struct text properties, struct text context,
                      int64_t *ret_millionths);
 
-/* How an aggregate compares: exactly. Counts are compared as whole numbers against doubles without
- * rounding; an average of `count` amounts as their sum with `count` times the value, and it is
- * missing when there are none. */
+/* --- how aggregates compare (evaluate_aggregate.c); first and last by evaluate_test() --- */
+
+/* Of count and distinct: whole numbers against doubles without rounding. */
 bool evaluate_count(const struct expr_test *test, uint64_t count);
 bool evaluate_sum(const struct expr_test *test, __int128 millionths);
+
+/* The sum of `count` amounts, divided by it: compared as sum ⋚ value × count, without rounding.
+ * Count 0: missing. */
 bool evaluate_average(const struct expr_test *test, __int128 millionths, uint64_t count);
+
+/* Of min and max; NULL: missing. */
+bool evaluate_extreme(const struct expr_test *test, const double *number);
+
+/* Of days_since_*: floor((now − event) / day), for an event not after `now_ms`; INSTANT_MS_NONE:
+ * missing. The other answers the first instant after `now_ms` at which the test flips, as long as
+ * it is the same event; else INSTANT_MS_NEVER. */
+bool    evaluate_days(const struct expr_test *test, int64_t event_ms, int64_t now_ms);
+int64_t evaluate_days_next_ms(const struct expr_test *test, int64_t event_ms, int64_t now_ms);
+
+/* What `distinct` counts: a value, or each item of a string set, by a key that is equal exactly for
+ * equal values (numbers as doubles, types apart); of strings it is a hash of 127 bits. Sealed
+ * values have none: nobody can tell them apart.
+ *   struct distinct_reader r = evaluate_distinct(&value);
+ *   while (distinct_next(&r, &key)) … */
+struct distinct_key {
+	uint64_t high, low;
+};
+struct distinct_reader {
+	const struct value *value; /* NULL: read */
+	struct byte_reader  items;
+};
+struct distinct_reader evaluate_distinct(const struct value *value);
+bool                   distinct_next(struct distinct_reader *reader, struct distinct_key *ret_key);
 
 #endif
