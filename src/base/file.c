@@ -78,6 +78,23 @@ enum status file_write_all(int fd, const void *data, size_t length, const char *
 	return STATUS_OK;
 }
 
+enum status file_write_at(int fd, const void *data, size_t length, uint64_t offset,
+                          const char *path, struct error *err)
+{
+	const char *at = data;
+	while (length > 0) {
+		ssize_t written = pwrite(fd, at, length, (off_t)offset);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return file_error(err, errno, "write", path);
+		at += written;
+		offset += (size_t)written;
+		length -= (size_t)written;
+	}
+	return STATUS_OK;
+}
+
 /* The directory in which `path` lies. */
 static enum status parent_of(const char *path, char into[PATH_BYTES_MAX], struct error *err)
 {

@@ -25,6 +25,10 @@ MUST_USE enum status file_replace(const char *path, mode_t mode, const void *dat
 MUST_USE enum status file_write_all(int fd, const void *data, size_t length, const char *path,
                                     struct error *err);
 
+/* The same with pwrite(2), from `offset` on. */
+MUST_USE enum status file_write_at(int fd, const void *data, size_t length, uint64_t offset,
+                                   const char *path, struct error *err);
+
 MUST_USE enum status directory_create(const char *path, mode_t mode, struct error *err); /* -p */
 MUST_USE enum status directory_sync(const char *path, struct error *err);
 

@@ -2,52 +2,106 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 void changes_done(struct changes *changes)
 {
-	for (size_t i = 0; i * CHANGES_PER_BLOCK < changes->count; i++)
-		free(changes->blocks[i]);
-	free(changes->blocks);
-	for (size_t i = 0; i < changes->segments.count; i++)
-		VECTOR_DONE(&changes->segments.items[i]);
-	VECTOR_DONE(&changes->segments);
+	for (size_t i = 0; i < changes->blocks.count; i++)
+		free(changes->blocks.items[i]);
+	VECTOR_DONE(&changes->blocks);
 	VECTOR_DONE(&changes->spans);
+	change_file_close(changes->file);
+}
+
+void changes_open(struct changes *changes, struct change_file *file)
+{
+	assert(changes->count == 0 && changes->file == NULL);
+	changes->file = file;
+	changes->base = changes->stored = changes->handed = file->count;
+}
+
+void changes_skip(struct changes *changes, uint64_t count)
+{
+	assert(count >= changes->count && count <= changes->stored);
+	changes->count = count;
 }
 
 static struct stored_change *place_of(struct changes *changes, uint64_t index)
 {
-	size_t block = index / CHANGES_PER_BLOCK;
-	if (block >= changes->block_count)
-		changes->blocks =
-			vector_grow(changes->blocks, &changes->block_count, block + 1, sizeof *changes->blocks);
-	if (index % CHANGES_PER_BLOCK == 0) {
-		changes->blocks[block] = malloc(CHANGES_PER_BLOCK * sizeof(struct stored_change));
-		if (changes->blocks[block] == NULL)
+	index -= changes->base;
+	if (index / CHANGES_PER_BLOCK == changes->blocks.count) {
+		struct stored_change *block = malloc(CHANGES_PER_BLOCK * sizeof *block);
+		if (block == NULL)
 			abort();
-		changes->bytes += CHANGES_PER_BLOCK * sizeof(struct stored_change);
+		VECTOR_ADD(&changes->blocks, block);
+		changes->bytes += CHANGES_PER_BLOCK * sizeof *block;
 	}
-	return &changes->blocks[block][index % CHANGES_PER_BLOCK];
-}
-
-static void index_by_segment(struct changes *changes, uint32_t segment, uint64_t index)
-{
-	while (changes->segments.count <= segment) {
-		VECTOR_RESERVE(&changes->segments, 1);
-		changes->segments.items[changes->segments.count].items    = NULL;
-		changes->segments.items[changes->segments.count].count    = 0;
-		changes->segments.items[changes->segments.count].capacity = 0;
-		changes->segments.count++;
-	}
-	VECTOR_ADD(&changes->segments.items[segment], (uint32_t)index);
-	changes->bytes += sizeof(uint32_t);
+	return &changes->blocks.items[index / CHANGES_PER_BLOCK][index % CHANGES_PER_BLOCK];
 }
 
 uint64_t changes_add(struct changes *changes, const struct change *change, uint32_t previous)
 {
-	uint64_t index = changes->count;
+	uint64_t             index = changes->count++;
+	struct stored_change entry = {.change = *change, .previous = previous};
 	assert(index < UINT32_MAX);
-	*place_of(changes, index) = (struct stored_change){*change, previous};
-	changes->count++;
-	index_by_segment(changes, change->segment, index);
+	if (index >= changes->base)
+		*place_of(changes, index) = entry;
+	else if (changes->differing == 0 &&
+	         memcmp(change_file_at(changes->file, index), &entry, sizeof entry) != 0)
+		changes->differing = index + 1;
 	return index;
 }
+
+uint64_t changes_next_of(const struct changes *changes, uint32_t segment, uint64_t from)
+{
+	if (from < changes->stored) {
+		uint64_t found = change_file_next_of(changes->file, segment, from);
+		if (found < changes->count)
+			return found;
+		from = changes->stored;
+	}
+	for (; from < changes->count; from++)
+		if (changes_at(changes, from)->change.segment == segment)
+			return from;
+	return UINT64_MAX;
+}
+
+uint32_t changes_hand_out(struct changes *changes, const struct stored_change **ret_entries,
+                          uint64_t *ret_first_index)
+{
+	uint64_t first = changes->handed;
+	if (changes->file == NULL || first >= changes->count)
+		return 0;
+	uint64_t count = CHANGES_PER_BLOCK - (first - changes->base) % CHANGES_PER_BLOCK;
+	if (count > changes->count - first)
+		count = changes->count - first;
+	*ret_first_index = first;
+	*ret_entries     = changes_at(changes, first);
+	changes->handed  = first + count;
+	return (uint32_t)count;
+}
+
+/* Frees the blocks of which everything is stored. */
+static void free_stored(struct changes *changes)
+{
+	size_t count = (changes->stored - changes->base) / CHANGES_PER_BLOCK;
+	for (size_t i = 0; i < count; i++)
+		free(changes->blocks.items[i]);
+	if (count == 0)
+		return;
+	changes->blocks.count -= count;
+	memmove(changes->blocks.items, changes->blocks.items + count,
+	        changes->blocks.count * sizeof *changes->blocks.items);
+	changes->base += count * CHANGES_PER_BLOCK;
+	changes->bytes -= count * CHANGES_PER_BLOCK * sizeof(struct stored_change);
+}
+
+void changes_stored(struct changes *changes, uint64_t bytes, uint32_t count)
+{
+	assert(changes->stored + count <= changes->handed);
+	change_file_adopt(changes->file, bytes, count);
+	changes->stored += count;
+	free_stored(changes);
+}
+
+void changes_not_stored(struct changes *changes) { changes->handed = changes->stored; }

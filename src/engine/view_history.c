@@ -283,20 +283,6 @@ static void add_entry(struct page *page, uint64_t index)
 		         (struct view_history){.index = row_index(index, change->slot), .change = *change});
 }
 
-/* Where in an ascending list of entries `index` or the next one stands. */
-static size_t lower_bound(const uint32_t *items, size_t count, uint64_t index)
-{
-	size_t low = 0, high = count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (items[middle] < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* The segment's entries and, while it ever held by default, the creations, merged by index. */
 size_t view_segment_history(struct view *view, uint32_t segment, uint64_t from_index, size_t limit,
                             struct arena *arena, struct view_history **ret_rows)
@@ -307,23 +293,15 @@ size_t view_segment_history(struct view *view, uint32_t segment, uint64_t from_i
 	for (size_t i = 0; i < changes->spans.count; i++)
 		by_default |= changes->spans.items[i].segment == segment;
 
-	const uint32_t *own = NULL, *created = NULL;
-	size_t          own_count = 0, created_count = 0;
-	if (segment < changes->segments.count) {
-		own       = changes->segments.items[segment].items;
-		own_count = changes->segments.items[segment].count;
-	}
-	if (by_default && changes->segments.count > 0) {
-		created       = changes->segments.items[0].items;
-		created_count = changes->segments.items[0].count;
-	}
-	size_t i = lower_bound(own, own_count, from_index >> 32);
-	size_t j = lower_bound(created, created_count, from_index >> 32);
-	while ((i < own_count || j < created_count) && page.rows.count < limit) {
-		bool take_own = i < own_count && (j >= created_count || own[i] < created[j]);
-		add_entry(&page, take_own ? own[i] : created[j]);
-		i += take_own;
-		j += !take_own;
+	uint64_t own     = changes_next_of(changes, segment, from_index >> 32);
+	uint64_t created = by_default ? changes_next_of(changes, 0, from_index >> 32) : UINT64_MAX;
+	while ((own != UINT64_MAX || created != UINT64_MAX) && page.rows.count < limit) {
+		bool take_own = own < created;
+		add_entry(&page, take_own ? own : created);
+		if (take_own)
+			own = changes_next_of(changes, segment, own + 1);
+		else
+			created = changes_next_of(changes, 0, created + 1);
 	}
 	return hand_out(view, &page.rows, from_index, limit, arena, ret_rows);
 }
