@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/instant.h"
+#include "engine/feature.h"
 #include "engine/leaf.h"
 #include "engine/plan_cache.h"
 #include "engine/step.h"
@@ -62,32 +63,6 @@ enum status build_prepare(struct partition *partition, struct text body, struct 
 	return STATUS_OK;
 }
 
-static void build_feature(struct partition *partition, uint32_t slot, struct profile *profile,
-                          uint32_t index, int64_t now_ms)
-{
-	const struct plan_feature *feature = partition->catalog.features.items[index].plan;
-	struct series             *series  = NULL;
-	if (feature->relative) {
-		const struct events_query query = {.name             = feature->event,
-		                                   .from_ms          = INT64_MIN,
-		                                   .to_ms            = INT64_MAX,
-		                                   .through_position = partition->stored_position,
-		                                   .now_ms           = now_ms,
-		                                   .retention_ms     = partition->retention_ms};
-		partition->scratch_events.count = 0;
-		events_read(partition->events, slot, &query, &partition->scratch_events);
-		if (partition->scratch_events.count == 0)
-			return;
-	} else {
-		series = feature_scan(partition, slot, feature, feature->cap, now_ms);
-		if (series == NULL)
-			return;
-	}
-	struct person_feature *kept = profile_feature_add(&partition->profiles, profile, index);
-	kept->series                = series;
-	partition->profiles.bytes += series_bytes(series);
-}
-
 static void build_slot(struct partition *partition, const struct build *build, uint32_t slot)
 {
 	struct profile *profile = profiles_change(&partition->profiles, slot);
@@ -95,7 +70,7 @@ static void build_slot(struct partition *partition, const struct build *build, u
 		return;
 	int64_t now_ms = atomic_load_explicit(&partition->clock_ms, memory_order_relaxed);
 	for (size_t i = 0; i < build->features.count; i++)
-		build_feature(partition, slot, profile, build->features.items[i], now_ms);
+		feature_build(partition, slot, profile, build->features.items[i], now_ms);
 
 	/* Referred-to rules come first in a plan. */
 	for (size_t i = 0; i < build->rules.count; i++) {

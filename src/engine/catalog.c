@@ -141,7 +141,11 @@ static uint32_t add_feature(struct catalog *catalog, struct plan *plan, uint32_t
 	VECTOR_ADD(&catalog->features,
 	           (struct feature){.plan = wanted, .owner = plan_ref(plan), .built = 0});
 	*map_text_put(&catalog->feature_keys, wanted->key) = (void *)((uintptr_t)at + 1);
-	filter_index_add(event_index_of(catalog, wanted->event), wanted, plan, at);
+	for (unsigned i = 0; i < wanted->step_count; i++)
+		filter_index_add(event_index_of(catalog, wanted->steps[i].event), &wanted->steps[i], plan,
+		                 at);
+	if (wanted->step_count == 0)
+		filter_index_add(event_index_of(catalog, wanted->event), wanted, plan, at);
 	VECTOR_ADD(features, at);
 	return at;
 }
@@ -252,7 +256,12 @@ static void drop_feature(struct catalog *catalog, uint32_t index, index_list *de
 	struct feature *feature = &catalog->features.items[index];
 	feature->dead           = true;
 	map_text_remove(&catalog->feature_keys, feature->plan->key);
-	filter_index_remove(event_index_of(catalog, feature->plan->event), feature->plan, index);
+	for (unsigned i = 0; i < feature->plan->step_count; i++) {
+		const struct plan_feature *step = &feature->plan->steps[i];
+		filter_index_remove(event_index_of(catalog, step->event), step, index);
+	}
+	if (feature->plan->step_count == 0)
+		filter_index_remove(event_index_of(catalog, feature->plan->event), feature->plan, index);
 	VECTOR_ADD(dead, index);
 }
 

@@ -2,8 +2,8 @@
 #define SONNIM_ENGINE_LEAF_H
 
 /* Leaves, traits and rules at one instant for one person. From the person's series where they can
- * tell; from the stored events where a series has dropped too much or a `where` is relative to the
- * instant, so that the answer is always exact. */
+ * tell; from the stored events where a series has dropped too much or what matters of an event is
+ * relative to the instant, so that the answer is always exact. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,8 @@ bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile
                 uint32_t index, int64_t now_ms);
 
 /* The same, with an instant after `now_ms` before which the leaf does not flip by time alone;
- * mostly the exact one of the next flip. INSTANT_MS_NEVER: it does not. */
+ * mostly the exact one of the next flip. INSTANT_MS_NEVER: it does not. `ret_next_ms` may be
+ * NULL. */
 bool leaf_look(struct partition *partition, uint32_t slot, const struct profile *profile,
                uint32_t index, int64_t now_ms, int64_t *ret_next_ms);
 
@@ -47,10 +48,5 @@ bool    rule_is_member(const struct partition *partition, const struct profile *
                        uint32_t rule);
 int64_t rule_since_ms(const struct partition *partition, const struct profile *profile,
                       uint32_t rule);
-
-/* A series of one feature from the stored events, with this cap; NULL when there are none. To be
- * freed. */
-struct series *feature_scan(struct partition *partition, uint32_t slot,
-                            const struct plan_feature *feature, unsigned cap, int64_t now_ms);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/instant.h"
 #include "engine/activate.h"
 #include "engine/build.h"
+#include "engine/feature.h"
 #include "engine/leaf.h"
 #include "engine/step.h"
 
@@ -114,11 +115,19 @@ static bool is_touched(const struct partition *partition, uint32_t index,
                        const struct record *record, int64_t now_ms)
 {
 	const struct feature *feature = &partition->catalog.features.items[index];
-	if (!is_built(feature->built, record->slot))
+	return is_built(feature->built, record->slot) &&
+	       feature_concerns(feature->plan, record, now_ms);
+}
+
+/* An event may match several steps of a sequence, and so be found more than once. */
+static bool is_repeated(const struct partition *partition, size_t count, uint32_t index)
+{
+	if (partition->catalog.features.items[index].plan->step_count == 0)
 		return false;
-	/* Whether the event passes a relative `where` depends on when one looks: it may later. */
-	return feature->plan->relative ||
-	       evaluate_where(feature->plan->where, record->properties, record->context, now_ms);
+	for (size_t i = 0; i < count; i++)
+		if (partition->touched.items[i] == index)
+			return true;
+	return false;
 }
 
 static void find_features(struct partition *partition, const struct record *record, int64_t now_ms)
@@ -128,7 +137,8 @@ static void find_features(struct partition *partition, const struct record *reco
 	catalog_find(&partition->catalog, record->name, record->properties, touched);
 	size_t count = 0;
 	for (size_t i = 0; i < touched->count; i++)
-		if (is_touched(partition, touched->items[i], record, now_ms))
+		if (is_touched(partition, touched->items[i], record, now_ms) &&
+		    !is_repeated(partition, count, touched->items[i]))
 			touched->items[count++] = touched->items[i];
 	touched->count = count;
 }
@@ -137,22 +147,16 @@ static void add_to_series(struct partition *partition, struct profile *profile, 
                           const struct arrival *arrival)
 {
 	const struct plan_feature *feature = partition->catalog.features.items[index].plan;
-	const struct record       *record  = arrival->record;
-	int64_t                    amount  = 0;
-	if (feature->sums && !feature->relative &&
-	    !evaluate_amount(&feature->amount, record->properties, record->context, &amount))
+	struct person_feature     *kept    = profile_feature(profile, index);
+	struct series             *series  = kept == NULL ? NULL : kept->series;
+	size_t                     before  = series_bytes(series);
+	series = feature_add(feature, series, arrival->record, arrival->time_ms, arrival->received_ms);
+	if (kept == NULL && series == NULL && !feature->relative)
 		return;
-
-	struct person_feature *kept = profile_feature(profile, index);
 	if (kept == NULL)
 		kept = profile_feature_add(&partition->profiles, profile, index);
-	if (feature->relative)
-		return;
-	size_t before = series_bytes(kept->series);
-	if (kept->series == NULL)
-		kept->series = series_new(feature->sums);
-	kept->series = series_add(kept->series, feature->cap, arrival->time_ms, amount);
-	partition->profiles.bytes += series_bytes(kept->series) - before;
+	kept->series = series;
+	partition->profiles.bytes += series_bytes(series) - before;
 }
 
 /* What every leaf of the touched features is before the event, in the order of a later walk. */
@@ -462,8 +466,7 @@ static uint64_t begun_event(struct partition *partition, uint32_t slot, const st
 		events_read(partition->events, slot, &query, list);
 		for (size_t j = 0; j < list->count; j++)
 			if (list->items[j].position == begun->position &&
-			    evaluate_where(feature->where, list->items[j].record.properties,
-			                   list->items[j].record.context, now_ms))
+			    feature_matches(feature, &list->items[j].record, now_ms))
 				position = begun->position;
 	}
 	return position;

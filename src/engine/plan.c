@@ -73,9 +73,33 @@ static double largest_value(const struct expr_test *test)
 	return largest;
 }
 
+static enum series_kind kind_for(enum expr_aggregate aggregate)
+{
+	switch (aggregate) {
+	case EXPR_SUM:
+	case EXPR_AVG:
+		return SERIES_TOTALS;
+	case EXPR_MIN:
+	case EXPR_MAX:
+		return SERIES_NUMBERS;
+	case EXPR_DISTINCT:
+		return SERIES_HASHES;
+	case EXPR_FIRST:
+	case EXPR_LAST:
+		return SERIES_MARKS;
+	default:
+		return SERIES_TIMES;
+	}
+}
+
+/* What asks for the newest events only needs no more of them. */
 static unsigned cap_for(const struct expr_event *event)
 {
-	if (event->aggregate != EXPR_COUNT || event->until_ms > 0 || event->from_ms != INSTANT_MS_NONE)
+	if (event->until_ms > 0 || event->from_ms != INSTANT_MS_NONE)
+		return SERIES_UNLIMITED;
+	if (event->aggregate == EXPR_LAST || event->aggregate == EXPR_DAYS_SINCE_LAST)
+		return caps[0];
+	if (event->aggregate != EXPR_COUNT)
 		return SERIES_UNLIMITED;
 	double largest = largest_value(&event->test);
 	for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++)
@@ -109,39 +133,6 @@ static struct plan_filter *find_filter(const struct expr_where *where, struct ar
 	return filter;
 }
 
-static uint32_t add_feature(struct compiler *compiler, const struct expr_event *event)
-{
-	bool           relative = event->where != NULL && expr_where_is_relative(event->where);
-	bool           sums     = event->aggregate == EXPR_SUM;
-	unsigned       cap      = relative ? SERIES_UNLIMITED : cap_for(event);
-	struct buffer *key      = &compiler->key;
-	buffer_clear(key);
-	buffer_printf(key, "%u ", cap);
-	buffer_add_sized(key, event->name);
-	buffer_add_sized(key, sums ? event->property : (struct text){0});
-	expr_write_canonical_where(key, event->where);
-
-	uint32_t index;
-	if (known(&compiler->features, buffer_text(key), (uint32_t)compiler->feature_list.count,
-	          &index))
-		return index;
-	struct arena       *arena   = &compiler->plan->arena;
-	struct plan_feature feature = {
-		.key = take_key(compiler),
-		.event =
-			text_equal(event->name, TEXT("*")) ? (struct text){0} : arena_text(arena, event->name),
-		.where    = evaluate_compile_where(event->where, arena),
-		.filter   = find_filter(event->where, arena),
-		.relative = relative,
-		.sums     = sums,
-		.cap      = cap,
-	};
-	if (sums)
-		amount_path_init(&feature.amount, event->property, arena);
-	VECTOR_ADD(&compiler->feature_list, feature);
-	return index;
-}
-
 static void add_test_key(struct buffer *key, const struct expr_test *test)
 {
 	buffer_printf(key, "%u %lld %lld", test->op, (long long)test->duration_ms,
@@ -156,37 +147,164 @@ static void add_test_key(struct buffer *key, const struct expr_test *test)
 	}
 }
 
-static uint32_t add_leaf(struct compiler *compiler, const struct expr_event *event)
+static struct text event_name(struct text name, struct arena *arena)
 {
-	uint32_t    feature = add_feature(compiler, event);
-	struct span span    = {
-		   .within_ms    = event->within_ms,
-		   .until_ms     = event->until_ms,
-		   .from_ms      = event->from_ms,
-		   .to_ms        = event->from_ms == INSTANT_MS_NONE ? INSTANT_MS_NEVER : event->to_ms,
-		   .retention_ms = compiler->retention_ms,
-    };
+	return text_equal(name, TEXT("*")) ? (struct text){0} : arena_text(arena, name);
+}
+
+static bool takes_property(const struct expr_event *event) { return event->property.length > 0; }
+
+static bool takes_marks(const struct expr_event *event)
+{
+	return event->aggregate == EXPR_FIRST || event->aggregate == EXPR_LAST;
+}
+
+static bool is_relative(const struct expr_event *event)
+{
+	return (event->where != NULL && expr_where_is_relative(event->where)) ||
+	       (takes_marks(event) && expr_test_is_relative(&event->test));
+}
+
+/* The index of the feature whose key stands in `compiler->key`; new: its description is to be
+ * filled in. */
+static uint32_t put_feature(struct compiler *compiler, struct plan_feature **ret_new)
+{
+	uint32_t index;
+	*ret_new = NULL;
+	if (known(&compiler->features, buffer_text(&compiler->key),
+	          (uint32_t)compiler->feature_list.count, &index))
+		return index;
+	VECTOR_ADD(&compiler->feature_list, (struct plan_feature){.key = take_key(compiler)});
+	*ret_new = &compiler->feature_list.items[index];
+	return index;
+}
+
+static uint32_t add_feature(struct compiler *compiler, const struct expr_event *event)
+{
+	bool             relative = is_relative(event);
+	enum series_kind kind     = kind_for(event->aggregate);
+	unsigned         cap      = relative ? SERIES_UNLIMITED : cap_for(event);
+	struct buffer   *key      = &compiler->key;
+	buffer_clear(key);
+	buffer_printf(key, "%u %u ", cap, kind);
+	buffer_add_sized(key, event->name);
+	buffer_add_sized(key, takes_property(event) ? event->property : (struct text){0});
+	expr_write_canonical_where(key, event->where);
+	if (takes_marks(event))
+		add_test_key(key, &event->test);
+
+	struct plan_feature *feature;
+	uint32_t             index = put_feature(compiler, &feature);
+	if (feature == NULL)
+		return index;
+	struct arena *arena = &compiler->plan->arena;
+	feature->event      = event_name(event->name, arena);
+	feature->where      = evaluate_compile_where(event->where, arena);
+	feature->filter     = find_filter(event->where, arena);
+	feature->relative   = relative;
+	feature->kind       = kind;
+	feature->cap        = cap;
+	if (takes_property(event))
+		amount_path_init(&feature->property, event->property, arena);
+	if (takes_marks(event)) {
+		struct expr_test *marks = ARENA_NEW(arena, struct expr_test);
+		*marks                  = event->test;
+		evaluate_sort_test(marks, arena);
+		feature->marks = marks;
+	}
+	return index;
+}
+
+static uint32_t add_sequence_feature(struct compiler            *compiler,
+                                     const struct expr_sequence *sequence)
+{
 	struct buffer *key = &compiler->key;
 	buffer_clear(key);
-	buffer_printf(key, "%lld %lld %lld %lld ", (long long)span.within_ms, (long long)span.until_ms,
-	              (long long)span.from_ms, (long long)span.to_ms);
-	add_test_key(key, &event->test);
-	buffer_add_text(key, TEXT(" of "));
-	buffer_add_text(key, compiler->feature_list.items[feature].key);
+	buffer_printf(key, "sequence ");
+	for (unsigned i = 0; i < sequence->step_count; i++) {
+		struct buffer where = {0};
+		expr_write_canonical_where(&where, sequence->steps[i].where);
+		buffer_add_sized(key, sequence->steps[i].name);
+		buffer_add_sized(key, buffer_text(&where));
+		buffer_done(&where);
+	}
 
+	struct plan_feature *feature;
+	uint32_t             index = put_feature(compiler, &feature);
+	if (feature == NULL)
+		return index;
+	struct arena *arena = &compiler->plan->arena;
+	feature->kind       = SERIES_MARKS;
+	feature->step_count = sequence->step_count;
+	feature->steps      = ARENA_ARRAY(arena, struct plan_feature, sequence->step_count);
+	for (unsigned i = 0; i < sequence->step_count; i++) {
+		const struct expr_step *step = &sequence->steps[i];
+		feature->steps[i]            = (struct plan_feature){
+					   .event    = event_name(step->name, arena),
+					   .where    = evaluate_compile_where(step->where, arena),
+					   .filter   = find_filter(step->where, arena),
+					   .relative = step->where != NULL && expr_where_is_relative(step->where),
+        };
+		feature->relative |= feature->steps[i].relative;
+	}
+	return index;
+}
+
+/* The index of a leaf that is described but for its key, which begins with what stands in
+ * `compiler->key`. */
+static uint32_t put_leaf(struct compiler *compiler, struct plan_leaf *leaf)
+{
+	struct buffer *key = &compiler->key;
+	buffer_add_text(key, TEXT(" of "));
+	buffer_add_text(key, compiler->feature_list.items[leaf->feature].key);
 	uint32_t index;
 	if (known(&compiler->leaves, buffer_text(key), (uint32_t)compiler->leaf_list.count, &index))
 		return index;
+	leaf->key = take_key(compiler);
+	evaluate_sort_test(&leaf->test, &compiler->plan->arena);
+	VECTOR_ADD(&compiler->leaf_list, *leaf);
+	return index;
+}
+
+static uint32_t add_leaf(struct compiler *compiler, const struct expr_event *event)
+{
 	struct plan_leaf leaf = {
-		.key       = take_key(compiler),
-		.feature   = feature,
-		.span      = span,
+		.feature   = add_feature(compiler, event),
+		.aggregate = event->aggregate,
+		.span =
+			{
+				.within_ms    = event->within_ms,
+				.until_ms     = event->until_ms,
+				.from_ms      = event->from_ms,
+				.to_ms        = event->from_ms == INSTANT_MS_NONE ? INSTANT_MS_NEVER : event->to_ms,
+				.retention_ms = compiler->retention_ms,
+			},
 		.test      = event->test,
 		.value_max = largest_value(&event->test),
 	};
-	evaluate_sort_test(&leaf.test, &compiler->plan->arena);
-	VECTOR_ADD(&compiler->leaf_list, leaf);
-	return index;
+	buffer_clear(&compiler->key);
+	buffer_printf(&compiler->key, "%u %lld %lld %lld %lld ", leaf.aggregate,
+	              (long long)leaf.span.within_ms, (long long)leaf.span.until_ms,
+	              (long long)leaf.span.from_ms, (long long)leaf.span.to_ms);
+	add_test_key(&compiler->key, &event->test);
+	return put_leaf(compiler, &leaf);
+}
+
+static uint32_t add_sequence(struct compiler *compiler, const struct expr_sequence *sequence)
+{
+	struct plan_leaf leaf = {
+		.feature  = add_sequence_feature(compiler, sequence),
+		.sequence = true,
+		.span     = {.from_ms      = INSTANT_MS_NONE,
+	                 .to_ms        = INSTANT_MS_NEVER,
+	                 .retention_ms = compiler->retention_ms},
+		.chain_ms = sequence->within_ms,
+		.ended_ms = sequence->ended_within_ms,
+	};
+	buffer_clear(&compiler->key);
+	buffer_printf(&compiler->key, "sequence %lld %lld", (long long)leaf.chain_ms,
+	              (long long)leaf.ended_ms);
+	return put_leaf(compiler, &leaf);
 }
 
 static uint32_t add_trait(struct compiler *compiler, struct text name, const struct expr_test *test)
@@ -254,8 +372,11 @@ static struct plan_node compile_node(struct compiler *compiler, const struct exp
 		node.kind  = NODE_SEGMENT;
 		node.index = ADD_ONCE(compiler->rule_segments, expr->segment.number);
 		return node;
-	case EXPR_SEQUENCE: /* expr_unsupported() */
-		break;
+	case EXPR_SEQUENCE:
+		node.kind  = NODE_LEAF;
+		node.index = add_sequence(compiler, &expr->sequence);
+		ADD_ONCE(compiler->rule_leaves, node.index);
+		return node;
 	}
 	assert(false);
 	return node;

@@ -4,9 +4,10 @@
 /* The compiled form of one PREPARE record: what all partitions share of it, never changed.
  *
  *   rule ──► node ──► AND/OR/NOT ──► leaf ───► feature        leaf: an aggregate of a feature over
- *                          │                                        a span, compared with values
- *                          ├───────► trait                    feature: which events, and of sums
- *                          └───────► segment (by number)               which amount
+ *                          │                                        a span, compared with values,
+ *                          │                                        or a sequence
+ *                          ├───────► trait                    feature: which events, and which of
+ *                          └───────► segment (by number)               their properties
  *
  * Equal features and leaves (by their keys, made from the canonical form) are shared within a plan
  * and, by the catalog of each partition, with those of other plans. Reference-counted, any
@@ -28,25 +29,36 @@ struct plan_filter {
 	struct text       value;
 };
 
-/* Which events a leaf looks at. */
+/* Which events a leaf looks at, and what of them. Of a sequence those that match one of its steps:
+ * `steps` says which (their event, where, filter and relative), `event` is empty, where and filter
+ * are NULL. */
 struct plan_feature {
-	struct text            key;
-	struct text            event;    /* empty: any */
-	struct compiled_where *where;    /* NULL: all of them */
-	struct plan_filter    *filter;   /* of `where`; NULL: none */
-	bool                   relative; /* `where` depends on the instant: nothing can be kept, each
-	                                  * evaluation reads the person's stored events */
-	bool                   sums;
-	struct amount_path     amount;
-	unsigned               cap; /* of the series; SERIES_UNLIMITED */
+	struct text             key;
+	struct text             event;    /* empty: any */
+	struct compiled_where  *where;    /* NULL: all of them */
+	struct plan_filter     *filter;   /* of `where`; NULL: none */
+	bool                    relative; /* what matters depends on the instant: nothing can be kept,
+	                                   * each evaluation reads the person's stored events */
+	enum series_kind        kind;
+	struct amount_path      property; /* of an aggregate that takes one */
+	const struct expr_test *marks;    /* of first and last: the values that are marked */
+	unsigned                cap;      /* of the series; SERIES_UNLIMITED */
+	unsigned                step_count;
+	struct plan_feature    *steps;
 };
 
+/* What of a feature is compared with what. Of a sequence, `chain_ms` bounds t_last − t_first, and
+ * `ended_ms` the age of t_last; 0: no bound. */
 struct plan_leaf {
-	struct text      key;
-	uint32_t         feature; /* in this plan */
-	struct span      span;
-	struct expr_test test;
-	double           value_max; /* of a capped count: above it all counts compare alike */
+	struct text         key;
+	uint32_t            feature; /* in this plan */
+	bool                sequence;
+	enum expr_aggregate aggregate;
+	struct span         span;
+	struct expr_test    test;
+	double              value_max; /* of a capped count: above it all counts compare alike */
+	int64_t             chain_ms;
+	int64_t             ended_ms;
 };
 
 struct plan_trait {

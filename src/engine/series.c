@@ -6,10 +6,17 @@
 
 #include "base/instant.h"
 
-enum { ROOM_MIN = 2 };
+enum { ROOM_MIN = 2, ROOM_MAX = 1 << 27 };
 
-/* Running totals lie behind the times; memcpy, since they are aligned to 8 bytes only. */
-static char *totals(const struct series *series)
+static const uint8_t item_bytes[SERIES_KIND_COUNT] = {
+	[SERIES_TOTALS]  = sizeof(__int128),
+	[SERIES_NUMBERS] = sizeof(double),
+	[SERIES_MARKS]   = sizeof(uint32_t),
+	[SERIES_HASHES]  = sizeof(struct series_hash),
+};
+
+/* Items lie behind the times; totals by memcpy, since they are aligned to 8 bytes only. */
+static char *items(const struct series *series)
 {
 	return (char *)(series->times_ms + series->room);
 }
@@ -18,26 +25,44 @@ static __int128 total_through(const struct series *series, uint32_t count)
 {
 	__int128 total = 0;
 	if (count > 0)
-		memcpy(&total, totals(series) + (count - 1) * sizeof total, sizeof total);
+		memcpy(&total, items(series) + (count - 1) * sizeof total, sizeof total);
 	return total;
 }
 
 static void set_total(struct series *series, uint32_t at, __int128 total)
 {
-	memcpy(totals(series) + at * sizeof total, &total, sizeof total);
+	memcpy(items(series) + at * sizeof total, &total, sizeof total);
 }
 
-static size_t size_for(bool sums, uint32_t room)
+double series_number(const struct series *series, uint32_t at)
 {
-	return sizeof(struct series) + room * (sizeof(int64_t) + (sums ? sizeof(__int128) : 0));
+	assert(series->kind == SERIES_NUMBERS && at < series->count);
+	return ((const double *)items(series))[at];
 }
 
-struct series *series_new(bool sums)
+uint32_t series_marks(const struct series *series, uint32_t at)
 {
-	struct series *series = malloc(size_for(sums, ROOM_MIN));
+	assert(series->kind == SERIES_MARKS && at < series->count);
+	return ((const uint32_t *)items(series))[at];
+}
+
+const struct series_hash *series_hashes(const struct series *series)
+{
+	assert(series->kind == SERIES_HASHES);
+	return (const struct series_hash *)items(series);
+}
+
+static size_t size_for(enum series_kind kind, uint32_t room)
+{
+	return sizeof(struct series) + room * (sizeof(int64_t) + item_bytes[kind]);
+}
+
+struct series *series_new(enum series_kind kind)
+{
+	struct series *series = malloc(size_for(kind, ROOM_MIN));
 	if (series == NULL)
 		abort();
-	*series = (struct series){.room = ROOM_MIN, .sums = sums};
+	*series = (struct series){.room = ROOM_MIN, .kind = (unsigned)kind & 7};
 	return series;
 }
 
@@ -45,38 +70,53 @@ void series_free(struct series *series) { free(series); }
 
 size_t series_bytes(const struct series *series)
 {
-	return series == NULL ? 0 : size_for(series->sums, series->room);
+	return series == NULL ? 0 : size_for(series->kind, series->room);
 }
 
 static struct series *grow(struct series *series, unsigned cap)
 {
+	assert(series->room < ROOM_MAX);
 	uint32_t room = series->room * 2;
 	if (cap != SERIES_UNLIMITED && room > cap)
 		room = cap;
-	struct series *larger = malloc(size_for(series->sums, room));
+	struct series *larger = malloc(size_for(series->kind, room));
 	if (larger == NULL)
 		abort();
 	*larger      = *series;
-	larger->room = room;
+	larger->room = room & (2 * ROOM_MAX - 1);
 	memcpy(larger->times_ms, series->times_ms, series->count * sizeof series->times_ms[0]);
-	if (series->sums)
-		memcpy(totals(larger), totals(series), series->count * sizeof(__int128));
+	memcpy(items(larger), items(series), series->count * item_bytes[series->kind]);
 	free(series);
 	return larger;
 }
 
 static void drop_oldest(struct series *series)
 {
-	assert(!series->sums);
+	size_t size = item_bytes[series->kind];
+	assert(series->kind != SERIES_TOTALS);
 	series->count--;
 	memmove(series->times_ms, series->times_ms + 1, series->count * sizeof series->times_ms[0]);
+	memmove(items(series), items(series) + size, series->count * size);
 	series->dropped = true;
 }
 
-struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
-                          int64_t amount_millionths)
+/* Sets the item at `at`, behind which everything has moved by one already. */
+static void set_item(struct series *series, uint32_t at, union series_item item)
 {
-	assert(cap == SERIES_UNLIMITED || (cap >= ROOM_MIN && !series->sums));
+	size_t size = item_bytes[series->kind];
+	if (series->kind != SERIES_TOTALS) {
+		memcpy(items(series) + at * size, &item, size);
+		return;
+	}
+	set_total(series, at, total_through(series, at) + item.amount_millionths);
+	for (uint32_t later = at + 1; later < series->count; later++)
+		set_total(series, later, total_through(series, later + 1) + item.amount_millionths);
+}
+
+struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
+                          union series_item item)
+{
+	assert(cap == SERIES_UNLIMITED || (cap >= ROOM_MIN && series->kind != SERIES_TOTALS));
 
 	if (cap != SERIES_UNLIMITED && series->count == cap) {
 		if (time_ms < series->times_ms[0]) {
@@ -89,15 +129,16 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 		series = grow(series, cap);
 
 	/* From the newest end: almost every event is the newest. */
-	uint32_t at = series->count++;
-	for (; at > 0 && series->times_ms[at - 1] > time_ms; at--) {
-		series->times_ms[at] = series->times_ms[at - 1];
-		if (series->sums)
-			set_total(series, at, total_through(series, at) + amount_millionths);
-	}
+	size_t   size = item_bytes[series->kind];
+	uint32_t at   = series->count;
+	while (at > 0 && series->times_ms[at - 1] > time_ms)
+		at--;
+	uint32_t later = series->count - at;
+	memmove(series->times_ms + at + 1, series->times_ms + at, later * sizeof series->times_ms[0]);
+	memmove(items(series) + (at + 1) * size, items(series) + at * size, later * size);
+	series->count++;
 	series->times_ms[at] = time_ms;
-	if (series->sums)
-		set_total(series, at, total_through(series, at) + amount_millionths);
+	set_item(series, at, item);
 	return series;
 }
 
@@ -148,7 +189,7 @@ static struct series_value value_of(const struct series_walk *walk)
 	};
 	if (walk->started > walk->ended) {
 		value.count = walk->started - walk->ended;
-		if (walk->series->sums)
+		if (walk->series->kind == SERIES_TOTALS)
 			value.sum = total_through(walk->series, walk->started) -
 			            total_through(walk->series, walk->ended);
 	}

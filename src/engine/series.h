@@ -1,15 +1,15 @@
 #ifndef SONNIM_ENGINE_SERIES_H
 #define SONNIM_ENGINE_SERIES_H
 
-/* The times of one person's events that match one feature, and for sums their amounts: enough to
- * tell what a count or a sum over any window is at any instant, and when that changes.
+/* The times of one person's events that match one feature, each with what the feature's aggregates
+ * need of it: enough to tell what holds over any window at any instant, and when that changes.
  *
  *        oldest                               newest   future
  *       ┌──────┬──────┬──────┬──────┬──────┬──────┐
- *   t   │  0   │  1   │  2   │  3   │  4   │  5   │   sorted, equal times allowed
- *       ├──────┼──────┼──────┼──────┼──────┼──────┤
- *   sum │  s0  │  s1  │  s2  │  s3  │  s4  │  s5  │   of amounts up to here (sums only)
- *       └──────┴──────┴──────┴──────┴──────┴──────┘
+ *   t   │  0   │  1   │  2   │  3   │  4   │  5   │   in the order of rule 13: sorted, events of
+ *       ├──────┼──────┼──────┼──────┼──────┼──────┤   equal times as they were accepted
+ *       │  s0  │  s1  │  s2  │  s3  │  s4  │  s5  │   of TOTALS the sum of amounts up to here, of
+ *       └──────┴──────┴──────┴──────┴──────┴──────┘   others what the kind says
  *                  ▲                    ▲
  *             ended before          started before      count = started − ended
  *
@@ -17,8 +17,8 @@
  *   start(t) = t + until,  end(t) = min(t + within, floor_day(t) + retention),
  * and only if from <= t < to. Both grow with t, so that the events that count are always one run.
  *
- * A series of counts may be capped: it then keeps its newest `cap` times and says that others were
- * dropped; a series of sums never is. Times are ms since the epoch, amounts millionths.
+ * A series may be capped: it then keeps its newest `cap` times and says that others were dropped;
+ * one of TOTALS never is. Times are ms since the epoch, amounts millionths.
  * Owner: the person's profile; only the partition's thread may call.
  * Cost: adding the newest O(1), a late one O(later ones); asking O(log count). */
 
@@ -28,23 +28,50 @@
 
 enum { SERIES_UNLIMITED = 0 };
 
-struct series {
-	uint32_t count;
-	uint32_t room;
-	bool     sums;
-	bool     dropped;    /* an older time than the first was here once */
-	int64_t  times_ms[]; /* room of them, then for sums `room` running totals of 128 bits */
+/* What lies beside each time, and for which aggregates. */
+enum series_kind {
+	SERIES_TIMES,   /* nothing: count, days_since_first, days_since_last */
+	SERIES_TOTALS,  /* 16 bytes, a running total: sum, avg */
+	SERIES_NUMBERS, /* 8 bytes: min, max */
+	SERIES_MARKS,   /* 4 bytes, bits: first, last (whether the value passes), sequences (steps) */
+	SERIES_HASHES,  /* 16 bytes, of a value: distinct */
+	SERIES_KIND_COUNT
 };
 
-/* An empty series that grows; NULL is an empty series too. `*bytes` (may be NULL) is kept up to
- * date by series_add(). */
-struct series *series_new(bool sums);
+struct series_hash {
+	uint64_t low, high;
+};
+
+/* What an event brings, by kind. */
+union series_item {
+	int64_t            amount_millionths;
+	double             number;
+	uint32_t           marks;
+	struct series_hash hash;
+};
+
+struct series {
+	uint32_t count;
+	uint32_t room : 28;
+	uint32_t kind : 3;
+	uint32_t dropped : 1; /* an older time than the first was here once */
+	int64_t  times_ms[];  /* room of them, then `room` items */
+};
+
+/* An empty series that grows; NULL is an empty series too. */
+struct series *series_new(enum series_kind kind);
 void           series_free(struct series *series);
 size_t         series_bytes(const struct series *series);
 
-/* Adds an event. `cap` 0: unlimited. Returns the series, which may have moved. */
+/* Adds an event behind those of its time. `cap` 0: unlimited. Returns the series, which may have
+ * moved. */
 struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
-                          int64_t amount_millionths);
+                          union series_item item);
+
+/* What lies at `at` < count. */
+double                    series_number(const struct series *series, uint32_t at);
+uint32_t                  series_marks(const struct series *series, uint32_t at);
+const struct series_hash *series_hashes(const struct series *series);
 
 struct span {
 	int64_t within_ms;    /* 0: no end but the retention's */
@@ -62,15 +89,16 @@ int64_t span_end_ms(const struct span *span, int64_t time_ms);
 struct series_value {
 	uint32_t count;
 	bool     complete;
-	__int128 sum; /* of sums */
+	__int128 sum; /* of TOTALS */
 };
 struct series_value series_at(const struct series *series, const struct span *span, int64_t now_ms);
 
-/* Walks the instants after `now_ms` at which the value changes, in order:
+/* Walks the instants after `now_ms` at which what counts changes, in order:
  *   struct series_walk walk = series_walk_from(series, &span, now);
- *   while (series_walk_next(&walk)) … walk.at_ms, walk.value …                                  */
+ *   while (series_walk_next(&walk)) … walk.at_ms, walk.value …
+ * Those that count are [ended, started), none when ended >= started. */
 struct series_walk {
-	const struct series *series;
+	const struct series *series; /* NULL: an empty one */
 	const struct span   *span;
 	uint32_t             ended;
 	uint32_t             started;

@@ -8,6 +8,8 @@
 #include "../seed.h"
 #include "base/instant.h"
 
+static const union series_item nothing;
+
 static const struct span minute = {.within_ms    = MINUTE_MS,
                                    .from_ms      = INSTANT_MS_NONE,
                                    .to_ms        = INSTANT_MS_NEVER,
@@ -17,7 +19,7 @@ static void an_event_counts_until_the_millisecond_at_which_it_turns_as_old_as_th
 	void **state)
 {
 	(void)state;
-	struct series *series = series_add(series_new(false), 0, 1000, 0);
+	struct series *series = series_add(series_new(SERIES_TIMES), 0, 1000, nothing);
 
 	assert_int_equal(series_at(series, &minute, 999).count, 0);
 	assert_int_equal(series_at(series, &minute, 1000).count, 1);
@@ -29,10 +31,10 @@ static void an_event_counts_until_the_millisecond_at_which_it_turns_as_old_as_th
 static void a_late_amount_takes_its_place_among_the_others(void **state)
 {
 	(void)state;
-	struct series *series = series_new(true);
-	series                = series_add(series, 0, 1000, 10);
-	series                = series_add(series, 0, 50000, -3);
-	series                = series_add(series, 0, 20000, 5);
+	struct series *series = series_new(SERIES_TOTALS);
+	series = series_add(series, 0, 1000, (union series_item){.amount_millionths = 10});
+	series = series_add(series, 0, 50000, (union series_item){.amount_millionths = -3});
+	series = series_add(series, 0, 20000, (union series_item){.amount_millionths = 5});
 
 	assert_true(series_at(series, &minute, 50000).sum == 12);
 	assert_true(series_at(series, &minute, 1000 + MINUTE_MS).sum == 2);
@@ -43,9 +45,9 @@ static void a_late_amount_takes_its_place_among_the_others(void **state)
 static void a_capped_series_says_when_it_has_dropped_what_might_count(void **state)
 {
 	(void)state;
-	struct series *series = series_new(false);
+	struct series *series = series_new(SERIES_TIMES);
 	for (int i = 0; i < 8; i++)
-		series = series_add(series, 6, i * 1000, 0);
+		series = series_add(series, 6, i * 1000, nothing);
 
 	struct series_value value = series_at(series, &minute, 8000);
 	assert_int_equal(value.count, 6);
@@ -62,7 +64,7 @@ static void retention_ends_whole_days(void **state)
 	(void)state;
 	const struct span span = {
 		.from_ms = INSTANT_MS_NONE, .to_ms = INSTANT_MS_NEVER, .retention_ms = 10 * DAY_MS};
-	struct series *series = series_add(series_new(false), 0, DAY_MS + 12345, 0);
+	struct series *series = series_add(series_new(SERIES_TIMES), 0, DAY_MS + 12345, nothing);
 
 	assert_int_equal(series_at(series, &span, 11 * DAY_MS - 1).count, 1);
 	assert_int_equal(series_at(series, &span, 11 * DAY_MS).count, 0);
@@ -91,10 +93,11 @@ static void check_random_span(void)
 	if (span.retention_ms == 0)
 		span.retention_ms = 2500;
 	int64_t        times[EVENTS];
-	struct series *series = series_new(true);
+	struct series *series = series_new(SERIES_TOTALS);
 	for (int i = 0; i < EVENTS; i++) {
 		times[i] = (int64_t)seed_below(2000);
-		series   = series_add(series, 0, times[i], times[i] % 7 - 3);
+		series   = series_add(series, 0, times[i],
+		                      (union series_item){.amount_millionths = times[i] % 7 - 3});
 	}
 
 	struct series_walk  walk   = series_walk_from(series, &span, -1);
