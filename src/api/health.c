@@ -38,6 +38,8 @@ static bool write_parts(struct json_writer *w, struct api *api)
 	json_member_bool(w, "failed", journal.failed);
 	json_member_bool(w, "clockHeld", journal.clock_held);
 	json_member_int(w, "position", (int64_t)engine.journal_position);
+	json_member_int(w, "firstPosition", (int64_t)journal.first_position);
+	json_member_instant(w, "firstTime", journal.first_ms);
 	json_end_object(w);
 	json_add_key(w, TEXT("engine"));
 	json_begin_object(w);

@@ -254,6 +254,21 @@ static void write_journal(struct buffer *out, const struct api *api)
 	file_log_status(journal, &s);
 	one(out, "sonnim_journal_position", "gauge", "Of the last durable record",
 	    journal->ops->position(journal));
+	one(out, "sonnim_journal_first_position", "gauge", "Of the first record that is kept",
+	    s.first_position);
+	one(out, "sonnim_journal_needed_position", "gauge",
+	    "What lies before it is deleted once it is old", s.needed_position);
+	one(out, "sonnim_journal_files", "gauge", "Files", s.files);
+	one(out, "sonnim_journal_files_compressed", "gauge", "Files that are compressed",
+	    s.files_packed);
+	one(out, "sonnim_journal_disk_bytes", "gauge", "That all files take", s.disk_bytes);
+	one(out, "sonnim_journal_files_deleted_total", "counter", "Since start", s.files_deleted);
+	one(out, "sonnim_journal_compressed_bytes_total", "counter", "Of files compressed since start",
+	    s.bytes_packed);
+	one(out, "sonnim_journal_compressed_to_bytes_total", "counter", "What became of them",
+	    s.bytes_packed_to);
+	one(out, "sonnim_journal_keeping_failures_total", "counter",
+	    "Files that could not be compressed or deleted, since start", s.keeping_failures);
 	one(out, "sonnim_journal_failed", "gauge", "1 after a failed write or sync", s.failed);
 	one(out, "sonnim_journal_full", "gauge", "1 while the disk is full", s.full);
 	one(out, "sonnim_journal_clock_held", "gauge", "1 while a jump of the clock is not followed",

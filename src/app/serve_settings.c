@@ -31,6 +31,13 @@ static const struct setting table[] = {
                      "0: 1096d, or what the data has"),
 	SETTING_BYTES(SERVE, journal_file_bytes, "journal-file-bytes", "256MiB", 1 << 20,
                   INT64_C(1) << 34, "Size of one file of the journal"),
+	SETTING_DURATION(SERVE, journal_retention_ms, "journal-retention", "7d", 0,
+                     INT64_C(36500) * 86400000,
+                     "How long files of the journal are kept at least; those that a restart or a "
+                     "consumer still needs are kept in any case"),
+	SETTING_BYTES(SERVE, journal_pack_bytes_s, "journal-compress-rate", "32MiB", 0,
+                  INT64_C(1) << 40,
+                  "Finished files of the journal are compressed, reading so much a second; 0: not"),
 	SETTING_STRING(SERVE, admin_token_file, "admin-token-file", NULL,
                    "Where the first admin token is written (0600) instead of being printed",
                    "FILE"),

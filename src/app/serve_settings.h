@@ -17,6 +17,8 @@ struct serve_settings {
 	uint64_t memory_limit_bytes;
 	int64_t  retention_ms;
 	uint64_t journal_file_bytes;
+	int64_t  journal_retention_ms;
+	uint64_t journal_pack_bytes_s;
 	char    *admin_token_file;
 	char    *address_file;
 	char    *roles;

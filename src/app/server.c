@@ -143,10 +143,12 @@ static void workspace_bytes(const struct store_workspace *workspace, uint8_t int
 static enum status open_journal(struct server *server, struct error *err)
 {
 	char                   path[PATH_MAX];
-	struct file_log_config config = {.directory  = path,
-	                                 .file_bytes = server->settings->journal_file_bytes,
-	                                 .clock      = server->workspace.manual_clock ? LOG_CLOCK_MANUAL
-	                                                                              : LOG_CLOCK_WALL,
+	struct file_log_config config = {.directory    = path,
+	                                 .file_bytes   = server->settings->journal_file_bytes,
+	                                 .retention_ms = server->settings->journal_retention_ms,
+	                                 .pack_bytes_s = server->settings->journal_pack_bytes_s,
+	                                 .clock = server->workspace.manual_clock ? LOG_CLOCK_MANUAL
+	                                                                         : LOG_CLOCK_WALL,
 	                                 .accept_clock = server->settings->accept_clock};
 	enum status            status = path_in(server, "journal", path, err);
 	workspace_bytes(&server->workspace, config.workspace_id);

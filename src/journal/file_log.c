@@ -15,6 +15,9 @@
 
 /* Room for the frame's header, the payload, and zeros up to a whole page. */
 enum { QUEUE_BYTES = JOURNAL_QUEUE_BYTES_MAX + 4096 };
+
+enum { WAIT_MS_MAX = 24 * 3600 * 1000 }; /* a wait may end early */
+
 _Static_assert(JOURNAL_APPEND_BYTES_MAX < JOURNAL_QUEUE_BYTES_MAX / 2, "an append fits");
 
 struct log_clock_sources file_log_sources(const struct file_log *log)
@@ -22,9 +25,26 @@ struct log_clock_sources file_log_sources(const struct file_log *log)
 	return (struct log_clock_sources){log->system.wall_ms(), log->system.monotonic_ms()};
 }
 
-void file_log_index_add(struct log_entry *entry, uint64_t position, uint64_t offset)
+void file_log_condition_init(pthread_cond_t *condition)
 {
-	struct log_place place = {position, offset};
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+struct timespec file_log_deadline(int64_t timeout_ms)
+{
+	if (timeout_ms > WAIT_MS_MAX)
+		timeout_ms = WAIT_MS_MAX;
+	int64_t until_ns = clock_monotonic_ns() + timeout_ms * 1000000;
+	return (struct timespec){until_ns / 1000000000, until_ns % 1000000000};
+}
+
+void file_log_index_add(struct log_entry *entry, const struct frame *frame, uint64_t offset)
+{
+	struct log_place place = {frame->first_position, frame->log_time_ms, offset};
 	if (entry->index.count == 0 ||
 	    entry->index.items[entry->index.count - 1].offset + FILE_LOG_INDEX_BYTES <= offset)
 		VECTOR_ADD(&entry->index, place);
@@ -131,8 +151,16 @@ void file_log_status(struct journal *journal, struct file_log_status *ret_status
 {
 	struct file_log *log = file_log_of(journal);
 	pthread_mutex_lock(&log->state_lock);
-	*ret_status            = log->counts;
-	ret_status->clock_held = log->clock.held;
+	*ret_status                 = log->counts;
+	ret_status->clock_held      = log->clock.held;
+	ret_status->first_position  = log->files.items[0].first_position;
+	ret_status->first_ms        = log->files.items[0].log_time_ms;
+	ret_status->needed_position = log->needed_position;
+	ret_status->files           = log->files.count;
+	for (size_t i = 0; i < log->files.count; i++) {
+		ret_status->files_packed += log->files.items[i].packed;
+		ret_status->disk_bytes += log->files.items[i].disk_bytes;
+	}
 	pthread_mutex_unlock(&log->state_lock);
 
 	pthread_mutex_lock(&log->queue_lock);
@@ -141,41 +169,34 @@ void file_log_status(struct journal *journal, struct file_log_status *ret_status
 	pthread_mutex_unlock(&log->queue_lock);
 }
 
-/* How many files lie before `before` altogether; the state lock is held. */
-static size_t count_before(const struct file_log *log, uint64_t before)
+static uint64_t first_position(struct journal *journal)
 {
-	size_t count = 0;
-	while (count + 1 < log->files.count && log->files.items[count + 1].first_position <= before)
-		count++;
-	return count;
-}
-
-/* Oldest first, so that whatever a crash leaves goes on without a gap. */
-static enum status trim(struct journal *journal, uint64_t before, struct error *err)
-{
-	struct file_log *log    = file_log_of(journal);
-	enum status      status = STATUS_OK;
-	size_t           count  = 0;
+	struct file_log *log = file_log_of(journal);
 	pthread_mutex_lock(&log->state_lock);
-	for (size_t end = count_before(log, before); count < end; count++) {
-		char path[LOG_PATH_BYTES_MAX];
-		log_file_path(path, log->directory, log->files.items[count].first_position);
-		if (unlink(path) != 0 && errno != ENOENT) {
-			status = file_error(err, errno, "remove", path);
-			break;
-		}
-		VECTOR_DONE(&log->files.items[count].index);
-	}
-	log->files.count -= count;
-	memmove(log->files.items, log->files.items + count,
-	        log->files.count * sizeof log->files.items[0]);
+	uint64_t first = log->files.items[0].first_position;
 	pthread_mutex_unlock(&log->state_lock);
-	if (count > 0 && fsync(log->directory_fd) != 0 && status == STATUS_OK)
-		status = file_error(err, errno, "sync", log->directory);
-	return status;
+	return first;
 }
 
 /* Life. */
+
+static void stop_keeper(struct file_log *log)
+{
+	pthread_mutex_lock(&log->state_lock);
+	log->keeper_stop = true;
+	pthread_mutex_unlock(&log->state_lock);
+	pthread_cond_signal(&log->keeper_wake);
+	pthread_join(log->keeper, NULL);
+}
+
+static void stop_writer(struct file_log *log)
+{
+	pthread_mutex_lock(&log->queue_lock);
+	log->stopping = true;
+	pthread_mutex_unlock(&log->queue_lock);
+	pthread_cond_signal(&log->queue_filled);
+	pthread_join(log->writer, NULL);
+}
 
 static void release(struct file_log *log)
 {
@@ -190,6 +211,7 @@ static void release(struct file_log *log)
 	pthread_mutex_destroy(&log->queue_lock);
 	pthread_mutex_destroy(&log->state_lock);
 	pthread_cond_destroy(&log->queue_filled);
+	pthread_cond_destroy(&log->keeper_wake);
 	log_file_close(&log->file);
 	log_file_close(&log->spare);
 	if (log->directory_fd >= 0)
@@ -201,11 +223,8 @@ static void release(struct file_log *log)
 static void close_log(struct journal *journal)
 {
 	struct file_log *log = file_log_of(journal);
-	pthread_mutex_lock(&log->queue_lock);
-	log->stopping = true;
-	pthread_mutex_unlock(&log->queue_lock);
-	pthread_cond_signal(&log->queue_filled);
-	pthread_join(log->writer, NULL);
+	stop_keeper(log);
+	stop_writer(log);
 	log->file.fd  = -1; /* the writer closed its files */
 	log->spare.fd = -1;
 	assert(log->readers == NULL);
@@ -213,18 +232,20 @@ static void close_log(struct journal *journal)
 }
 
 static const struct journal_ops ops = {
-	.name         = "file log",
-	.append       = append,
-	.reader_open  = file_log_reader_open,
-	.read         = file_log_read,
-	.reader_wait  = file_log_reader_wait,
-	.reader_wake  = file_log_reader_wake,
-	.reader_close = file_log_reader_close,
-	.position     = position,
-	.log_time_ms  = log_time_ms,
-	.clock_set    = clock_set,
-	.trim         = trim,
-	.free         = close_log,
+	.name           = "file log",
+	.append         = append,
+	.reader_open    = file_log_reader_open,
+	.read           = file_log_read,
+	.reader_wait    = file_log_reader_wait,
+	.reader_wake    = file_log_reader_wake,
+	.reader_close   = file_log_reader_close,
+	.position       = position,
+	.log_time_ms    = log_time_ms,
+	.clock_set      = clock_set,
+	.needed         = file_log_needed,
+	.first_position = first_position,
+	.find_time      = file_log_find_time,
+	.free           = close_log,
 };
 
 static struct file_log *new_log(const struct file_log_config *config)
@@ -236,6 +257,8 @@ static struct file_log *new_log(const struct file_log_config *config)
 	log->directory    = strdup(config->directory);
 	log->directory_fd = -1;
 	log->file_bytes   = config->file_bytes;
+	log->retention_ms = config->retention_ms;
+	log->pack_bytes_s = config->pack_bytes_s;
 	log->system       = config->system == NULL ? log_write_system : *config->system;
 	log->file.fd      = -1;
 	log->spare.fd     = -1;
@@ -244,6 +267,7 @@ static struct file_log *new_log(const struct file_log_config *config)
 	pthread_mutex_init(&log->queue_lock, NULL);
 	pthread_mutex_init(&log->state_lock, NULL);
 	pthread_cond_init(&log->queue_filled, NULL);
+	file_log_condition_init(&log->keeper_wake);
 	return log;
 }
 
@@ -272,16 +296,19 @@ static enum status open_directory(struct file_log *log, struct error *err)
 }
 
 /* Signals are other threads' business: a sync must not be interrupted. */
-static enum status start_writer(struct file_log *log, struct error *err)
+static enum status start_threads(struct file_log *log, struct error *err)
 {
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int error_number = pthread_create(&log->writer, NULL, file_log_writer, log);
+	if (error_number == 0 &&
+	    (error_number = pthread_create(&log->keeper, NULL, file_log_keeper, log)) != 0)
+		stop_writer(log);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error_number != 0)
 		return error_set_errno(err, STATUS_INTERNAL, error_number,
-		                       "cannot start the journal's thread");
+		                       "cannot start the journal's threads");
 	return STATUS_OK;
 }
 
@@ -300,7 +327,7 @@ enum status file_log_open(const struct file_log_config *config, struct journal *
 	if (status == STATUS_OK)
 		status = file_log_recover(log, config, err);
 	if (status == STATUS_OK)
-		status = start_writer(log, err);
+		status = start_threads(log, err);
 	if (status != STATUS_OK) {
 		release(log);
 		return status;

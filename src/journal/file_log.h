@@ -16,6 +16,11 @@
  * that is not the last, is damage: opening fails with STATUS_CORRUPT, file and offset (rule
  * "Damaged journal"), and file_log_verify(truncate) is the way on, by hand.
  *
+ * Sealed files are compressed (log_pack.h) and, when they are old and not needed, deleted by a
+ * thread that never holds up the others: a packed file is written aside, synced, read back and
+ * renamed before the plain one goes. When it fails, the files stay as they are, a line in the log
+ * says so, and it is tried again later.
+ *
  * Threads: one writer thread of its own. Readers use pread on the same files up to what is
  * durable. */
 
@@ -32,6 +37,9 @@ struct file_log_config {
 	enum log_clock_mode clock;
 	bool                accept_clock;     /* follow a wall clock that is more than an hour ahead */
 	uint8_t             workspace_id[16]; /* stands in every file header, checked at open */
+	/* Of sealed files, by a thread of its own, with as little of the disk as `pack_bytes_s`. */
+	int64_t  retention_ms; /* they are kept so long at least, and while they are needed */
+	uint64_t pack_bytes_s; /* compresses them, reading so much a second; 0: it does not */
 	/* System calls, replaceable by tests; NULL: the real ones. */
 	const struct file_log_system *system;
 };
@@ -58,6 +66,17 @@ struct file_log_status {
 	uint64_t sync_ns_total;  /* time spent in sync */
 	uint64_t queue_bytes;    /* waiting */
 	uint64_t tail_cut_bytes; /* cut off at open */
+
+	uint64_t first_position;  /* that there is */
+	int64_t  first_ms;        /* log time when its file was begun */
+	uint64_t needed_position; /* as told; 0: not yet */
+	uint64_t files;
+	uint64_t files_packed;
+	uint64_t disk_bytes;       /* that they take */
+	uint64_t files_deleted;    /* since open */
+	uint64_t bytes_packed;     /* since open: of log files … */
+	uint64_t bytes_packed_to;  /* … and what became of them */
+	uint64_t keeping_failures; /* files that could not be packed or deleted, since open */
 };
 void file_log_status(struct journal *journal, struct file_log_status *ret_status);
 

@@ -54,21 +54,24 @@ struct log_queue {
 /* Where reading may begin: the frame at `offset` begins with `position`. */
 struct log_place {
 	uint64_t position;
+	int64_t  log_time_ms;
 	uint64_t offset;
 };
 
 /* One file, as readers know it. */
 struct log_entry {
 	uint64_t first_position;
-	uint64_t end; /* behind its SEAL; 0: it is the last one, `durable_end` counts */
+	int64_t  log_time_ms; /* when it was begun: no stamp before, and none after in those before */
+	uint64_t end;         /* behind its SEAL; 0: it is the last one, `durable_end` counts */
+	uint64_t disk_bytes;
+	bool     packed;
+	bool     unpackable; /* was tried and is damaged: not tried again */
 	struct {
 		struct log_place *items;
 		size_t            count;
 		size_t            capacity;
 	} index; /* sparse, of what was written or recovered since the log was opened */
 };
-
-#define FILE_LOG_SPARE_NAME "spare"
 
 struct file_log {
 	struct journal         journal;
@@ -79,6 +82,7 @@ struct file_log {
 	uint8_t                boot_id[16];
 	struct file_log_system system;
 	pthread_t              writer;
+	pthread_t              keeper;
 
 	pthread_mutex_t  queue_lock;
 	pthread_cond_t   queue_filled;
@@ -102,7 +106,14 @@ struct file_log {
 		size_t            capacity;
 	} files;
 	struct journal_reader *readers;
-	struct file_log_status counts; /* frames, bytes, records, sync time, full, tail cut */
+	struct file_log_status counts; /* all but what is told at the moment of asking */
+
+	/* The keeper: what it is told (state lock), and what it goes by. */
+	pthread_cond_t keeper_wake;
+	bool           keeper_stop;
+	uint64_t       needed_position; /* 0: not told yet */
+	int64_t        retention_ms;
+	uint64_t       pack_bytes_s;
 
 	_Atomic uint64_t durable_position; /* written under the state lock */
 
@@ -121,12 +132,19 @@ static inline struct file_log *file_log_of(struct journal *journal)
 
 struct log_clock_sources file_log_sources(const struct file_log *log);
 
+/* For waiting by the monotonic clock. */
+void            file_log_condition_init(pthread_cond_t *condition);
+struct timespec file_log_deadline(int64_t timeout_ms);
+
 /* The log time now, as readers may rely on it; with state_lock held. */
 int64_t file_log_now_ms(struct file_log *log);
 
 /* Position and offset of a frame for the index of the last file (state lock, or before anybody
  * else knows the log). */
-void file_log_index_add(struct log_entry *entry, uint64_t position, uint64_t offset);
+void file_log_index_add(struct log_entry *entry, const struct frame *frame, uint64_t offset);
+
+/* The file that holds `position`, or would; NULL when it is deleted. The state lock is held. */
+struct log_entry *file_log_find_entry(struct file_log *log, uint64_t position);
 
 /* file_log_recover.c: reads what is there, cuts a torn tail, begins the first file of an empty log;
  * sets all but the threads. */
@@ -141,6 +159,14 @@ MUST_USE enum status file_log_first_file(struct file_log *log, struct error *err
 
 /* Writes a MARK, durably; nothing when there is no room for one (then the last frame is one). */
 MUST_USE enum status file_log_write_mark(struct file_log *log, struct error *err);
+
+/* file_log_keeper.c: packs and deletes sealed files. */
+void *file_log_keeper(void *context); /* the thread; of the log */
+void  file_log_needed(struct journal *journal, uint64_t position);
+
+/* file_log_time.c */
+MUST_USE enum status file_log_find_time(struct journal *journal, int64_t log_time_ms,
+                                        uint64_t *ret_position, struct error *err);
 
 /* file_log_reader.c: the operations of readers. */
 MUST_USE enum status file_log_reader_open(struct journal *journal, const bool *partitions,

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/clock.h"
+#include "journal/log_pack.h"
 
 struct journal_reader {
 	struct file_log *log;
@@ -61,22 +61,17 @@ static void unlink_reader(struct journal_reader *reader)
 
 static void init_wake(struct journal_reader *reader)
 {
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&reader->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	file_log_condition_init(&reader->wake);
 	pthread_mutex_init(&reader->lock, NULL);
 }
 
-static enum status trimmed(struct error *err, uint64_t position)
+static enum status deleted(struct error *err, uint64_t position)
 {
 	return error_set(err, STATUS_NOT_FOUND, "position %" PRIu64 " is not in the journal any more",
 	                 position);
 }
 
-/* The file that holds `position`, or would; NULL when it is trimmed. The state lock is held. */
-static const struct log_entry *find_entry(const struct file_log *log, uint64_t position)
+struct log_entry *file_log_find_entry(struct file_log *log, uint64_t position)
 {
 	size_t low = 0, high = log->files.count;
 	while (low < high) {
@@ -109,25 +104,28 @@ static enum status go_to(struct journal_reader *reader, uint64_t position, struc
 	struct file_log *log            = reader->log;
 	uint64_t         first_position = 0;
 	pthread_mutex_lock(&log->state_lock);
-	const struct log_entry *entry = find_entry(log, position);
+	const struct log_entry *entry = file_log_find_entry(log, position);
 	if (entry != NULL) {
 		first_position = entry->first_position;
 		reader->offset = find_place(entry, position);
-		reader->limit  = reader->offset;
 	}
 	pthread_mutex_unlock(&log->state_lock);
 	if (entry == NULL)
-		return trimmed(err, position);
+		return deleted(err, position);
 
 	struct log_file file;
 	enum status     status = log_file_open(log->directory, first_position, O_RDONLY, &file, err);
 	if (status == STATUS_NOT_FOUND)
-		return trimmed(err, position);
+		return deleted(err, position);
 	if (status != STATUS_OK)
 		return status;
 	log_file_close(&reader->file);
 	log_chunk_clear(&reader->chunk);
 	reader->file = file;
+	/* It may have been packed meanwhile. */
+	if (file.pack != NULL)
+		reader->offset = log_pack_find_position(file.pack, position);
+	reader->limit = reader->offset;
 	posix_fadvise(file.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return STATUS_OK;
 }
@@ -184,9 +182,9 @@ static enum status extend_limit(struct journal_reader *reader, int64_t *ret_safe
 	enum status      status = STATUS_OK;
 	pthread_mutex_lock(&log->state_lock);
 	uint64_t                first = reader->file.header.first_position;
-	const struct log_entry *entry = find_entry(log, first);
+	const struct log_entry *entry = file_log_find_entry(log, first);
 	if (entry == NULL || entry->first_position != first)
-		status = trimmed(err, first);
+		status = deleted(err, first);
 	else
 		reader->limit = entry->end != 0 ? entry->end : log->durable_end;
 	if (status == STATUS_OK && reader->limit == reader->offset) {
@@ -317,19 +315,9 @@ enum status file_log_read(struct journal_reader *reader, struct journal_read *re
 
 /* Waiting. */
 
-enum { WAIT_MS_MAX = 24 * 3600 * 1000 }; /* a wait may end early */
-
-static struct timespec deadline(int64_t timeout_ms)
-{
-	if (timeout_ms > WAIT_MS_MAX)
-		timeout_ms = WAIT_MS_MAX;
-	int64_t until_ns = clock_monotonic_ns() + timeout_ms * 1000000;
-	return (struct timespec){until_ns / 1000000000, until_ns % 1000000000};
-}
-
 void file_log_reader_wait(struct journal_reader *reader, int64_t timeout_ms)
 {
-	struct timespec until = deadline(timeout_ms);
+	struct timespec until = file_log_deadline(timeout_ms);
 	pthread_mutex_lock(&reader->lock);
 	while (!reader->woken && pthread_cond_timedwait(&reader->wake, &reader->lock, &until) == 0)
 		continue;

@@ -43,7 +43,7 @@ static enum status check_seal(struct recovery *recovery, const struct log_file *
 	if (check == FRAME_GOOD && frame.kind == FRAME_SEAL &&
 	    frame.first_position == next->header.first_position)
 		return STATUS_OK;
-	if (!is_last)
+	if (!is_last || previous->pack != NULL)
 		return log_file_damaged(err, previous->path, offset, "it has no end");
 	recovery->previous_unsealed = true;
 	return STATUS_OK;
@@ -69,7 +69,10 @@ static enum status enter_file(struct recovery *recovery, const struct log_file_l
 		return status;
 	}
 
-	struct log_entry entry = {.first_position = list->items[i]};
+	struct log_entry entry = {.first_position = list->items[i],
+	                          .log_time_ms    = file.header.log_time_ms,
+	                          .disk_bytes     = file.stored_bytes,
+	                          .packed         = file.pack != NULL};
 	if (i > 0)
 		log->files.items[i - 1].end = file.header.previous_end + FRAME_HEADER_BYTES;
 	VECTOR_ADD(&log->files, entry);
@@ -85,7 +88,7 @@ static enum status enter_file(struct recovery *recovery, const struct log_file_l
 static void index_frame(void *context, const struct frame *frame, uint64_t offset)
 {
 	struct file_log *log = context;
-	file_log_index_add(&log->files.items[log->files.count - 1], frame->first_position, offset);
+	file_log_index_add(&log->files.items[log->files.count - 1], frame, offset);
 }
 
 static enum status scan_last(struct recovery *recovery, struct error *err)
@@ -179,11 +182,10 @@ static enum status recover_files(struct file_log *log, const struct file_log_con
 }
 
 /* A file that never got its name. */
-static enum status remove_spare(const struct file_log *log, struct error *err)
+static enum status remove_nameless(const struct file_log *log, const char *name, struct error *err)
 {
-	if (unlinkat(log->directory_fd, FILE_LOG_SPARE_NAME, 0) != 0 && errno != ENOENT)
-		return error_set_errno(err, STATUS_IO, errno, "cannot remove %s/%s", log->directory,
-		                       FILE_LOG_SPARE_NAME);
+	if (unlinkat(log->directory_fd, name, 0) != 0 && errno != ENOENT)
+		return error_set_errno(err, STATUS_IO, errno, "cannot remove %s/%s", log->directory, name);
 	return STATUS_OK;
 }
 
@@ -191,7 +193,9 @@ enum status file_log_recover(struct file_log *log, const struct file_log_config 
                              struct error *err)
 {
 	struct log_file_list list   = {0};
-	enum status          status = remove_spare(log, err);
+	enum status          status = remove_nameless(log, FILE_LOG_SPARE_NAME, err);
+	if (status == STATUS_OK)
+		status = remove_nameless(log, FILE_LOG_PACKING_NAME, err);
 	if (status == STATUS_OK)
 		status = log_file_list(log->directory, &list, err);
 	if (status != STATUS_OK)

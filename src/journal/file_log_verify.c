@@ -165,20 +165,34 @@ static enum status make_damaged_directory(const char *directory, char ret_path[L
 	return status != STATUS_OK ? status : directory_sync(directory, err);
 }
 
-/* Moves file `position` into the directory of damaged ones. */
-static enum status move_file(struct verification *verification, const char *damaged,
-                             uint64_t position, struct error *err)
+static enum status move_path(struct verification *verification, const char *from,
+                             const char *damaged, struct error *err)
 {
-	char        from[LOG_PATH_BYTES_MAX], to[LOG_PATH_BYTES_MAX];
+	char        to[LOG_PATH_BYTES_MAX];
 	struct stat stat_of_file;
-	log_file_path(from, verification->directory, position);
-	log_file_path(to, damaged, position);
+	int         length = snprintf(to, sizeof to, "%s%s", damaged, strrchr(from, '/'));
+	assert(length < (int)sizeof to); /* LOG_DIRECTORY_BYTES_MAX leaves room */
 	if (stat(from, &stat_of_file) != 0)
 		return file_error(err, errno, "stat", from);
 	if (rename(from, to) != 0)
 		return file_error(err, errno, "move", from);
 	verification->report.removed_bytes += (uint64_t)stat_of_file.st_size;
 	return STATUS_OK;
+}
+
+/* Moves file `position` into the directory of damaged ones, be it plain, packed or both. */
+static enum status move_file(struct verification *verification, const char *damaged,
+                             uint64_t position, struct error *err)
+{
+	char        plain[LOG_PATH_BYTES_MAX], packed[LOG_PATH_BYTES_MAX];
+	enum status status = STATUS_OK;
+	log_file_path(plain, verification->directory, position);
+	log_file_packed_path(packed, verification->directory, position);
+	if (access(packed, F_OK) == 0)
+		status = move_path(verification, packed, damaged, err);
+	if (status == STATUS_OK && access(plain, F_OK) == 0)
+		status = move_path(verification, plain, damaged, err);
+	return status;
 }
 
 /* Copies a file's bytes, as far as it has them. */
@@ -206,6 +220,38 @@ static enum status copy_bytes(const struct log_file *file, uint64_t offset, uint
 	return status;
 }
 
+static enum status give_length(const struct log_file *file, struct error *err)
+{
+	int error_number = log_write_system.allocate(file->fd, 0, file->header.file_bytes);
+	return error_number == 0 ? STATUS_OK : file_error(err, error_number, "allocate", file->path);
+}
+
+/* Writes the good part of a packed file as a plain one, which counts from its name on. */
+static enum status unpack_file(struct verification *verification, const struct log_file *packed,
+                               const char *damaged, struct error *err)
+{
+	struct log_file plain = {.header = packed->header};
+	char            path[LOG_PATH_BYTES_MAX];
+	snprintf(plain.path, sizeof plain.path, "%s/%s", verification->directory,
+	         FILE_LOG_PACKING_NAME);
+	enum status status = copy_bytes(packed, 0, verification->end.offset, plain.path, err);
+	if (status != STATUS_OK)
+		return status;
+	plain.fd = open(plain.path, O_WRONLY | O_CLOEXEC);
+	if (plain.fd < 0)
+		return file_error(err, errno, "open", plain.path);
+	status = give_length(&plain, err);
+	if (status == STATUS_OK)
+		status = log_write_sync(&log_write_system, &plain, err);
+	log_file_close(&plain);
+	log_file_path(path, verification->directory, packed->header.first_position);
+	if (status == STATUS_OK && rename(plain.path, path) != 0)
+		status = file_error(err, errno, "rename", plain.path);
+	if (status == STATUS_OK)
+		status = directory_sync(verification->directory, err);
+	return status != STATUS_OK ? status : move_path(verification, packed->path, damaged, err);
+}
+
 /* Saves what lies behind the end of the good part and overwrites it with zeros; a file that was
  * shortened gets its length back. */
 static enum status cut_file(struct verification *verification, const char *damaged,
@@ -217,6 +263,11 @@ static enum status cut_file(struct verification *verification, const char *damag
 	                                   O_RDWR, &file, err);
 	if (status != STATUS_OK)
 		return status;
+	if (file.pack != NULL) {
+		status = unpack_file(verification, &file, damaged, err);
+		log_file_close(&file);
+		return status;
+	}
 	if (end->bytes > 0) {
 		char path[LOG_PATH_BYTES_MAX];
 		int  length = snprintf(path, sizeof path, "%s/%020" PRIu64 ".%" PRIu64, damaged,
@@ -225,11 +276,8 @@ static enum status cut_file(struct verification *verification, const char *damag
 		status = copy_bytes(&file, end->offset, end->bytes, path, err);
 		verification->report.removed_bytes += end->bytes;
 	}
-	if (status == STATUS_OK && file.length < file.header.file_bytes) {
-		int error_number = log_write_system.allocate(file.fd, 0, file.header.file_bytes);
-		if (error_number != 0)
-			status = file_error(err, error_number, "allocate", file.path);
-	}
+	if (status == STATUS_OK && file.length < file.header.file_bytes)
+		status = give_length(&file, err);
 	if (status == STATUS_OK)
 		status = log_write_zeros(&log_write_system, &file, end->offset, end->bytes, err);
 	log_file_close(&file);

@@ -171,7 +171,9 @@ static void enter_spare(struct file_log *log)
 	log->file             = log->spare;
 	log->spare.fd         = -1;
 	log->offset           = LOG_FILE_HEADER_BYTES;
-	struct log_entry next = {.first_position = log->next_position};
+	struct log_entry next = {.first_position = log->next_position,
+	                         .log_time_ms    = log->file.header.log_time_ms,
+	                         .disk_bytes     = log->file.header.file_bytes};
 
 	pthread_mutex_lock(&log->state_lock);
 	log->log_time_ms = log->file.header.log_time_ms;
@@ -180,6 +182,7 @@ static void enter_spare(struct file_log *log)
 			log->file.header.previous_end + FRAME_HEADER_BYTES;
 	VECTOR_ADD(&log->files, next);
 	log->durable_end = log->offset;
+	pthread_cond_signal(&log->keeper_wake);
 	pthread_mutex_unlock(&log->state_lock);
 }
 
@@ -219,7 +222,12 @@ static enum status extend_file(struct file_log *log, uint64_t bytes, struct erro
 		                 log->directory);
 	bytes = (bytes + LOG_FILE_UNIT_BYTES - 1) / LOG_FILE_UNIT_BYTES * LOG_FILE_UNIT_BYTES;
 	enum status status = allocate(log, &log->file, bytes, err);
-	return status != STATUS_OK ? status : log_write_header(&log->system, &log->file, err);
+	if (status != STATUS_OK)
+		return status;
+	pthread_mutex_lock(&log->state_lock);
+	log->files.items[log->files.count - 1].disk_bytes = bytes;
+	pthread_mutex_unlock(&log->state_lock);
+	return log_write_header(&log->system, &log->file, err);
 }
 
 /* Makes sure that a frame fits into the last file. */
@@ -276,7 +284,7 @@ static void publish(struct file_log *log, const struct frame *frame, int64_t syn
 	log->stamped     = false;
 	log->durable_end = log->offset;
 	atomic_store_explicit(&log->durable_position, log->next_position - 1, memory_order_release);
-	file_log_index_add(&log->files.items[log->files.count - 1], frame->first_position, offset);
+	file_log_index_add(&log->files.items[log->files.count - 1], frame, offset);
 	log->counts.frames += 1;
 	log->counts.bytes += bytes;
 	log->counts.records += frame->record_count;

@@ -83,7 +83,7 @@ struct journal_ops {
 	                      struct error *err);
 
 	/* Opens a reader of some partitions (`partitions[p]` true: wanted; of `partition_count`), from
-	 * the first record behind `after` on. STATUS_NOT_FOUND: already trimmed. */
+	 * the first record behind `after` on. STATUS_NOT_FOUND: it is deleted. */
 	enum status (*reader_open)(struct journal *journal, const bool *partitions,
 	                           uint32_t partition_count, uint64_t after,
 	                           struct journal_reader **ret_reader, struct error *err);
@@ -111,8 +111,18 @@ struct journal_ops {
 	 * until then readers and log_time_ms() stay where they are. */
 	enum status (*clock_set)(struct journal *journal, int64_t now_ms, struct error *err);
 
-	/* Forgets whole files that lie before `before`. */
-	enum status (*trim)(struct journal *journal, uint64_t before, struct error *err);
+	/* The caller needs nothing before `position` any more (checkpoints, stored events and the
+	 * consumers' cursors lie behind it): what is also older than the retention is deleted, in whole
+	 * files, some time later. Never goes back; until the first call nothing is deleted. */
+	void (*needed)(struct journal *journal, uint64_t position);
+
+	/* The first position that there is (what lies before it is deleted). */
+	uint64_t (*first_position)(struct journal *journal);
+
+	/* Position of the first record that there is and is stamped at or after `log_time_ms`; that of
+	 * the next record when there is none. Cost: a binary search, then part of a file is read. */
+	enum status (*find_time)(struct journal *journal, int64_t log_time_ms, uint64_t *ret_position,
+	                         struct error *err);
 
 	/* Stops accepting, finishes what is queued, closes. Readers must be closed before. */
 	void (*free)(struct journal *journal);

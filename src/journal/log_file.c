@@ -14,11 +14,13 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/vector.h"
+#include "journal/log_pack.h"
 
 enum { VERSION = 1, NAME_DIGITS = 20 };
 
-static const char magic[8]      = {'S', 'O', 'N', 'N', 'I', 'M', 'J', 'L'};
-static const char name_ending[] = ".log";
+static const char magic[8]        = {'S', 'O', 'N', 'N', 'I', 'M', 'J', 'L'};
+static const char name_ending[]   = ".log";
+static const char packed_ending[] = ".log.zst";
 
 /* As it lies in the file. */
 struct header_bytes {
@@ -40,12 +42,24 @@ _Static_assert(sizeof(struct header_bytes) == LOG_FILE_HEADER_BYTES, "no padding
 
 enum { CHECKED_BYTES = offsetof(struct header_bytes, checksum) };
 
+static void path_with(char ret_path[LOG_PATH_BYTES_MAX], const char *directory,
+                      uint64_t first_position, const char *ending)
+{
+	int length = snprintf(ret_path, LOG_PATH_BYTES_MAX, "%s/%0*" PRIu64 "%s", directory,
+	                      NAME_DIGITS, first_position, ending);
+	assert(length > 0 && length < LOG_PATH_BYTES_MAX);
+}
+
 void log_file_path(char ret_path[LOG_PATH_BYTES_MAX], const char *directory,
                    uint64_t first_position)
 {
-	int length = snprintf(ret_path, LOG_PATH_BYTES_MAX, "%s/%0*" PRIu64 "%s", directory,
-	                      NAME_DIGITS, first_position, name_ending);
-	assert(length > 0 && length < LOG_PATH_BYTES_MAX);
+	path_with(ret_path, directory, first_position, name_ending);
+}
+
+void log_file_packed_path(char ret_path[LOG_PATH_BYTES_MAX], const char *directory,
+                          uint64_t first_position)
+{
+	path_with(ret_path, directory, first_position, packed_ending);
 }
 
 enum status log_file_damaged(struct error *err, const char *path, uint64_t offset,
@@ -113,7 +127,8 @@ static bool parse_name(const char *name, uint64_t *ret_position)
 			return false;
 	}
 	*ret_position = position;
-	return strcmp(name + NAME_DIGITS, name_ending) == 0;
+	return strcmp(name + NAME_DIGITS, name_ending) == 0 ||
+	       strcmp(name + NAME_DIGITS, packed_ending) == 0;
 }
 
 static int compare_positions(const void *a, const void *b)
@@ -121,6 +136,16 @@ static int compare_positions(const void *a, const void *b)
 	uint64_t left  = *(const uint64_t *)a;
 	uint64_t right = *(const uint64_t *)b;
 	return (left > right) - (left < right);
+}
+
+/* A crash may leave a file plain and packed. */
+static void drop_doubles(struct log_file_list *list)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < list->count; i++)
+		if (kept == 0 || list->items[kept - 1] != list->items[i])
+			list->items[kept++] = list->items[i];
+	list->count = kept;
 }
 
 enum status log_file_list(const char *directory, struct log_file_list *ret_list, struct error *err)
@@ -147,25 +172,25 @@ enum status log_file_list(const char *directory, struct log_file_list *ret_list,
 	}
 	if (list.count > 0)
 		qsort(list.items, list.count, sizeof list.items[0], compare_positions);
+	drop_doubles(&list);
 	*ret_list = list;
 	return STATUS_OK;
 }
 
 void log_file_list_done(struct log_file_list *list) { VECTOR_DONE(list); }
 
-/* pread(2) until all is read or the file ends. */
-static enum status read_at(const struct log_file *file, void *into, size_t length, uint64_t offset,
-                           size_t *ret_length, struct error *err)
+enum status log_file_read_at(int fd, const char *path, void *into, size_t length, uint64_t offset,
+                             size_t *ret_length, struct error *err)
 {
 	size_t done = 0;
 	while (done < length) {
-		ssize_t got = pread(file->fd, (char *)into + done, length - done, (off_t)(offset + done));
+		ssize_t got = pread(fd, (char *)into + done, length - done, (off_t)(offset + done));
 		if (got == 0)
 			break;
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0) {
-			file_error(err, errno, "read", file->path);
+			file_error(err, errno, "read", path);
 			if (err != NULL)
 				err->fatal = true;
 			return STATUS_IO;
@@ -176,12 +201,22 @@ static enum status read_at(const struct log_file *file, void *into, size_t lengt
 	return STATUS_OK;
 }
 
+static enum status read_at(const struct log_file *file, void *into, size_t length, uint64_t offset,
+                           size_t *ret_length, struct error *err)
+{
+	*ret_length = 0;
+	return file->pack != NULL
+	           ? log_pack_read(file->pack, into, length, offset, ret_length, err)
+	           : log_file_read_at(file->fd, file->path, into, length, offset, ret_length, err);
+}
+
 static enum status read_header(struct log_file *file, uint64_t first_position, struct error *err)
 {
 	struct stat stat;
 	if (fstat(file->fd, &stat) != 0)
 		return file_error(err, errno, "stat", file->path);
-	file->length = (uint64_t)stat.st_size;
+	file->stored_bytes = (uint64_t)stat.st_size;
+	file->length       = file->pack != NULL ? log_pack_length(file->pack) : (uint64_t)stat.st_size;
 
 	uint8_t     bytes[LOG_FILE_HEADER_BYTES];
 	size_t      length;
@@ -201,11 +236,23 @@ static enum status read_header(struct log_file *file, uint64_t first_position, s
 enum status log_file_open(const char *directory, uint64_t first_position, int flags,
                           struct log_file *ret_file, struct error *err)
 {
+	enum status status = STATUS_OK;
+	ret_file->pack     = NULL;
 	log_file_path(ret_file->path, directory, first_position);
 	ret_file->fd = open(ret_file->path, flags | O_CLOEXEC);
+	if (ret_file->fd < 0 && errno == ENOENT) {
+		char path[LOG_PATH_BYTES_MAX];
+		log_file_packed_path(path, directory, first_position);
+		ret_file->fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (ret_file->fd >= 0) {
+			memcpy(ret_file->path, path, sizeof path);
+			status = log_pack_open(ret_file->fd, path, &ret_file->pack, err);
+		}
+	}
 	if (ret_file->fd < 0)
 		return file_error(err, errno, "open", ret_file->path);
-	enum status status = read_header(ret_file, first_position, err);
+	if (status == STATUS_OK)
+		status = read_header(ret_file, first_position, err);
 	if (status != STATUS_OK)
 		log_file_close(ret_file);
 	return status;
@@ -213,9 +260,12 @@ enum status log_file_open(const char *directory, uint64_t first_position, int fl
 
 void log_file_close(struct log_file *file)
 {
-	if (file->fd >= 0)
+	if (file->fd >= 0) {
 		close(file->fd);
-	file->fd = -1;
+		log_pack_free(file->pack);
+	}
+	file->fd   = -1;
+	file->pack = NULL;
 }
 
 enum status log_file_check_link(uint64_t first_position, const struct log_file *next,
@@ -262,16 +312,21 @@ static enum status fill(struct log_chunk *chunk, const struct log_file *file, si
 		return STATUS_OK;
 
 	make_room(chunk, target);
-	size_t      got;
-	enum status status = read_at(file, chunk->data + chunk->length, target - chunk->length,
-	                             chunk->offset + chunk->length, &got, err);
-	if (status != STATUS_OK)
-		return status;
+	size_t       got;
+	struct error failure;
+	enum status  status = read_at(file, chunk->data + chunk->length, target - chunk->length,
+	                              chunk->offset + chunk->length, &got, &failure);
 	chunk->length += got;
-	if (chunk->length < target)
+	/* Damage to what is only read ahead is met when it is needed. */
+	size_t needed = bytes < left ? bytes : (size_t)left;
+	if (chunk->length >= needed && status != STATUS_IO)
+		return STATUS_OK;
+	if (status == STATUS_OK)
 		return log_file_damaged(err, file->path, chunk->offset + chunk->length,
 		                        "it is shorter than it was");
-	return STATUS_OK;
+	if (err != NULL)
+		*err = failure;
+	return status;
 }
 
 enum status log_chunk_need(struct log_chunk *chunk, const struct log_file *file, uint64_t offset,

@@ -25,6 +25,8 @@
 #include "base/error.h"
 #include "journal/frame.h"
 
+struct log_pack;
+
 enum {
 	LOG_FILE_HEADER_BYTES   = 128,
 	LOG_FILE_UNIT_BYTES     = 4096, /* files are whole multiples of it */
@@ -44,19 +46,29 @@ struct log_file_header {
 	struct frame_mark clock; /* at log_time_ms */
 };
 
+/* Names of files that are not whole yet, removed at open. */
+#define FILE_LOG_SPARE_NAME   "spare"
+#define FILE_LOG_PACKING_NAME "packing" /* to be packed, or to be unpacked */
+
+/* Plain, or packed (log_pack.h): lengths and offsets are those of the plain file either way. */
 struct log_file {
 	int                    fd;
 	uint64_t               length; /* when it was opened */
+	uint64_t               stored_bytes;
 	struct log_file_header header;
+	struct log_pack       *pack; /* NULL: a plain file */
 	char                   path[LOG_PATH_BYTES_MAX];
 };
 
 void log_file_path(char ret_path[LOG_PATH_BYTES_MAX], const char *directory,
                    uint64_t first_position);
+void log_file_packed_path(char ret_path[LOG_PATH_BYTES_MAX], const char *directory,
+                          uint64_t first_position); /* the same with ".zst" */
 void log_file_header_encode(const struct log_file_header *header,
                             uint8_t                       ret_bytes[LOG_FILE_HEADER_BYTES]);
 
-/* The first positions of all files of a directory, sorted; other names are not looked at. */
+/* The first positions of all files of a directory, plain or packed, sorted; other names are not
+ * looked at. */
 struct log_file_list {
 	uint64_t *items;
 	size_t    count;
@@ -66,7 +78,9 @@ MUST_USE enum status log_file_list(const char *directory, struct log_file_list *
                                    struct error *err);
 void                 log_file_list_done(struct log_file_list *list);
 
-/* Opens a file and checks its header. On failure nothing is open; `ret_file->path` is set. */
+/* Opens a file and checks its header. A packed file gets its name before the plain one loses its
+ * own: the plain one is taken when there is one, and one of the two is found at any time. On
+ * failure nothing is open; `ret_file->path` is set. */
 MUST_USE enum status log_file_open(const char *directory, uint64_t first_position, int flags,
                                    struct log_file *ret_file, struct error *err);
 void log_file_close(struct log_file *file); /* also when it was never opened: fd −1 */
@@ -74,6 +88,10 @@ void log_file_close(struct log_file *file); /* also when it was never opened: fd
 /* Checks that `next` was made behind the file `first_position`. */
 MUST_USE enum status log_file_check_link(uint64_t first_position, const struct log_file *next,
                                          struct error *err);
+
+/* pread(2) until all is read or the file ends. */
+MUST_USE enum status log_file_read_at(int fd, const char *path, void *into, size_t length,
+                                      uint64_t offset, size_t *ret_length, struct error *err);
 
 enum status log_file_damaged(struct error *err, const char *path, uint64_t offset,
                              const char *reason);

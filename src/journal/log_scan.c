@@ -138,16 +138,26 @@ enum status log_scan(const struct log_file *file, log_scan_frame_fn *frame, void
 	};
 	struct scanner scanner = {.file = file, .frame = frame, .context = context, .scan = &scan};
 
-	enum status status = read_frames(&scanner, err);
-	if (status == STATUS_OK && scan.end != LOG_SCAN_SEALED)
-		status = search_tail(&scanner, err);
+	struct error failure;
+	enum status  status = read_frames(&scanner, &failure);
+	if (status == STATUS_CORRUPT && file->pack != NULL) {
+		/* A chunk that cannot be decompressed: what lies behind it stays unread. */
+		damaged(&scan, failure.reason);
+		scan.tail_bytes = file->length - scan.end_offset;
+		status          = STATUS_OK;
+	} else if (status == STATUS_OK && scan.end != LOG_SCAN_SEALED) {
+		status = search_tail(&scanner, &failure);
+	}
 	if (status == STATUS_OK && scan.end == LOG_SCAN_CLEAN && scan.tail_bytes > 0)
 		scan.end = LOG_SCAN_TORN;
 	if (scan.end < LOG_SCAN_DAMAGED && file->length < file->header.file_bytes)
 		damaged(&scan, "the file is shorter than it was made");
 	log_chunk_done(&scanner.chunk);
-	if (status != STATUS_OK)
+	if (status != STATUS_OK) {
+		if (err != NULL)
+			*err = failure;
 		return status;
+	}
 	*ret_scan = scan;
 	return STATUS_OK;
 }

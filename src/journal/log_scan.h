@@ -20,7 +20,7 @@ struct log_scan {
 	enum log_scan_end end;
 	uint64_t          end_offset;  /* behind the last good frame; SEALED: of the SEAL */
 	uint64_t          tail_bytes;  /* from there to the last byte that is not 0, in steps of 8 */
-	char              reason[160]; /* DAMAGED: what is wrong at end_offset */
+	char              reason[256]; /* DAMAGED: what is wrong at end_offset */
 
 	uint64_t frames; /* of kind DATA */
 	uint64_t records;

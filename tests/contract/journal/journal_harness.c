@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/vector.h"
+#include "journal/log_file.h"
 
 /* Files. */
 
@@ -130,6 +131,42 @@ const char *log_path(const char *directory, uint64_t position)
 	static char path[1024];
 	snprintf(path, sizeof path, "%s/%020" PRIu64 ".log", directory, position);
 	return path;
+}
+
+const char *packed_path(const char *directory, uint64_t position)
+{
+	static char path[1024];
+	snprintf(path, sizeof path, "%s/%020" PRIu64 ".log.zst", directory, position);
+	return path;
+}
+
+/* What another thread is about to do. */
+static void pause_briefly(void) { usleep(2000); }
+
+uint64_t delete_before(struct journal *journal, const char *directory, uint64_t position)
+{
+	struct log_file_list list;
+	uint64_t             first  = 0;
+	enum status          listed = log_file_list(directory, &list, NULL);
+	assert(listed == STATUS_OK);
+	for (size_t i = 0; i < list.count; i++)
+		if (i == 0 || list.items[i] <= position)
+			first = list.items[i];
+	log_file_list_done(&list);
+	journal->ops->needed(journal, position);
+	while (journal->ops->first_position(journal) != first)
+		pause_briefly();
+	return first;
+}
+
+void wait_until_packed(struct journal *journal)
+{
+	struct file_log_status status;
+	for (;; pause_briefly()) {
+		file_log_status(journal, &status);
+		if (status.files_packed + 1 == status.files)
+			return;
+	}
 }
 
 bool names_place(const char *reason, const char *file_name, uint64_t offset)

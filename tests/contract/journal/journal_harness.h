@@ -71,6 +71,13 @@ void gots_add(struct gots *gots, const struct journal_read *read);
 struct gots read_all(struct journal *journal, uint64_t after);
 void        gots_done(struct gots *gots);
 
+/* Says that nothing before `position` is needed and waits until what can go has gone: the first
+ * position that there is then. */
+uint64_t delete_before(struct journal *journal, const char *directory, uint64_t position);
+
+/* Waits until all sealed files are packed. */
+void wait_until_packed(struct journal *journal);
+
 /* "file", "offset" as verify and open name them: whether `reason` names this file and offset. */
 bool names_place(const char *reason, const char *file_name, uint64_t offset);
 
@@ -79,7 +86,8 @@ uint8_t  file_byte(const char *path, uint64_t offset);
 void     file_flip(const char *path, uint64_t offset, unsigned bit);
 void     file_zero_from(const char *path, uint64_t offset);
 uint64_t file_length(const char *path);
-/* DIRECTORY/…position….log, in a static buffer. */
+/* DIRECTORY/…position….log, in a static buffer; the same with ".zst". */
 const char *log_path(const char *directory, uint64_t position);
+const char *packed_path(const char *directory, uint64_t position);
 
 #endif

@@ -23,19 +23,32 @@ struct factory {
 	struct journal *(*open)(const char *directory, enum log_clock_mode clock);
 };
 
-static struct journal *open_file_log(const char *directory, enum log_clock_mode clock)
+static struct journal *open_log(const struct file_log_config *config)
 {
-	const struct file_log_config config = {
-		.directory = directory, .file_bytes = 1 << 20, .clock = clock};
 	struct journal *journal;
 	struct error    err;
-	if (file_log_open(&config, &journal, &err) != STATUS_OK)
+	if (file_log_open(config, &journal, &err) != STATUS_OK)
 		fail_msg("%s", err.reason);
 	return journal;
 }
 
+static struct journal *open_file_log(const char *directory, enum log_clock_mode clock)
+{
+	return open_log(
+		&(struct file_log_config){.directory = directory, .file_bytes = 1 << 20, .clock = clock});
+}
+
+static struct journal *open_packing_log(const char *directory, enum log_clock_mode clock)
+{
+	return open_log(&(struct file_log_config){.directory    = directory,
+	                                          .file_bytes   = 1 << 20,
+	                                          .clock        = clock,
+	                                          .pack_bytes_s = UINT64_C(1) << 40});
+}
+
 static const struct factory factories[] = {
 	{"file log", open_file_log},
+	{"file log that packs", open_packing_log},
 };
 
 static const struct factory *factory; /* of the present run */
@@ -387,37 +400,74 @@ static void a_log_of_many_files_is_read_from_any_position_after_a_restart(void *
 
 /* Trimming. */
 
-static void what_is_trimmed_is_not_found_and_the_rest_stays(void **state)
+static void what_is_not_needed_is_deleted_and_the_rest_stays(void **state)
 {
 	struct fixture *fixture = *state;
 	for (unsigned i = 0; i < 60; i++)
 		append_many(fixture->journal, 0, 10, 10000);
+	assert_int_equal(fixture->journal->ops->first_position(fixture->journal), 1);
 
-	struct error err;
-	assert_int_equal(fixture->journal->ops->trim(fixture->journal, 300, &err), STATUS_OK);
+	uint64_t first = delete_before(fixture->journal, fixture->directory, 300);
+
+	assert_in_range(first, 200, 300);
 
 	for (unsigned round = 0; round < 2; round++) {
 		struct gots gots = read_all(fixture->journal, 0);
 		assert_int_equal(gots.status, STATUS_NOT_FOUND);
-		gots = read_all(fixture->journal, 299);
-		assert_int_equal(gots.count, 301);
+		gots = read_all(fixture->journal, first - 1);
+		assert_int_equal(gots.count, 600 - (first - 1));
 		gots_done(&gots);
 		reopen(fixture, LOG_CLOCK_WALL);
 	}
 	assert_int_equal(append_one(fixture->journal, 0, "x").position, 601);
 }
 
-static void trimming_everything_keeps_the_positions_going(void **state)
+static void needing_nothing_keeps_the_positions_going(void **state)
 {
 	struct fixture *fixture = *state;
 	for (unsigned i = 0; i < 30; i++)
 		append_many(fixture->journal, 0, 10, 10000);
 
-	struct error err;
-	assert_int_equal(fixture->journal->ops->trim(fixture->journal, UINT64_MAX, &err), STATUS_OK);
+	delete_before(fixture->journal, fixture->directory, UINT64_MAX / 2);
 	reopen(fixture, LOG_CLOCK_WALL);
 
 	assert_int_equal(append_one(fixture->journal, 0, "x").position, 301);
+}
+
+static uint64_t find_time(struct journal *journal, int64_t log_time_ms)
+{
+	uint64_t     position;
+	struct error err;
+	if (journal->ops->find_time(journal, log_time_ms, &position, &err) != STATUS_OK)
+		fail_msg("%s", err.reason);
+	return position;
+}
+
+static void a_log_time_finds_the_first_record_stamped_at_or_after_it(void **state)
+{
+	struct fixture *fixture = *state;
+	struct journal *journal = fixture->journal;
+	struct error    err;
+	assert_int_equal(find_time(journal, 0), 1);
+	for (int64_t i = 1; i <= 300; i++) {
+		/* Three appends at each stamp, over several files. */
+		assert_int_equal(journal->ops->clock_set(journal, i / 3 * 10, &err), STATUS_OK);
+		append_many(journal, 0, 2, 10000);
+	}
+	for (unsigned round = 0; round < 2; round++) {
+		journal          = fixture->journal;
+		struct gots gots = read_all(journal, 0);
+		for (int64_t at_ms = -1; at_ms <= 1001; at_ms++) {
+			uint64_t expected = 1;
+			while (expected <= gots.count && gots.items[expected - 1].log_time_ms < at_ms)
+				expected++;
+			assert_int_equal(find_time(journal, at_ms), expected);
+		}
+		gots_done(&gots);
+		reopen(fixture, LOG_CLOCK_MANUAL);
+	}
+	uint64_t first = delete_before(fixture->journal, fixture->directory, 300);
+	assert_int_equal(find_time(fixture->journal, 0), first);
 }
 
 /* The log time. */
@@ -613,8 +663,9 @@ int main(void)
 		WALL(an_append_wakes_a_reader_that_waits),
 		WALL(positions_and_stamps_go_on_after_a_restart),
 		WALL(a_log_of_many_files_is_read_from_any_position_after_a_restart),
-		WALL(what_is_trimmed_is_not_found_and_the_rest_stays),
-		WALL(trimming_everything_keeps_the_positions_going),
+		WALL(what_is_not_needed_is_deleted_and_the_rest_stays),
+		WALL(needing_nothing_keeps_the_positions_going),
+		MANUAL(a_log_time_finds_the_first_record_stamped_at_or_after_it),
 		MANUAL(a_fresh_manual_clock_is_at_1970_and_stamps_what_it_is_set_to),
 		MANUAL(a_manual_clock_does_not_go_back),
 		MANUAL(a_manual_clock_resumes_at_the_last_stamp),
