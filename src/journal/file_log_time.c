@@ -6,15 +6,16 @@
 
 enum { ATTEMPTS_MAX = 100, PAUSE_US = 10 * 1000 };
 
-/* A part of the log in which the record lies that is looked for, or behind which it is the first. */
+/* A part of the log in which the record that is looked for lies, or behind which it is the
+ * first. */
 struct stretch {
 	uint64_t first_position; /* of the file */
 	uint64_t offset;         /* of a frame before that record */
 	uint64_t end;            /* of the file, as far as it is durable */
 };
 
-/* The last file that was begun before `log_time_ms`: those before it hold earlier stamps only, those
- * behind it later ones. The state lock is held. */
+/* The last file that was begun before `log_time_ms`: those before it hold earlier stamps only,
+ * those behind it later ones. The state lock is held. */
 static const struct log_entry *find_file(const struct file_log *log, int64_t log_time_ms)
 {
 	size_t low = 0, high = log->files.count;
