@@ -5,6 +5,7 @@
 #include "base/instant.h"
 #include "engine/feature.h"
 #include "engine/leaf.h"
+#include "engine/look.h"
 #include "engine/plan_cache.h"
 #include "engine/step.h"
 
@@ -81,7 +82,7 @@ static void build_slot(struct partition *partition, const struct build *build, u
 	}
 	struct feature_set *features = profile->features;
 	for (uint32_t i = 0; features != NULL && i < features->count; i++)
-		step_rearm_feature(partition, slot, profile, &features->items[i], now_ms);
+		look_again(partition, slot, profile, &features->items[i], now_ms);
 	step_rearm_traits(partition, slot, profile, now_ms);
 }
 

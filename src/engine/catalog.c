@@ -58,6 +58,8 @@ void catalog_done(struct catalog *catalog)
 	done_bindings(catalog);
 	for (size_t i = 0; i < catalog->features.count; i++) {
 		VECTOR_DONE(&catalog->features.items[i].leaves);
+		VECTOR_DONE(&catalog->features.items[i].others);
+		ladder_done(&catalog->features.items[i].ladder);
 		plan_unref(catalog->features.items[i].owner);
 	}
 	for (size_t i = 0; i < catalog->leaves.count; i++) {
@@ -164,6 +166,9 @@ static uint32_t add_leaf(struct catalog *catalog, struct plan *plan, uint32_t in
 	           (struct leaf){.plan = wanted, .owner = plan_ref(plan), .feature = feature});
 	*map_text_put(&catalog->leaf_keys, wanted->key) = (void *)((uintptr_t)at + 1);
 	VECTOR_ADD(&catalog->features.items[feature].leaves, at);
+	if (!ladder_add(&catalog->features.items[feature].ladder, at,
+	                catalog->features.items[feature].plan, wanted))
+		VECTOR_ADD(&catalog->features.items[feature].others, at);
 	return at;
 }
 
@@ -208,6 +213,15 @@ static uint32_t bind_segments(struct catalog *catalog, struct rule *rule, const 
 	return level;
 }
 
+static enum rule_form form_of(const struct plan_rule *rule)
+{
+	if (rule->root.kind == NODE_LEAF)
+		return RULE_LEAF;
+	if (rule->root.kind == NODE_NOT && rule->root.children[0].kind == NODE_LEAF)
+		return RULE_NOT_LEAF;
+	return RULE_TREE;
+}
+
 static void add_rule(struct catalog *catalog, struct plan *plan, uint32_t index,
                      const struct binding *binding, index_list *rules)
 {
@@ -215,6 +229,7 @@ static void add_rule(struct catalog *catalog, struct plan *plan, uint32_t index,
 		.plan       = &plan->rules[index],
 		.owner      = plan_ref(plan),
 		.state      = RULE_PREPARED,
+		.form       = form_of(&plan->rules[index]),
 		.segment    = plan->rules[index].segment,
 		.binding    = binding,
 		.exceptions = roaring_bitmap_create(),
@@ -272,6 +287,8 @@ static void drop_leaf(struct catalog *catalog, uint32_t index, index_list *dead)
 	map_text_remove(&catalog->leaf_keys, leaf->plan->key);
 	index_list *siblings = &catalog->features.items[leaf->feature].leaves;
 	index_list_remove(siblings, index);
+	index_list_remove(&catalog->features.items[leaf->feature].others, index);
+	ladder_remove(&catalog->features.items[leaf->feature].ladder, index);
 	if (siblings->count == 0)
 		drop_feature(catalog, leaf->feature, dead);
 }

@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "base/vector.h"
 #include "engine/filter_index.h"
+#include "engine/ladder.h"
 #include "engine/plan.h"
 
 enum { BUILT_ALL = UINT32_MAX, RULE_NONE = UINT32_MAX };
@@ -27,7 +28,9 @@ struct feature {
 	const struct plan_feature *plan;
 	struct plan               *owner;
 	index_list                 leaves;
-	uint32_t                   built; /* kept up for slots below it; BUILT_ALL */
+	struct ladder              ladder; /* of those that fit */
+	index_list                 others; /* those that do not */
+	uint32_t                   built;  /* kept up for slots below it; BUILT_ALL */
 	bool                       dead;
 };
 
@@ -55,10 +58,14 @@ struct binding {
 
 enum rule_state { RULE_PREPARED, RULE_LIVE, RULE_RETIRED };
 
+/* A rule that is one leaf, or the contrary of one, is known when the leaf is. */
+enum rule_form { RULE_TREE, RULE_LEAF, RULE_NOT_LEAF };
+
 struct rule {
 	const struct plan_rule *plan;
 	struct plan            *owner;
 	enum rule_state         state;
+	enum rule_form          form;
 	uint32_t                segment;
 	uint32_t                level;       /* 0, or one above the highest rule that it refers to */
 	uint32_t                built;       /* kept up for slots below it; BUILT_ALL */

@@ -9,6 +9,7 @@
 #include "engine/build.h"
 #include "engine/feature.h"
 #include "engine/leaf.h"
+#include "engine/look.h"
 #include "engine/step.h"
 
 struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events_budget *budget,
@@ -45,6 +46,7 @@ void partition_free(struct partition *partition)
 	VECTOR_DONE(&partition->scratch_events);
 	VECTOR_DONE(&partition->touched);
 	VECTOR_DONE(&partition->before);
+	VECTOR_DONE(&partition->crossed);
 	VECTOR_DONE(&partition->begun);
 	free(partition);
 }
@@ -159,48 +161,6 @@ static void add_to_series(struct partition *partition, struct profile *profile, 
 	partition->profiles.bytes += series_bytes(series) - before;
 }
 
-/* What every leaf of the touched features is before the event, in the order of a later walk. */
-static void note_leaves(struct partition *partition, uint32_t slot, const struct profile *profile,
-                        int64_t now_ms)
-{
-	partition->before.count = 0;
-	for (size_t i = 0; i < partition->touched.count; i++) {
-		const index_list *leaves =
-			&partition->catalog.features.items[partition->touched.items[i]].leaves;
-		for (size_t j = 0; j < leaves->count; j++)
-			VECTOR_ADD(&partition->before,
-			           leaf_holds(partition, slot, profile, leaves->items[j], now_ms));
-	}
-}
-
-/* Touches the rules of the leaves that the event has flipped, and arms the timer for those that
- * time will flip next. */
-static void look_at_leaves(struct partition *partition, uint32_t slot, struct profile *profile,
-                           int64_t now_ms, uint64_t event_position)
-{
-	size_t at = 0;
-	for (size_t i = 0; i < partition->touched.count; i++) {
-		uint32_t          feature = partition->touched.items[i];
-		const index_list *leaves  = &partition->catalog.features.items[feature].leaves;
-		int64_t           due_ms  = INSTANT_MS_NEVER;
-		for (size_t j = 0; j < leaves->count; j++) {
-			uint32_t leaf = leaves->items[j];
-			int64_t  next_ms;
-			bool     holds = leaf_look(partition, slot, profile, leaf, now_ms, &next_ms);
-			if (next_ms < due_ms)
-				due_ms = next_ms;
-			if (holds != partition->before.items[at++])
-				step_touch_all(partition, slot, &partition->catalog.leaves.items[leaf].rules,
-				               CAUSE_EVENT, event_position);
-		}
-		struct person_feature *kept = profile_feature(profile, feature);
-		if (kept == NULL)
-			continue;
-		kept->next_ms = due_ms;
-		step_arm(partition, slot, profile, due_ms);
-	}
-}
-
 static void apply_event(struct partition *partition, struct arrival *arrival)
 {
 	const struct record *record  = arrival->record;
@@ -209,7 +169,7 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 		return;
 
 	find_features(partition, record, arrival->received_ms);
-	note_leaves(partition, record->slot, profile, arrival->received_ms);
+	look_before(partition, record->slot, profile, arrival->received_ms);
 	store(partition, arrival);
 	names_see_event(&partition->names, record->name, record->properties, arrival->position);
 	if (profile->newest_event_ms < arrival->time_ms)
@@ -223,7 +183,8 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 	step_begin(partition);
 	for (size_t i = 0; i < partition->touched.count; i++)
 		add_to_series(partition, profile, partition->touched.items[i], arrival);
-	look_at_leaves(partition, record->slot, profile, arrival->received_ms, arrival->position);
+	look_after(partition, record->slot, profile,
+	           &(struct look_event){arrival->time_ms, arrival->received_ms, arrival->position});
 	step_finish(partition, record->slot, profile, arrival->received_ms);
 }
 
@@ -441,56 +402,6 @@ enum status partition_apply(struct partition *partition, const struct journal_re
 	return status;
 }
 
-/* An event of the future that begins at this instant and that the leaf looks at; 0: none. */
-static uint64_t begun_event(struct partition *partition, uint32_t slot, const struct leaf *leaf,
-                            int64_t now_ms)
-{
-	const struct plan_feature *feature = partition->catalog.features.items[leaf->feature].plan;
-	if (leaf->plan->span.until_ms > 0)
-		return 0;
-	uint64_t position = 0;
-	for (size_t i = 0; i < partition->begun.count; i++) {
-		const struct future_event *begun = &partition->begun.items[i];
-		if (begun->slot != slot)
-			continue;
-		const struct events_query query = {
-			.name             = feature->event,
-			.from_ms          = now_ms,
-			.to_ms            = now_ms + 1,
-			.through_position = partition->stored_position,
-			.now_ms           = now_ms,
-			.retention_ms     = partition->retention_ms,
-		};
-		event_list *list = &partition->scratch_events;
-		list->count      = 0;
-		events_read(partition->events, slot, &query, list);
-		for (size_t j = 0; j < list->count; j++)
-			if (list->items[j].position == begun->position &&
-			    feature_matches(feature, &list->items[j].record, now_ms))
-				position = begun->position;
-	}
-	return position;
-}
-
-static void fire_feature(struct partition *partition, uint32_t slot, struct profile *profile,
-                         struct person_feature *kept, int64_t at_ms)
-{
-	const index_list *leaves = &partition->catalog.features.items[kept->feature].leaves;
-	kept->next_ms            = INSTANT_MS_NEVER;
-	for (size_t i = 0; i < leaves->count; i++) {
-		const struct leaf *leaf = &partition->catalog.leaves.items[leaves->items[i]];
-		int64_t            next_ms;
-		bool holds = leaf_look(partition, slot, profile, leaves->items[i], at_ms, &next_ms);
-		if (next_ms < kept->next_ms)
-			kept->next_ms = next_ms;
-		if (leaf_holds(partition, slot, profile, leaves->items[i], at_ms - 1) == holds)
-			continue;
-		uint64_t position = begun_event(partition, slot, leaf, at_ms);
-		step_touch_all(partition, slot, &leaf->rules, position > 0 ? CAUSE_EVENT : CAUSE_EXPIRY,
-		               position);
-	}
-}
-
 static void fire_traits(struct partition *partition, uint32_t slot, const struct profile *profile,
                         int64_t at_ms)
 {
@@ -511,7 +422,7 @@ static void fire_person(struct partition *partition, uint32_t slot, struct profi
 	struct feature_set *features = profile->features;
 	for (uint32_t i = 0; features != NULL && i < features->count; i++)
 		if (features->items[i].next_ms <= at_ms)
-			fire_feature(partition, slot, profile, &features->items[i], at_ms);
+			look_at_instant(partition, slot, profile, &features->items[i], at_ms);
 	bool traits = profile->traits != NULL && profile->traits->next_ms <= at_ms;
 	if (traits)
 		fire_traits(partition, slot, profile, at_ms);

@@ -42,9 +42,12 @@ struct build {
 
 /* A rule that may have flipped in the step at hand, and what would be the cause. */
 struct candidate {
-	uint32_t   rule;
-	enum cause cause;
-	uint64_t   event_position;
+	uint32_t rule;
+	uint32_t segment;
+	uint8_t  cause;
+	bool     known; /* what the rule is now: */
+	bool     holds;
+	uint64_t event_position;
 };
 typedef VECTOR(struct candidate) candidate_list;
 
@@ -85,6 +88,7 @@ struct partition {
 	event_list      scratch_events;
 	index_list      touched;           /* features of the step's event */
 	VECTOR(bool) before;               /* what leaves were before the step */
+	rung_list crossed;                 /* of one feature's ladder */
 	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */
 };
 

@@ -23,8 +23,9 @@ void step_begin(struct partition *partition)
 	}
 }
 
-void step_touch(struct partition *partition, uint32_t slot, uint32_t index, enum cause cause,
-                uint64_t event_position)
+/* `form`: how the rule follows from a leaf that has flipped, RULE_TREE: not at once. */
+static void touch(struct partition *partition, uint32_t slot, uint32_t index,
+                  const struct candidate *why, enum rule_form form)
 {
 	struct rule *rule = &partition->catalog.rules.items[index];
 	if (rule->built <= slot && rule->built != BUILT_ALL)
@@ -33,18 +34,37 @@ void step_touch(struct partition *partition, uint32_t slot, uint32_t index, enum
 	if (rule->mark != partition->step) {
 		rule->mark    = partition->step;
 		rule->mark_at = (uint32_t)level->count;
-		VECTOR_ADD(level, (struct candidate){index, cause, event_position});
-	} else if (cause == CAUSE_EVENT && level->items[rule->mark_at].cause != CAUSE_EVENT) {
-		level->items[rule->mark_at].cause          = cause;
-		level->items[rule->mark_at].event_position = event_position;
+		VECTOR_ADD(level, (struct candidate){
+							  .rule           = index,
+							  .segment        = rule->segment,
+							  .cause          = why->cause,
+							  .known          = form != RULE_TREE,
+							  .holds          = why->holds == (form == RULE_LEAF),
+							  .event_position = why->event_position,
+						  });
+	} else if (why->cause == CAUSE_EVENT && level->items[rule->mark_at].cause != CAUSE_EVENT) {
+		level->items[rule->mark_at].cause          = CAUSE_EVENT;
+		level->items[rule->mark_at].event_position = why->event_position;
 	}
 }
 
 void step_touch_all(struct partition *partition, uint32_t slot, const index_list *rules,
                     enum cause cause, uint64_t event_position)
 {
+	const struct candidate why = {.cause = (uint8_t)cause, .event_position = event_position};
 	for (size_t i = 0; i < rules->count; i++)
-		step_touch(partition, slot, rules->items[i], cause, event_position);
+		touch(partition, slot, rules->items[i], &why, RULE_TREE);
+}
+
+void step_touch_leaf(struct partition *partition, uint32_t slot, uint32_t leaf, bool holds,
+                     enum cause cause, uint64_t event_position)
+{
+	const struct candidate why = {
+		.cause = (uint8_t)cause, .holds = holds, .event_position = event_position};
+	const index_list *rules = &partition->catalog.leaves.items[leaf].rules;
+	for (size_t i = 0; i < rules->count; i++)
+		touch(partition, slot, rules->items[i], &why,
+		      partition->catalog.rules.items[rules->items[i]].form);
 }
 
 void step_emit(struct partition *partition, struct profile *profile, struct change change)
@@ -57,12 +77,13 @@ void step_emit(struct partition *partition, struct profile *profile, struct chan
 		profile->newest_change = (uint32_t)index + 1;
 }
 
-void step_set_member(struct partition *partition, uint32_t slot, struct profile *profile,
-                     uint32_t index, bool member, int64_t since_ms)
+/* `membership` is what is recorded of them, NULL: nothing. */
+static void set_member(struct partition *partition, uint32_t slot, struct profile *profile,
+                       uint32_t index, struct membership *membership, bool member, int64_t since_ms)
 {
 	struct rule *rule              = &partition->catalog.rules.items[index];
 	bool         held              = rule->holds[profile->identified];
-	bool         was               = rule_is_member(partition, profile, index);
+	bool         was               = membership == NULL ? held : membership->member;
 	int          exceptions_change = (member != held) - (was != held);
 	if (exceptions_change > 0)
 		roaring_bitmap_add(rule->exceptions, slot);
@@ -71,26 +92,41 @@ void step_set_member(struct partition *partition, uint32_t slot, struct profile 
 	rule->exception_balance += (int)member - (int)was;
 
 	if (member == held && !held) {
-		profile_membership_remove(profile, index);
+		if (membership != NULL)
+			profile_membership_remove(profile, index);
 		return;
 	}
-	struct membership *membership = profile_membership_put(&partition->profiles, profile, index);
-	membership->member            = member;
-	membership->since_ms          = since_ms;
+	if (membership == NULL)
+		membership = profile_membership_put(&partition->profiles, profile, index);
+	membership->member   = member;
+	membership->since_ms = since_ms;
 }
 
-static void flip(struct partition *partition, uint32_t slot, struct profile *profile,
-                 const struct candidate *candidate, bool member, int64_t at_ms)
+void step_set_member(struct partition *partition, uint32_t slot, struct profile *profile,
+                     uint32_t index, bool member, int64_t since_ms)
 {
-	step_set_member(partition, slot, profile, candidate->rule, member, at_ms);
+	set_member(partition, slot, profile, index, profile_membership(profile, index), member,
+	           since_ms);
+}
 
-	const struct rule *rule = &partition->catalog.rules.items[candidate->rule];
+/* Looks at a candidate, and makes known that it has flipped. */
+static void settle(struct partition *partition, uint32_t slot, struct profile *profile,
+                   const struct candidate *candidate, int64_t at_ms)
+{
+	struct membership *membership = profile_membership(profile, candidate->rule);
+	const struct rule *rule       = &partition->catalog.rules.items[candidate->rule];
+	bool was   = membership == NULL ? rule->holds[profile->identified] : membership->member;
+	bool holds = candidate->known ? candidate->holds
+	                              : rule_holds(partition, slot, profile, candidate->rule, at_ms);
+	if (holds == was)
+		return;
+	set_member(partition, slot, profile, candidate->rule, membership, holds, at_ms);
 	if (rule->state == RULE_LIVE)
 		step_emit(partition, profile,
 		          (struct change){.slot           = slot,
 		                          .segment        = rule->segment,
-		                          .entered        = member,
-		                          .cause          = (uint8_t)candidate->cause,
+		                          .entered        = holds,
+		                          .cause          = candidate->cause,
 		                          .at_ms          = at_ms,
 		                          .event_position = candidate->event_position});
 	step_touch_all(partition, slot, &rule->derived, candidate->cause, candidate->event_position);
@@ -98,14 +134,12 @@ static void flip(struct partition *partition, uint32_t slot, struct profile *pro
 
 /* By segment number; few, so insertion. Marks may be lost: nothing of this level is touched
  * again. */
-static void sort_by_segment(const struct partition *partition, candidate_list *level)
+static void sort_by_segment(candidate_list *level)
 {
-	const struct rule *rules = partition->catalog.rules.items;
 	for (size_t i = 1; i < level->count; i++) {
 		struct candidate candidate = level->items[i];
 		size_t           at        = i;
-		for (; at > 0 && rules[level->items[at - 1].rule].segment > rules[candidate.rule].segment;
-		     at--)
+		for (; at > 0 && level->items[at - 1].segment > candidate.segment; at--)
 			level->items[at] = level->items[at - 1];
 		level->items[at] = candidate;
 	}
@@ -116,12 +150,10 @@ void step_finish(struct partition *partition, uint32_t slot, struct profile *pro
 	for (size_t i = 0; i < partition->level_count; i++) {
 		candidate_list *level = &partition->levels[i];
 		if (level->count > 1)
-			sort_by_segment(partition, level);
+			sort_by_segment(level);
 		for (size_t j = 0; j < level->count; j++) {
 			struct candidate candidate = level->items[j];
-			bool             holds = rule_holds(partition, slot, profile, candidate.rule, at_ms);
-			if (holds != rule_is_member(partition, profile, candidate.rule))
-				flip(partition, slot, profile, &candidate, holds, at_ms);
+			settle(partition, slot, profile, &candidate, at_ms);
 		}
 		level->count = 0;
 	}
@@ -133,20 +165,6 @@ void step_arm(struct partition *partition, uint32_t slot, struct profile *profil
 		return;
 	timers_add(&partition->timers, slot, due_ms);
 	profile->armed_ms = due_ms;
-}
-
-void step_rearm_feature(struct partition *partition, uint32_t slot, struct profile *profile,
-                        struct person_feature *kept, int64_t now_ms)
-{
-	const index_list *leaves = &partition->catalog.features.items[kept->feature].leaves;
-	kept->next_ms            = INSTANT_MS_NEVER;
-	for (size_t i = 0; i < leaves->count; i++) {
-		int64_t next_ms;
-		leaf_look(partition, slot, profile, leaves->items[i], now_ms, &next_ms);
-		if (next_ms < kept->next_ms)
-			kept->next_ms = next_ms;
-	}
-	step_arm(partition, slot, profile, kept->next_ms);
 }
 
 void step_rearm_traits(struct partition *partition, uint32_t slot, struct profile *profile,

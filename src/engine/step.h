@@ -4,20 +4,20 @@
 /* One step of one person: rules that may have flipped are gathered as candidates, then evaluated by
  * level, so that nobody sees a derived segment between two states; each flip becomes a change.
  *
- *   step_begin(p); step_touch(p, rule, cause, event) …; step_finish(p, slot, profile, at) */
+ *   step_begin(p); step_touch_leaf(p, …) …; step_finish(p, slot, profile, at) */
 
 #include "engine/partition.h"
 
 void step_begin(struct partition *partition);
 
-/* `rule` may have flipped. Of several causes an event is named before time. Ignored while the rule
- * is not built for `slot`. */
-void step_touch(struct partition *partition, uint32_t slot, uint32_t rule, enum cause cause,
-                uint64_t event_position);
-
-/* The same for all rules of a leaf. */
+/* Rules may have flipped. Of several causes an event is named before time. Those that are not built
+ * for `slot` are ignored. */
 void step_touch_all(struct partition *partition, uint32_t slot, const index_list *rules,
                     enum cause cause, uint64_t event_position);
+
+/* The same for all rules of a leaf that has flipped, and now `holds`. */
+void step_touch_leaf(struct partition *partition, uint32_t slot, uint32_t leaf, bool holds,
+                     enum cause cause, uint64_t event_position);
 
 void step_finish(struct partition *partition, uint32_t slot, struct profile *profile,
                  int64_t at_ms);
@@ -32,9 +32,7 @@ void step_set_member(struct partition *partition, uint32_t slot, struct profile 
 /* Sees to it that the person's timer fires at or before `due_ms` (NEVER: nothing to do). */
 void step_arm(struct partition *partition, uint32_t slot, struct profile *profile, int64_t due_ms);
 
-/* Computes anew when a feature of the person, or its traits, may flip, and arms the timer. */
-void step_rearm_feature(struct partition *partition, uint32_t slot, struct profile *profile,
-                        struct person_feature *kept, int64_t now_ms);
+/* Computes anew when the person's traits may flip, and arms the timer. */
 void step_rearm_traits(struct partition *partition, uint32_t slot, struct profile *profile,
                        int64_t now_ms);
 

@@ -1,0 +1,193 @@
+#include "engine/look.h"
+
+#include "base/instant.h"
+#include "engine/feature.h"
+#include "engine/leaf.h"
+#include "engine/step.h"
+
+static const struct feature *feature_at(const struct partition *partition, uint32_t index)
+{
+	return &partition->catalog.features.items[index];
+}
+
+void look_before(struct partition *partition, uint32_t slot, const struct profile *profile,
+                 int64_t now_ms)
+{
+	partition->before.count = 0;
+	for (size_t i = 0; i < partition->touched.count; i++) {
+		const index_list *others = &feature_at(partition, partition->touched.items[i])->others;
+		for (size_t j = 0; j < others->count; j++)
+			VECTOR_ADD(&partition->before,
+			           leaf_holds(partition, slot, profile, others->items[j], now_ms));
+	}
+}
+
+/* How many of the series' times have come. */
+static uint32_t count_happened(const struct series *series, int64_t now_ms)
+{
+	uint32_t count = series == NULL ? 0 : series->count;
+	while (count > 0 && series->times_ms[count - 1] > now_ms)
+		count--;
+	return count;
+}
+
+static void note_next(struct partition *partition, uint32_t slot, const struct profile *profile,
+                      const index_list *leaves, int64_t now_ms, int64_t *due_ms)
+{
+	for (size_t i = 0; i < leaves->count; i++) {
+		int64_t next_ms;
+		leaf_look(partition, slot, profile, leaves->items[i], now_ms, &next_ms);
+		if (next_ms < *due_ms)
+			*due_ms = next_ms;
+	}
+}
+
+/* The leaves on the ladder; returns when the next of them flips. */
+static int64_t climb(struct partition *partition, uint32_t slot, const struct profile *profile,
+                     const struct feature *feature, const struct series *series,
+                     const struct look_event *event)
+{
+	int64_t  due_ms   = INSTANT_MS_NEVER;
+	uint32_t happened = count_happened(series, event->now_ms);
+	if (feature->ladder.rungs.count == 0)
+		return due_ms;
+
+	partition->crossed.count = 0;
+	if (event->time_ms <= event->now_ms)
+		due_ms = ladder_climb(&feature->ladder, series->times_ms, happened, event->time_ms,
+		                      event->now_ms, &partition->crossed);
+	for (size_t i = 0; i < partition->crossed.count; i++) {
+		const struct rung *rung = &partition->crossed.items[i];
+		step_touch_leaf(partition, slot, rung->leaf, rung->above, CAUSE_EVENT, event->position);
+	}
+	/* What begins to count later flips them upwards by time. */
+	if (happened < series->count)
+		note_next(partition, slot, profile, &feature->leaves, event->now_ms, &due_ms);
+	return due_ms;
+}
+
+void look_after(struct partition *partition, uint32_t slot, struct profile *profile,
+                const struct look_event *event)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < partition->touched.count; i++) {
+		const struct feature  *feature = feature_at(partition, partition->touched.items[i]);
+		struct person_feature *kept    = profile_feature(profile, partition->touched.items[i]);
+		int64_t                due_ms  = INSTANT_MS_NEVER;
+		if (kept != NULL && kept->series != NULL)
+			due_ms = climb(partition, slot, profile, feature, kept->series, event);
+		for (size_t j = 0; j < feature->others.count; j++) {
+			uint32_t leaf = feature->others.items[j];
+			int64_t  next_ms;
+			bool     holds = leaf_look(partition, slot, profile, leaf, event->now_ms, &next_ms);
+			if (next_ms < due_ms)
+				due_ms = next_ms;
+			if (holds != partition->before.items[at++])
+				step_touch_leaf(partition, slot, leaf, holds, CAUSE_EVENT, event->position);
+		}
+		if (kept == NULL)
+			continue;
+		kept->next_ms = due_ms;
+		step_arm(partition, slot, profile, due_ms);
+	}
+}
+
+/* An event of the future that begins at this instant and that the leaf looks at; 0: none. */
+static uint64_t begun_event(struct partition *partition, uint32_t slot, const struct leaf *leaf,
+                            int64_t now_ms)
+{
+	const struct plan_feature *feature = partition->catalog.features.items[leaf->feature].plan;
+	if (leaf->plan->span.until_ms > 0)
+		return 0;
+	uint64_t position = 0;
+	for (size_t i = 0; i < partition->begun.count; i++) {
+		const struct future_event *begun = &partition->begun.items[i];
+		if (begun->slot != slot)
+			continue;
+		const struct events_query query = {
+			.name             = feature->event,
+			.from_ms          = now_ms,
+			.to_ms            = now_ms + 1,
+			.through_position = partition->stored_position,
+			.now_ms           = now_ms,
+			.retention_ms     = partition->retention_ms,
+		};
+		event_list *list = &partition->scratch_events;
+		list->count      = 0;
+		events_read(partition->events, slot, &query, list);
+		for (size_t j = 0; j < list->count; j++)
+			if (list->items[j].position == begun->position &&
+			    feature_matches(feature, &list->items[j].record, now_ms))
+				position = begun->position;
+	}
+	return position;
+}
+
+/* Evaluates a leaf at an instant and right before it. */
+static void evaluate_flip(struct partition *partition, uint32_t slot, struct profile *profile,
+                          uint32_t index, int64_t at_ms, int64_t *due_ms)
+{
+	int64_t next_ms;
+	bool    holds = leaf_look(partition, slot, profile, index, at_ms, &next_ms);
+	if (next_ms < *due_ms)
+		*due_ms = next_ms;
+	if (leaf_holds(partition, slot, profile, index, at_ms - 1) == holds)
+		return;
+	uint64_t position =
+		begun_event(partition, slot, &partition->catalog.leaves.items[index], at_ms);
+	step_touch_leaf(partition, slot, index, holds, position > 0 ? CAUSE_EVENT : CAUSE_EXPIRY,
+	                position);
+}
+
+static int64_t fall(struct partition *partition, uint32_t slot, struct profile *profile,
+                    const struct feature *feature, const struct series *series, int64_t at_ms)
+{
+	partition->crossed.count = 0;
+	int64_t due_ms =
+		ladder_fall(&feature->ladder, series->times_ms, series->count, at_ms, &partition->crossed);
+	for (size_t i = 0; i < partition->crossed.count; i++) {
+		const struct rung *rung  = &partition->crossed.items[i];
+		bool               holds = !rung->above;
+		/* It may have crossed several of its rungs at once. */
+		if (!rung->alone) {
+			holds = leaf_holds(partition, slot, profile, rung->leaf, at_ms);
+			if (holds == leaf_holds(partition, slot, profile, rung->leaf, at_ms - 1))
+				continue;
+		}
+		step_touch_leaf(partition, slot, rung->leaf, holds, CAUSE_EXPIRY, 0);
+	}
+	return due_ms;
+}
+
+void look_at_instant(struct partition *partition, uint32_t slot, struct profile *profile,
+                     struct person_feature *kept, int64_t at_ms)
+{
+	const struct feature *feature = feature_at(partition, kept->feature);
+	const struct series  *series  = kept->series;
+	const index_list     *rest    = &feature->leaves;
+	int64_t               due_ms  = INSTANT_MS_NEVER;
+	/* Where something begins to count now or later, all of them are evaluated. */
+	if (series != NULL && count_happened(series, at_ms - 1) == series->count) {
+		due_ms = fall(partition, slot, profile, feature, series, at_ms);
+		rest   = &feature->others;
+	}
+	for (size_t i = 0; i < rest->count; i++)
+		evaluate_flip(partition, slot, profile, rest->items[i], at_ms, &due_ms);
+	kept->next_ms = due_ms;
+}
+
+void look_again(struct partition *partition, uint32_t slot, struct profile *profile,
+                struct person_feature *kept, int64_t now_ms)
+{
+	const struct feature *feature = feature_at(partition, kept->feature);
+	const struct series  *series  = kept->series;
+	const index_list     *rest    = &feature->leaves;
+	int64_t               due_ms  = INSTANT_MS_NEVER;
+	if (series != NULL && count_happened(series, now_ms) == series->count) {
+		due_ms = ladder_fall(&feature->ladder, series->times_ms, series->count, now_ms, NULL);
+		rest   = &feature->others;
+	}
+	note_next(partition, slot, profile, rest, now_ms, &due_ms);
+	kept->next_ms = due_ms;
+	step_arm(partition, slot, profile, due_ms);
+}
