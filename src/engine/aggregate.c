@@ -10,67 +10,69 @@
  * timer will look on from there. */
 enum { WALK_STEPS_MAX = 64 };
 
-/* --- how many different hashes there are --- */
+/* --- how many different keys there are --- */
 
 enum { SLOTS_HERE = 64 };
 
-struct hash_slot {
-	struct series_hash hash;
-	uint32_t           count; /* 0: free, or taken by one that has left */
-	bool               taken;
+struct key_slot {
+	struct distinct_key key;
+	uint32_t            count; /* 0: free, or taken by one that has left */
+	bool                taken;
 };
 
-/* A multiset of hashes, open addressing, at most half full. Nothing is ever taken out. */
-struct hash_count {
-	struct hash_slot *slots;
-	uint32_t          mask;
-	uint32_t          distinct;
-	struct hash_slot  here[SLOTS_HERE];
+/* A multiset of keys, open addressing, at most half full. Nothing is ever taken out. */
+struct key_count {
+	struct key_slot *slots;
+	uint32_t         mask;
+	uint32_t         distinct;
+	struct key_slot  here[SLOTS_HERE];
 };
 
-static void hash_count_init(struct hash_count *hashes, uint32_t count_max)
+static void key_count_init(struct key_count *keys, uint32_t count_max)
 {
 	uint32_t room = SLOTS_HERE;
 	while (room < 2 * (uint64_t)count_max)
 		room *= 2;
-	hashes->mask     = room - 1;
-	hashes->distinct = 0;
-	hashes->slots    = hashes->here;
+	keys->mask     = room - 1;
+	keys->distinct = 0;
+	keys->slots    = keys->here;
 	if (room > SLOTS_HERE) {
-		hashes->slots = calloc(room, sizeof *hashes->slots);
-		if (hashes->slots == NULL)
+		keys->slots = calloc(room, sizeof *keys->slots);
+		if (keys->slots == NULL)
 			abort();
 		return;
 	}
 	for (uint32_t i = 0; i < SLOTS_HERE; i++)
-		hashes->here[i].taken = false;
+		keys->here[i].taken = false;
 }
 
-static void hash_count_done(struct hash_count *hashes)
+static void key_count_done(struct key_count *keys)
 {
-	if (hashes->slots != hashes->here)
-		free(hashes->slots);
+	if (keys->slots != keys->here)
+		free(keys->slots);
 }
 
-static struct hash_slot *slot_of(struct hash_count *hashes, const struct series_hash *hash)
+static struct key_slot *slot_of(struct key_count *keys, const struct distinct_key *key)
 {
-	uint32_t at = (uint32_t)hash->low & hashes->mask;
-	while (hashes->slots[at].taken &&
-	       (hashes->slots[at].hash.low != hash->low || hashes->slots[at].hash.high != hash->high))
-		at = (at + 1) & hashes->mask;
-	if (!hashes->slots[at].taken)
-		hashes->slots[at] = (struct hash_slot){.hash = *hash, .taken = true};
-	return &hashes->slots[at];
+	/* Of numbers the low bits are mostly 0. */
+	uint32_t at =
+		(uint32_t)((key->low ^ key->high) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & keys->mask;
+	while (keys->slots[at].taken &&
+	       (keys->slots[at].key.low != key->low || keys->slots[at].key.high != key->high))
+		at = (at + 1) & keys->mask;
+	if (!keys->slots[at].taken)
+		keys->slots[at] = (struct key_slot){.key = *key, .taken = true};
+	return &keys->slots[at];
 }
 
-static void hash_count_enter(struct hash_count *hashes, const struct series_hash *hash)
+static void key_count_enter(struct key_count *keys, const struct distinct_key *key)
 {
-	hashes->distinct += slot_of(hashes, hash)->count++ == 0;
+	keys->distinct += slot_of(keys, key)->count++ == 0;
 }
 
-static void hash_count_leave(struct hash_count *hashes, const struct series_hash *hash)
+static void key_count_leave(struct key_count *keys, const struct distinct_key *key)
 {
-	hashes->distinct -= --slot_of(hashes, hash)->count == 0;
+	keys->distinct -= --slot_of(keys, key)->count == 0;
 }
 
 /* --- one state of a walk --- */
@@ -82,8 +84,8 @@ struct look {
 	uint32_t                begin;
 	uint32_t                end;
 	uint32_t                extreme; /* of min, max: where in [begin, end) */
-	bool                    counted; /* of distinct: `hashes` is in use */
-	struct hash_count       hashes;
+	bool                    counted; /* of distinct: `keys` is in use */
+	struct key_count        keys;
 };
 
 static bool is_empty(const struct look *look) { return look->walk.value.count == 0; }
@@ -106,11 +108,6 @@ static bool decided(const struct look *look)
 	}
 }
 
-static bool missing_holds(const struct expr_test *test)
-{
-	return evaluate_test(test, &(struct value){.type = VALUE_NONE}, 0);
-}
-
 /* Whether the number at `at` is further out than the one at `than`. */
 static bool is_further(const struct look *look, uint32_t at, uint32_t than)
 {
@@ -129,9 +126,8 @@ static bool extreme_holds(struct look *look)
 	for (; next < walk->started; next++)
 		if (is_further(look, next, look->extreme))
 			look->extreme = next;
-	struct value value = {.type   = VALUE_DOUBLE,
-	                      .number = series_number(walk->series, look->extreme)};
-	return evaluate_test(&look->leaf->test, &value, walk->at_ms);
+	double number = series_number(walk->series, look->extreme);
+	return evaluate_extreme(&look->leaf->test, &number);
 }
 
 static bool distinct_holds(struct look *look)
@@ -140,34 +136,33 @@ static bool distinct_holds(struct look *look)
 	uint32_t                  begin = walk->ended;
 	uint32_t                  end   = is_empty(look) ? begin : walk->started;
 	if (begin < end || look->counted) {
-		const struct series_hash *hashes = series_hashes(walk->series);
+		const struct distinct_key *keys = series_keys(walk->series);
 		if (!look->counted)
-			hash_count_init(&look->hashes, walk->series->count);
+			key_count_init(&look->keys, walk->series->count);
 		look->counted = true;
 		/* Of the last state those that have ended leave; what has both begun and ended since was
 		 * never there. */
 		for (uint32_t i = look->begin; i < look->end && i < begin; i++)
-			hash_count_leave(&look->hashes, &hashes[i]);
+			key_count_leave(&look->keys, &keys[i]);
 		for (uint32_t i = look->end > begin ? look->end : begin; i < end; i++)
-			hash_count_enter(&look->hashes, &hashes[i]);
+			key_count_enter(&look->keys, &keys[i]);
 	}
-	return evaluate_count(&look->leaf->test, look->counted ? look->hashes.distinct : 0);
+	return evaluate_count(&look->leaf->test, look->counted ? look->keys.distinct : 0);
 }
 
-/* The event by whose time days are counted. */
-static uint32_t days_since(const struct look *look)
+static bool takes_days(const struct plan_leaf *leaf)
 {
-	return look->leaf->aggregate == EXPR_DAYS_SINCE_FIRST ? look->walk.ended
-	                                                      : look->walk.started - 1;
+	return leaf->aggregate == EXPR_DAYS_SINCE_FIRST || leaf->aggregate == EXPR_DAYS_SINCE_LAST;
 }
 
-static bool days_hold(const struct look *look)
+/* The time from which days are counted. */
+static int64_t since_ms(const struct look *look)
 {
-	const struct expr_test *test = &look->leaf->test;
-	if (test->op == EXPR_EXISTS || test->op == EXPR_ABSENT)
-		return test->op == EXPR_EXISTS;
-	int64_t age_ms = look->walk.at_ms - look->walk.series->times_ms[days_since(look)];
-	return evaluate_count(test, (uint64_t)(age_ms / DAY_MS));
+	if (is_empty(look))
+		return INSTANT_MS_NONE;
+	return look->walk.series
+	    ->times_ms[look->leaf->aggregate == EXPR_DAYS_SINCE_FIRST ? look->walk.ended
+	                                                              : look->walk.started - 1];
 }
 
 static bool state_holds(struct look *look)
@@ -186,19 +181,14 @@ static bool state_holds(struct look *look)
 	default:
 		break;
 	}
+	if (takes_days(leaf))
+		return evaluate_days(&leaf->test, since_ms(look), walk->at_ms);
+	if (leaf->aggregate == EXPR_MIN || leaf->aggregate == EXPR_MAX)
+		return is_empty(look) ? evaluate_extreme(&leaf->test, NULL) : extreme_holds(look);
 	if (is_empty(look))
-		return missing_holds(&leaf->test);
-	switch (leaf->aggregate) {
-	case EXPR_FIRST:
-		return series_marks(walk->series, walk->ended) != 0;
-	case EXPR_LAST:
-		return series_marks(walk->series, walk->started - 1) != 0;
-	case EXPR_DAYS_SINCE_FIRST:
-	case EXPR_DAYS_SINCE_LAST:
-		return days_hold(look);
-	default:
-		return extreme_holds(look);
-	}
+		return evaluate_test(&leaf->test, &(struct value){.type = VALUE_NONE}, walk->at_ms);
+	return series_marks(walk->series,
+	                    leaf->aggregate == EXPR_FIRST ? walk->ended : walk->started - 1) != 0;
 }
 
 /* Whether the leaf holds in the walk's state, at its instant. */
@@ -210,40 +200,14 @@ static bool holds(struct look *look)
 	return result;
 }
 
-/* --- time within a state --- */
-
-static bool takes_days(const struct plan_leaf *leaf)
-{
-	return leaf->aggregate == EXPR_DAYS_SINCE_FIRST || leaf->aggregate == EXPR_DAYS_SINCE_LAST;
-}
-
-/* The next instant, while the same events count, at which the age in days may begin or cease to be
- * one that the test names: whole days after the event. */
-static int64_t next_day_ms(const struct look *look)
-{
-	const struct expr_test *test    = &look->leaf->test;
-	int64_t                 next_ms = INSTANT_MS_NEVER;
-	if (!takes_days(look->leaf) || is_empty(look))
-		return next_ms;
-	int64_t since_ms = look->walk.series->times_ms[days_since(look)];
-	int64_t days     = (look->walk.at_ms - since_ms) / DAY_MS;
-	for (unsigned i = 0; i < test->value_count; i++) {
-		/* Ages are compared with whole numbers: the answer changes at one and at the next. */
-		double value = test->values[i].number;
-		if (value + 1 <= (double)days || value > (double)(INSTANT_MS_MAX / DAY_MS))
-			continue;
-		int64_t reached = (int64_t)value <= days ? (int64_t)value + 1 : (int64_t)value;
-		if (since_ms + reached * DAY_MS < next_ms)
-			next_ms = since_ms + reached * DAY_MS;
-	}
-	return next_ms;
-}
-
 /* False: dropped too much to tell. */
 static bool walk_to_flip(struct look *look, bool held, int64_t *ret_next_ms)
 {
 	for (unsigned step = 0; step < WALK_STEPS_MAX; step++) {
-		int64_t day_ms = next_day_ms(look);
+		int64_t day_ms =
+			takes_days(look->leaf)
+				? evaluate_days_next_ms(&look->leaf->test, since_ms(look), look->walk.at_ms)
+				: INSTANT_MS_NEVER;
 		if (!series_walk_next(&look->walk) || look->walk.at_ms > day_ms) {
 			*ret_next_ms = day_ms;
 			return true;
@@ -271,7 +235,7 @@ bool aggregate_look(const struct plan_leaf *leaf, const struct series *series, i
 	bool held  = holds(&look);
 	bool known = ret_next_ms == NULL || walk_to_flip(&look, held, ret_next_ms);
 	if (look.counted)
-		hash_count_done(&look.hashes);
+		key_count_done(&look.keys);
 	if (known)
 		*ret_holds = held;
 	return known;

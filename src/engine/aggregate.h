@@ -9,7 +9,7 @@
  *   sum, avg                        running totals             TOTALS
  *   min, max                        numbers                    NUMBERS
  *   first, last                     whether the end passes     MARKS
- *   distinct                        hashes of values           HASHES
+ *   distinct                        keys of values             KEYS
  *
  * Nothing to aggregate is 0 for count, sum, distinct, and missing for the others (rule 14). */
 

@@ -1,26 +1,14 @@
 #include "engine/feature.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include "base/hash.h"
 #include "base/instant.h"
-
-static bool step_matches(const struct plan_feature *step, const struct record *record,
-                         int64_t now_ms)
-{
-	return (step->event.length == 0 || text_equal(step->event, record->name)) &&
-	       evaluate_where(step->where, record->properties, record->context, now_ms);
-}
 
 static uint32_t steps_matched(const struct plan_feature *feature, const struct record *record,
                               int64_t now_ms)
 {
-	uint32_t steps = 0;
-	for (unsigned i = 0; i < feature->step_count; i++)
-		if (step_matches(&feature->steps[i], record, now_ms))
-			steps |= 1u << i;
-	return steps;
+	return sequence_steps(feature->sequence, record->name, record->properties, record->context,
+	                      now_ms);
 }
 
 bool feature_concerns(const struct plan_feature *feature, const struct record *record,
@@ -28,7 +16,7 @@ bool feature_concerns(const struct plan_feature *feature, const struct record *r
 {
 	if (feature->relative)
 		return true;
-	if (feature->step_count > 0)
+	if (feature->sequence != NULL)
 		return steps_matched(feature, record, now_ms) != 0;
 	return evaluate_where(feature->where, record->properties, record->context, now_ms);
 }
@@ -41,68 +29,28 @@ static struct series *add(struct series *series, const struct plan_feature *feat
 	return series_add(series, cap, time_ms, item);
 }
 
-/* --- distinct --- */
-
-enum { SEED_LOW = 1, SEED_HIGH = 2 };
-
-static union series_item hash_of(enum value_type type, const void *data, size_t length)
-{
-	return (union series_item){
-		.hash = {hash_bytes_seeded(data, length, (uint64_t)type << 8 | SEED_LOW),
-	             hash_bytes_seeded(data, length, (uint64_t)type << 8 | SEED_HIGH)}};
-}
-
-static struct series *add_number(struct series *series, const struct plan_feature *feature,
-                                 unsigned cap, int64_t time_ms, double number)
-{
-	number += 0.0; /* −0 is 0 */
-	return add(series, feature, cap, time_ms, hash_of(VALUE_DOUBLE, &number, sizeof number));
-}
-
-static struct series *add_hashes(struct series *series, const struct plan_feature *feature,
-                                 unsigned cap, int64_t time_ms, const struct value *value)
-{
-	double number;
-	if (value_number(value, &number))
-		return add_number(series, feature, cap, time_ms, number);
-	switch (value->type) {
-	case VALUE_FALSE:
-	case VALUE_TRUE:
-		return add(series, feature, cap, time_ms, hash_of(value->type, "", 0));
-	case VALUE_STRING:
-		return add(series, feature, cap, time_ms,
-		           hash_of(VALUE_STRING, value->text.data, value->text.length));
-	case VALUE_STRING_SET: {
-		struct byte_reader set = byte_reader_of(value->text.data, value->text.length);
-		struct text        item;
-		while (value_set_next(&set, &item))
-			series =
-				add(series, feature, cap, time_ms, hash_of(VALUE_STRING, item.data, item.length));
-		return series;
-	}
-	default:
-		return series;
-	}
-}
-
 /* --- what an event brings --- */
 
-static bool exists(const struct value *value)
+static struct series *add_keys(struct series *series, const struct plan_feature *feature,
+                               unsigned cap, int64_t time_ms, const struct value *value)
 {
-	static const struct expr_test test = {.op = EXPR_EXISTS};
-	return evaluate_test(&test, value, 0);
+	union series_item      item;
+	struct distinct_reader reader = evaluate_distinct(value);
+	while (distinct_next(&reader, &item.key))
+		series = add(series, feature, cap, time_ms, item);
+	return series;
 }
 
 static struct series *add_mark(struct series *series, const struct plan_feature *feature,
                                unsigned cap, const struct record *record, int64_t time_ms,
                                int64_t now_ms)
 {
-	if (feature->step_count > 0)
+	if (feature->sequence != NULL)
 		return add(series, feature, cap, time_ms,
 		           (union series_item){.marks = steps_matched(feature, record, now_ms)});
 
 	struct value value = evaluate_property(&feature->property, record->properties, record->context);
-	if (!exists(&value))
+	if (!evaluate_exists(&value))
 		return series;
 	return add(series, feature, cap, time_ms,
 	           (union series_item){.marks = evaluate_test(feature->marks, &value, now_ms)});
@@ -126,9 +74,9 @@ static struct series *take(struct series *series, const struct plan_feature *fea
 		if (!value_number(&value, &item.number))
 			return series;
 		return add(series, feature, cap, time_ms, item);
-	case SERIES_HASHES:
+	case SERIES_KEYS:
 		value = evaluate_property(&feature->property, record->properties, record->context);
-		return add_hashes(series, feature, cap, time_ms, &value);
+		return add_keys(series, feature, cap, time_ms, &value);
 	case SERIES_MARKS:
 		return add_mark(series, feature, cap, record, time_ms, now_ms);
 	case SERIES_KIND_COUNT:
@@ -148,9 +96,10 @@ struct series *feature_add(const struct plan_feature *feature, struct series *se
 
 static bool passes(const struct plan_feature *feature, const struct record *record, int64_t now_ms)
 {
-	if (feature->step_count > 0)
+	if (feature->sequence != NULL)
 		return steps_matched(feature, record, now_ms) != 0;
-	return step_matches(feature, record, now_ms);
+	return (feature->event.length == 0 || text_equal(feature->event, record->name)) &&
+	       evaluate_where(feature->where, record->properties, record->context, now_ms);
 }
 
 bool feature_matches(const struct plan_feature *feature, const struct record *record,
@@ -169,14 +118,11 @@ bool feature_matches(const struct plan_feature *feature, const struct record *re
 static int64_t change_ms(const struct plan_feature *feature, const struct record *record,
                          int64_t now_ms)
 {
+	if (feature->sequence != NULL)
+		return sequence_steps_next_ms(feature->sequence, record->name, record->properties,
+		                              record->context, now_ms);
 	int64_t next_ms =
 		evaluate_where_next_ms(feature->where, record->properties, record->context, now_ms);
-	for (unsigned i = 0; i < feature->step_count; i++) {
-		int64_t step_ms = evaluate_where_next_ms(feature->steps[i].where, record->properties,
-		                                         record->context, now_ms);
-		if (step_ms < next_ms)
-			next_ms = step_ms;
-	}
 	if (feature->marks != NULL) {
 		struct value value =
 			evaluate_property(&feature->property, record->properties, record->context);

@@ -5,9 +5,7 @@
  *
  * An event concerns a feature by its name and `where`, of a sequence by those of some step. It may
  * bring nothing all the same: a sum takes numbers only, distinct nothing from an empty set; of a
- * set distinct takes each item, at the event's time.
- *
- * Values of distinct are told apart by 128 bits of hash, their type included. */
+ * set distinct takes each item, at the event's time. */
 
 #include <stdbool.h>
 #include <stdint.h>

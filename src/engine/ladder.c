@@ -14,7 +14,7 @@ void ladder_done(struct ladder *ladder)
 
 static bool fits(const struct plan_feature *feature, const struct plan_leaf *leaf)
 {
-	return !feature->relative && feature->kind == SERIES_TIMES && !leaf->sequence &&
+	return !feature->relative && feature->kind == SERIES_TIMES && feature->sequence == NULL &&
 	       leaf->aggregate == EXPR_COUNT && leaf->span.until_ms == 0 &&
 	       leaf->span.from_ms == INSTANT_MS_NONE && leaf->span.to_ms == INSTANT_MS_NEVER;
 }

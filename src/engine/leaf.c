@@ -5,32 +5,47 @@
 #include "base/instant.h"
 #include "engine/aggregate.h"
 #include "engine/feature.h"
-#include "engine/sequence.h"
 
 static const struct plan_leaf *plan_of(const struct partition *partition, uint32_t index)
 {
 	return partition->catalog.leaves.items[index].plan;
 }
 
-/* The evaluators: what a series says of a leaf. False: it has dropped too much to tell. */
-static bool look_at(const struct plan_leaf *leaf, const struct plan_feature *feature,
-                    const struct series *series, int64_t now_ms, bool *ret_holds,
-                    int64_t *ret_next_ms)
+static bool look_at_steps(struct partition *partition, const struct sequence *sequence,
+                          const struct series *series, int64_t now_ms, int64_t *ret_next_ms)
 {
-	if (!leaf->sequence)
+	partition->scratch_steps.count = 0;
+	for (uint32_t i = 0; series != NULL && i < series->count; i++)
+		VECTOR_ADD(&partition->scratch_steps,
+		           (struct sequence_event){series->times_ms[i], series_marks(series, i),
+		                                   INSTANT_MS_NEVER});
+	return sequence_holds(sequence, partition->scratch_steps.items, partition->scratch_steps.count,
+	                      now_ms, ret_next_ms);
+}
+
+/* What a series says of a leaf. False: it has dropped too much to tell. */
+static bool look_at(struct partition *partition, const struct plan_leaf *leaf,
+                    const struct plan_feature *feature, const struct series *series, int64_t now_ms,
+                    bool *ret_holds, int64_t *ret_next_ms)
+{
+	if (feature->sequence == NULL)
 		return aggregate_look(leaf, series, now_ms, ret_holds, ret_next_ms);
 	int64_t next_ms;
-	return sequence_look(leaf, feature->step_count, series, now_ms, ret_holds,
-	                     ret_next_ms == NULL ? &next_ms : ret_next_ms);
+	*ret_holds = look_at_steps(partition, feature->sequence, series, now_ms,
+	                           ret_next_ms == NULL ? &next_ms : ret_next_ms);
+	return true;
 }
 
 /* Events before it matter neither now nor later. */
-static int64_t oldest_ms(const struct plan_leaf *leaf, int64_t now_ms)
+static int64_t oldest_ms(const struct plan_leaf *leaf, const struct plan_feature *feature,
+                         int64_t now_ms)
 {
-	if (leaf->sequence)
-		return leaf->chain_ms > 0 && leaf->ended_ms > 0
-		           ? now_ms - leaf->ended_ms - leaf->chain_ms + 1
-		           : INT64_MIN;
+	const struct sequence *sequence = feature->sequence;
+	if (sequence != NULL)
+		return sequence->within_ms == INSTANT_MS_NEVER ||
+		               sequence->ended_within_ms == INSTANT_MS_NEVER
+		           ? INT64_MIN
+		           : now_ms - sequence->ended_within_ms - sequence->within_ms + 1;
 	int64_t from_ms = leaf->span.from_ms == INSTANT_MS_NONE ? INT64_MIN : leaf->span.from_ms;
 	if (leaf->span.within_ms > 0 && now_ms - leaf->span.within_ms + 1 > from_ms)
 		from_ms = now_ms - leaf->span.within_ms + 1;
@@ -41,10 +56,11 @@ static int64_t oldest_ms(const struct plan_leaf *leaf, int64_t now_ms)
 static bool look_at_events(struct partition *partition, uint32_t slot, const struct plan_leaf *leaf,
                            const struct plan_feature *feature, int64_t now_ms, int64_t *ret_next_ms)
 {
-	struct feature_scan scan = {.from_ms = oldest_ms(leaf, now_ms), .to_ms = leaf->span.to_ms};
+	struct feature_scan scan = {.from_ms = oldest_ms(leaf, feature, now_ms),
+	                            .to_ms   = leaf->span.to_ms};
 	feature_scan(partition, slot, feature, now_ms, &scan);
 	bool holds;
-	bool known = look_at(leaf, feature, scan.series, now_ms, &holds, ret_next_ms);
+	bool known = look_at(partition, leaf, feature, scan.series, now_ms, &holds, ret_next_ms);
 	assert(known);
 	(void)known;
 	series_free(scan.series);
@@ -62,7 +78,8 @@ bool leaf_look(struct partition *partition, uint32_t slot, const struct profile 
 	const struct person_feature *kept = profile == NULL ? NULL : profile_feature(profile, number);
 	bool                         holds;
 	if ((kept != NULL && feature->relative) ||
-	    !look_at(leaf, feature, kept == NULL ? NULL : kept->series, now_ms, &holds, ret_next_ms))
+	    !look_at(partition, leaf, feature, kept == NULL ? NULL : kept->series, now_ms, &holds,
+	             ret_next_ms))
 		return look_at_events(partition, slot, leaf, feature, now_ms, ret_next_ms);
 	return holds;
 }

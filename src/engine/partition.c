@@ -44,6 +44,7 @@ void partition_free(struct partition *partition)
 	names_done(&partition->names);
 	VECTOR_DONE(&partition->due);
 	VECTOR_DONE(&partition->scratch_events);
+	VECTOR_DONE(&partition->scratch_steps);
 	VECTOR_DONE(&partition->touched);
 	VECTOR_DONE(&partition->before);
 	VECTOR_DONE(&partition->crossed);

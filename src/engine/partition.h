@@ -86,7 +86,8 @@ struct partition {
 	size_t          level_count;
 	slot_list       due;
 	event_list      scratch_events;
-	index_list      touched;           /* features of the step's event */
+	VECTOR(struct sequence_event) scratch_steps;
+	index_list touched;                /* features of the step's event */
 	VECTOR(bool) before;               /* what leaves were before the step */
 	rung_list crossed;                 /* of one feature's ladder */
 	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */

@@ -83,7 +83,7 @@ static enum series_kind kind_for(enum expr_aggregate aggregate)
 	case EXPR_MAX:
 		return SERIES_NUMBERS;
 	case EXPR_DISTINCT:
-		return SERIES_HASHES;
+		return SERIES_KEYS;
 	case EXPR_FIRST:
 	case EXPR_LAST:
 		return SERIES_MARKS;
@@ -220,7 +220,8 @@ static uint32_t add_sequence_feature(struct compiler            *compiler,
 {
 	struct buffer *key = &compiler->key;
 	buffer_clear(key);
-	buffer_printf(key, "sequence ");
+	buffer_printf(key, "sequence %lld %lld ", (long long)sequence->within_ms,
+	              (long long)sequence->ended_within_ms);
 	for (unsigned i = 0; i < sequence->step_count; i++) {
 		struct buffer where = {0};
 		expr_write_canonical_where(&where, sequence->steps[i].where);
@@ -235,18 +236,15 @@ static uint32_t add_sequence_feature(struct compiler            *compiler,
 		return index;
 	struct arena *arena = &compiler->plan->arena;
 	feature->kind       = SERIES_MARKS;
+	feature->sequence   = sequence_compile(sequence, compiler->retention_ms, arena);
+	feature->relative   = feature->sequence->relative;
 	feature->step_count = sequence->step_count;
 	feature->steps      = ARENA_ARRAY(arena, struct plan_feature, sequence->step_count);
-	for (unsigned i = 0; i < sequence->step_count; i++) {
-		const struct expr_step *step = &sequence->steps[i];
-		feature->steps[i]            = (struct plan_feature){
-					   .event    = event_name(step->name, arena),
-					   .where    = evaluate_compile_where(step->where, arena),
-					   .filter   = find_filter(step->where, arena),
-					   .relative = step->where != NULL && expr_where_is_relative(step->where),
-        };
-		feature->relative |= feature->steps[i].relative;
-	}
+	for (unsigned i = 0; i < sequence->step_count; i++)
+		feature->steps[i] = (struct plan_feature){
+			.event  = event_name(sequence->steps[i].name, arena),
+			.filter = find_filter(sequence->steps[i].where, arena),
+		};
 	return index;
 }
 
@@ -293,17 +291,12 @@ static uint32_t add_leaf(struct compiler *compiler, const struct expr_event *eve
 static uint32_t add_sequence(struct compiler *compiler, const struct expr_sequence *sequence)
 {
 	struct plan_leaf leaf = {
-		.feature  = add_sequence_feature(compiler, sequence),
-		.sequence = true,
-		.span     = {.from_ms      = INSTANT_MS_NONE,
-	                 .to_ms        = INSTANT_MS_NEVER,
-	                 .retention_ms = compiler->retention_ms},
-		.chain_ms = sequence->within_ms,
-		.ended_ms = sequence->ended_within_ms,
+		.feature = add_sequence_feature(compiler, sequence),
+		.span    = {.from_ms      = INSTANT_MS_NONE,
+	                .to_ms        = INSTANT_MS_NEVER,
+	                .retention_ms = compiler->retention_ms},
 	};
 	buffer_clear(&compiler->key);
-	buffer_printf(&compiler->key, "sequence %lld %lld", (long long)leaf.chain_ms,
-	              (long long)leaf.ended_ms);
 	return put_leaf(compiler, &leaf);
 }
 

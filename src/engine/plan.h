@@ -22,6 +22,7 @@
 #include "engine/series.h"
 #include "model/evaluate.h"
 #include "model/expr.h"
+#include "model/sequence.h"
 
 /* An equality with a string that a filter demands, whatever else it asks for. */
 struct plan_filter {
@@ -30,8 +31,8 @@ struct plan_filter {
 };
 
 /* Which events a leaf looks at, and what of them. Of a sequence those that match one of its steps:
- * `steps` says which (their event, where, filter and relative), `event` is empty, where and filter
- * are NULL. */
+ * `steps` are by what they are found (event and filter), `event` is empty, where and filter are
+ * NULL. */
 struct plan_feature {
 	struct text             key;
 	struct text             event;    /* empty: any */
@@ -43,22 +44,19 @@ struct plan_feature {
 	struct amount_path      property; /* of an aggregate that takes one */
 	const struct expr_test *marks;    /* of first and last: the values that are marked */
 	unsigned                cap;      /* of the series; SERIES_UNLIMITED */
+	const struct sequence  *sequence; /* NULL: it is none */
 	unsigned                step_count;
 	struct plan_feature    *steps;
 };
 
-/* What of a feature is compared with what. Of a sequence, `chain_ms` bounds t_last − t_first, and
- * `ended_ms` the age of t_last; 0: no bound. */
+/* What of a feature is compared with what; of a sequence the feature says all. */
 struct plan_leaf {
 	struct text         key;
 	uint32_t            feature; /* in this plan */
-	bool                sequence;
 	enum expr_aggregate aggregate;
 	struct span         span;
 	struct expr_test    test;
 	double              value_max; /* of a capped count: above it all counts compare alike */
-	int64_t             chain_ms;
-	int64_t             ended_ms;
 };
 
 struct plan_trait {

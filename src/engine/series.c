@@ -12,7 +12,7 @@ static const uint8_t item_bytes[SERIES_KIND_COUNT] = {
 	[SERIES_TOTALS]  = sizeof(__int128),
 	[SERIES_NUMBERS] = sizeof(double),
 	[SERIES_MARKS]   = sizeof(uint32_t),
-	[SERIES_HASHES]  = sizeof(struct series_hash),
+	[SERIES_KEYS]    = sizeof(struct distinct_key),
 };
 
 /* Items lie behind the times; totals by memcpy, since they are aligned to 8 bytes only. */
@@ -46,10 +46,10 @@ uint32_t series_marks(const struct series *series, uint32_t at)
 	return ((const uint32_t *)items(series))[at];
 }
 
-const struct series_hash *series_hashes(const struct series *series)
+const struct distinct_key *series_keys(const struct series *series)
 {
-	assert(series->kind == SERIES_HASHES);
-	return (const struct series_hash *)items(series);
+	assert(series->kind == SERIES_KEYS);
+	return (const struct distinct_key *)items(series);
 }
 
 static size_t size_for(enum series_kind kind, uint32_t room)

@@ -26,6 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/evaluate.h"
+
 enum { SERIES_UNLIMITED = 0 };
 
 /* What lies beside each time, and for which aggregates. */
@@ -34,20 +36,16 @@ enum series_kind {
 	SERIES_TOTALS,  /* 16 bytes, a running total: sum, avg */
 	SERIES_NUMBERS, /* 8 bytes: min, max */
 	SERIES_MARKS,   /* 4 bytes, bits: first, last (whether the value passes), sequences (steps) */
-	SERIES_HASHES,  /* 16 bytes, of a value: distinct */
+	SERIES_KEYS,    /* 16 bytes: distinct */
 	SERIES_KIND_COUNT
-};
-
-struct series_hash {
-	uint64_t low, high;
 };
 
 /* What an event brings, by kind. */
 union series_item {
-	int64_t            amount_millionths;
-	double             number;
-	uint32_t           marks;
-	struct series_hash hash;
+	int64_t             amount_millionths;
+	double              number;
+	uint32_t            marks;
+	struct distinct_key key;
 };
 
 struct series {
@@ -69,9 +67,9 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
                           union series_item item);
 
 /* What lies at `at` < count. */
-double                    series_number(const struct series *series, uint32_t at);
-uint32_t                  series_marks(const struct series *series, uint32_t at);
-const struct series_hash *series_hashes(const struct series *series);
+double                     series_number(const struct series *series, uint32_t at);
+uint32_t                   series_marks(const struct series *series, uint32_t at);
+const struct distinct_key *series_keys(const struct series *series);
 
 struct span {
 	int64_t within_ms;    /* 0: no end but the retention's */
