@@ -136,6 +136,14 @@ static void read_run(struct engine_read *read, struct view *view)
 
 static void read_failed(struct api_call *call) { call_fail(call, call->read_error); }
 
+static void step_on_loop(struct http_request *request, void *context)
+{
+	struct api_call *call = context;
+	(void)request;
+	call->short_step = false;
+	call->step(call);
+}
+
 static void read_done(struct engine_read *read, enum status status, const struct error *err)
 {
 	struct api_call *call = container_of(read, struct api_call, read);
@@ -144,9 +152,12 @@ static void read_done(struct engine_read *read, enum status status, const struct
 		*call->read_error        = *err;
 		call->read_error->status = status;
 	}
-	go_on(call, status == STATUS_OK         ? call->step
-	            : call->read_failed != NULL ? call->read_failed
-	                                        : read_failed);
+	if (status != STATUS_OK)
+		call->step = call->read_failed != NULL ? call->read_failed : read_failed;
+	if (call->short_step)
+		http_go_on(call->request, step_on_loop, call);
+	else
+		go_on(call, call->step);
 }
 
 static void prepare_read(struct api_call *call, call_run_fn *run, call_step_fn *step)
@@ -165,6 +176,12 @@ void call_read_person(struct api_call *call, uint32_t partition, call_run_fn *ru
 {
 	prepare_read(call, run, step);
 	engine_read_person(call->api->config.engine, partition, &call->read);
+}
+
+void call_look_up(struct api_call *call, uint32_t partition, call_run_fn *run, call_step_fn *step)
+{
+	call->short_step = true;
+	call_read_person(call, partition, run, step);
 }
 
 void call_read_all(struct api_call *call, call_run_fn *run, call_step_fn *step)
@@ -264,12 +281,25 @@ void call_end_list(struct json_writer *writer, enum cursor_kind kind, struct tex
 	json_end_object(writer);
 }
 
-void call_write_person(struct api_call *call, struct json_writer *writer, struct person person)
+struct vault_id call_person_id(struct api_call *call, struct person person)
 {
 	struct vault_id id;
 	struct error    err;
 	if (vault_external_id(call->api->config.vault, person, call->arena, &id, &err) != STATUS_OK)
+		return (struct vault_id){.namespace = VAULT_USER};
+	return id;
+}
+
+void call_write_id(struct json_writer *writer, const struct vault_id *id)
+{
+	if (id->id.data == NULL)
 		json_member_null(writer, "userId");
 	else
-		json_member_string(writer, id.namespace == VAULT_USER ? "userId" : "anonymousId", id.id);
+		json_member_string(writer, id->namespace == VAULT_USER ? "userId" : "anonymousId", id->id);
+}
+
+void call_write_person(struct api_call *call, struct json_writer *writer, struct person person)
+{
+	struct vault_id id = call_person_id(call, person);
+	call_write_id(writer, &id);
 }

@@ -42,6 +42,7 @@ struct api_call {
 	struct json_parser *parser;
 	call_step_fn       *step;
 	call_run_fn        *run;
+	bool                short_step; /* behind the read at hand: on the loop */
 	struct worker_job   job;
 	struct engine_read  read;
 	call_step_fn       *read_failed; /* instead of answering the error of a read; NULL: that */
@@ -90,6 +91,10 @@ void call_read_person(struct api_call *call, uint32_t partition, call_run_fn *ru
                       call_step_fn *step);
 void call_read_all(struct api_call *call, call_run_fn *run, call_step_fn *step);
 
+/* The same as call_read_person() for what is answered in microseconds: `step` is on the loop, which
+ * spares the waking of a worker. */
+void call_look_up(struct api_call *call, uint32_t partition, call_run_fn *run, call_step_fn *step);
+
 /* The instant of the answer of the read that was done. */
 int64_t call_as_of_ms(const struct api_call *call);
 
@@ -116,7 +121,11 @@ struct json_writer call_begin_list(struct buffer *out);
 void call_end_list(struct json_writer *writer, enum cursor_kind kind, struct text next,
                    int64_t total, int64_t as_of_ms);
 
-/* {"userId": …} or {"anonymousId": …}: the member only. `Nobody` (erased): "userId": null. */
+/* {"userId": …} or {"anonymousId": …}: the member only. `Nobody` (erased): "userId": null. In two
+ * parts where one person stands in many rows: finding the id decrypts it. */
 void call_write_person(struct api_call *call, struct json_writer *writer, struct person person);
+struct vault_id call_person_id(struct api_call *call,
+                               struct person    person); /* id.data NULL: nobody */
+void            call_write_id(struct json_writer *writer, const struct vault_id *id);
 
 #endif

@@ -116,11 +116,10 @@ static void run(struct api_call *call, struct view *view)
 }
 
 static void write_membership(struct api_call *call, struct json_writer *w,
-                             const struct view_membership *row)
+                             const struct vault_id *user, const struct view_membership *row)
 {
-	const struct segments *state = call->state;
 	json_begin_object(w);
-	call_write_person(call, w, state->user.person);
+	call_write_id(w, user);
 	reads_write_segment(call, w, row->segment);
 	json_member_instant(w, "enteredAt", row->entered_ms);
 	json_member_null(w, "exitedAt");
@@ -142,6 +141,9 @@ static void answer(struct api_call *call)
 		call_fail(call, &err);
 		return;
 	}
+	struct vault_id user = {0};
+	if (state->count > 0)
+		user = call_person_id(call, state->user.person);
 	uint32_t           after = read_left(&cursor) > 0 ? read_u32(&cursor) : 0;
 	struct buffer      out = {0}, next = {0};
 	struct json_writer w = call_begin_list(&out);
@@ -152,7 +154,7 @@ static void answer(struct api_call *call)
 			buffer_add_u32(&next, after);
 			break;
 		}
-		write_membership(call, &w, &state->rows[i]);
+		write_membership(call, &w, &user, &state->rows[i]);
 		after = state->rows[i].segment;
 	}
 	call_end_list(&w, CURSOR_USER_SEGMENTS, buffer_text(&next), (int64_t)state->count,
@@ -169,5 +171,5 @@ void users_segments(struct api_call *call)
 	if (reads_user(call, &state->user, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
-		call_read_person(call, state->user.person.partition, run, answer);
+		call_look_up(call, state->user.person.partition, run, answer);
 }

@@ -184,6 +184,23 @@ static void deliver(struct http_loop *loop, struct http_post *post)
 		MHD_resume_connection(mhd);
 }
 
+static void run_step(struct http_loop *loop, struct http_post *post)
+{
+	struct http_request *request =
+		(struct http_request *)((char *)post - offsetof(struct http_request, post));
+	(void)loop;
+	request->step(request, request->step_context);
+}
+
+void http_go_on(struct http_request *request, http_step_fn *step, void *context)
+{
+	assert(request->suspended && !request->answered);
+	request->step         = step;
+	request->step_context = context;
+	request->post.run     = run_step;
+	http_loop_post(request->loop, &request->post);
+}
+
 void http_answer_ready(struct http_request *request, unsigned http_status)
 {
 	assert(!request->answered);
@@ -191,6 +208,12 @@ void http_answer_ready(struct http_request *request, unsigned http_status)
 
 	request->answered    = true;
 	request->http_status = http_status;
+	/* The loop itself answers where a step has brought it here; in a handler it must wait until
+	 * libmicrohttpd has returned. */
+	if (request->step != NULL && http_loop_current == request->loop) {
+		deliver(request->loop, &request->post);
+		return;
+	}
 	if (request->suspended) {
 		request->post.run = deliver;
 		http_loop_post(request->loop, &request->post);

@@ -162,6 +162,11 @@ void http_add_header(struct http_request *request, const char *name, struct text
  * After this call only the thread that it is passed to may use it. */
 void http_suspend(struct http_request *request);
 
+/* Goes on with a suspended request on its loop's own thread, from any thread: for what takes
+ * microseconds until the answer, so that no other thread has to wake up for it. */
+typedef void http_step_fn(struct http_request *request, void *context);
+void         http_go_on(struct http_request *request, http_step_fn *step, void *context);
+
 /* Answers, exactly once: in the handler at once, or after http_suspend() from any thread.
  * `body` is moved (the struct is empty afterwards); NULL or empty is no body. `content_type` NULL:
  * none; it is copied. The request may be gone when this returns.

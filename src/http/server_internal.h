@@ -197,7 +197,9 @@ struct http_refusal {
 };
 
 struct http_request {
-	struct http_post        post; /* of the answer */
+	struct http_post        post; /* of a step or the answer */
+	http_step_fn           *step; /* on the loop; NULL: none was asked for */
+	void                   *step_context;
 	struct http_loop       *loop;
 	struct MHD_Connection  *mhd; /* NULL: the connection is gone, the answer still to come */
 	struct http_connection *connection;

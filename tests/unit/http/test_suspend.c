@@ -23,6 +23,12 @@ static int done(void **state)
 
 static void echo(struct http_request *request) { answer_body(request, NULL); }
 
+static void echo_on_loop(struct http_request *request, void *context)
+{
+	(void)context;
+	echo(request);
+}
+
 /* ---- Under load ---- */
 
 enum { CLIENTS = 8, REQUESTS_EACH = 400, WORKERS = 3 };
@@ -38,7 +44,10 @@ static void *work(void *seed)
 		}
 		if (rand_r(&state) % 16 == 0)
 			sleep_ms(rand_r(&state) % 5); /* some are parked, most are not */
-		echo(request);
+		if (rand_r(&state) % 2 == 0)
+			http_go_on(request, echo_on_loop, NULL);
+		else
+			echo(request);
 	}
 }
 
@@ -89,6 +98,53 @@ static void answers_from_other_threads_reach_their_own_requests(void **state)
 }
 
 /* ---- One at a time ---- */
+
+static pthread_t step_thread, handler_thread;
+
+static void hold_here(struct http_request *request, void *user)
+{
+	handler_thread = pthread_self();
+	hold(request, user);
+}
+
+static void echo_here(struct http_request *request, void *context)
+{
+	assert_string_equal(context, "context");
+	step_thread = pthread_self();
+	echo(request);
+}
+
+static void a_step_runs_on_the_thread_of_the_request_and_may_answer_it(void **state)
+{
+	struct peer  peer;
+	struct reply reply;
+	FIXTURE_START(*state, {"POST", "/", hold_here, NULL});
+	peer_open(&peer, *state);
+	for (int i = 0; i < 3; i++) {
+		peer_say(&peer, POST);
+		struct http_request *request = take_held();
+		sleep_ms(i * 20); /* parked or not */
+		http_go_on(request, echo_here, "context");
+		reply_read(&peer, false, &reply);
+		assert_string_equal(reply.body, "body");
+		assert_true(pthread_equal(step_thread, handler_thread));
+		reply_done(&reply);
+	}
+	peer_close(&peer);
+}
+
+static void a_step_of_a_request_whose_client_has_gone_ends_it(void **state)
+{
+	struct peer peer;
+	FIXTURE_START(*state, {"POST", "/", hold, NULL});
+	peer_open(&peer, *state);
+	peer_say(&peer, POST);
+	struct http_request *request = take_held();
+	peer_close(&peer);
+	sleep_ms(50);
+	http_go_on(request, echo_here, "context");
+	assert_int_equal(status_of(*state, GET), 405);
+}
 
 static void a_request_that_waits_for_long_is_answered_all_the_same(void **state)
 {
@@ -365,6 +421,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(answers_from_other_threads_reach_their_own_requests),
+		TEST(a_step_runs_on_the_thread_of_the_request_and_may_answer_it),
+		TEST(a_step_of_a_request_whose_client_has_gone_ends_it),
 		TEST(a_request_that_waits_for_long_is_answered_all_the_same),
 		TEST(others_are_served_while_many_wait),
 		TEST(a_pipelined_request_waits_for_the_one_before_it),
