@@ -15,6 +15,7 @@
 
 #include "base/instant.h"
 #include "engine/change_record.h"
+#include "engine/feature.h"
 #include "engine/partition.h"
 #include "engine/plan_cache.h"
 #include "engine_mix.h"
@@ -189,7 +190,7 @@ static void run(struct bench *bench, uint64_t events)
 static double matching(const struct bench *bench)
 {
 	const struct catalog *catalog  = &bench->partition->catalog;
-	index_list            features = {0};
+	found_list            features = {0};
 	struct text           left     = buffer_text(&bench->encoded);
 	uint64_t              matches = 0, records = 0;
 	for (; left.length > 0; records++) {
@@ -201,8 +202,8 @@ static double matching(const struct bench *bench)
 		features.count = 0;
 		catalog_find(catalog, record.name, record.properties, &features);
 		for (size_t i = 0; i < features.count; i++)
-			matches += evaluate_where(catalog->features.items[features.items[i]].plan->where,
-			                          record.properties, record.context, bench->now_ms);
+			matches += feature_concerns(catalog->features.items[features.items[i].number].plan,
+			                            &record, bench->now_ms);
 		left = (struct text){left.data + size, left.length - size};
 	}
 	VECTOR_DONE(&features);

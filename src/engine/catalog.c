@@ -140,8 +140,9 @@ static uint32_t add_feature(struct catalog *catalog, struct plan *plan, uint32_t
 		return found;
 
 	uint32_t at = (uint32_t)catalog->features.count;
-	VECTOR_ADD(&catalog->features,
-	           (struct feature){.plan = wanted, .owner = plan_ref(plan), .built = 0});
+	VECTOR_ADD(&catalog->features, (struct feature){.plan     = wanted,
+	                                                .owner    = plan_ref(plan),
+	                                                .sequence = wanted->step_count > 0});
 	*map_text_put(&catalog->feature_keys, wanted->key) = (void *)((uintptr_t)at + 1);
 	for (unsigned i = 0; i < wanted->step_count; i++)
 		filter_index_add(event_index_of(catalog, wanted->steps[i].event), &wanted->steps[i], plan,
@@ -326,7 +327,7 @@ void catalog_retire(struct catalog *catalog, uint32_t index, index_list *dead)
 }
 
 void catalog_find(const struct catalog *catalog, struct text event, struct text properties,
-                  index_list *features)
+                  found_list *features)
 {
 	const struct filter_index *named = map_text_get(&catalog->by_event, event);
 	if (named != NULL)

@@ -32,6 +32,7 @@ struct feature {
 	index_list                 others; /* those that do not */
 	uint32_t                   built;  /* kept up for slots below it; BUILT_ALL */
 	bool                       dead;
+	bool                       sequence;
 };
 
 struct leaf {
@@ -116,9 +117,10 @@ void catalog_add(struct catalog *catalog, struct plan *plan, index_list *feature
 /* Takes a rule out; features that then serve nobody are marked dead and added to `*dead`. */
 void catalog_retire(struct catalog *catalog, uint32_t rule, index_list *dead);
 
-/* Adds the features that an event with this name and these properties may match. */
+/* Adds the features that an event with this name and these properties may match; one of a sequence
+ * perhaps several times. */
 void catalog_find(const struct catalog *catalog, struct text event, struct text properties,
-                  index_list *features);
+                  found_list *features);
 
 /* Trait leaves that look at a trait of this name. */
 const index_list *catalog_traits(const struct catalog *catalog, uint32_t name_hash);

@@ -1,6 +1,7 @@
 #include "engine/filter_index.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 
@@ -14,13 +15,27 @@ void index_list_remove(index_list *list, uint32_t number)
 	}
 }
 
+static void found_list_remove(found_list *list, uint32_t number)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i].number != number)
+			continue;
+		list->items[i] = list->items[--list->count];
+		return;
+	}
+}
+
 void filter_index_done(struct filter_index *index)
 {
 	for (size_t i = 0; i < index->groups.count; i++) {
 		struct filter_group *group = &index->groups.items[i];
-		for (size_t j = 0; j < group->lists.count; j++)
-			VECTOR_DONE(&group->lists.items[j]);
-		VECTOR_DONE(&group->lists);
+		for (size_t j = 0; j < group->strings.count; j++) {
+			free(group->strings.items[j].string);
+			VECTOR_DONE(&group->strings.items[j].features);
+		}
+		VECTOR_DONE(&group->strings);
+		VECTOR_DONE(&group->above);
+		VECTOR_DONE(&group->below);
 		map_u64_done(&group->values);
 		plan_unref(group->owner);
 	}
@@ -28,93 +43,201 @@ void filter_index_done(struct filter_index *index)
 	VECTOR_DONE(&index->rest);
 }
 
+/* --- adding and removing --- */
+
 static struct filter_group *group_of(struct filter_index *index, const struct plan_filter *filter)
 {
 	for (size_t i = 0; i < index->groups.count; i++)
-		if (text_equal(index->groups.items[i].filter->path.name, filter->path.name))
+		if (text_equal(index->groups.items[i].path->name, filter->path.name))
 			return &index->groups.items[i];
 	return NULL;
 }
 
-static uint64_t hash_of(struct text value) { return hash_bytes(value.data, value.length); }
-
-static index_list *list_of(const struct filter_group *group, struct text value)
+static struct filter_group *group_put(struct filter_index *index, const struct plan_filter *filter,
+                                      struct plan *plan)
 {
-	const uint64_t *place = map_u64_find(&group->values, hash_of(value));
-	return place == NULL || *place == 0 ? NULL : &group->lists.items[*place - 1];
+	struct filter_group *group = group_of(index, filter);
+	if (group != NULL)
+		return group;
+	VECTOR_ADD(&index->groups,
+	           (struct filter_group){.path = &filter->path, .owner = plan_ref(plan)});
+	return &index->groups.items[index->groups.count - 1];
 }
 
-static index_list *list_put(struct filter_group *group, struct text value)
+static uint64_t hash_of(struct text value) { return hash_bytes(value.data, value.length); }
+
+static struct filter_string *string_of(const struct filter_group *group, struct text value)
+{
+	const uint64_t *place = map_u64_find(&group->values, hash_of(value));
+	return place == NULL || *place == 0 ? NULL : &group->strings.items[*place - 1];
+}
+
+static bool is_string(const struct filter_string *string, struct text value)
+{
+	return text_equal((struct text){string->string, string->length}, value);
+}
+
+static struct filter_string *string_put(struct filter_group *group, struct text value)
 {
 	uint64_t *place = map_u64_put(&group->values, hash_of(value));
 	if (*place == 0) {
-		VECTOR_ADD(&group->lists, (index_list){0});
-		*place = group->lists.count;
+		char *copy = malloc(value.length + 1);
+		if (copy == NULL)
+			abort();
+		if (value.length > 0)
+			memcpy(copy, value.data, value.length);
+		VECTOR_ADD(&group->strings, (struct filter_string){.string = copy, .length = value.length});
+		*place = group->strings.count;
 	}
-	return &group->lists.items[*place - 1];
+	return &group->strings.items[*place - 1];
+}
+
+static void add_strings(struct filter_group *group, const struct plan_filter *filter,
+                        uint32_t number)
+{
+	for (unsigned i = 0; i < filter->string_count; i++) {
+		struct filter_string *string   = string_put(group, filter->strings[i]);
+		found_list           *features = &string->features;
+		if (features->count > 0 && features->items[features->count - 1].number == number)
+			continue; /* a list may name a string twice */
+		/* Where two strings have one hash, nothing found by it is sure. */
+		VECTOR_ADD(
+			&string->features,
+			(struct found_feature){.number = number & INT32_MAX,
+		                           .sure = filter->whole && is_string(string, filter->strings[i])});
+	}
+}
+
+static bool is_before(const struct filter_bound *a, const struct filter_bound *b)
+{
+	return a->bound < b->bound || (a->bound == b->bound && a->with_bound && !b->with_bound);
+}
+
+static void add_bound(bound_list *list, const struct plan_filter *filter, uint32_t number)
+{
+	struct filter_bound bound = {
+		.bound      = filter->kind == FILTER_ABOVE ? filter->bound : -filter->bound,
+		.with_bound = filter->with_bound,
+		.feature    = {.number = number & INT32_MAX, .sure = filter->whole},
+	};
+	VECTOR_ADD(list, bound);
+	size_t at = list->count - 1;
+	for (; at > 0 && is_before(&bound, &list->items[at - 1]); at--)
+		list->items[at] = list->items[at - 1];
+	list->items[at] = bound;
 }
 
 void filter_index_add(struct filter_index *index, const struct plan_feature *feature,
                       struct plan *plan, uint32_t number)
 {
-	if (feature->filter == NULL) {
-		VECTOR_ADD(&index->rest, number);
+	const struct plan_filter *filter = feature->filter;
+	if (filter == NULL) {
+		VECTOR_ADD(&index->rest, (struct found_feature){.number = number & INT32_MAX,
+		                                                .sure   = feature->where == NULL});
 		return;
 	}
-	struct filter_group *group = group_of(index, feature->filter);
-	if (group == NULL) {
-		VECTOR_ADD(&index->groups,
-		           (struct filter_group){.filter = feature->filter, .owner = plan_ref(plan)});
-		group = &index->groups.items[index->groups.count - 1];
-	}
-	VECTOR_ADD(list_put(group, feature->filter->value), number);
+	struct filter_group *group = group_put(index, filter, plan);
+	if (filter->kind == FILTER_STRINGS)
+		add_strings(group, filter, number);
+	else
+		add_bound(filter->kind == FILTER_ABOVE ? &group->above : &group->below, filter, number);
+}
+
+static void remove_bound(bound_list *list, uint32_t number)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i].feature.number != number)
+			list->items[count++] = list->items[i];
+	list->count = count;
 }
 
 void filter_index_remove(struct filter_index *index, const struct plan_feature *feature,
                          uint32_t number)
 {
-	if (feature->filter == NULL) {
-		index_list_remove(&index->rest, number);
+	const struct plan_filter *filter = feature->filter;
+	if (filter == NULL) {
+		found_list_remove(&index->rest, number);
 		return;
 	}
-	struct filter_group *group = group_of(index, feature->filter);
-	index_list          *list  = group == NULL ? NULL : list_of(group, feature->filter->value);
-	if (list != NULL)
-		index_list_remove(list, number);
-}
-
-static void add_all(index_list *features, const index_list *found)
-{
-	for (size_t i = 0; found != NULL && i < found->count; i++)
-		VECTOR_ADD(features, found->items[i]);
-}
-
-/* The items of a set may name a value twice. */
-static void add_new(index_list *features, const index_list *found)
-{
-	for (size_t i = 0; found != NULL && i < found->count; i++) {
-		bool known = false;
-		for (size_t j = 0; j < features->count && !known; j++)
-			known = features->items[j] == found->items[i];
-		if (!known)
-			VECTOR_ADD(features, found->items[i]);
+	struct filter_group *group = group_of(index, filter);
+	if (group == NULL)
+		return;
+	remove_bound(&group->above, number);
+	remove_bound(&group->below, number);
+	for (unsigned i = 0; i < filter->string_count; i++) {
+		struct filter_string *string = string_of(group, filter->strings[i]);
+		if (string != NULL)
+			found_list_remove(&string->features, number);
 	}
+}
+
+/* --- finding --- */
+
+static void add_string(found_list *features, const struct filter_group *group, struct text value)
+{
+	const struct filter_string *string = string_of(group, value);
+	if (string == NULL)
+		return;
+	bool same = is_string(string, value);
+	for (size_t i = 0; i < string->features.count; i++) {
+		struct found_feature found = string->features.items[i];
+		found.sure &= same;
+		VECTOR_ADD(features, found);
+	}
+}
+
+/* The items of a set may name a feature twice. */
+static void add_set(found_list *features, const struct filter_group *group, struct text set)
+{
+	struct byte_reader bytes = byte_reader_of(set.data, set.length);
+	struct text        item;
+	size_t             begin = features->count;
+	while (value_set_next(&bytes, &item)) {
+		size_t before = features->count, count = before;
+		add_string(features, group, item);
+		for (size_t i = before; i < features->count; i++) {
+			size_t known = begin;
+			while (known < before && features->items[known].number != features->items[i].number)
+				known++;
+			if (known == before)
+				features->items[count++] = features->items[i];
+		}
+		features->count = count;
+	}
+}
+
+static void add_bounds(found_list *features, const bound_list *list, double number)
+{
+	size_t begin = 0, end = list->count;
+	while (begin < end) {
+		size_t                     middle = begin + (end - begin) / 2;
+		const struct filter_bound *bound  = &list->items[middle];
+		if (bound->bound < number || (bound->bound == number && bound->with_bound))
+			begin = middle + 1;
+		else
+			end = middle;
+	}
+	for (size_t i = 0; i < begin; i++)
+		VECTOR_ADD(features, list->items[i].feature);
 }
 
 void filter_index_find(const struct filter_index *index, struct text properties,
-                       index_list *features)
+                       found_list *features)
 {
-	add_all(features, &index->rest);
+	for (size_t i = 0; i < index->rest.count; i++)
+		VECTOR_ADD(features, index->rest.items[i]);
 	for (size_t i = 0; i < index->groups.count; i++) {
 		const struct filter_group *group = &index->groups.items[i];
-		struct value               value = value_at(properties, &group->filter->path);
+		struct value               value = value_at(properties, group->path);
+		double                     number;
 		if (value.type == VALUE_STRING) {
-			add_all(features, list_of(group, value.text));
+			add_string(features, group, value.text);
 		} else if (value.type == VALUE_STRING_SET) {
-			struct byte_reader set = byte_reader_of(value.text.data, value.text.length);
-			struct text        item;
-			while (value_set_next(&set, &item))
-				add_new(features, list_of(group, item));
+			add_set(features, group, value.text);
+		} else if (value_number(&value, &number)) {
+			add_bounds(features, &group->above, number);
+			add_bounds(features, &group->below, -number);
 		}
 	}
 }

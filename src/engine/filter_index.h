@@ -1,16 +1,20 @@
 #ifndef SONNIM_ENGINE_FILTER_INDEX_H
 #define SONNIM_ENGINE_FILTER_INDEX_H
 
-/* The features of one event name, found by an equality that their filter demands, so that an event
- * does not look at those that ask for another value:
+/* The features of one event name, found by one test that their `where` demands (plan_filter.h), so
+ * that an event does not look at those that it cannot match:
  *
- *   property ──► value ──► features         region ──► "제주" ──► 3, 8
- *   rest ──► features                                └─► "부산" ──► 5
+ *   property ─┬─► string ──► features         region ──► "제주" ──► 3, 8
+ *             │                                     └─► "부산" ──► 5
+ *             └─► bounds, sorted              revenue ──► ≥ 1000: 4   ≥ 5000: 9   > 5000: 2
+ *   rest ───────► features                    the first bounds up to the event's value are passed
  *
- * Candidates only: the whole filter decides. Values are told apart by a 64-bit hash; each property
- * is looked up once an event, however many features ask for it.
- * Owner: the catalog; its thread only. */
+ * A feature whose `where` asks for nothing but that test is found for sure; of others the whole
+ * `where` decides. Each property is looked up once an event, however many features ask for it.
+ * Owner: the catalog; its thread only. Cost: of each property, O(log bounds) and one a feature
+ * found. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/map.h"
@@ -19,15 +23,35 @@
 
 typedef VECTOR(uint32_t) index_list;
 
+struct found_feature {
+	uint32_t number : 31;
+	uint32_t sure : 1; /* nothing else is to be asked */
+};
+typedef VECTOR(struct found_feature) found_list;
+
+struct filter_bound {
+	double               bound; /* of those below: with the other sign */
+	bool                 with_bound;
+	struct found_feature feature;
+};
+typedef VECTOR(struct filter_bound) bound_list;
+
+struct filter_string {
+	char      *string;
+	size_t     length;
+	found_list features;
+};
+
 struct filter_group {
-	const struct plan_filter *filter; /* whose property it is; kept alive by `owner` */
-	struct plan              *owner;
-	struct map_u64            values; /* hash of the value → index + 1 into lists */
-	VECTOR(index_list) lists;
+	const struct value_path *path; /* kept alive by `owner` */
+	struct plan             *owner;
+	struct map_u64           values; /* hash of the string → index + 1 into strings */
+	VECTOR(struct filter_string) strings;
+	bound_list above, below;
 };
 
 struct filter_index {
-	index_list rest; /* features without such a filter */
+	found_list rest; /* features without such a test */
 	VECTOR(struct filter_group) groups;
 };
 
@@ -41,7 +65,7 @@ void filter_index_remove(struct filter_index *index, const struct plan_feature *
 
 /* Adds the features that an event with these properties may match, each once. */
 void filter_index_find(const struct filter_index *index, struct text properties,
-                       index_list *features);
+                       found_list *features);
 
 /* Takes a number out of a list, whose order does not matter. */
 void index_list_remove(index_list *list, uint32_t number);

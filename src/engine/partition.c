@@ -45,6 +45,7 @@ void partition_free(struct partition *partition)
 	VECTOR_DONE(&partition->due);
 	VECTOR_DONE(&partition->scratch_events);
 	VECTOR_DONE(&partition->scratch_steps);
+	VECTOR_DONE(&partition->found);
 	VECTOR_DONE(&partition->touched);
 	VECTOR_DONE(&partition->before);
 	VECTOR_DONE(&partition->crossed);
@@ -114,20 +115,20 @@ static void store(struct partition *partition, const struct arrival *arrival)
 
 static bool is_built(uint32_t built, uint32_t slot) { return built == BUILT_ALL || slot < built; }
 
-static bool is_touched(const struct partition *partition, uint32_t index,
+static bool is_touched(const struct partition *partition, struct found_feature found,
                        const struct record *record, int64_t now_ms)
 {
-	const struct feature *feature = &partition->catalog.features.items[index];
+	const struct feature *feature = &partition->catalog.features.items[found.number];
 	return is_built(feature->built, record->slot) &&
-	       feature_concerns(feature->plan, record, now_ms);
+	       ((found.sure && !feature->sequence) || feature_concerns(feature->plan, record, now_ms));
 }
 
 /* An event may match several steps of a sequence, and so be found more than once. */
-static bool is_repeated(const struct partition *partition, size_t count, uint32_t index)
+static bool is_repeated(const struct partition *partition, uint32_t index)
 {
-	if (partition->catalog.features.items[index].plan->step_count == 0)
+	if (!partition->catalog.features.items[index].sequence)
 		return false;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < partition->touched.count; i++)
 		if (partition->touched.items[i] == index)
 			return true;
 	return false;
@@ -135,15 +136,14 @@ static bool is_repeated(const struct partition *partition, size_t count, uint32_
 
 static void find_features(struct partition *partition, const struct record *record, int64_t now_ms)
 {
-	index_list *touched = &partition->touched;
-	touched->count      = 0;
-	catalog_find(&partition->catalog, record->name, record->properties, touched);
-	size_t count = 0;
-	for (size_t i = 0; i < touched->count; i++)
-		if (is_touched(partition, touched->items[i], record, now_ms) &&
-		    !is_repeated(partition, count, touched->items[i]))
-			touched->items[count++] = touched->items[i];
-	touched->count = count;
+	found_list *found        = &partition->found;
+	found->count             = 0;
+	partition->touched.count = 0;
+	catalog_find(&partition->catalog, record->name, record->properties, found);
+	for (size_t i = 0; i < found->count; i++)
+		if (is_touched(partition, found->items[i], record, now_ms) &&
+		    !is_repeated(partition, found->items[i].number))
+			VECTOR_ADD(&partition->touched, (uint32_t)found->items[i].number);
 }
 
 static void add_to_series(struct partition *partition, struct profile *profile, uint32_t index,

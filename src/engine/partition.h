@@ -87,7 +87,8 @@ struct partition {
 	slot_list       due;
 	event_list      scratch_events;
 	VECTOR(struct sequence_event) scratch_steps;
-	index_list touched;                /* features of the step's event */
+	found_list found;                  /* features that the step's event may match */
+	index_list touched;                /* those that it does */
 	VECTOR(bool) before;               /* what leaves were before the step */
 	rung_list crossed;                 /* of one feature's ladder */
 	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */

@@ -108,31 +108,6 @@ static unsigned cap_for(const struct expr_event *event)
 	return SERIES_UNLIMITED;
 }
 
-/* The property must be found among the properties: a name that begins with "context." or "$" is
- * looked up elsewhere. */
-static bool is_filter(const struct expr_where *where)
-{
-	return where->kind == EXPR_WHERE_TEST && where->test.op == EXPR_EQ &&
-	       where->test.values[0].type == EXPR_STRING && where->property.data[0] != '$' &&
-	       !text_starts_with(where->property, TEXT("context."));
-}
-
-static struct plan_filter *find_filter(const struct expr_where *where, struct arena *arena)
-{
-	if (where == NULL)
-		return NULL;
-	const struct expr_where *found = is_filter(where) ? where : NULL;
-	for (unsigned i = 0; where->kind == EXPR_WHERE_AND && found == NULL && i < where->count; i++)
-		if (is_filter(where->operands[i]))
-			found = where->operands[i];
-	if (found == NULL)
-		return NULL;
-	struct plan_filter *filter = ARENA_NEW(arena, struct plan_filter);
-	value_path_init(&filter->path, arena_text(arena, found->property), arena);
-	filter->value = arena_text(arena, found->test.values[0].text);
-	return filter;
-}
-
 static void add_test_key(struct buffer *key, const struct expr_test *test)
 {
 	buffer_printf(key, "%u %lld %lld", test->op, (long long)test->duration_ms,
@@ -200,7 +175,7 @@ static uint32_t add_feature(struct compiler *compiler, const struct expr_event *
 	struct arena *arena = &compiler->plan->arena;
 	feature->event      = event_name(event->name, arena);
 	feature->where      = evaluate_compile_where(event->where, arena);
-	feature->filter     = find_filter(event->where, arena);
+	feature->filter     = plan_filter_of(event->where, arena);
 	feature->relative   = relative;
 	feature->kind       = kind;
 	feature->cap        = cap;
@@ -243,7 +218,7 @@ static uint32_t add_sequence_feature(struct compiler            *compiler,
 	for (unsigned i = 0; i < sequence->step_count; i++)
 		feature->steps[i] = (struct plan_feature){
 			.event  = event_name(sequence->steps[i].name, arena),
-			.filter = find_filter(sequence->steps[i].where, arena),
+			.filter = plan_filter_of(sequence->steps[i].where, arena),
 		};
 	return index;
 }

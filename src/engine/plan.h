@@ -19,16 +19,11 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "engine/plan_filter.h"
 #include "engine/series.h"
 #include "model/evaluate.h"
 #include "model/expr.h"
 #include "model/sequence.h"
-
-/* An equality with a string that a filter demands, whatever else it asks for. */
-struct plan_filter {
-	struct value_path path;
-	struct text       value;
-};
 
 /* Which events a leaf looks at, and what of them. Of a sequence those that match one of its steps:
  * `steps` are by what they are found (event and filter), `event` is empty, where and filter are
