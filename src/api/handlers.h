@@ -22,6 +22,9 @@ api_handler_fn segments_members, segments_statistics, segments_history;
 /* users.c, profile.c, user_events.c */
 api_handler_fn users_segments, users_history, users_profile, users_profile_put, users_events;
 
+/* user_explain.c */
+api_handler_fn users_explain;
+
 /* sources.c, tokens_api.c, clock_api.c, changes.c */
 api_handler_fn sources_create, sources_list, sources_get, sources_update, sources_delete;
 api_handler_fn tokens_create, tokens_list, tokens_delete, tickets_create;

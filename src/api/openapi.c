@@ -25,6 +25,7 @@ static const struct parameter {
      "{\"type\":\"integer\",\"minimum\":0,\"default\":0}"},
 	{"ticket", "query", "A one-time ticket instead of the token in the subprotocol",
      "{\"type\":\"string\"}"},
+	{"segment", "query", "Id or key of the segment", "{\"type\":\"string\"}"},
 };
 
 static const struct failure {

@@ -32,7 +32,8 @@ enum route_parameter {
 	PARAMETER_PARTITION    = 1 << 4,
 	PARAMETER_AFTER        = 1 << 5,
 	PARAMETER_TICKET       = 1 << 6,
-	PARAMETER_COUNT        = 7,
+	PARAMETER_SEGMENT      = 1 << 7,
+	PARAMETER_COUNT        = 8,
 	PARAMETER_PAGE         = PARAMETER_LIMIT | PARAMETER_CURSOR,
 };
 

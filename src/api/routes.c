@@ -91,6 +91,10 @@ const struct api_route api_routes[] = {
 	{"GET", "/api/v1/users/{id}/events", ACCESS_TOKEN, SCOPE_USER_READ, 0, users_events,
      "listUserEvents", "Users", "What a user did, newest first",
      PARAMETER_PAGE | PARAMETER_MIN_POSITION, NULL, 200, "UserEventList"},
+	{"GET", "/api/v1/users/{id}/explain", ACCESS_TOKEN, SCOPE_USER_READ, 0, users_explain,
+     "explainUser", "Users",
+     "Why a user is, or is not, a member of a segment, leaf by leaf, and what changes it next",
+     PARAMETER_SEGMENT | PARAMETER_MIN_POSITION, NULL, 200, "Explanation"},
 
 	{"GET", "/api/v1/changes", ACCESS_TOKEN, SCOPE_USER_READ, 0, changes_list, "listChanges",
      "Operations", "The change stream of a partition, as it is",

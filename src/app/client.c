@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 
-enum { TOKEN_FILE_BYTES_MAX = 4096, CELL_BYTES_MAX = 48, COLUMNS_MAX = 12, PAGE = 500 };
+enum { TOKEN_FILE_BYTES_MAX = 4096, CELL_BYTES_MAX = 48, GAP = 2, COLUMNS_MAX = 12, PAGE = 500 };
 
 #define CLIENT struct client_settings
 static const struct setting table[] = {
@@ -191,20 +191,46 @@ static void add_cell(struct buffer *out, struct json value)
 	}
 }
 
-/* Of UTF-8: continuation bytes take no column. (Wide characters take two, so Korean columns
- * lean.) */
+/* The code point that begins at `at` in UTF-8 (three bytes of it at least are looked at). */
+static unsigned code_at(struct text text, size_t at)
+{
+	const unsigned char *bytes = (const unsigned char *)text.data + at;
+	size_t               left  = text.length - at;
+	if (bytes[0] >= 0xf0)
+		return 0x10000;
+	if (bytes[0] >= 0xe0 && left >= 3)
+		return (bytes[0] & 0xfu) << 12 | (bytes[1] & 0x3fu) << 6 | (bytes[2] & 0x3fu);
+	return bytes[0];
+}
+
+/* Hangul, Chinese and Japanese characters, full-width forms and pictures take two columns. */
+static bool is_wide(unsigned code)
+{
+	return (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) ||
+	       (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) ||
+	       (code >= 0xfe30 && code <= 0xfe6f) || (code >= 0xff00 && code <= 0xff60) ||
+	       code == 0x10000;
+}
+
+/* In columns; continuation bytes of UTF-8 take none. */
 static size_t width_of(struct text text)
 {
 	size_t width = 0;
 	for (size_t i = 0; i < text.length; i++)
-		width += ((unsigned char)text.data[i] & 0xc0) != 0x80;
+		if (((unsigned char)text.data[i] & 0xc0) != 0x80)
+			width += is_wide(code_at(text, i)) ? 2 : 1;
 	return width;
 }
 
+/* Fills up to `width`, which has the gap to the next column in it; what is longer keeps the gap.
+ * Width 0: the last column. */
 static void print_cell(struct text text, size_t width)
 {
+	size_t at = width_of(text);
 	printf("%.*s", TEXT_FORMAT(text));
-	for (size_t at = width_of(text); at < width; at++)
+	if (width == 0)
+		return;
+	for (width = at + GAP > width ? at + GAP : width; at < width; at++)
 		putchar(' ');
 }
 
@@ -229,7 +255,7 @@ void client_print_object(const struct client *client, const struct client_column
 	for (const struct client_column *c = columns; c->head != NULL; c++) {
 		struct buffer cell = {0};
 		add_cell(&cell, member(client->answer, c->member));
-		print_cell(text_of(c->head), width + 2);
+		print_cell(text_of(c->head), width + GAP);
 		printf("%.*s\n", (int)cell.length, cell.data);
 		buffer_done(&cell);
 	}
@@ -251,14 +277,14 @@ static void print_table(struct json items, const struct client_column *columns, 
 		}
 	}
 	for (unsigned c = 0; with_head && columns[c].head != NULL; c++)
-		print_cell(text_of(columns[c].head), columns[c + 1].head != NULL ? widths[c] + 2 : 0);
+		print_cell(text_of(columns[c].head), columns[c + 1].head != NULL ? widths[c] + GAP : 0);
 	if (with_head)
 		putchar('\n');
 	for (struct json_iterator i = json_iterate(items); json_next(&i);) {
 		for (unsigned c = 0; columns[c].head != NULL; c++) {
 			struct buffer cell = {0};
 			add_cell(&cell, member(i.value, columns[c].member));
-			print_cell(buffer_text(&cell), columns[c + 1].head != NULL ? widths[c] + 2 : 0);
+			print_cell(buffer_text(&cell), columns[c + 1].head != NULL ? widths[c] + GAP : 0);
 			buffer_done(&cell);
 		}
 		putchar('\n');

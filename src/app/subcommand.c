@@ -11,6 +11,8 @@ enum { INPUT_BYTES_MAX = 4 << 20, SUBCOMMANDS_MAX = 16 };
 static const struct setting table[] = {
 	SETTING_INT(struct subcommand_flags, limit, "limit", "0", 0, 1000000000,
                 "Rows of a list at most; 0: all"),
+	SETTING_STRING(struct subcommand_flags, segment, "segment", NULL,
+                   "Id or key of the segment (of user explain)", "SEGMENT"),
 };
 
 static struct settings flags_of(struct subcommand_flags *flags)

@@ -8,6 +8,7 @@
 /* The flags that actions may have of their own. */
 struct subcommand_flags {
 	int64_t limit;
+	char   *segment; /* NULL: not named */
 };
 
 struct subcommand {

@@ -52,9 +52,8 @@ static int64_t oldest_ms(const struct plan_leaf *leaf, const struct plan_feature
 	return from_ms;
 }
 
-/* The general path: from the stored events, as they pass at `now_ms`. */
-static bool look_at_events(struct partition *partition, uint32_t slot, const struct plan_leaf *leaf,
-                           const struct plan_feature *feature, int64_t now_ms, int64_t *ret_next_ms)
+bool leaf_look_events(struct partition *partition, uint32_t slot, const struct plan_leaf *leaf,
+                      const struct plan_feature *feature, int64_t now_ms, int64_t *ret_next_ms)
 {
 	struct feature_scan scan = {.from_ms = oldest_ms(leaf, feature, now_ms),
 	                            .to_ms   = leaf->span.to_ms};
@@ -80,7 +79,7 @@ bool leaf_look(struct partition *partition, uint32_t slot, const struct profile 
 	if ((kept != NULL && feature->relative) ||
 	    !look_at(partition, leaf, feature, kept == NULL ? NULL : kept->series, now_ms, &holds,
 	             ret_next_ms))
-		return look_at_events(partition, slot, leaf, feature, now_ms, ret_next_ms);
+		return leaf_look_events(partition, slot, leaf, feature, now_ms, ret_next_ms);
 	return holds;
 }
 
@@ -90,7 +89,7 @@ bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile
 	return leaf_look(partition, slot, profile, index, now_ms, NULL);
 }
 
-static struct value trait_value(const struct trait_leaf *trait, struct text list, bool identified)
+struct value trait_value(const struct trait_leaf *trait, struct text list, bool identified)
 {
 	if (trait->plan->identified)
 		return (struct value){.type = identified ? VALUE_TRUE : VALUE_FALSE};

@@ -20,18 +20,13 @@ bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile
 bool leaf_look(struct partition *partition, uint32_t slot, const struct profile *profile,
                uint32_t index, int64_t now_ms, int64_t *ret_next_ms);
 
-/* The same for a leaf of any plan, of the catalog or not, with the value that is compared: from the
- * stored events alone, at any instant from the partition's clock on. What explanations and previews
- * ask; every kind of leaf answers it. */
-struct leaf_value {
-	bool     holds;
-	int64_t  next_ms; /* as leaf_look() answers it */
-	bool     missing; /* there is nothing to aggregate (rule 14) */
-	uint64_t count;   /* events that count */
-	__int128 sum;     /* of sums, millionths */
-};
-void leaf_value(struct partition *partition, uint32_t slot, const struct plan_feature *feature,
-                const struct plan_leaf *leaf, int64_t now_ms, struct leaf_value *ret_value);
+/* The same for a leaf of any plan, of the catalog or not: from the stored events alone, at any
+ * instant from the partition's clock on. */
+bool leaf_look_events(struct partition *partition, uint32_t slot, const struct plan_leaf *leaf,
+                      const struct plan_feature *feature, int64_t now_ms, int64_t *ret_next_ms);
+
+/* The value that a trait leaf looks at. */
+struct value trait_value(const struct trait_leaf *trait, struct text list, bool identified);
 
 bool trait_holds(const struct trait_leaf *trait, struct text list, bool identified, int64_t now_ms);
 int64_t trait_next_ms(const struct trait_leaf *trait, struct text list, int64_t now_ms);

@@ -179,6 +179,9 @@ void expr_write_json(struct json_writer *writer, const struct expr *expr);
 /* Text notation: `count("Order Completed" where region = "제주") within 365d >= 3 and …` */
 void expr_write_text(struct buffer *out, const struct expr *expr);
 
+/* The text of a `where` alone: `region = "제주" and revenue >= 30000`. */
+void expr_write_text_where(struct buffer *out, const struct expr_where *where);
+
 /* Canonical form (contracts, rule 6): RFC 8785 JSON; durations in ms, instants in epoch ms, lists
  * sorted and unique, and/or flattened and sorted by their own canonical bytes, duplicates of
  * operands removed, one-operand and/or collapsed, segment leaves as {"segment":number}, defaults

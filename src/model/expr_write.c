@@ -422,3 +422,8 @@ void expr_write_text(struct buffer *out, const struct expr *expr)
 {
 	text_expr(out, expr, BINDING_OR);
 }
+
+void expr_write_text_where(struct buffer *out, const struct expr_where *where)
+{
+	text_where(out, where, BINDING_OR);
+}

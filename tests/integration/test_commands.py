@@ -1,0 +1,42 @@
+"""The commands that talk to a running server."""
+import json
+import os
+import subprocess
+
+from case import ServerCase
+from server import SONNIM
+
+
+class Commands(ServerCase):
+    def sonnim(self, *arguments, code=0):
+        done = subprocess.run(
+            [SONNIM, *arguments], capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, "SONNIM_URL": f"http://{self.server.address}",
+                 "SONNIM_TOKEN": self.server.token})
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done.stdout
+
+    def test_columns_never_run_together(self):
+        long = "a-key-that-is-much-longer-than-what-a-column-of-a-table-is-wide-and-then-some"
+        self.make_segment(long, {"event": "Seen", "op": "gte", "value": 1})
+        self.client.expect(201, "POST", "/api/v1/segments", {
+            "key": "short", "name": "제주에서 예약한 손님", "expression":
+            {"event": "Seen", "op": "gte", "value": 2}})
+        self.client.wait_live("short")
+        rows = self.sonnim("segment", "list").splitlines()
+        row = next(row for row in rows if row.startswith(long))
+        self.assertEqual(row.split()[:3], [long, long, "Live"])
+        korean = next(row for row in rows if row.startswith("short "))
+        # A wide character takes two columns of the terminal.
+        state = korean.index("Live")
+        self.assertEqual(state + len("제주에서예약한손님"), rows[0].index("STATE"))
+
+    def test_a_user_is_explained(self):
+        self.make_segment("busy", {"event": "Seen", "within": "1h", "op": "gte", "value": 2})
+        self.track("kim")
+        told = self.sonnim("user", "explain", "kim", "--segment", "busy")
+        self.assertIn("Member      no", told)
+        self.assertIn("이벤트가 1회로 기준(2회 이상)을 충족하지 못하므로", told)
+        tree = json.loads(self.sonnim("user", "explain", "kim", "--segment", "busy", "--json"))
+        self.assertEqual(tree["tree"]["value"], 1)
+        self.sonnim("user", "explain", "kim", code=2)
