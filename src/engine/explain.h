@@ -10,8 +10,8 @@
  *   3 of ≥ 3           │          an expiry, or an event that was accepted before its time
  *   until 00:10     its tree    of the referred-to segment's live rule
  *
- * It asks what the engine asks (leaf_look_events(), trait_holds()), at instants of the future too: what
- * is said about time is what will be, if nothing else happens. Each node's flips are kept as a
+ * It asks what the engine asks (leaf_look_events(), trait_holds()), at instants of the future too:
+ * what is said about time is what will be, if nothing else happens. Each node's flips are kept as a
  * timeline; that of `and`, `or`, `not` is merged from those of the operands.
  *
  * To be called within engine_read.run, on the partition's thread. Cost: a reading of the person's

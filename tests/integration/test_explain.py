@@ -19,6 +19,10 @@ def text_of(ms):
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(ms // 1000))}.{ms % 1000:03}Z"
 
 
+def shape(name):
+    return "shape-" + name.replace(" ", "-")
+
+
 class Explain(ServerCase):
     now = START
 
@@ -107,7 +111,7 @@ class Explain(ServerCase):
                       "where": {"property": "due", "op": "within_next", "value": "30m"}},
         }
         for name, expression in shapes.items():
-            self.make_segment(f"shape-{name}", expression)
+            self.make_segment(shape(name), expression)
         user = self.name
         begin = self.now
         for step, amount in enumerate((5, 20, 25)):
@@ -116,9 +120,9 @@ class Explain(ServerCase):
         after = self.now
         for name in shapes:
             with self.subTest(name=name):
-                told = self.explain(user, f"shape-{name}")
-                self.assertEqual(told["member"], self.is_member(user, f"shape-{name}"))
-        flips = {name: self.explain(user, f"shape-{name}")["next"] for name in shapes}
+                told = self.explain(user, shape(name))
+                self.assertEqual(told["member"], self.is_member(user, shape(name)))
+        flips = {name: self.explain(user, shape(name))["next"] for name in shapes}
         self.assertTrue(all(flip["exact"] for flip in flips.values()), flips)
         # In the order in which they are to come, each as it was said at the begin.
         for at, name in sorted((instant(flip["at"]), name) for name, flip in flips.items()):
@@ -127,10 +131,10 @@ class Explain(ServerCase):
                 if at - 1 > self.now:
                     self.at(at - 1)
                 if self.now < at:
-                    before = self.is_member(user, f"shape-{name}")
+                    before = self.is_member(user, shape(name))
                     self.assertEqual(before, not flips[name]["holds"])
                     self.at(at)
-                self.assertEqual(self.is_member(user, f"shape-{name}"), flips[name]["holds"])
+                self.assertEqual(self.is_member(user, shape(name)), flips[name]["holds"])
 
     def test_a_trait_that_is_relative_to_now_flips_twice(self):
         user, key = self.name, self.name
