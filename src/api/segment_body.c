@@ -136,8 +136,7 @@ enum status segment_body_read(struct json body, bool create, struct arena *arena
 	    (status = read_active(body, ret_body, err)) != STATUS_OK)
 		return status;
 	if (create || has_definition(body)) {
-		if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK ||
-		    (status = expr_unsupported(wish->expr, "expression", err)) != STATUS_OK)
+		if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK)
 			return status;
 		wish->body = definition_text(body, arena);
 	}

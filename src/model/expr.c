@@ -70,38 +70,6 @@ static struct expr_place operand_place(const struct expr_place *place, const str
 	return (struct expr_place){place, name, expr->kind == EXPR_NOT ? -1 : (int64_t)index};
 }
 
-/* --- what the engine evaluates --- */
-
-static const bool evaluated[EXPR_AGGREGATE_COUNT] = {[EXPR_COUNT] = true, [EXPR_SUM] = true};
-
-static enum status refuse_unsupported(struct expr_parser *parser, const struct expr *expr,
-                                      const struct expr_place *place)
-{
-	if (expr->kind == EXPR_SEQUENCE)
-		return expr_refuse(parser, STATUS_UNSUPPORTED, place, "sequence",
-		                   "sequences are not evaluated yet");
-	if (expr->kind == EXPR_EVENT && !evaluated[expr->event.aggregate])
-		return expr_refuse(parser, STATUS_UNSUPPORTED, place, "aggregate",
-		                   "aggregate \"%s\" is not evaluated yet",
-		                   expr_aggregate_name(expr->event.aggregate));
-	for (unsigned i = 0; i < expr->count; i++) {
-		struct expr_place operand = operand_place(place, expr, i);
-		enum status       status  = refuse_unsupported(parser, expr->operands[i], &operand);
-		if (status != STATUS_OK)
-			return status;
-	}
-	return STATUS_OK;
-}
-
-enum status expr_unsupported(const struct expr *expr, const char *field, struct error *err)
-{
-	struct expr_parser parser = {.err = err};
-	struct expr_place  root   = {NULL, text_of(field), -1};
-	return refuse_unsupported(&parser, expr, &root);
-}
-
-/* --- segments --- */
-
 struct resolver {
 	expr_resolve_fn *resolve;
 	void            *context;

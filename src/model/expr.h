@@ -155,11 +155,6 @@ struct expr {
 MUST_USE enum status expr_parse_json(struct json value, const char *field, struct arena *arena,
                                      struct expr **ret_expr, struct error *err);
 
-/* STATUS_UNSUPPORTED, with the place, for the first leaf that is part of the language but not
- * evaluated by the engine yet. */
-MUST_USE enum status expr_unsupported(const struct expr *expr, const char *field,
-                                      struct error *err);
-
 /* Names every segment leaf by number. `resolve` answers a reference's number, or 0 when there is no
  * such segment (then STATUS_INVALID with the place). */
 typedef uint32_t     expr_resolve_fn(void *context, struct text reference);

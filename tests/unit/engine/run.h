@@ -30,6 +30,7 @@ struct run_batch {
 
 struct run {
 	struct events_budget budget;
+	int64_t              retention_ms;
 	struct plan_cache   *plans;
 	struct partition    *partition;
 	struct json_parser  *parser;
@@ -41,6 +42,7 @@ struct run {
 };
 
 void run_begin(struct run *run);
+void run_begin_retaining(struct run *run, int64_t retention_ms);
 void run_done(struct run *run);
 
 /* Applies one encoded record at `at_ms`. */

@@ -2,165 +2,40 @@
  * events that were ever accepted, at random instants and at every boundary. */
 
 #include "../seed.h"
-#include "base/hash.h"
-#include "model/evaluate.h"
+#include "brute.h"
+#include "random_expr.h"
 #include "run.h"
 
 enum { PERSONS = 6, SEGMENTS = 14, ROUNDS = 40, STEPS = 120, START_MS = 1000000 };
 
-struct fact {
-	uint32_t    slot;
-	int64_t     time_ms;
-	struct text name;
-	struct text properties;
-};
-
 struct world {
-	struct run run;
-	VECTOR(struct fact) facts;
-	struct expr *exprs[SEGMENTS + 1]; /* NULL: not live */
-	uint32_t     versions[SEGMENTS + 1];
-	bool         exists[PERSONS];
-	struct text  traits[PERSONS];
-	int64_t      now_ms;
+	struct run                 run;
+	struct brute               brute;
+	const struct random_scale *scale;
+	struct expr               *exprs[SEGMENTS + 1]; /* NULL: not live */
+	uint32_t                   versions[SEGMENTS + 1];
+	bool                       exists[PERSONS];
+	struct text                traits[PERSONS];
+	int64_t                    now_ms;
 };
 
-static const int64_t windows_ms[] = {60000, 120000, 300000, 600000};
-
-/* --- the oracle --- */
-
-static bool counts_at(const struct expr_event *event, const struct fact *fact, int64_t now_ms)
-{
-	int64_t start_ms = fact->time_ms + event->until_ms;
-	int64_t end_ms   = instant_floor_day_ms(fact->time_ms) + RUN_RETENTION_MS;
-	if (event->within_ms > 0 && fact->time_ms + event->within_ms < end_ms)
-		end_ms = fact->time_ms + event->within_ms;
-	if (event->from_ms != INSTANT_MS_NONE &&
-	    (fact->time_ms < event->from_ms || fact->time_ms >= event->to_ms))
-		return false;
-	return start_ms <= now_ms && now_ms < end_ms;
-}
-
-static bool event_holds(struct world *world, uint32_t slot, const struct expr_event *event,
-                        int64_t now_ms)
-{
-	struct arena arena;
-	arena_init(&arena);
-	struct compiled_where *where = evaluate_compile_where(event->where, &arena);
-	struct amount_path     path;
-	amount_path_init(&path, event->property, &arena);
-	uint64_t count = 0;
-	__int128 sum   = 0;
-	for (size_t i = 0; i < world->facts.count; i++) {
-		const struct fact *fact   = &world->facts.items[i];
-		int64_t            amount = 0;
-		if (fact->slot != slot || !counts_at(event, fact, now_ms) ||
-		    (!text_equal(event->name, TEXT("*")) && !text_equal(event->name, fact->name)) ||
-		    !evaluate_where(where, fact->properties, (struct text){0}, now_ms))
-			continue;
-		count++;
-		if (event->aggregate == EXPR_SUM &&
-		    evaluate_amount(&path, fact->properties, (struct text){0}, &amount))
-			sum += amount;
-	}
-	arena_done(&arena);
-	return event->aggregate == EXPR_SUM ? evaluate_sum(&event->test, sum)
-	                                    : evaluate_count(&event->test, count);
-}
-
-static bool holds(struct world *world, uint32_t slot, const struct expr *expr, int64_t now_ms)
-{
-	switch (expr->kind) {
-	case EXPR_AND:
-		for (unsigned i = 0; i < expr->count; i++)
-			if (!holds(world, slot, expr->operands[i], now_ms))
-				return false;
-		return true;
-	case EXPR_OR:
-		for (unsigned i = 0; i < expr->count; i++)
-			if (holds(world, slot, expr->operands[i], now_ms))
-				return true;
-		return false;
-	case EXPR_NOT:
-		return !holds(world, slot, expr->operands[0], now_ms);
-	case EXPR_EVENT:
-		return event_holds(world, slot, &expr->event, now_ms);
-	case EXPR_TRAIT: {
-		struct value value = {0};
-		if (text_equal(expr->trait.name, TEXT("$identified")))
-			value.type = VALUE_TRUE;
-		else if (world->traits[slot].length > 0)
-			value = value_find(world->traits[slot], expr->trait.name, hash_name(expr->trait.name));
-		return evaluate_test(&expr->trait.test, &value, now_ms);
-	}
-	case EXPR_SEGMENT:
-		return holds(world, slot, world->exprs[expr->segment.number], now_ms);
-	case EXPR_SEQUENCE: /* random_leaf() makes none */
-		break;
-	}
-	return false;
-}
+/* Of days, so that ages in days change, and windows and events outlive the retention. */
+static const struct random_scale scales[] = {
+	{.unit_ms         = MINUTE_MS,
+     .unit            = "m",
+     .windows         = {1, 2, 5, 10},
+     .between_from_ms = 20 * MINUTE_MS,
+     .between_to_ms   = 40 * MINUTE_MS,
+     .retention_ms    = RUN_RETENTION_MS},
+	{.unit_ms         = DAY_MS,
+     .unit            = "d",
+     .windows         = {1, 2, 3, 7},
+     .between_from_ms = 3 * DAY_MS,
+     .between_to_ms   = 9 * DAY_MS,
+     .retention_ms    = 8 * DAY_MS},
+};
 
 /* --- random definitions --- */
-
-static void random_leaf(struct buffer *out, uint32_t below)
-{
-	static const char *const counts[] = {"gte", "gt", "lt", "lte", "eq", "neq"};
-	static const char *const names[]  = {"Order", "Click", "*"};
-	static const char *const wheres[] = {
-		"", "\"where\":{\"property\":\"region\",\"op\":\"eq\",\"value\":\"제주\"},",
-		"\"where\":{\"property\":\"price\",\"op\":\"gte\",\"value\":50},",
-		"\"where\":{\"property\":\"due\",\"op\":\"within_last\",\"value\":\"2m\"},",
-		"\"where\":{\"not\":{\"property\":\"due\",\"op\":\"within_next\",\"value\":\"1m\"}},"};
-	uint32_t kind = seed_below(10);
-	if (kind == 0 && below > 1) {
-		buffer_printf(out, "{\"segment\":\"%u\"}", (unsigned)(1 + seed_below(below - 1)));
-	} else if (kind <= 1) {
-		static const char *const traits[] = {
-			"{\"trait\":\"tier\",\"op\":\"eq\",\"value\":\"VIP\"}",
-			"{\"trait\":\"tier\",\"op\":\"absent\"}",
-			"{\"trait\":\"seen\",\"op\":\"within_last\",\"value\":\"3m\"}",
-			"{\"trait\":\"$identified\",\"op\":\"eq\",\"value\":false}"};
-		buffer_printf(out, "%s", traits[seed_below(4)]);
-	} else {
-		bool        sum = seed_below(3) == 0;
-		const char *op  = counts[seed_below(6)];
-		buffer_printf(out, "{\"event\":\"%s\",%s", names[seed_below(3)],
-		              wheres[seed_below(8) < 5 ? 0 : 1 + seed_below(4)]);
-		if (sum)
-			buffer_printf(out, "\"aggregate\":\"sum\",\"property\":\"$amount\",");
-		uint32_t span = seed_below(6);
-		if (span == 0)
-			buffer_printf(out, "\"between\":[\"1970-01-01T00:20:00Z\",\"1970-01-01T00:40:00Z\"],");
-		else if (span == 1)
-			buffer_printf(out, "\"within\":\"10m\",\"until\":\"1m\",");
-		else if (span > 2)
-			buffer_printf(out, "\"within\":\"%us\",", (unsigned)(windows_ms[seed_below(4)] / 1000));
-		buffer_printf(out, "\"op\":\"%s\",\"value\":%s}", op,
-		              sum ? (seed_below(2) ? "30.5" : "0")
-		                  : (seed_below(8) == 0 ? "8"
-		                     : seed_below(2)    ? "1"
-		                                        : "3"));
-	}
-}
-
-static void random_expr(struct buffer *out, uint32_t below, unsigned depth)
-{
-	uint32_t kind = seed_below(6);
-	if (depth == 0 || kind > 2) {
-		random_leaf(out, below);
-	} else if (kind == 2) {
-		buffer_printf(out, "{\"not\":");
-		random_expr(out, below, depth - 1);
-		buffer_printf(out, "}");
-	} else {
-		buffer_printf(out, "{\"%s\":[", kind == 0 ? "and" : "or");
-		random_expr(out, below, depth - 1);
-		buffer_printf(out, ",");
-		random_expr(out, below, depth - 1);
-		buffer_printf(out, "]}");
-	}
-}
 
 /* Defines or changes a segment, with all that are derived from it, backfilled in random slices. */
 static bool refers(const struct expr *expr, uint32_t number)
@@ -182,7 +57,7 @@ static struct definition_text texts[SEGMENTS + 1];
 static void define(struct world *world, uint32_t number)
 {
 	struct buffer text = {0};
-	random_expr(&text, number, 2);
+	random_expr(&text, world->scale, number, 2);
 	buffer_add_u8(&text, 0);
 	free(texts[number].text);
 	texts[number].text = text.data;
@@ -218,7 +93,8 @@ static void check(struct world *world)
 		for (uint32_t segment = 1; segment <= SEGMENTS && world->exists[slot]; segment++) {
 			if (world->exprs[segment] == NULL)
 				continue;
-			bool wanted = holds(world, slot, world->exprs[segment], world->now_ms);
+			bool wanted = brute_holds(&world->brute, slot, world->traits[slot],
+			                          world->exprs[segment], world->now_ms);
 			if (run_is_member(&world->run, slot, segment) != wanted)
 				fail_msg("person %u, segment %u at %lld: %s, should %s: %s", slot, segment,
 				         (long long)world->now_ms, wanted ? "out" : "in",
@@ -227,17 +103,24 @@ static void check(struct world *world)
 	}
 }
 
+static void note_boundary(const struct world *world, int64_t at_ms, int64_t *next_ms)
+{
+	for (int64_t near_ms = at_ms - 1; near_ms <= at_ms + 1; near_ms++)
+		if (near_ms > world->now_ms && near_ms < *next_ms)
+			*next_ms = near_ms;
+}
+
 /* The next instant at which something may change, and its neighbours. */
 static int64_t next_boundary(const struct world *world)
 {
-	int64_t next_ms = world->now_ms + 1 + (int64_t)seed_below(200000);
-	for (size_t i = 0; i < world->facts.count; i++) {
-		for (unsigned w = 0; w <= 4; w++) {
-			int64_t at_ms = world->facts.items[i].time_ms + (w == 4 ? 0 : windows_ms[w]);
-			for (int64_t near_ms = at_ms - 1; near_ms <= at_ms + 1; near_ms++)
-				if (near_ms > world->now_ms && near_ms < next_ms)
-					next_ms = near_ms;
-		}
+	const struct random_scale *scale = world->scale;
+	int64_t next_ms = world->now_ms + 1 + (int64_t)seed_below(3 * (uint64_t)scale->unit_ms);
+	for (size_t i = 0; i < world->brute.events.count; i++) {
+		int64_t time_ms = world->brute.events.items[i].time_ms;
+		note_boundary(world, time_ms, &next_ms);
+		note_boundary(world, instant_floor_day_ms(time_ms) + scale->retention_ms, &next_ms);
+		for (unsigned w = 0; w < 4; w++)
+			note_boundary(world, time_ms + scale->windows[w] * scale->unit_ms, &next_ms);
 	}
 	return next_ms;
 }
@@ -250,18 +133,16 @@ static void accept(struct world *world)
 	int64_t           time_ms = world->now_ms;
 	uint32_t          when    = seed_below(6);
 	if (when == 0)
-		time_ms -= (int64_t)seed_below(700000);
+		time_ms -= (int64_t)seed_below(7 * (uint64_t)world->scale->unit_ms);
 	else if (when == 1)
 		time_ms += (int64_t)seed_below(300001);
+	else if (when == 2 && world->brute.events.count > 0)
+		time_ms = world->brute.events.items[world->brute.events.count - 1].time_ms;
 	if (time_ms < 0)
 		time_ms = 0;
 
 	struct buffer properties = {0};
-	char          due[INSTANT_TEXT_BYTES];
-	instant_format(world->now_ms + (int64_t)seed_below(400000) - 200000, due);
-	buffer_printf(&properties, "{\"region\":\"%s\",\"price\":%u,\"revenue\":%d.%u,\"due\":\"%s\"}",
-	              seed_below(2) ? "제주" : "부산", (unsigned)seed_below(100),
-	              (int)seed_below(40) - 15, (unsigned)seed_below(1000), due);
+	random_properties(&properties, world->scale, world->now_ms);
 	buffer_add_u8(&properties, 0);
 	run_event(&world->run, slot, world->now_ms, time_ms, name, properties.data, NULL);
 	if (seed_below(5) == 0) {
@@ -281,9 +162,9 @@ static void accept(struct world *world)
 		if (record.properties.length > 1)
 			break;
 	}
-	VECTOR_ADD(&world->facts,
-	           (struct fact){slot, time_ms, arena_text(&world->run.arena, text_of(name)),
-	                         record.properties});
+	VECTOR_ADD(&world->brute.events,
+	           (struct brute_event){slot, time_ms, arena_text(&world->run.arena, text_of(name)),
+	                                record.properties});
 	world->exists[slot] = true;
 	buffer_done(&properties);
 }
@@ -292,7 +173,8 @@ static void set_traits(struct world *world)
 {
 	uint32_t slot = seed_below(PERSONS);
 	char     json[128], seen[INSTANT_TEXT_BYTES];
-	instant_format(world->now_ms + (int64_t)seed_below(200000) - 100000, seen);
+	instant_format(world->now_ms + ((int64_t)seed_below(200) - 100) * world->scale->unit_ms / 60,
+	               seen);
 	snprintf(json, sizeof json, "{\"tier\":%s,\"seen\":\"%s\"}",
 	         seed_below(3) == 0 ? "null"
 	         : seed_below(2)    ? "\"VIP\""
@@ -306,8 +188,10 @@ static void set_traits(struct world *world)
 
 static void run_world(void)
 {
-	struct world world = {.now_ms = START_MS};
-	run_begin(&world.run);
+	struct world world       = {.now_ms = START_MS, .scale = &scales[seed_below(2)]};
+	world.brute.retention_ms = world.scale->retention_ms;
+	world.brute.segments     = world.exprs;
+	run_begin_retaining(&world.run, world.scale->retention_ms);
 	for (unsigned step = 0; step < STEPS; step++) {
 		uint32_t what = seed_below(12);
 		if (what < 2 || step < 6) {
@@ -327,7 +211,7 @@ static void run_world(void)
 			check(&world);
 		}
 		if (seed_below(20) == 0)
-			world.now_ms += (int64_t)seed_below(2000000);
+			world.now_ms += (int64_t)seed_below(30 * (uint64_t)world.scale->unit_ms);
 	}
 
 	struct buffer live = {0}, replayed = {0};
@@ -338,7 +222,7 @@ static void run_world(void)
 	assert_memory_equal(live.data, replayed.data, live.length);
 	buffer_done(&live);
 	buffer_done(&replayed);
-	VECTOR_DONE(&world.facts);
+	VECTOR_DONE(&world.brute.events);
 	run_done(&world.run);
 }
 

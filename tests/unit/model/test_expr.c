@@ -51,27 +51,6 @@ static void an_unknown_segment_is_named_with_its_place(void **state)
 	assert_string_equal(err.reason, "there is no segment \"none\"");
 }
 
-static enum status check_supported(const char *definition, struct error *err)
-{
-	return expr_unsupported(expr_of(text_of(definition)), "expression", err);
-}
-
-static void what_is_not_evaluated_yet_is_refused_by_name(void **state)
-{
-	struct error err = {0};
-	(void)state;
-	assert_int_equal(
-		check_supported("{\"or\":[{\"segment\":\"a\"},{\"not\":{\"event\":\"A\","
-	                    "\"aggregate\":\"avg\",\"property\":\"p\",\"op\":\"exists\"}}]}",
-	                    &err),
-		STATUS_UNSUPPORTED);
-	assert_string_equal(err.field, "expression.or[1].not.aggregate");
-	assert_string_equal(err.reason, "aggregate \"avg\" is not evaluated yet");
-	assert_int_equal(check_supported("{\"sequence\":[{\"event\":\"A\"},{\"event\":\"B\"}]}", &err),
-	                 STATUS_UNSUPPORTED);
-	assert_string_equal(err.field, "expression.sequence");
-}
-
 static void only_within_last_and_within_next_are_relative(void **state)
 {
 	(void)state;
@@ -103,7 +82,6 @@ int main(void)
 		DEFINITION_TEST(an_expression_with_a_segment_leaf_is_derived),
 		DEFINITION_TEST(resolving_gives_every_segment_leaf_its_number),
 		DEFINITION_TEST(an_unknown_segment_is_named_with_its_place),
-		DEFINITION_TEST(what_is_not_evaluated_yet_is_refused_by_name),
 		DEFINITION_TEST(only_within_last_and_within_next_are_relative),
 		DEFINITION_TEST(a_where_is_relative_when_one_of_its_tests_is),
 	};
