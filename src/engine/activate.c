@@ -105,8 +105,8 @@ static void switch_slots(struct activation *activation, const roaring_bitmap_t *
 /* Every person who is, or was, a member, or is named by an exception. */
 static void switch_persons(struct activation *activation)
 {
-	const struct rule *old  = rule_at(activation, activation->old);
-	const struct rule *next = rule_at(activation, activation->next);
+	struct rule *old  = rule_at(activation, activation->old);
+	struct rule *next = rule_at(activation, activation->next);
 	if (holds_for_some(old) || holds_for_some(next)) {
 		struct profiles *profiles = &activation->partition->profiles;
 		for (uint32_t slot = 0; slot < profiles->slot_count; slot++) {
@@ -119,9 +119,9 @@ static void switch_persons(struct activation *activation)
 	/* A copy: switching a person changes the bitmaps. */
 	roaring_bitmap_t *slots = roaring_bitmap_create();
 	if (old != NULL)
-		roaring_bitmap_or_inplace(slots, old->exceptions);
+		roaring_bitmap_or_inplace(slots, exceptions_bitmap(&old->exceptions));
 	if (next != NULL)
-		roaring_bitmap_or_inplace(slots, next->exceptions);
+		roaring_bitmap_or_inplace(slots, exceptions_bitmap(&next->exceptions));
 	switch_slots(activation, slots);
 	roaring_bitmap_free(slots);
 }

@@ -32,8 +32,7 @@ static void done_rules(struct catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->rules.count; i++) {
 		struct rule *rule = &catalog->rules.items[i];
-		if (rule->exceptions != NULL)
-			roaring_bitmap_free(rule->exceptions);
+		exceptions_done(&rule->exceptions);
 		VECTOR_DONE(&rule->derived);
 		free(rule->segments);
 		plan_unref(rule->owner);
@@ -227,14 +226,14 @@ static void add_rule(struct catalog *catalog, struct plan *plan, uint32_t index,
                      const struct binding *binding, index_list *rules)
 {
 	struct rule rule = {
-		.plan       = &plan->rules[index],
-		.owner      = plan_ref(plan),
-		.state      = RULE_PREPARED,
-		.form       = form_of(&plan->rules[index]),
-		.segment    = plan->rules[index].segment,
-		.binding    = binding,
-		.exceptions = roaring_bitmap_create(),
+		.plan    = &plan->rules[index],
+		.owner   = plan_ref(plan),
+		.state   = RULE_PREPARED,
+		.form    = form_of(&plan->rules[index]),
+		.segment = plan->rules[index].segment,
+		.binding = binding,
 	};
+	exceptions_init(&rule.exceptions);
 	rule.level = bind_segments(catalog, &rule, rules);
 	if (rule.level > catalog->level_max)
 		catalog->level_max = rule.level;
@@ -322,8 +321,7 @@ void catalog_retire(struct catalog *catalog, uint32_t index, index_list *dead)
 	}
 	for (uint32_t i = 0; i < rule->plan->segment_count; i++)
 		index_list_remove(&catalog->rules.items[rule->segments[i]].derived, index);
-	roaring_bitmap_free(rule->exceptions);
-	rule->exceptions = NULL;
+	exceptions_done(&rule->exceptions);
 }
 
 void catalog_find(const struct catalog *catalog, struct text event, struct text properties,

@@ -14,10 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <roaring/roaring.h>
-
 #include "base/map.h"
 #include "base/vector.h"
+#include "engine/exceptions.h"
 #include "engine/filter_index.h"
 #include "engine/ladder.h"
 #include "engine/plan.h"
@@ -74,7 +73,7 @@ struct rule {
 	int64_t                 since_ms[2]; /* from when on, for those that it holds for by default */
 	const struct binding   *binding;     /* what its nodes' indices mean in this catalog */
 	uint32_t               *segments;    /* rules, in the order of plan->segments */
-	roaring_bitmap_t       *exceptions;  /* slots whose membership differs from `holds` */
+	struct exceptions       exceptions;  /* slots whose membership differs from `holds` */
 	int64_t                 exception_balance; /* members among them − non-members */
 	index_list              derived;           /* rules that refer to this one */
 	uint32_t                mark;              /* the step that has it among its candidates */

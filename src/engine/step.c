@@ -81,14 +81,11 @@ void step_emit(struct partition *partition, struct profile *profile, struct chan
 static void set_member(struct partition *partition, uint32_t slot, struct profile *profile,
                        uint32_t index, struct membership *membership, bool member, int64_t since_ms)
 {
-	struct rule *rule              = &partition->catalog.rules.items[index];
-	bool         held              = rule->holds[profile->identified];
-	bool         was               = membership == NULL ? held : membership->member;
-	int          exceptions_change = (member != held) - (was != held);
-	if (exceptions_change > 0)
-		roaring_bitmap_add(rule->exceptions, slot);
-	else if (exceptions_change < 0)
-		roaring_bitmap_remove(rule->exceptions, slot);
+	struct rule *rule = &partition->catalog.rules.items[index];
+	bool         held = rule->holds[profile->identified];
+	bool         was  = membership == NULL ? held : membership->member;
+	if (member != was)
+		exceptions_toggle(&rule->exceptions, slot);
 	rule->exception_balance += (int)member - (int)was;
 
 	if (member == held && !held) {

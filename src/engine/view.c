@@ -150,7 +150,8 @@ static size_t members_by_bitmap(struct view *view, uint32_t rule, uint32_t from_
 {
 	size_t                    count = 0;
 	roaring_uint32_iterator_t iterator;
-	roaring_init_iterator(view->partition->catalog.rules.items[rule].exceptions, &iterator);
+	roaring_init_iterator(exceptions_bitmap(&view->partition->catalog.rules.items[rule].exceptions),
+	                      &iterator);
 	roaring_move_uint32_iterator_equalorlarger(&iterator, from_slot);
 	for (; iterator.has_value && count < limit; roaring_advance_uint32_iterator(&iterator))
 		count += add_member(view, rule, iterator.current_value, &ret_members[count]);
