@@ -6,16 +6,65 @@
 
 #include "base/buffer.h"
 #include "base/instant.h"
+#include "base/slab.h"
 #include "base/vector.h"
 #include "model/value.h"
 
-enum { BLOCK_SLOTS = PROFILES_PER_BLOCK, ROOM_MIN = 2 };
+enum { BLOCK_SLOTS = PROFILES_PER_BLOCK };
 
 static void *checked(void *memory)
 {
 	if (memory == NULL)
 		abort();
 	return memory;
+}
+
+/* Feature sets and membership sets are alike: a head, then items that begin with the number by
+ * which they are sorted. */
+struct set {
+	uint32_t count;
+	uint32_t room;
+	char     items[];
+};
+
+_Static_assert(offsetof(struct feature_set, items) == offsetof(struct set, items), "a set");
+_Static_assert(offsetof(struct membership_set, items) == offsetof(struct set, items), "a set");
+
+static size_t set_size(size_t item_size, uint32_t room)
+{
+	return sizeof(struct set) + room * item_size;
+}
+
+static void set_free(void *pointer, size_t item_size)
+{
+	struct set *set = pointer;
+	if (set != NULL)
+		slab_put(set, set_size(item_size, set->room));
+}
+
+/* The number is the first 31 bits of an item. */
+static uint32_t number_at(const struct set *set, size_t item_size, uint32_t at)
+{
+	uint32_t number;
+	memcpy(&number, set->items + at * item_size, sizeof number);
+	return number & INT32_MAX;
+}
+
+/* Room for one more at least, and as many as the block of memory holds. */
+static struct set *set_grow(struct profiles *profiles, struct set *set, size_t item_size)
+{
+	uint32_t    count  = set == NULL ? 0 : set->count;
+	size_t      size   = slab_room(set_size(item_size, count + 1 + count / 4));
+	struct set *larger = slab_get(size);
+	larger->count      = count;
+	larger->room       = (uint32_t)((size - sizeof *set) / item_size);
+	if (set != NULL) {
+		memcpy(larger->items, set->items, count * item_size);
+		profiles->bytes -= set_size(item_size, set->room);
+		set_free(set, item_size);
+	}
+	profiles->bytes += set_size(item_size, larger->room);
+	return larger;
 }
 
 static void free_traits(struct traits *traits)
@@ -35,8 +84,8 @@ static void profile_done(struct profile *profile)
 	if (profile->features != NULL)
 		for (uint32_t i = 0; i < profile->features->count; i++)
 			series_free(profile->features->items[i].series);
-	free(profile->features);
-	free(profile->memberships);
+	set_free(profile->features, sizeof profile->features->items[0]);
+	set_free(profile->memberships, sizeof profile->memberships->items[0]);
 }
 
 void profiles_done(struct profiles *profiles)
@@ -46,7 +95,7 @@ void profiles_done(struct profiles *profiles)
 			continue;
 		for (unsigned i = 0; i < BLOCK_SLOTS; i++)
 			profile_done(&profiles->blocks[block][i]);
-		free(profiles->blocks[block]);
+		slab_put(profiles->blocks[block], BLOCK_SLOTS * sizeof(struct profile));
 	}
 	free(profiles->blocks);
 	free(profiles->changed);
@@ -93,31 +142,14 @@ struct profile *profiles_place(struct profiles *profiles, uint32_t slot)
 	if (block >= profiles->block_count)
 		grow_blocks(profiles, block + 1);
 	if (profiles->blocks[block] == NULL) {
-		profiles->blocks[block] = checked(calloc(BLOCK_SLOTS, sizeof(struct profile)));
+		profiles->blocks[block] = slab_get(BLOCK_SLOTS * sizeof(struct profile));
+		memset(profiles->blocks[block], 0, BLOCK_SLOTS * sizeof(struct profile));
 		profiles->bytes += BLOCK_SLOTS * sizeof(struct profile);
 	}
 	if (slot >= profiles->slot_count)
 		profiles->slot_count = slot + 1;
 	profiles->changed[block] = PROFILES_CHANGED;
 	return &profiles->blocks[block][slot % BLOCK_SLOTS];
-}
-
-/* Feature sets and membership sets are alike: a head, then items that begin with the number by
- * which they are sorted. */
-struct set {
-	uint32_t count;
-	uint32_t room;
-	char     items[];
-};
-
-_Static_assert(offsetof(struct feature_set, items) == offsetof(struct set, items), "a set");
-_Static_assert(offsetof(struct membership_set, items) == offsetof(struct set, items), "a set");
-
-static uint32_t number_at(const struct set *set, size_t item_size, uint32_t at)
-{
-	uint32_t number;
-	memcpy(&number, set->items + at * item_size, sizeof number);
-	return number;
 }
 
 /* Where `number` stands or belongs. */
@@ -140,13 +172,8 @@ static void *set_insert(struct profiles *profiles, void *pointer, size_t item_si
                         uint32_t *ret_at)
 {
 	struct set *set = pointer;
-	if (set == NULL || set->count == set->room) {
-		uint32_t count = set == NULL ? 0 : set->count;
-		uint32_t room  = set == NULL ? ROOM_MIN : set->room * 2;
-		profiles->bytes += (room - count) * item_size + (set == NULL ? sizeof *set : 0);
-		set  = checked(realloc(set, sizeof *set + room * item_size));
-		*set = (struct set){count, room};
-	}
+	if (set == NULL || set->count == set->room)
+		set = set_grow(profiles, set, item_size);
 	*ret_at    = set_index(set, item_size, number);
 	char *item = set->items + *ret_at * item_size;
 	memmove(item + item_size, item, (set->count - *ret_at) * item_size);
@@ -210,7 +237,7 @@ struct membership *profile_membership_put(struct profiles *profiles, struct prof
 	uint32_t at;
 	profile->memberships =
 		set_insert(profiles, profile->memberships, sizeof(struct membership), rule, &at);
-	profile->memberships->items[at] = (struct membership){.rule = rule};
+	profile->memberships->items[at] = (struct membership){.rule = rule & INT32_MAX};
 	return &profile->memberships->items[at];
 }
 

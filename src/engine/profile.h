@@ -51,10 +51,11 @@ struct feature_set {
 };
 
 struct membership {
-	uint32_t rule;
-	uint32_t member; /* 0: the rule holds without events, but not for this person */
+	uint32_t rule : 31;
+	uint32_t member : 1; /* 0: the rule holds without events, but not for this person */
 	int64_t  since_ms;
-};
+} __attribute__((packed, aligned(4)));
+_Static_assert(sizeof(struct membership) == 12, "a membership");
 
 struct membership_set {
 	uint32_t          count;
@@ -63,7 +64,7 @@ struct membership_set {
 };
 
 struct profile {
-	bool                   exists;
+	_Alignas(64) bool exists;
 	bool                   identified;
 	uint32_t               newest_change; /* of the change stream, + 1; 0: none */
 	int64_t                created_ms;

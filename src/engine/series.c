@@ -1,10 +1,10 @@
 #include "engine/series.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/instant.h"
+#include "base/slab.h"
 
 enum { ROOM_MIN = 2, ROOM_MAX = 1 << 27 };
 
@@ -59,14 +59,12 @@ static size_t size_for(enum series_kind kind, uint32_t room)
 
 struct series *series_new(enum series_kind kind)
 {
-	struct series *series = malloc(size_for(kind, ROOM_MIN));
-	if (series == NULL)
-		abort();
-	*series = (struct series){.room = ROOM_MIN, .kind = (unsigned)kind & 7};
+	struct series *series = slab_get(size_for(kind, ROOM_MIN));
+	*series               = (struct series){.room = ROOM_MIN, .kind = (unsigned)kind & 7};
 	return series;
 }
 
-void series_free(struct series *series) { free(series); }
+void series_free(struct series *series) { slab_put(series, series_bytes(series)); }
 
 size_t series_bytes(const struct series *series)
 {
@@ -79,14 +77,12 @@ static struct series *grow(struct series *series, unsigned cap)
 	uint32_t room = series->room * 2;
 	if (cap != SERIES_UNLIMITED && room > cap)
 		room = cap;
-	struct series *larger = malloc(size_for(series->kind, room));
-	if (larger == NULL)
-		abort();
-	*larger      = *series;
-	larger->room = room & (2 * ROOM_MAX - 1);
+	struct series *larger = slab_get(size_for(series->kind, room));
+	*larger               = *series;
+	larger->room          = room & (2 * ROOM_MAX - 1);
 	memcpy(larger->times_ms, series->times_ms, series->count * sizeof series->times_ms[0]);
 	memcpy(items(larger), items(series), series->count * item_bytes[series->kind]);
-	free(series);
+	series_free(series);
 	return larger;
 }
 
