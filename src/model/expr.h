@@ -151,8 +151,14 @@ struct expr {
 	};
 };
 
-/* Reads and checks. `field` is what the place of a mistake begins with ("expression"). */
+/* Reads and checks a JSON object, or a string in the text notation. `field` is what the place of a
+ * mistake begins with ("expression"). */
 MUST_USE enum status expr_parse_json(struct json value, const char *field, struct arena *arena,
+                                     struct expr **ret_expr, struct error *err);
+
+/* The same of the text notation (docs/language.md). `error.field` is `field` alone, the reason
+ * begins with the place: "line 2, column 14: expected …". */
+MUST_USE enum status expr_parse_text(struct text text, const char *field, struct arena *arena,
                                      struct expr **ret_expr, struct error *err);
 
 /* Names every segment leaf by number. `resolve` answers a reference's number, or 0 when there is no

@@ -18,6 +18,11 @@ static const struct {
 	[EXPR_DAYS_SINCE_FIRST] = {false, EXPR_SUBJECT_DAYS},
 };
 
+bool expr_takes_property(enum expr_aggregate aggregate)
+{
+	return aggregates[aggregate].takes_property;
+}
+
 static enum status read_aggregate(struct expr_parser *parser, struct json object,
                                   const struct expr_place *place,
                                   enum expr_aggregate     *ret_aggregate)

@@ -81,6 +81,9 @@ MUST_USE enum status expr_read_sequence(struct expr_parser *parser, struct json 
                                         const struct expr_place *place, unsigned depth,
                                         struct expr_sequence *ret_sequence);
 
+/* Whether it is the aggregate of a property. */
+bool expr_takes_property(enum expr_aggregate aggregate);
+
 /* exists, absent: what may be asked of personal values, too. */
 bool expr_asks_for_presence(enum expr_op op);
 
@@ -93,6 +96,15 @@ MUST_USE enum status expr_check_property(struct expr_parser *parser, const struc
 MUST_USE enum status expr_check_size(struct expr_parser *parser, const struct expr *expr,
                                      const struct expr_place *place);
 
+/* Anything but the text notation; `depth` is how many and, or, not stand above it. */
+MUST_USE enum status expr_read(struct expr_parser *parser, struct json value,
+                               const struct expr_place *place, unsigned depth,
+                               struct expr **ret_expr);
+
+/* in, not_in. */
+bool expr_takes_list(enum expr_op op);
+
 void expr_write_json_where(struct json_writer *writer, const struct expr_where *where);
+void expr_write_json_scalar(struct json_writer *writer, const struct expr_scalar *scalar);
 
 #endif

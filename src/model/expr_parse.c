@@ -189,10 +189,6 @@ static enum status read_segment(struct expr_parser *parser, struct json object,
 	return STATUS_OK;
 }
 
-static enum status read_expr(struct expr_parser *parser, struct json value,
-                             const struct expr_place *place, unsigned depth,
-                             struct expr **ret_expr);
-
 static enum status read_operands(struct expr_parser *parser, struct json object,
                                  const struct expr_place *place, unsigned depth, struct expr *expr)
 {
@@ -205,7 +201,7 @@ static enum status read_operands(struct expr_parser *parser, struct json object,
 	expr->operands = ARENA_ARRAY(parser->arena, struct expr *, json_count(list));
 	for (struct json_iterator i = json_iterate(list); json_next(&i);) {
 		struct expr_place operand = {place, text_of(name), expr->count};
-		status = read_expr(parser, i.value, &operand, depth + 1, &expr->operands[expr->count]);
+		status = expr_read(parser, i.value, &operand, depth + 1, &expr->operands[expr->count]);
 		if (status != STATUS_OK)
 			return status;
 		expr->count++;
@@ -223,7 +219,7 @@ static enum status read_not(struct expr_parser *parser, struct json object,
 	struct expr_place operand = {place, TEXT("not"), -1};
 	expr->operands            = ARENA_NEW(parser->arena, struct expr *);
 	expr->count               = 1;
-	return read_expr(parser, json_get(object, "not"), &operand, depth + 1, &expr->operands[0]);
+	return expr_read(parser, json_get(object, "not"), &operand, depth + 1, &expr->operands[0]);
 }
 
 static enum status read_form(struct expr_parser *parser, struct json value,
@@ -255,8 +251,8 @@ static enum status read_form(struct expr_parser *parser, struct json value,
 	return STATUS_OK;
 }
 
-static enum status read_expr(struct expr_parser *parser, struct json value,
-                             const struct expr_place *place, unsigned depth, struct expr **ret_expr)
+enum status expr_read(struct expr_parser *parser, struct json value, const struct expr_place *place,
+                      unsigned depth, struct expr **ret_expr)
 {
 	static const enum expr_kind kinds[] = {EXPR_AND,   EXPR_OR,      EXPR_NOT,     EXPR_EVENT,
 	                                       EXPR_TRAIT, EXPR_SEGMENT, EXPR_SEQUENCE};
@@ -293,13 +289,12 @@ enum status expr_parse_json(struct json value, const char *field, struct arena *
 	struct expr_parser parser = {.arena = arena, .err = err};
 	struct expr_place  root   = {NULL, text_of(field), -1};
 	if (json_type(value) == JSON_STRING)
-		return expr_refuse(&parser, STATUS_UNSUPPORTED, &root, NULL,
-		                   "the text notation is not read yet: write it as JSON");
+		return expr_parse_text(json_string(value), field, arena, ret_expr, err);
 	if (json_type(value) == JSON_NONE)
 		return expr_refuse(&parser, STATUS_INVALID, &root, NULL, "is required");
 
 	struct expr *expr;
-	enum status  status = read_expr(&parser, value, &root, 0, &expr);
+	enum status  status = expr_read(&parser, value, &root, 0, &expr);
 	if (status == STATUS_OK)
 		status = expr_check_size(&parser, expr, &root);
 	if (status == STATUS_OK)
@@ -319,7 +314,7 @@ enum status expr_parse_canonical(struct text canonical, struct arena *arena, str
 
 	enum status status = json_parse_text(json, canonical, &value, &why);
 	if (status == STATUS_OK)
-		status = read_expr(&parser, value, &root, 0, &expr);
+		status = expr_read(&parser, value, &root, 0, &expr);
 	json_parser_free(json);
 	if (status != STATUS_OK)
 		return error_set_field(err, STATUS_CORRUPT, why.field,

@@ -53,6 +53,8 @@ const char *expr_op_name(enum expr_op op)
 
 bool expr_asks_for_presence(enum expr_op op) { return op == EXPR_EXISTS || op == EXPR_ABSENT; }
 
+bool expr_takes_list(enum expr_op op) { return ops[op].operand == OPERAND_LIST; }
+
 static const char *subject_name(enum expr_subject subject)
 {
 	static const char *const names[] = {

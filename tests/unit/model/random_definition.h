@@ -5,6 +5,7 @@
 
 #include "../seed.h"
 #include "base/buffer.h"
+#include "model/expr.h"
 
 static inline const char *pick(const char *const *from, size_t count)
 {
@@ -172,40 +173,108 @@ static inline void random_amount(struct buffer *out)
 	buffer_printf(out, "%s", PICK(amounts));
 }
 
-static inline void random_event(struct buffer *out)
+static inline void random_days(struct buffer *out)
+{
+	static const char *const days[] = {"0", "1", "30", "-1", "7.0", "365"};
+	buffer_printf(out, "%s", PICK(days));
+}
+
+/* "op" and "value" of an aggregate that is a number. */
+static inline void random_comparison(struct buffer *out, random_item_fn *value, bool may_be_missing)
 {
 	static const char *const ordered[] = {"eq", "neq", "gt", "gte", "lt", "lte"};
-	static const char *const names[]   = {"A", "*", "orders", "Order Completed", "of"};
-	bool                     is_sum    = seed_below(2) == 0;
-
-	buffer_printf(out, "{\"event\":\"%s\",", PICK(names));
-	if (is_sum)
-		buffer_printf(out, "\"aggregate\":\"sum\",\"property\":\"%s\",", random_name());
-	else if (seed_below(2) == 0)
-		buffer_add_text(out, TEXT("\"aggregate\":\"count\","));
-	if (seed_below(2) == 0) {
-		buffer_add_text(out, TEXT("\"where\":"));
-		random_tree(out, 3, random_property_test);
-		buffer_add_text(out, TEXT(","));
-	}
-	random_span(out);
-	if (seed_below(3) == 0) {
-		buffer_add_text(out, TEXT("\"op\":\"in\",\"value\":"));
-		random_list(out, is_sum ? random_amount : random_number);
-	} else {
+	static const char *const lists[]   = {"in", "not_in"};
+	static const char *const alone[]   = {"exists", "absent"};
+	switch (seed_below(may_be_missing ? 4 : 3)) {
+	case 0:
+		buffer_printf(out, "\"op\":\"%s\",\"value\":", PICK(lists));
+		random_list(out, value);
+		break;
+	case 3:
+		buffer_printf(out, "\"op\":\"%s\"", PICK(alone));
+		break;
+	default:
 		buffer_printf(out, "\"op\":\"%s\",\"value\":", PICK(ordered));
-		(is_sum ? random_amount : random_number)(out);
+		value(out);
+		break;
 	}
+}
+
+static inline void random_aggregate_test(struct buffer *out, enum expr_aggregate aggregate)
+{
+	switch (aggregate) {
+	case EXPR_FIRST:
+	case EXPR_LAST:
+		random_test(out);
+		break;
+	case EXPR_SUM:
+	case EXPR_AVG:
+		random_comparison(out, random_amount, aggregate == EXPR_AVG);
+		break;
+	case EXPR_DAYS_SINCE_FIRST:
+	case EXPR_DAYS_SINCE_LAST:
+		random_comparison(out, random_days, true);
+		break;
+	default:
+		random_comparison(out, random_number, aggregate == EXPR_MIN || aggregate == EXPR_MAX);
+		break;
+	}
+}
+
+/* "event" and "where", with a comma behind them. */
+static inline void random_what(struct buffer *out)
+{
+	static const char *const names[] = {"A", "*", "orders", "Order Completed", "of", "주문 완료"};
+	buffer_printf(out, "\"event\":\"%s\"", PICK(names));
+	if (seed_below(2) == 0) {
+		buffer_add_text(out, TEXT(",\"where\":"));
+		random_tree(out, 3, random_property_test);
+	}
+}
+
+static inline void random_event(struct buffer *out)
+{
+	enum expr_aggregate aggregate = (enum expr_aggregate)seed_below(EXPR_AGGREGATE_COUNT);
+	buffer_add_text(out, TEXT("{"));
+	random_what(out);
+	buffer_add_text(out, TEXT(","));
+	if (aggregate != EXPR_COUNT || seed_below(2) == 0)
+		buffer_printf(out, "\"aggregate\":\"%s\",", expr_aggregate_name(aggregate));
+	if (aggregate != EXPR_COUNT && aggregate < EXPR_DAYS_SINCE_LAST)
+		buffer_printf(out, "\"property\":\"%s\",", random_name());
+	random_span(out);
+	random_aggregate_test(out, aggregate);
+	buffer_add_text(out, TEXT("}"));
+}
+
+static inline void random_sequence(struct buffer *out)
+{
+	size_t count = EXPR_STEPS_MIN + seed_below(3);
+	buffer_add_text(out, TEXT("{\"sequence\":["));
+	for (size_t i = 0; i < count; i++) {
+		buffer_add_text(out, i == 0 ? TEXT("{") : TEXT(",{"));
+		random_what(out);
+		buffer_add_text(out, TEXT("}"));
+	}
+	buffer_add_text(out, TEXT("]"));
+	if (seed_below(2) == 0)
+		buffer_printf(out, ",\"within\":\"%s\"", random_duration());
+	if (seed_below(2) == 0)
+		buffer_printf(out, ",\"ended_within\":\"%s\"", random_duration());
 	buffer_add_text(out, TEXT("}"));
 }
 
 static inline void random_leaf(struct buffer *out)
 {
-	switch (seed_below(3)) {
+	switch (seed_below(5)) {
 	case 0:
+	case 1:
 		random_event(out);
 		break;
-	case 1:
+	case 2:
+		random_sequence(out);
+		break;
+	case 3:
 		buffer_printf(out, "{\"trait\":\"%s\",", random_name());
 		random_test(out);
 		buffer_add_text(out, TEXT("}"));

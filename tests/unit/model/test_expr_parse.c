@@ -197,15 +197,6 @@ static void personal_values_know_only_exists_and_absent(void **state)
 	CHECK_REFUSED(cases, STATUS_INVALID);
 }
 
-static void the_text_notation_is_refused_by_name(void **state)
-{
-	static const struct refused cases[] = {
-		{"\"count(A) >= 3\"", "expression", "text notation"},
-	};
-	(void)state;
-	CHECK_REFUSED(cases, STATUS_UNSUPPORTED);
-}
-
 /* `depth` times {"not": around a trait. */
 static const char *nested(size_t depth)
 {
@@ -408,7 +399,6 @@ int main(void)
 		DEFINITION_TEST(wrong_spans_are_refused_with_their_place),
 		DEFINITION_TEST(wrong_values_are_refused_with_their_place),
 		DEFINITION_TEST(personal_values_know_only_exists_and_absent),
-		DEFINITION_TEST(the_text_notation_is_refused_by_name),
 		DEFINITION_TEST(an_expression_may_be_32_levels_deep),
 		DEFINITION_TEST(a_very_deep_expression_is_refused_without_harm),
 		DEFINITION_TEST(the_levels_of_a_where_add_to_those_above_its_event),
