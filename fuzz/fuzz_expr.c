@@ -4,67 +4,13 @@
 
 #include "fuzz.h"
 
-#include <assert.h>
-#include <string.h>
-
-#include "base/hash.h"
-#include "model/evaluate.h"
-#include "model/expr.h"
+#include "expr_checks.h"
 #include "model/rules.h"
-
-static uint32_t number_of(void *context, struct text reference)
-{
-	(void)context;
-	return hash_name(reference);
-}
 
 static struct text id_of(void *context, struct text reference)
 {
 	(void)context;
 	return reference;
-}
-
-/* Into the arena. */
-static struct text canonical_of(struct expr *expr, struct arena *arena)
-{
-	struct buffer out    = {0};
-	enum status   status = expr_resolve(expr, "expression", number_of, NULL, NULL);
-	assert(status == STATUS_OK);
-	expr_write_canonical(&out, expr);
-	struct text canonical = arena_text(arena, buffer_text(&out));
-	buffer_done(&out);
-	return canonical;
-}
-
-static void check_canonical(struct text canonical, struct arena *arena)
-{
-	struct expr  *back;
-	struct buffer out    = {0};
-	enum status   status = expr_parse_canonical(canonical, arena, &back, NULL);
-	assert(status == STATUS_OK);
-	expr_write_canonical(&out, back);
-	assert(text_equal(buffer_text(&out), canonical));
-
-	buffer_clear(&out);
-	expr_write_text(&out, back);
-	assert(out.length > 0);
-	buffer_done(&out);
-}
-
-static void check_json(struct json_parser *parser, struct expr *expr, struct text canonical,
-                       struct arena *arena)
-{
-	struct buffer      out    = {0};
-	struct json_writer writer = json_writer_of(&out);
-	struct json        json;
-	struct expr       *back;
-	expr_write_json(&writer, expr);
-	enum status status = json_parse_text(parser, buffer_text(&out), &json, NULL);
-	if (status == STATUS_OK)
-		status = expr_parse_json(json, "expression", arena, &back, NULL);
-	assert(status == STATUS_OK);
-	assert(text_equal(canonical_of(back, arena), canonical));
-	buffer_done(&out);
 }
 
 /* The rules or the logic of it, where it has any, are the same expression. */
@@ -92,20 +38,6 @@ static void check_rules(struct json_parser *parser, struct json body, struct exp
 	buffer_done(&out);
 }
 
-static void evaluate_leaf(void *context, const struct expr *leaf)
-{
-	struct text empty = {0};
-	if (leaf->kind != EXPR_EVENT)
-		return;
-	struct compiled_where *where = evaluate_compile_where(leaf->event.where, context);
-	evaluate_where(where, empty, empty, 0);
-	evaluate_where_next_ms(where, empty, empty, 0);
-	if (leaf->event.aggregate == EXPR_COUNT)
-		evaluate_count(&leaf->event.test, 1);
-	else
-		evaluate_sum(&leaf->event.test, 1);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct json_parser *input  = json_parser_new();
@@ -125,10 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (status == STATUS_OK) {
 		struct text canonical = canonical_of(expr, &arena);
-		check_canonical(canonical, &arena);
-		check_json(parser, expr, canonical, &arena);
+		check_expr(parser, expr, canonical, &arena);
 		check_rules(parser, json, expr, canonical, &arena);
-		expr_visit_leaves(expr, evaluate_leaf, &arena);
 	}
 	arena_done(&arena);
 	json_parser_free(parser);

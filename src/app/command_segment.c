@@ -71,6 +71,37 @@ static enum exit_code update(struct client *client, const struct subcommand_flag
 	return send_file(client, "PUT", a[0], a[1]);
 }
 
+/* A segment by its expression alone, in the text notation. */
+static enum exit_code define(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	struct buffer      body   = {0};
+	struct json_writer writer = json_writer_of(&body);
+	(void)flags;
+	json_begin_object(&writer);
+	json_member_string(&writer, "name", text_of(a[0]));
+	json_member_string(&writer, "expression", text_of(a[1]));
+	json_end_object(&writer);
+	enum exit_code code =
+		subcommand_object(client, "POST", base, NULL, NULL, buffer_text(&body), object_columns);
+	buffer_done(&body);
+	return code;
+}
+
+static enum exit_code redefine(struct client *client, const struct subcommand_flags *flags,
+                               char **a)
+{
+	struct buffer      body   = {0};
+	struct json_writer writer = json_writer_of(&body);
+	(void)flags;
+	json_begin_object(&writer);
+	json_member_string(&writer, "expression", text_of(a[1]));
+	json_end_object(&writer);
+	enum exit_code code =
+		subcommand_object(client, "PUT", base, a[0], NULL, buffer_text(&body), object_columns);
+	buffer_done(&body);
+	return code;
+}
+
 static enum exit_code delete_segment(struct client *client, const struct subcommand_flags *flags,
                                      char **a)
 {
@@ -114,6 +145,9 @@ static const struct subcommand table[] = {
 	{"list", "", "All segments", 0, list},
 	{"get", "ID", "One segment, by id or key", 1, get},
 	{"create", "FILE", "Define a segment from JSON (- for the standard input)", 1, create},
+	{"define", "NAME TEXT", "Define a segment as text: 'count(\"Order Completed\") >= 3'", 2,
+     define},
+	{"redefine", "ID TEXT", "Define it anew as text", 2, redefine},
 	{"update", "ID FILE", "Change a segment; fields that are absent stay", 2, update},
 	{"delete", "ID", "Delete a segment", 1, delete_segment},
 	{"enable", "ID", "Enable a segment", 1, enable},

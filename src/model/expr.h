@@ -38,6 +38,7 @@ enum {
 	EXPR_NAME_BYTES_MAX = 256,        /* of events, properties, traits, segment keys */
 	EXPR_TEXT_BYTES_MAX = 1024,       /* of a string value */
 	EXPR_BYTES_MAX      = 256 * 1024, /* of the whole, written as JSON: it must fit into a record */
+	EXPR_NOTATION_MAX   = 512 * 1024, /* bytes of a text, which its blanks may make longer */
 };
 
 enum expr_op {

@@ -396,7 +396,8 @@ static void read_what(struct reader *reader, struct draft *into)
 		draft_add(into, "where", read_tests(reader));
 }
 
-/* [ "within" duration [ "until" duration ] | "until" duration | "between" instant "and" instant ] */
+/* [ "within" duration [ "until" duration ] | "until" duration
+ * | "between" instant "and" instant ] */
 static void read_span(struct reader *reader, struct draft *into)
 {
 	static const char *const words[] = {"and", NULL};
@@ -577,9 +578,9 @@ enum status expr_parse_text(struct text text, const char *field, struct arena *a
 	struct expr_parser       parser  = {.arena = arena, .err = err};
 	struct reader            reader  = {.parser = &parser, .field = field, .text = text};
 	struct expr             *expr;
-	if (text.length > EXPR_BYTES_MAX)
+	if (text.length > EXPR_NOTATION_MAX)
 		return error_set_field(err, STATUS_INVALID, field, "is longer than %d bytes",
-		                       EXPR_BYTES_MAX);
+		                       EXPR_NOTATION_MAX);
 	reader.token        = token_read(text, 0);
 	struct draft *draft = read_any(&reader);
 	if (reader.token.type != TOKEN_END)

@@ -22,6 +22,29 @@ class Segments(ServerCase):
         self.assertIn("within", found["text"])
         self.assertEqual(self.client.get(f"/api/v1/segments/{made['id']}"), found)
 
+    def test_an_expression_may_be_written_as_text(self):
+        self.make_segment("as-text", 'count("주문 완료" where "지역" = "제주") within 7d >= 2 '
+                                     'or TRAIT(tier) in ["a","b"]')
+        found = self.client.get("/api/v1/segments/as-text")
+        self.assertEqual(found["expression"], {"or": [
+            {"event": "주문 완료", "where": {"property": "지역", "op": "eq", "value": "제주"},
+             "within": "7d", "op": "gte", "value": 2},
+            {"trait": "tier", "op": "in", "value": ["a", "b"]}]})
+        self.assertEqual(found["text"], 'count("주문 완료" where "지역" = "제주") within 7d >= 2 '
+                                        'or trait(tier) in ["a", "b"]')
+        answer = self.client.expect(200, "PUT", "/api/v1/segments/as-text",
+                                    {"expression": found["expression"]})
+        self.assertEqual((answer.json["version"], answer.json["expression"]),
+                         (1, found["expression"]))
+
+    def test_a_mistake_in_a_text_has_its_line_and_column(self):
+        answer = self.client.request("POST", "/api/v1/segments", {
+            "name": "x", "expression": "trait(tier) = \"a\"\n  andd count(A) > 1"})
+        error = self.refused(answer, 400, "VALIDATION_ERROR", "expression")
+        self.assertEqual(error["details"]["reason"],
+                         "line 2, column 3: expected and, or or the end, not andd: "
+                         "did you mean and?")
+
     def test_an_equal_canonical_form_makes_no_version(self):
         self.make_segment("equal", {"and": [LEAF, MINUTE]})
         answer = self.client.expect(200, "PUT", "/api/v1/segments/equal", {"expression": {"and": [

@@ -273,7 +273,7 @@ static void limits_are_those_of_the_json(void **state)
 	assert_int_equal(read(repeated("sequence(a", " then a", 19, ")"), &expr, &err), STATUS_OK);
 	assert_int_equal(read(repeated("sequence(a", " then a", 20, ")"), &expr, &err), STATUS_INVALID);
 	assert_non_null(strstr(err.reason, "2 to 20 steps"));
-	assert_int_equal(read(repeated("", " ", EXPR_BYTES_MAX, "segment(a)"), &expr, &err),
+	assert_int_equal(read(repeated("", " ", EXPR_NOTATION_MAX, "segment(a)"), &expr, &err),
 	                 STATUS_INVALID);
 	assert_non_null(strstr(err.reason, "is longer than"));
 }
