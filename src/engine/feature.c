@@ -21,6 +21,19 @@ bool feature_concerns(const struct plan_feature *feature, const struct record *r
 	return evaluate_where(feature->where, record->properties, record->context, now_ms);
 }
 
+/* What lies in the future does not take the room of what has happened. */
+static unsigned cap_at(const struct plan_feature *feature, const struct series *series,
+                       int64_t time_ms, int64_t now_ms)
+{
+	if (feature->cap == SERIES_UNLIMITED)
+		return SERIES_UNLIMITED;
+	unsigned future = time_ms > now_ms;
+	if (series != NULL)
+		for (uint32_t i = series->count; i > 0 && series->times_ms[i - 1] > now_ms; i--)
+			future++;
+	return feature->cap + future;
+}
+
 static struct series *add(struct series *series, const struct plan_feature *feature, unsigned cap,
                           int64_t time_ms, union series_item item)
 {
@@ -91,7 +104,7 @@ struct series *feature_add(const struct plan_feature *feature, struct series *se
 {
 	if (feature->relative)
 		return series;
-	return take(series, feature, feature->cap, record, time_ms, now_ms);
+	return take(series, feature, cap_at(feature, series, time_ms, now_ms), record, time_ms, now_ms);
 }
 
 static bool passes(const struct plan_feature *feature, const struct record *record, int64_t now_ms)
@@ -156,7 +169,7 @@ static bool may_match(const struct plan_feature *feature, const struct record *r
 }
 
 static void scan_events(struct partition *partition, uint32_t slot,
-                        const struct plan_feature *feature, unsigned cap, int64_t now_ms,
+                        const struct plan_feature *feature, bool capped, int64_t now_ms,
                         struct feature_scan *scan)
 {
 	const struct events_query query = {
@@ -187,6 +200,8 @@ static void scan_events(struct partition *partition, uint32_t slot,
 		if (!passes(feature, record, now_ms))
 			continue;
 		scan->concerned = true;
+		unsigned cap    = capped ? cap_at(feature, scan->series, list->items[i].time_ms, now_ms)
+		                         : SERIES_UNLIMITED;
 		scan->series    = take(scan->series, feature, cap, record, list->items[i].time_ms, now_ms);
 	}
 }
@@ -194,7 +209,7 @@ static void scan_events(struct partition *partition, uint32_t slot,
 void feature_scan(struct partition *partition, uint32_t slot, const struct plan_feature *feature,
                   int64_t now_ms, struct feature_scan *scan)
 {
-	scan_events(partition, slot, feature, SERIES_UNLIMITED, now_ms, scan);
+	scan_events(partition, slot, feature, false, now_ms, scan);
 }
 
 void feature_build(struct partition *partition, uint32_t slot, struct profile *profile,
@@ -202,7 +217,7 @@ void feature_build(struct partition *partition, uint32_t slot, struct profile *p
 {
 	const struct plan_feature *feature = partition->catalog.features.items[index].plan;
 	struct feature_scan        scan    = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
-	scan_events(partition, slot, feature, feature->cap, now_ms, &scan);
+	scan_events(partition, slot, feature, true, now_ms, &scan);
 	if (feature->relative) {
 		series_free(scan.series);
 		scan.series = NULL;

@@ -86,13 +86,12 @@ static struct series *grow(struct series *series, unsigned cap)
 	return larger;
 }
 
-static void drop_oldest(struct series *series)
+static void drop_oldest(struct series *series, uint32_t count)
 {
 	size_t size = item_bytes[series->kind];
-	assert(series->kind != SERIES_TOTALS);
-	series->count--;
-	memmove(series->times_ms, series->times_ms + 1, series->count * sizeof series->times_ms[0]);
-	memmove(items(series), items(series) + size, series->count * size);
+	series->count -= count;
+	memmove(series->times_ms, series->times_ms + count, series->count * sizeof series->times_ms[0]);
+	memmove(items(series), items(series) + count * size, series->count * size);
 	series->dropped = true;
 }
 
@@ -114,12 +113,12 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 {
 	assert(cap == SERIES_UNLIMITED || (cap >= ROOM_MIN && series->kind != SERIES_TOTALS));
 
-	if (cap != SERIES_UNLIMITED && series->count == cap) {
+	if (cap != SERIES_UNLIMITED && series->count >= cap) {
 		if (time_ms < series->times_ms[0]) {
 			series->dropped = true;
 			return series;
 		}
-		drop_oldest(series);
+		drop_oldest(series, series->count - cap + 1);
 	}
 	if (series->count == series->room)
 		series = grow(series, cap);

@@ -7,6 +7,8 @@
 
 #define PICK(array) ((array)[seed_below(sizeof(array) / sizeof(array)[0])])
 
+void random_begin(uint64_t seed) { seed_state = seed | 1; }
+
 static const char *const names[] = {"Order", "Click", "*"};
 
 static int64_t random_window(const struct random_scale *scale) { return PICK(scale->windows); }

@@ -17,6 +17,9 @@ struct random_scale {
 	int64_t     retention_ms;
 };
 
+/* The numbers of this file's own: to be given once, before anything else. */
+void random_begin(uint64_t seed);
+
 /* References to segments are below `below`. */
 void random_expr(struct buffer *out, const struct random_scale *scale, uint32_t below,
                  unsigned depth);
