@@ -248,12 +248,59 @@ static const struct journal_ops ops = {
 	.free           = close_log,
 };
 
-static struct file_log *new_log(const struct file_log_config *config)
+/* Following: the same log without a writer. */
+
+static enum status refuse_append(struct journal *journal, const struct journal_batch *batches,
+                                 size_t batch_count, journal_appended_fn *appended, void *context,
+                                 struct error *err)
+{
+	(void)journal, (void)batches, (void)batch_count, (void)appended, (void)context;
+	return error_set(err, STATUS_UNSUPPORTED, "a follower of the journal does not write");
+}
+
+static enum status refuse_clock(struct journal *journal, int64_t now_ms, struct error *err)
+{
+	(void)journal, (void)now_ms;
+	return error_set(err, STATUS_UNSUPPORTED, "a follower of the journal has no clock");
+}
+
+static void ignore_needed(struct journal *journal, uint64_t position)
+{
+	(void)journal, (void)position;
+}
+
+static void close_follower(struct journal *journal)
+{
+	struct file_log *log = file_log_of(journal);
+	stop_keeper(log);
+	assert(log->readers == NULL);
+	release(log);
+}
+
+static const struct journal_ops follower_ops = {
+	.name           = "file log, followed",
+	.append         = refuse_append,
+	.reader_open    = file_log_reader_open,
+	.read           = file_log_read,
+	.reader_wait    = file_log_reader_wait,
+	.reader_wake    = file_log_reader_wake,
+	.reader_close   = file_log_reader_close,
+	.position       = position,
+	.log_time_ms    = log_time_ms,
+	.clock_set      = refuse_clock,
+	.needed         = ignore_needed,
+	.first_position = first_position,
+	.find_time      = file_log_find_time,
+	.free           = close_follower,
+};
+
+static struct file_log *new_log(const struct file_log_config *config,
+                                const struct journal_ops     *ops_of_it)
 {
 	struct file_log *log = calloc(1, sizeof *log);
 	if (log == NULL)
 		abort();
-	log->journal.ops  = &ops;
+	log->journal.ops  = ops_of_it;
 	log->directory    = strdup(config->directory);
 	log->directory_fd = -1;
 	log->file_bytes   = config->file_bytes;
@@ -320,7 +367,7 @@ enum status file_log_open(const struct file_log_config *config, struct journal *
 		return error_set(err, STATUS_INVALID, "the journal's path has more than %d bytes",
 		                 LOG_DIRECTORY_BYTES_MAX);
 
-	struct file_log *log    = new_log(config);
+	struct file_log *log    = new_log(config, &ops);
 	enum status      status = open_directory(log, err);
 	if (status == STATUS_OK)
 		status = map_queues(log, err);
@@ -328,6 +375,25 @@ enum status file_log_open(const struct file_log_config *config, struct journal *
 		status = file_log_recover(log, config, err);
 	if (status == STATUS_OK)
 		status = start_threads(log, err);
+	if (status != STATUS_OK) {
+		release(log);
+		return status;
+	}
+	*ret_journal = &log->journal;
+	return STATUS_OK;
+}
+
+enum status file_log_follow(const struct file_log_config *config, struct journal **ret_journal,
+                            struct error *err)
+{
+	if (strlen(config->directory) > LOG_DIRECTORY_BYTES_MAX)
+		return error_set(err, STATUS_INVALID, "the journal's path has more than %d bytes",
+		                 LOG_DIRECTORY_BYTES_MAX);
+
+	struct file_log *log = new_log(config, &follower_ops);
+	log->follows         = true;
+	log->clock.mode      = LOG_CLOCK_MANUAL; /* it knows of no time but the last stamp */
+	enum status status   = file_log_follow_start(log, err);
 	if (status != STATUS_OK) {
 		release(log);
 		return status;

@@ -82,7 +82,8 @@ struct file_log {
 	uint8_t                boot_id[16];
 	struct file_log_system system;
 	pthread_t              writer;
-	pthread_t              keeper;
+	pthread_t              keeper; /* or that which follows */
+	bool                   follows;
 
 	pthread_mutex_t  queue_lock;
 	pthread_cond_t   queue_filled;
@@ -106,7 +107,8 @@ struct file_log {
 		size_t            capacity;
 	} files;
 	struct journal_reader *readers;
-	struct file_log_status counts; /* all but what is told at the moment of asking */
+	struct error           follow_failure; /* why a follower cannot go on */
+	struct file_log_status counts;         /* all but what is told at the moment of asking */
 
 	/* The keeper: what it is told (state lock), and what it goes by. */
 	pthread_cond_t keeper_wake;
@@ -151,6 +153,10 @@ struct log_entry *file_log_find_entry(struct file_log *log, uint64_t position);
 MUST_USE enum status file_log_recover(struct file_log *log, const struct file_log_config *config,
                                       struct error *err);
 
+/* The same for a follower: changes nothing, reads no frame. STATUS_NOT_FOUND: a file went away
+ * meanwhile, or there is none. */
+MUST_USE enum status file_log_recover_follower(struct file_log *log, struct error *err);
+
 /* file_log_writer.c */
 void *file_log_writer(void *context); /* the thread; of the log */
 
@@ -163,6 +169,9 @@ MUST_USE enum status file_log_write_mark(struct file_log *log, struct error *err
 /* file_log_keeper.c: packs and deletes sealed files. */
 void *file_log_keeper(void *context); /* the thread; of the log */
 void  file_log_needed(struct journal *journal, uint64_t position);
+
+/* file_log_follow.c: reads what the process that writes the log appends. Starts the thread. */
+MUST_USE enum status file_log_follow_start(struct file_log *log, struct error *err);
 
 /* file_log_time.c */
 MUST_USE enum status file_log_find_time(struct journal *journal, int64_t log_time_ms,

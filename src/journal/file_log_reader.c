@@ -183,7 +183,10 @@ static enum status extend_limit(struct journal_reader *reader, int64_t *ret_safe
 	pthread_mutex_lock(&log->state_lock);
 	uint64_t                first = reader->file.header.first_position;
 	const struct log_entry *entry = file_log_find_entry(log, first);
-	if (entry == NULL || entry->first_position != first)
+	if (log->follow_failure.status != STATUS_OK) {
+		*err   = log->follow_failure;
+		status = err->status;
+	} else if (entry == NULL || entry->first_position != first)
 		status = deleted(err, first);
 	else
 		reader->limit = entry->end != 0 ? entry->end : log->durable_end;

@@ -56,7 +56,8 @@ static enum status enter_file(struct recovery *recovery, const struct log_file_l
 	struct file_log *log     = recovery->log;
 	struct log_file  file    = {.fd = -1};
 	bool             is_last = i + 1 == list->count;
-	enum status      status  = log_file_open(log->directory, list->items[i], O_RDWR, &file, err);
+	enum status      status =
+		log_file_open(log->directory, list->items[i], log->follows ? O_RDONLY : O_RDWR, &file, err);
 	if (status == STATUS_OK &&
 	    memcmp(file.header.workspace_id, log->workspace_id, sizeof log->workspace_id) != 0)
 		status = log_file_damaged(err, file.path, 0, "it belongs to another workspace");
@@ -209,4 +210,28 @@ enum status file_log_recover(struct file_log *log, const struct file_log_config 
 	}
 	log_file_list_done(&list);
 	return status;
+}
+
+enum status file_log_recover_follower(struct file_log *log, struct error *err)
+{
+	struct recovery      recovery = {.log = log, .previous.fd = -1, .last.fd = -1};
+	struct log_file_list list     = {0};
+	enum status          status   = log_file_list(log->directory, &list, err);
+	if (status == STATUS_OK && list.count == 0)
+		status = error_set(err, STATUS_NOT_FOUND, "there is no journal in %s", log->directory);
+	for (size_t i = 0; i < list.count && status == STATUS_OK; i++)
+		status = enter_file(&recovery, &list, i, err);
+	log_file_close(&recovery.previous);
+	log_file_list_done(&list);
+	if (status != STATUS_OK) {
+		log_file_close(&recovery.last);
+		return status;
+	}
+	log->file          = recovery.last;
+	log->offset        = LOG_FILE_HEADER_BYTES;
+	log->durable_end   = log->offset;
+	log->next_position = log->file.header.first_position;
+	log->log_time_ms   = log->file.header.log_time_ms;
+	atomic_store(&log->durable_position, log->next_position - 1);
+	return STATUS_OK;
 }
