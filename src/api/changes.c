@@ -59,6 +59,10 @@ static void write_change(struct api_call *call, struct json_writer *w, size_t in
 		json_member_null(w, "userId");
 	else
 		call_write_person(call, w, (struct person){state->partition, change->slot});
+	if (change->slot == SLOT_NONE)
+		json_member_null(w, "slot");
+	else
+		json_member_int(w, "slot", change->slot);
 	if (change->segment == 0) { /* the person came into being */
 		json_member_null(w, "segmentId");
 	} else {
@@ -68,6 +72,8 @@ static void write_change(struct api_call *call, struct json_writer *w, size_t in
 	json_member_string(w, "change", change->entered ? TEXT("entered") : TEXT("exited"));
 	json_member_instant(w, "at", change->at_ms);
 	json_member_string(w, "cause", text_of(cause_name((enum cause)change->cause)));
+	if (change->event_position != 0)
+		json_member_int(w, "eventPosition", (int64_t)change->event_position);
 	if (state->message_ids[index].length > 0)
 		json_member_string(w, "messageId", state->message_ids[index]);
 	json_end_object(w);

@@ -4,19 +4,24 @@
 #include <unistd.h>
 
 #include "app/command.h"
+#include "app/follow.h"
 #include "base/file.h"
 #include "base/instant.h"
 #include "base/json.h"
 #include "base/settings.h"
 #include "base/text.h"
 #include "journal/file_log.h"
+#include "model/person.h"
 #include "model/record.h"
 #include "model/value.h"
 
 struct journal_flags {
-	char *data;
-	bool  truncate;
-	bool  json;
+	char    *data;
+	bool     truncate;
+	bool     json;
+	char    *from_time;
+	int64_t  through;
+	uint64_t memory_limit_bytes;
 };
 
 static const struct setting table[] = {
@@ -25,6 +30,12 @@ static const struct setting table[] = {
 	SETTING_BOOL(struct journal_flags, truncate, "truncate",
                  "verify: give up everything from the first damage on (moved to journal/damaged)"),
 	SETTING_BOOL(struct journal_flags, json, "json", "verify: print the report as JSON"),
+	SETTING_STRING(struct journal_flags, from_time, "from-time", NULL,
+                   "dump: only records stamped at or after this log time (RFC 3339)", "TIME"),
+	SETTING_INT(struct journal_flags, through, "through", "0", 0, INT64_MAX,
+                "follow: stop once everything up to this position is applied; 0: go on"),
+	SETTING_BYTES(struct journal_flags, memory_limit_bytes, "memory-limit", "1TiB", 64 << 20,
+                  INT64_C(1) << 50, "follow: memory for events and profiles"),
 };
 
 /* ---- Dump: one JSON line a record ---- */
@@ -118,6 +129,33 @@ static void dump_batch(void *context, const struct journal_read *read)
 	}
 }
 
+/* Records from a log time on: the files before it are not read. */
+static enum status dump_from(const char *directory, int64_t from_ms, struct error *err)
+{
+	const struct file_log_config config = {.directory = directory};
+	struct journal              *journal;
+	struct journal_reader       *reader;
+	struct journal_read          read;
+	bool                         wanted[PARTITION_COUNT_MAX];
+	uint64_t                     position, through;
+	int64_t                      safe_time_ms;
+	enum status                  status = file_log_follow(&config, &journal, err);
+	if (status != STATUS_OK)
+		return status;
+	const struct journal_ops *ops = journal->ops;
+	memset(wanted, true, sizeof wanted);
+	status = ops->find_time(journal, from_ms, &position, err);
+	if (status == STATUS_OK)
+		status = ops->reader_open(journal, wanted, PARTITION_COUNT_MAX, position - 1, &reader, err);
+	if (status == STATUS_OK) {
+		while ((status = ops->read(reader, &read, &safe_time_ms, &through, err)) == STATUS_OK)
+			dump_batch(NULL, &read);
+		ops->reader_close(reader);
+	}
+	ops->free(journal);
+	return status == STATUS_AGAIN ? STATUS_OK : status;
+}
+
 /* ---- Verify ---- */
 
 static void print_report(const struct file_log_report *report, bool json)
@@ -151,7 +189,19 @@ static void print_report(const struct file_log_report *report, bool json)
 	buffer_done(&out);
 }
 
-static enum exit_code run(const struct journal_flags *flags, bool dump)
+static enum exit_code run_follow(const struct journal_flags *flags)
+{
+	const struct follow_config config = {.data               = flags->data,
+	                                     .through            = (uint64_t)flags->through,
+	                                     .memory_limit_bytes = flags->memory_limit_bytes};
+	struct error               err;
+	if (follow_journal(&config, &err) == STATUS_OK)
+		return EXIT_DONE;
+	fprintf(stderr, "sonnim journal: %s\n", err.reason);
+	return EXIT_REFUSED;
+}
+
+static enum exit_code run(const struct journal_flags *flags, bool dump, const int64_t *from_ms)
 {
 	struct file_log_report report = {0};
 	struct error           err;
@@ -163,8 +213,10 @@ static enum exit_code run(const struct journal_flags *flags, bool dump)
 	}
 	buffer_printf(&path, "%s/journal", flags->data);
 	buffer_add_u8(&path, '\0');
-	enum status status = file_log_verify(path.data, flags->truncate && !dump,
-	                                     dump ? dump_batch : NULL, NULL, &report, &err);
+	enum status status = from_ms != NULL
+	                         ? dump_from(path.data, *from_ms, &err)
+	                         : file_log_verify(path.data, flags->truncate && !dump,
+	                                           dump ? dump_batch : NULL, NULL, &report, &err);
 	if (!dump)
 		print_report(&report, flags->json);
 	if (status != STATUS_OK)
@@ -178,12 +230,29 @@ static void print_help(const struct settings *own)
 {
 	struct buffer out = {0};
 	settings_help(own, 1, &out);
-	printf("Usage: sonnim journal verify|dump [FLAGS]\n\n"
+	printf("Usage: sonnim journal verify|dump|follow [FLAGS]\n\n"
 	       "  verify   Check every checksum; exit code 1 and the place when there is damage\n"
-	       "  dump     Print one JSON line a record; encrypted values as their sizes\n\n"
-	       "The server must be stopped.\n\n%.*s",
+	       "  dump     Print one JSON line a record; encrypted values as their sizes\n"
+	       "  follow   Apply the journal, also while the server writes it, and print the change\n"
+	       "           stream: one JSON line a change\n\n"
+	       "For verify and dump the server must be stopped.\n\n%.*s",
 	       (int)out.length, out.data);
 	buffer_done(&out);
+}
+
+static enum exit_code run_named(int argc, char **argv, const struct journal_flags *flags)
+{
+	const char *name    = argc == 2 ? argv[1] : "";
+	int64_t     from_ms = 0;
+	if (flags->from_time != NULL && !instant_parse(text_of(flags->from_time), &from_ms))
+		return command_usage_text(argv[0], "--from-time is no time: 2026-01-31T09:00:00Z");
+	if (strcmp(name, "verify") == 0)
+		return run(flags, false, NULL);
+	if (strcmp(name, "dump") == 0)
+		return run(flags, true, flags->from_time != NULL ? &from_ms : NULL);
+	if (strcmp(name, "follow") == 0)
+		return run_follow(flags);
+	return command_usage_text(argv[0], "verify, dump or follow is needed; see --help");
 }
 
 enum exit_code command_journal(int argc, char **argv)
@@ -199,10 +268,8 @@ enum exit_code command_journal(int argc, char **argv)
 	if (settings_load(&own, 1, &err) != STATUS_OK ||
 	    settings_parse_flags(&own, 1, &argc, argv, &err) != STATUS_OK)
 		code = command_usage(argv[0], &err);
-	else if (argc == 2 && (strcmp(argv[1], "verify") == 0 || strcmp(argv[1], "dump") == 0))
-		code = run(&flags, strcmp(argv[1], "dump") == 0);
 	else
-		code = command_usage_text(argv[0], "verify or dump is needed; see --help");
+		code = run_named(argc, argv, &flags);
 	settings_done(&own, 1);
 	return code;
 }

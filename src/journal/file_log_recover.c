@@ -58,6 +58,8 @@ static enum status enter_file(struct recovery *recovery, const struct log_file_l
 	bool             is_last = i + 1 == list->count;
 	enum status      status =
 		log_file_open(log->directory, list->items[i], log->follows ? O_RDONLY : O_RDWR, &file, err);
+	if (status == STATUS_OK && log->follows && i == 0)
+		memcpy(log->workspace_id, file.header.workspace_id, sizeof log->workspace_id);
 	if (status == STATUS_OK &&
 	    memcmp(file.header.workspace_id, log->workspace_id, sizeof log->workspace_id) != 0)
 		status = log_file_damaged(err, file.path, 0, "it belongs to another workspace");

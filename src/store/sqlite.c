@@ -343,3 +343,40 @@ enum status sqlite_store_open(const char *path, struct store **ret_store, struct
 	*ret_store = &store->base;
 	return STATUS_OK;
 }
+
+static enum status read_workspace(sqlite3 *db, const char *path,
+                                  struct store_workspace *ret_workspace, struct error *err)
+{
+	enum status status = check_ours(db, path, err);
+	if (status != STATUS_OK)
+		return status;
+	sqlite3_stmt *statement = NULL;
+	sqlite3_busy_timeout(db, BUSY_MS_MAX);
+	if (sqlite3_prepare_v2(db, sql_queries[SQL_WORKSPACE_GET], -1, &statement, NULL) != SQLITE_OK)
+		return sqlite_error(db, "read the workspace", err);
+	int result = sqlite3_step(statement);
+	if (result == SQLITE_ROW)
+		sqlite_read_workspace(statement, ret_workspace);
+	else if (result == SQLITE_DONE)
+		status = error_set(err, STATUS_NOT_FOUND, "there is no workspace in %s", path);
+	else
+		status = sqlite_error(db, "read the workspace", err);
+	sqlite3_finalize(statement);
+	return status;
+}
+
+enum status sqlite_store_workspace(const char *path, struct store_workspace *ret_workspace,
+                                   struct error *err)
+{
+	sqlite3 *db = NULL;
+	if (access(path, F_OK) != 0)
+		return error_set(err, STATUS_NOT_FOUND, "there is no %s", path);
+	enum status status = STATUS_OK;
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		status = db != NULL ? sqlite_error(db, "open it", err)
+		                    : error_set(err, STATUS_NO_MEMORY, "no memory to open %s", path);
+	if (status == STATUS_OK)
+		status = read_workspace(db, path, ret_workspace, err);
+	sqlite3_close(db);
+	return status;
+}

@@ -19,4 +19,9 @@
 MUST_USE enum status sqlite_store_open(const char *path, struct store **ret_store,
                                        struct error *err);
 
+/* Reads the workspace alone and changes nothing; the only thing that may be done beside the process
+ * that has the store open. STATUS_NOT_FOUND: there is no store, or no workspace in it yet. */
+MUST_USE enum status sqlite_store_workspace(const char *path, struct store_workspace *ret_workspace,
+                                            struct error *err);
+
 #endif

@@ -31,6 +31,8 @@ static inline struct sqlite_store *sqlite_store_of(struct store *store)
 	return (struct sqlite_store *)store; /* `base` comes first */
 }
 
+void sqlite_read_workspace(sqlite3_stmt *row, struct store_workspace *ret_workspace);
+
 /* Brings the schema to the newest migration. */
 MUST_USE enum status sqlite_migrate(sqlite3 *db, struct error *err);
 

@@ -4,7 +4,7 @@
 
 #include "store/sqlite_internal.h"
 
-static void read_workspace(sqlite3_stmt *row, struct store_workspace *ret_workspace)
+void sqlite_read_workspace(sqlite3_stmt *row, struct store_workspace *ret_workspace)
 {
 	sqlite_id(row, 0, ret_workspace->id);
 	ret_workspace->partition_count = (uint32_t)sqlite3_column_int64(row, 1);
@@ -38,7 +38,7 @@ enum status sqlite_workspace_open(struct store *base, struct store_workspace *wo
 	sqlite3_stmt          *statement = sqlite_statement(store, SQL_WORKSPACE_GET);
 	status                           = sqlite_row(store, statement, &exists, err);
 	if (status == STATUS_OK && exists)
-		read_workspace(statement, &stored);
+		sqlite_read_workspace(statement, &stored);
 	else if (status == STATUS_OK)
 		status = add_workspace(store, workspace, err);
 

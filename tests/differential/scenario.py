@@ -1,7 +1,9 @@
 """One run: a server under the manual clock and the oracle beside it, through the public API."""
+import itertools
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
 import urllib.parse
 
@@ -12,7 +14,8 @@ from generate import (DAY, HOUR, MINUTE, Definitions,  # noqa: E402
                       expression_of_rules, write_instant)
 from messages import Messages  # noqa: E402
 from oracle import Workspace  # noqa: E402
-from server import Server, temporary_directory, remove_directory  # noqa: E402
+from server import (SANITIZER, SONNIM, Server, remove_directory,  # noqa: E402
+                    temporary_directory)
 
 START = 1_767_225_600_000 + 9 * HOUR  # 2026-01-01T09:00:00Z
 SEGMENTS_MAX = 20
@@ -467,6 +470,7 @@ class Scenario:
         self._connect()
         self.restarts += 1
         self._compare_streams(before, self._streams(self.client), end.__name__)
+        self._compare_follower()
         self._check()
 
     @staticmethod
@@ -480,9 +484,40 @@ class Scenario:
         raise Difference(f"change stream after {what}: {sum(map(len, after))} bytes, "
                          f"was {sum(map(len, before))}")
 
+    def _follow(self):
+        """What a second process makes of the journal, beside the server: lines by partition."""
+        journal = self.client.get("/health/ready")["parts"]["journal"]
+        if journal["firstPosition"] > 1:
+            return None  # what lies before is deleted
+        done = subprocess.run([SONNIM, "journal", "follow", "--data", str(self.server.data),
+                               "--through", str(journal["position"])],
+                              capture_output=True, timeout=300)
+        if done.returncode != 0 or SANITIZER.search(done.stderr):
+            raise Difference(f"sonnim journal follow: {done.returncode}, {done.stderr.decode()}")
+        return done.stdout
+
+    def _compare_follower(self):
+        """Entry by entry, in what needs neither vault nor store."""
+        followed = self._follow()
+        if followed is None:
+            return
+        fields = ("id", "slot", "segmentNumber", "change", "at", "cause", "eventPosition")
+        live = "".join(
+            json.dumps({name: item.get(name) for name in fields
+                        if name in item or name == "segmentNumber"}, separators=(",", ":")) + "\n"
+            for page in self._streams(self.client) for item in json.loads(page)["items"])
+        if followed != live.encode():
+            for ours, theirs in itertools.zip_longest(live.splitlines(),
+                                                      followed.decode().splitlines()):
+                if ours != theirs:
+                    raise Difference(f"a second process that follows the journal: {theirs}, "
+                                     f"the server: {ours}")
+
     def _compare_replays(self):
-        """Live, after SIGTERM, after kill -9, and replayed elsewhere: the same to the byte."""
+        """Live, after SIGTERM, after kill -9, replayed elsewhere and by a second process: the same
+        to the byte."""
         live = self._streams(self.client)
+        self._compare_follower()
         self._restart(self.server.stop)
         self._restart(self.server.kill)
         self.server.stop()
