@@ -58,9 +58,9 @@ MUST_USE enum status file_log_open(const struct file_log_config *config,
 /* Opens the log for reading beside the process that writes it, without its lock: nothing in the
  * directory is changed. What the writer appends is handed to readers a few milliseconds later, once
  * it is durable; files may be compressed and deleted meanwhile, a reader that is behind what is
- * deleted gets STATUS_NOT_FOUND. The log time is that of the last stamp. Of `config` only directory and
- * system count. append() and clock_set() are STATUS_UNSUPPORTED. STATUS_NOT_FOUND:
- * there is no journal. */
+ * deleted gets STATUS_NOT_FOUND. The log time is that of the last stamp. Of `config` only directory
+ * and system count. append() and clock_set() are STATUS_UNSUPPORTED. STATUS_NOT_FOUND: there is no
+ * journal. */
 MUST_USE enum status file_log_follow(const struct file_log_config *config,
                                      struct journal **ret_journal, struct error *err);
 

@@ -74,8 +74,8 @@ static enum status take_frame(struct look *look, const struct log_file *file,
 	return STATUS_OK;
 }
 
-/* Reads the frames that are there. One that is not whole may be so at the next look: what is torn is
- * the writer's business. */
+/* Reads the frames that are there. One that is not whole may be so at the next look: what is torn
+ * is the writer's business. */
 static enum status read_frames(struct file_log *log, struct look *look, struct error *err)
 {
 	struct log_file *file   = &log->file;

@@ -402,15 +402,38 @@ static void what_a_crash_left_of_packing_is_removed_or_done_again(void **state)
 
 /* Damage. */
 
-static void every_flipped_bit_of_a_packed_file_is_found(void **state)
+/* A few bits of a zstd frame say how it was made, not what it holds. */
+static bool reads_back_as(const struct fixture *fixture, const struct buffer *plain)
+{
+	struct log_file  file   = open_packed(fixture);
+	struct log_chunk chunk  = {0};
+	uint64_t         offset = 0;
+	bool             equal  = true;
+	while (offset < file.length && equal) {
+		const uint8_t *bytes;
+		size_t         length;
+		struct error   err;
+		equal = log_chunk_need(&chunk, &file, offset, 1, file.length, &bytes, &length, &err) ==
+		            STATUS_OK &&
+		        memcmp(bytes, plain->data + offset, length) == 0;
+		offset += length;
+	}
+	log_chunk_done(&chunk);
+	log_file_close(&file);
+	return equal;
+}
+
+static void a_flipped_bit_of_a_packed_file_is_found_or_changes_nothing(void **state)
 {
 	struct fixture *fixture = *state;
 	append_until_files(fixture, 2);
+	struct buffer plain = content_of(log_path(fixture->directory, 1));
 	pack_all(fixture);
 	close_log(fixture);
 	char path[1024];
 	snprintf(path, sizeof path, "%s", packed_path(fixture->directory, 1));
 	uint64_t length = file_length(path);
+	unsigned found  = 0;
 	for (unsigned i = 0; i < 200; i++) {
 		/* The index too, which is small. */
 		uint64_t offset = i % 2 == 0 ? seed_below(length) : length - 1 - seed_below(300);
@@ -418,12 +441,16 @@ static void every_flipped_bit_of_a_packed_file_is_found(void **state)
 		file_flip(path, offset, bit);
 
 		struct file_log_report report;
-		struct error           err    = {0};
-		enum status            status = verify(fixture, false, &report, &err);
-		if (status != STATUS_CORRUPT || strstr(err.reason, path) == NULL)
+		struct error           err      = {0};
+		enum status            status   = verify(fixture, false, &report, &err);
+		bool                   harmless = status == STATUS_OK && reads_back_as(fixture, &plain);
+		if (!harmless && (status != STATUS_CORRUPT || strstr(err.reason, path) == NULL))
 			fail_msg("bit %u at %" PRIu64 ": %d, %s", bit, offset, status, err.reason);
+		found += !harmless;
 		file_flip(path, offset, bit);
 	}
+	assert_in_range(found, 190, 200);
+	buffer_done(&plain);
 }
 
 static void damage_in_a_packed_file_is_cut_with_all_that_follows(void **state)
@@ -658,7 +685,7 @@ int main(void)
 		TEST(a_failed_sync_leaves_the_plain_file),
 		TEST(a_damaged_file_is_not_packed),
 		TEST(what_a_crash_left_of_packing_is_removed_or_done_again),
-		TEST(every_flipped_bit_of_a_packed_file_is_found),
+		TEST(a_flipped_bit_of_a_packed_file_is_found_or_changes_nothing),
 		TEST(damage_in_a_packed_file_is_cut_with_all_that_follows),
 		TEST(a_packed_file_that_was_shortened_stops_the_start),
 		TEST(nothing_is_deleted_before_it_is_said_what_is_needed),
