@@ -172,11 +172,12 @@ static enum status open_parts(struct follower *follower, struct error *err)
 
 	long                 processors = sysconf(_SC_NPROCESSORS_ONLN);
 	uint32_t             threads    = processors > 0 ? (uint32_t)processors : 1;
+	uint32_t             partitions = workspace->partition_count;
 	struct engine_config config     = {
-			.journal         = follower->journal,
-			.partition_count = workspace->partition_count,
-			.thread_count = threads < workspace->partition_count ? threads : workspace->partition_count,
-			.retention_ms = workspace->retention_ms,
+			.journal            = follower->journal,
+			.partition_count    = partitions,
+			.thread_count       = threads < partitions ? threads : partitions,
+			.retention_ms       = workspace->retention_ms,
 			.memory_limit_bytes = follower->config->memory_limit_bytes,
     };
 	return engine_start(&config, &follower->engine, err);
