@@ -116,6 +116,24 @@ static void warnings_have_a_limit(void **state)
 	buffer_done(&expected);
 }
 
+static void steps_of_a_sequence_are_named_by_their_index(void **state)
+{
+	(void)state;
+	struct names partitions[2] = {0};
+	see(&partitions[0], "Viewed", "category");
+	see(&partitions[1], "Ordered", "revenue");
+	assert_warnings(
+		partitions,
+		"{\"expression\":\"not sequence(Viewed then Orderd then Ordered where revenu > 1)\"}",
+		"[{\"field\":\"expression.not.sequence[1].event\",\"message\":\"No event \\\"Orderd\\\" "
+	    "was "
+		"ever seen\",\"nearest\":\"Ordered\"},"
+		"{\"field\":\"expression.not.sequence[2].where.property\",\"message\":\"No "
+		"\\\"Ordered\\\" with a property \\\"revenu\\\" was ever seen\",\"nearest\":\"revenue\"}]");
+	names_done(&partitions[0]);
+	names_done(&partitions[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +141,7 @@ int main(void)
 		cmocka_unit_test(a_property_of_another_event_is_not_known),
 		cmocka_unit_test(nothing_is_said_of_a_kind_that_has_no_room),
 		cmocka_unit_test(warnings_have_a_limit),
+		cmocka_unit_test(steps_of_a_sequence_are_named_by_their_index),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,50 @@ static void every_example_of_the_document_is_accepted(void **state)
 	assert_true(count >= EXAMPLES_MIN);
 }
 
+static const char *canonical_of_expr(struct expr *expr)
+{
+	struct buffer out = {0};
+	resolve(expr);
+	expr_write_canonical(&out, expr);
+	return kept(&out);
+}
+
+/* `before` ends where the fence of the text begins. */
+static void check_text(struct text before, struct text text)
+{
+	static const char json_fence[] = "```json\n";
+	struct expr      *expr;
+	struct error      err;
+	if (expr_parse_text(text, "text", &definition_arena, &expr, &err) != STATUS_OK)
+		fail_msg("%.*s: %s", TEXT_FORMAT(text), err.reason);
+	if (!text_ends_with(before, TEXT("```\n")))
+		return;
+	size_t end = before.length - 4, begin = end;
+	while (begin > 0 &&
+	       !text_starts_with((struct text){before.data + begin, end - begin}, text_of(json_fence)))
+		begin--;
+	begin += strlen(json_fence);
+	assert_string_equal(canonical_of((struct text){before.data + begin, end - begin}),
+	                    canonical_of_expr(expr));
+}
+
+static void every_text_means_what_the_json_before_it_does(void **state)
+{
+	static const char fence[] = "```text\n";
+	(void)state;
+	int         count    = 0;
+	const char *document = read_document().data;
+	for (const char *at = strstr(document, fence); at != NULL; count++) {
+		const char *begin = at + strlen(fence);
+		const char *end   = strstr(begin, "```");
+		assert_non_null(end);
+		check_text((struct text){document, (size_t)(at - document)},
+		           (struct text){begin, (size_t)(end - begin)});
+		at = strstr(end + 3, fence);
+	}
+	assert_true(count >= EXAMPLES_MIN);
+}
+
 static void every_operator_stands_in_the_document(void **state)
 {
 	(void)state;
@@ -60,6 +104,7 @@ int main(int argument_count, char **arguments)
 {
 	const struct CMUnitTest tests[] = {
 		DEFINITION_TEST(every_example_of_the_document_is_accepted),
+		DEFINITION_TEST(every_text_means_what_the_json_before_it_does),
 		DEFINITION_TEST(every_operator_stands_in_the_document),
 	};
 	if (argument_count != 2)
