@@ -6,7 +6,7 @@
 #include "random_expr.h"
 #include "run.h"
 
-enum { PERSONS = 6, SEGMENTS = 14, ROUNDS = 40, STEPS = 120, START_MS = 1000000 };
+enum { PERSONS = 4, SEGMENTS = 14, ROUNDS = 120, STEPS = 120, START_MS = 1000000 };
 
 struct world {
 	struct run                 run;
