@@ -66,3 +66,49 @@ bool names_read(struct byte_reader *entries, uint32_t *ret_event, struct text *r
 	*ret_name  = read_sized(entries);
 	return true;
 }
+
+/* Only events were looked into; of others the count is 0. */
+static uint64_t *number_of(const struct name_set *set, uint32_t event, struct text name)
+{
+	return map_u64_find(&set->known, (uint64_t)event << 32 | hash_name(name));
+}
+
+void names_save(const struct names *names, struct buffer *out)
+{
+	for (unsigned i = 0; i < NAME_KIND_COUNT; i++) {
+		const struct name_set *set = &names->sets[i];
+		buffer_add_u8(out, set->full);
+		buffer_add_sized(out, buffer_text(&set->written));
+		struct byte_reader entries = byte_reader_of(set->written.data, set->written.length);
+		uint32_t           event;
+		struct text        name;
+		while (names_read(&entries, &event, &name))
+			buffer_add_varint(out, *number_of(set, event, name) >> 32);
+	}
+}
+
+static bool load_set(struct name_set *set, struct byte_reader *reader)
+{
+	set->full                  = read_u8(reader) != 0;
+	struct text        written = read_sized(reader);
+	struct byte_reader entries = byte_reader_of(written.data, written.length);
+	uint32_t           event;
+	struct text        name;
+	buffer_add_text(&set->written, written);
+	while (names_read(&entries, &event, &name)) {
+		uint64_t looked = read_varint(reader);
+		if (entries.failed || reader->failed || set->count == NAMES_MAX)
+			return false;
+		*map_u64_put(&set->known, (uint64_t)event << 32 | hash_name(name)) =
+			looked << 32 | ++set->count;
+	}
+	return !reader->failed;
+}
+
+bool names_load(struct names *names, struct byte_reader *reader)
+{
+	bool good = true;
+	for (unsigned i = 0; i < NAME_KIND_COUNT && good; i++)
+		good = load_set(&names->sets[i], reader);
+	return good;
+}

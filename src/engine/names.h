@@ -54,6 +54,11 @@ void names_see_traits(struct names *names, struct text traits);
 /* Appends the written form. */
 void names_write(const struct names *names, struct buffer *out);
 
+/* For checkpoints: the same with how many of each event's were looked into, behind each kind's
+ * entries; and back, into empty names. False: it makes no sense. */
+void names_save(const struct names *names, struct buffer *out);
+bool names_load(struct names *names, struct byte_reader *reader);
+
 /* The next entry of a kind; false at the end. */
 bool names_read(struct byte_reader *entries, uint32_t *ret_event, struct text *ret_name);
 

@@ -42,6 +42,7 @@ void partition_free(struct partition *partition)
 	changes_done(&partition->changes);
 	future_done(&partition->future);
 	names_done(&partition->names);
+	resume_done(&partition->resume);
 	VECTOR_DONE(&partition->due);
 	VECTOR_DONE(&partition->scratch_events);
 	VECTOR_DONE(&partition->scratch_steps);
@@ -110,7 +111,8 @@ static void store(struct partition *partition, const struct arrival *arrival)
 		.record          = *arrival->record,
 	};
 	events_add(partition->events, arrival->record->slot, arrival->encoded, &event);
-	partition->stored_position = arrival->position;
+	if (arrival->position > partition->stored_position)
+		partition->stored_position = arrival->position;
 }
 
 static bool is_built(uint32_t built, uint32_t slot) { return built == BUILT_ALL || slot < built; }
@@ -162,6 +164,16 @@ static void add_to_series(struct partition *partition, struct profile *profile, 
 	partition->profiles.bytes += series_bytes(series) - before;
 }
 
+/* What an event is to the partition as a whole. */
+static void notice_event(struct partition *partition, const struct arrival *arrival)
+{
+	const struct record *record = arrival->record;
+	names_see_event(&partition->names, record->name, record->properties, arrival->position);
+	if (arrival->time_ms > arrival->received_ms)
+		future_add(&partition->future,
+		           (struct future_event){arrival->time_ms, record->slot, arrival->position});
+}
+
 static void apply_event(struct partition *partition, struct arrival *arrival)
 {
 	const struct record *record  = arrival->record;
@@ -172,12 +184,9 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 	find_features(partition, record, arrival->received_ms);
 	look_before(partition, record->slot, profile, arrival->received_ms);
 	store(partition, arrival);
-	names_see_event(&partition->names, record->name, record->properties, arrival->position);
+	notice_event(partition, arrival);
 	if (profile->newest_event_ms < arrival->time_ms)
 		profile->newest_event_ms = arrival->time_ms;
-	if (arrival->time_ms > arrival->received_ms)
-		future_add(&partition->future,
-		           (struct future_event){arrival->time_ms, record->slot, arrival->position});
 	if (partition->touched.count == 0)
 		return;
 
@@ -243,6 +252,25 @@ static void apply_traits(struct partition *partition, struct arrival *arrival)
 	step_rearm_traits(partition, record->slot, profile, arrival->received_ms);
 }
 
+/* What a record means that its person has been through already: its event is stored, and names and
+ * events of the future are the whole partition's. */
+static enum status skip_record(struct partition *partition, struct arrival *arrival)
+{
+	const struct record *record = arrival->record;
+	bool                 event  = record->kind == RECORD_EVENT;
+	if ((!event && record->kind != RECORD_TRAITS) || is_duplicate(partition, arrival))
+		return STATUS_OK;
+	if (event || record->message_id.length > 0)
+		store(partition, arrival);
+	if (arrival->position <= partition->resume.position)
+		return STATUS_OK;
+	if (event)
+		notice_event(partition, arrival);
+	else
+		names_see_traits(&partition->names, record->properties);
+	return STATUS_OK;
+}
+
 static enum status apply_record(struct partition *partition, struct arrival *arrival,
                                 struct error *err)
 {
@@ -273,7 +301,9 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 
 static void publish(struct partition *partition, int64_t clock_ms)
 {
-	atomic_store_explicit(&partition->clock_ms, clock_ms, memory_order_release);
+	/* After a restart, records are read that were applied long before the checkpoint's clock. */
+	if (clock_ms > atomic_load_explicit(&partition->clock_ms, memory_order_relaxed))
+		atomic_store_explicit(&partition->clock_ms, clock_ms, memory_order_release);
 	atomic_store_explicit(&partition->persons, partition->profiles.person_count,
 	                      memory_order_relaxed);
 	atomic_store_explicit(&partition->events_stored, events_count(partition->events),
@@ -372,9 +402,14 @@ static enum status apply_ahead(struct partition *partition, const struct ahead *
 	};
 	if (ahead->record.kind == RECORD_EVENT || ahead->record.kind == RECORD_TRAITS)
 		arrival.time_ms = record_time_ms(&ahead->record, received_ms, &arrival.marked);
-	partition->last_position   = ahead->position;
-	partition->ordinal         = 0;
-	partition->stored_position = ahead->position - 1;
+	partition->resume.seen_position = ahead->position;
+	if (ahead->position > partition->resume.position) {
+		partition->last_position   = ahead->position;
+		partition->ordinal         = 0;
+		partition->stored_position = ahead->position - 1;
+	}
+	if (resume_skips(&partition->resume, ahead->record.slot, ahead->position))
+		return skip_record(partition, &arrival);
 	return apply_record(partition, &arrival, err);
 }
 
@@ -453,7 +488,7 @@ static void collect_begun(struct partition *partition, int64_t at_ms)
 			VECTOR_ADD(&partition->begun, event);
 }
 
-void partition_advance(struct partition *partition, int64_t now_ms)
+static void fire_through(struct partition *partition, int64_t now_ms)
 {
 	int64_t at_ms;
 	partition->due.count = 0;
@@ -472,6 +507,15 @@ void partition_advance(struct partition *partition, int64_t now_ms)
 		due->count = 0;
 	}
 	collect_begun(partition, now_ms);
+}
+
+void partition_advance(struct partition *partition, int64_t now_ms)
+{
+	if (resume_ends(&partition->resume, now_ms)) {
+		fire_through(partition, partition->resume.end_clock_ms);
+		resume_finish(partition);
+	}
+	fire_through(partition, now_ms);
 	publish(partition, now_ms);
 }
 

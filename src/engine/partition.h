@@ -24,6 +24,7 @@
 #include "engine/future.h"
 #include "engine/names.h"
 #include "engine/profile.h"
+#include "engine/resume.h"
 #include "engine/timers.h"
 #include "events/events.h"
 #include "journal/journal.h"
@@ -64,6 +65,7 @@ struct partition {
 	struct build   *builds; /* first to be built first; activated ones are taken out */
 	struct future   future;
 	struct names    names;
+	struct resume   resume; /* after a restart, until what the checkpoint held is caught up with */
 
 	uint64_t last_position;   /* of the last record applied */
 	uint32_t ordinal;         /* of the next change since */

@@ -366,16 +366,17 @@ static enum status compile_rule(struct compiler *compiler, const struct change_r
 {
 	struct arena *arena = &compiler->plan->arena;
 	struct expr  *expr;
-	enum status   status =
-		expr_parse_canonical(arena_text(arena, change->canonical), arena, &expr, err);
+	struct text   canonical = arena_text(arena, change->canonical);
+	enum status   status    = expr_parse_canonical(canonical, arena, &expr, err);
 	if (status != STATUS_OK)
 		return status;
 
 	compiler->rule_leaves.count = compiler->rule_traits.count = compiler->rule_segments.count = 0;
 	*ret_rule = (struct plan_rule){
-		.segment = change->segment,
-		.version = change->version,
-		.root    = compile_node(compiler, expr),
+		.segment   = change->segment,
+		.version   = change->version,
+		.canonical = canonical,
+		.root      = compile_node(compiler, expr),
 		.expr    = expr,
 	};
 	ret_rule->leaf_count    = (uint32_t)compiler->rule_leaves.count;

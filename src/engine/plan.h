@@ -74,6 +74,7 @@ struct plan_node {
 struct plan_rule {
 	uint32_t         segment;
 	uint32_t         version;
+	struct text      canonical; /* of the definition; NUL-ended */
 	struct plan_node root;
 	/* What the rule was compiled from, canonical: its tree is the nodes' one by one. */
 	const struct expr *expr;

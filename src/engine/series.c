@@ -137,6 +137,46 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 	return series;
 }
 
+/* u8 0: none; else u8 1 + kind, u8 dropped, varint count, count times, count items. The room is made
+ * as large as the count. */
+void series_write(const struct series *series, struct buffer *out)
+{
+	if (series == NULL) {
+		buffer_add_u8(out, 0);
+		return;
+	}
+	buffer_add_u8(out, (uint8_t)(1 + series->kind));
+	buffer_add_u8(out, series->dropped);
+	buffer_add_varint(out, series->count);
+	buffer_add(out, series->times_ms, series->count * sizeof series->times_ms[0]);
+	buffer_add(out, items(series), series->count * item_bytes[series->kind]);
+}
+
+bool series_read(struct byte_reader *reader, struct series **ret_series)
+{
+	*ret_series  = NULL;
+	uint8_t kind = read_u8(reader);
+	if (kind == 0 || kind > SERIES_KIND_COUNT)
+		return kind == 0 && !reader->failed;
+	bool     dropped = read_u8(reader) != 0;
+	uint64_t count   = read_varint(reader);
+	size_t   size    = item_bytes[--kind];
+	if (reader->failed || count > read_left(reader) / (sizeof(int64_t) + size) || count > ROOM_MAX)
+		return false;
+	uint32_t       room   = count < ROOM_MIN ? ROOM_MIN : (uint32_t)count;
+	struct series *series = slab_get(size_for(kind, room));
+	*series               = (struct series){.count   = (uint32_t)count,
+	                                        .room    = room & (2 * ROOM_MAX - 1),
+	                                        .kind    = kind & 7,
+	                                        .dropped = dropped};
+	struct text times     = read_bytes(reader, count * sizeof(int64_t));
+	struct text rest      = read_bytes(reader, count * size);
+	memcpy(series->times_ms, times.data, times.length);
+	memcpy(items(series), rest.data, rest.length);
+	*ret_series = series;
+	return true;
+}
+
 int64_t span_start_ms(const struct span *span, int64_t time_ms) { return time_ms + span->until_ms; }
 
 int64_t span_end_ms(const struct span *span, int64_t time_ms)

@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "model/evaluate.h"
 
 enum { SERIES_UNLIMITED = 0 };
@@ -70,6 +71,11 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 double                     series_number(const struct series *series, uint32_t at);
 uint32_t                   series_marks(const struct series *series, uint32_t at);
 const struct distinct_key *series_keys(const struct series *series);
+
+/* For checkpoints: appends a series (NULL: none), and makes one of what was appended; false: it
+ * makes no sense, `*ret_series` is NULL then. */
+void series_write(const struct series *series, struct buffer *out);
+bool series_read(struct byte_reader *reader, struct series **ret_series);
 
 struct span {
 	int64_t within_ms;    /* 0: no end but the retention's */

@@ -69,6 +69,8 @@ void step_touch_leaf(struct partition *partition, uint32_t slot, uint32_t leaf, 
 
 void step_emit(struct partition *partition, struct profile *profile, struct change change)
 {
+	if (partition->resume.active)
+		return; /* it happened before the restart, and is in the stream */
 	change.position = partition->last_position;
 	change.ordinal  = partition->ordinal++;
 	uint64_t index =
