@@ -275,9 +275,8 @@ static void dump(const struct partition *partition, struct buffer *out)
 		const struct rule *rule =
 			index == RULE_NONE ? NULL : &partition->catalog.rules.items[index];
 		if (rule != NULL)
-			buffer_printf(out, "rule %u %lld %lld %lld %llu", i, (long long)rule->since_ms[0],
-			              (long long)rule->since_ms[1], (long long)rule->exception_balance,
-			              (unsigned long long)roaring_bitmap_get_cardinality(rule->exceptions));
+			buffer_printf(out, "rule %u %lld %lld %lld ", i, (long long)rule->since_ms[0],
+			              (long long)rule->since_ms[1], (long long)rule->exception_balance);
 	}
 	names_save(&partition->names, out);
 	for (size_t i = 0; i < partition->changes.spans.count; i++) {
@@ -320,7 +319,6 @@ static void restarts_at_random_instants_change_nothing(void **state)
 {
 	(void)state;
 	struct world world;
-	unsigned     restarts = 0, resumed = 0;
 	begin(&world);
 	define_all(&world);
 	for (unsigned i = 0; i < STEPS; i++) {
@@ -330,15 +328,17 @@ static void restarts_at_random_instants_change_nothing(void **state)
 		if (seed_below(60) == 0) {
 			die(&world);
 			start_again(&world);
-			restarts++;
-			resumed += world.after > 0;
 		}
 		if (seed_below(100) == 0)
 			run_define(&world.run, world.now_ms, 7 + (uint32_t)seed_below(2), /* nobody refers to */
 			           expressions[seed_below(3)]);
 	}
 	expect_uninterrupted(&world);
-	assert_true(restarts == 0 || resumed > 0);
+	finish_rounds(&world, 1);
+	die(&world);
+	start_again(&world);
+	assert_true(world.after > 0);
+	expect_uninterrupted(&world);
 	done(&world);
 }
 
