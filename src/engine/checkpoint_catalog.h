@@ -1,10 +1,10 @@
 #ifndef SONNIM_ENGINE_CHECKPOINT_CATALOG_H
 #define SONNIM_ENGINE_CHECKPOINT_CATALOG_H
 
-/* The live definitions of a partition in a checkpoint: the body of a PREPARE record that would bring
- * them all (engine/change_record.h), those that others refer to first, then for each two instants:
- * since when it holds for the anonymous and for the identified without events. Nothing may be under
- * construction. Thread: the partition's. */
+/* The live definitions of a partition in a checkpoint: the body of a PREPARE record that would
+ * bring them all (engine/change_record.h), those that others refer to first, then for each two
+ * instants: since when it holds for the anonymous and for the identified without events. Nothing
+ * may be under construction. Thread: the partition's. */
 
 #include "engine/partition.h"
 

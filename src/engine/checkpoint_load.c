@@ -158,7 +158,7 @@ static enum status load_line(struct partition_checkpoint *target, unsigned numbe
 	if (manifest->retention_ms != partition->retention_ms)
 		return error_set(err, STATUS_CORRUPT, "it was made under another retention");
 	if (manifest->change_count > partition->changes.stored)
-		return error_set(err, STATUS_CORRUPT, "the change stream does not reach as far as it does");
+		return error_set(err, STATUS_CORRUPT, "the change stream does not reach as far");
 	loading.fd = open(loading.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (loading.fd < 0)
 		return file_error(err, errno, "open", loading.path);

@@ -137,8 +137,8 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 	return series;
 }
 
-/* u8 0: none; else u8 1 + kind, u8 dropped, varint count, count times, count items. The room is made
- * as large as the count. */
+/* u8 0: none; else u8 1 + kind, u8 dropped, varint count, count times, count items. The room is
+ * made as large as the count. */
 void series_write(const struct series *series, struct buffer *out)
 {
 	if (series == NULL) {
