@@ -151,8 +151,10 @@ static enum status load_line(struct partition_checkpoint *target, unsigned numbe
 {
 	const struct checkpoint_manifest *manifest  = &target->lines[number].manifest;
 	struct partition                 *partition = target->partition;
-	struct loading                    loading   = {
-							 .target = target, .manifest = manifest, .line = number, .stopping = stopping};
+	struct loading                    loading   = {.target = target};
+	loading.manifest                            = manifest;
+	loading.line                                = number;
+	loading.stopping                            = stopping;
 	checkpoint_blocks_path(loading.path, target->owner->directory, partition->number, number,
 	                       manifest->generation);
 	if (manifest->retention_ms != partition->retention_ms)

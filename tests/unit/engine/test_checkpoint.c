@@ -168,7 +168,7 @@ static const char *const expressions[] = {
 	"\"op\":\"gte\",\"value\":100}",
 	"{\"event\":\"Click\",\"op\":\"eq\",\"value\":0}",
 	"{\"and\":[{\"segment\":\"1\"},{\"not\":{\"trait\":\"tier\",\"op\":\"eq\",\"value\":\"VIP\"}}]"
-    "}",
+	"}",
 	"{\"event\":\"*\",\"within\":\"10m\",\"until\":\"60s\",\"op\":\"lt\",\"value\":3}",
 	"{\"or\":[{\"trait\":\"seen\",\"op\":\"within_last\",\"value\":\"3m\"},{\"segment\":\"3\"}]}",
 	"{\"event\":\"Order\",\"where\":{\"property\":\"due\",\"op\":\"within_last\",\"value\":\"2m\"},"
