@@ -14,7 +14,8 @@
 		size_t capacity;                                                                           \
 	}
 
-/* Makes room for `more` items behind `count`; the doubled capacity, so that adding is O(1). */
+/* Makes room for `more` items behind `count` (aligned to 64 bytes where their size is a multiple of
+ * that); the doubled capacity, so that adding is O(1). */
 void *vector_grow(void *items, size_t *capacity, size_t wanted_count, size_t item_size);
 
 #define VECTOR_RESERVE(vector, more)                                                               \

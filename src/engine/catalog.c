@@ -139,9 +139,14 @@ static uint32_t add_feature(struct catalog *catalog, struct plan *plan, uint32_t
 		return found;
 
 	uint32_t at = (uint32_t)catalog->features.count;
-	VECTOR_ADD(&catalog->features, (struct feature){.plan     = wanted,
-	                                                .owner    = plan_ref(plan),
-	                                                .sequence = wanted->step_count > 0});
+	assert(wanted->cap <= UINT8_MAX);
+	VECTOR_ADD(&catalog->features, (struct feature){
+									   .plan  = wanted,
+									   .owner = plan_ref(plan),
+									   .cap   = (uint8_t)wanted->cap,
+									   .times = wanted->kind == SERIES_TIMES && !wanted->relative,
+									   .sequence = wanted->step_count > 0,
+								   });
 	*map_text_put(&catalog->feature_keys, wanted->key) = (void *)((uintptr_t)at + 1);
 	for (unsigned i = 0; i < wanted->step_count; i++)
 		filter_index_add(event_index_of(catalog, wanted->steps[i].event), &wanted->steps[i], plan,
@@ -213,6 +218,14 @@ static uint32_t bind_segments(struct catalog *catalog, struct rule *rule, const 
 	return level;
 }
 
+/* After the rules of a leaf have changed. */
+static void tell_ladder(struct catalog *catalog, uint32_t index)
+{
+	const struct leaf *leaf = &catalog->leaves.items[index];
+	ladder_set_rule(&catalog->features.items[leaf->feature].ladder, index,
+	                leaf->rules.count == 1 ? leaf->rules.items[0] : LADDER_RULES);
+}
+
 static enum rule_form form_of(const struct plan_rule *rule)
 {
 	if (rule->root.kind == NODE_LEAF)
@@ -240,12 +253,17 @@ static void add_rule(struct catalog *catalog, struct plan *plan, uint32_t index,
 
 	uint32_t at = (uint32_t)catalog->rules.count;
 	VECTOR_ADD(&catalog->rules, rule);
-	for (uint32_t i = 0; i < rule.plan->leaf_count; i++)
-		VECTOR_ADD(&catalog->leaves.items[binding->leaves[rule.plan->leaves[i]]].rules, at);
+	for (uint32_t i = 0; i < rule.plan->leaf_count; i++) {
+		uint32_t leaf = binding->leaves[rule.plan->leaves[i]];
+		VECTOR_ADD(&catalog->leaves.items[leaf].rules, at);
+		tell_ladder(catalog, leaf);
+	}
 	for (uint32_t i = 0; i < rule.plan->trait_count; i++)
 		VECTOR_ADD(&catalog->traits.items[binding->traits[rule.plan->traits[i]]].rules, at);
-	for (uint32_t i = 0; i < rule.plan->segment_count; i++)
+	for (uint32_t i = 0; i < rule.plan->segment_count; i++) {
 		VECTOR_ADD(&catalog->rules.items[rule.segments[i]].derived, at);
+		catalog->rules.items[rule.segments[i]].has_derived = true;
+	}
 	VECTOR_ADD(rules, at);
 	catalog->bytes += sizeof rule;
 }
@@ -310,6 +328,7 @@ void catalog_retire(struct catalog *catalog, uint32_t index, index_list *dead)
 	for (uint32_t i = 0; i < rule->plan->leaf_count; i++) {
 		uint32_t leaf = rule->binding->leaves[rule->plan->leaves[i]];
 		index_list_remove(&catalog->leaves.items[leaf].rules, index);
+		tell_ladder(catalog, leaf);
 		if (catalog->leaves.items[leaf].rules.count == 0)
 			drop_leaf(catalog, leaf, dead);
 	}

@@ -23,15 +23,18 @@
 
 enum { BUILT_ALL = UINT32_MAX, RULE_NONE = UINT32_MAX };
 
+/* What an event meets of a feature comes first, in one cache line. */
 struct feature {
+	_Alignas(64) struct ladder ladder; /* of the leaves that fit */
+	index_list                 others; /* those that do not */
+	uint32_t                   built;  /* kept up for slots below it; BUILT_ALL */
+	uint8_t                    cap;    /* as in the plan */
+	bool                       times;  /* its series holds nothing but times */
+	bool                       sequence;
+	bool                       dead;
 	const struct plan_feature *plan;
 	struct plan               *owner;
 	index_list                 leaves;
-	struct ladder              ladder; /* of those that fit */
-	index_list                 others; /* those that do not */
-	uint32_t                   built;  /* kept up for slots below it; BUILT_ALL */
-	bool                       dead;
-	bool                       sequence;
 };
 
 struct leaf {
@@ -61,23 +64,26 @@ enum rule_state { RULE_PREPARED, RULE_LIVE, RULE_RETIRED };
 /* A rule that is one leaf, or the contrary of one, is known when the leaf is. */
 enum rule_form { RULE_TREE, RULE_LEAF, RULE_NOT_LEAF };
 
+/* What a flip meets of a rule comes first, in one cache line. */
 struct rule {
+	_Alignas(64) uint32_t segment;
+	uint32_t          level; /* 0, or one above the highest rule that it refers to */
+	uint32_t          built; /* kept up for slots below it; BUILT_ALL */
+	uint32_t          mark;  /* the step that has it among its candidates */
+	uint32_t          mark_at;
+	uint8_t           state;    /* enum rule_state */
+	uint8_t           form;     /* enum rule_form */
+	bool              holds[2]; /* for a person without events: anonymous, identified */
+	bool              has_derived;
+	struct exceptions exceptions;        /* slots whose membership differs from `holds` */
+	int64_t           exception_balance; /* members among them − non-members */
+
 	const struct plan_rule *plan;
 	struct plan            *owner;
-	enum rule_state         state;
-	enum rule_form          form;
-	uint32_t                segment;
-	uint32_t                level;       /* 0, or one above the highest rule that it refers to */
-	uint32_t                built;       /* kept up for slots below it; BUILT_ALL */
-	bool                    holds[2];    /* for a person without events: anonymous, identified */
 	int64_t                 since_ms[2]; /* from when on, for those that it holds for by default */
 	const struct binding   *binding;     /* what its nodes' indices mean in this catalog */
 	uint32_t               *segments;    /* rules, in the order of plan->segments */
-	struct exceptions       exceptions;  /* slots whose membership differs from `holds` */
-	int64_t                 exception_balance; /* members among them − non-members */
-	index_list              derived;           /* rules that refer to this one */
-	uint32_t                mark;              /* the step that has it among its candidates */
-	uint32_t                mark_at;
+	index_list              derived;     /* rules that refer to this one */
 };
 
 struct catalog {

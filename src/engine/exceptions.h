@@ -17,8 +17,8 @@
 enum { EXCEPTIONS_LATE = 32 };
 
 struct exceptions {
-	roaring_bitmap_t *bitmap;
 	uint32_t         *late;
+	roaring_bitmap_t *bitmap;
 	uint32_t          late_count;
 };
 
@@ -27,6 +27,13 @@ void exceptions_done(struct exceptions *exceptions);
 
 /* Adds the slot, or takes it out where it is. */
 void exceptions_toggle(struct exceptions *exceptions, uint32_t slot);
+
+/* Asks the processor for what exceptions_toggle() will touch. */
+static inline void exceptions_prefetch(const struct exceptions *exceptions)
+{
+	if (exceptions->late != NULL)
+		__builtin_prefetch(exceptions->late + exceptions->late_count, 1);
+}
 
 /* All of them; valid until the next change. */
 const roaring_bitmap_t *exceptions_bitmap(struct exceptions *exceptions);

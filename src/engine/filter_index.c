@@ -25,18 +25,21 @@ static void found_list_remove(found_list *list, uint32_t number)
 	}
 }
 
+static struct filter_string *block_of(uint64_t value)
+{
+	return (struct filter_string *)(uintptr_t)value;
+}
+
 void filter_index_done(struct filter_index *index)
 {
 	for (size_t i = 0; i < index->groups.count; i++) {
 		struct filter_group *group = &index->groups.items[i];
-		for (size_t j = 0; j < group->strings.count; j++) {
-			free(group->strings.items[j].string);
-			VECTOR_DONE(&group->strings.items[j].features);
-		}
-		VECTOR_DONE(&group->strings);
+		for (size_t j = 0; j < group->strings.capacity; j++)
+			free(block_of(group->strings.slots[2 * j + 1]));
+		free(block_of(group->strings.zero_value));
+		map_u64_done(&group->strings);
 		VECTOR_DONE(&group->above);
 		VECTOR_DONE(&group->below);
-		map_u64_done(&group->values);
 		plan_unref(group->owner);
 	}
 	VECTOR_DONE(&index->groups);
@@ -68,43 +71,68 @@ static uint64_t hash_of(struct text value) { return hash_bytes(value.data, value
 
 static struct filter_string *string_of(const struct filter_group *group, struct text value)
 {
-	const uint64_t *place = map_u64_find(&group->values, hash_of(value));
-	return place == NULL || *place == 0 ? NULL : &group->strings.items[*place - 1];
+	const uint64_t *place = map_u64_find(&group->strings, hash_of(value));
+	return place == NULL ? NULL : block_of(*place);
 }
 
 static bool is_string(const struct filter_string *string, struct text value)
 {
-	return text_equal((struct text){string->string, string->length}, value);
+	const char *bytes = (const char *)(string->features + string->room);
+	return text_equal((struct text){bytes, string->length}, value);
 }
 
+static struct filter_string *string_new(struct text value, uint32_t room)
+{
+	struct filter_string *string =
+		malloc(sizeof *string + room * sizeof string->features[0] + value.length);
+	if (string == NULL)
+		abort();
+	*string = (struct filter_string){.length = (uint32_t)value.length, .room = room};
+	if (value.length > 0)
+		memcpy(string->features + room, value.data, value.length);
+	return string;
+}
+
+/* The string's block with room for one more feature. */
 static struct filter_string *string_put(struct filter_group *group, struct text value)
 {
-	uint64_t *place = map_u64_put(&group->values, hash_of(value));
-	if (*place == 0) {
-		char *copy = malloc(value.length + 1);
-		if (copy == NULL)
-			abort();
-		if (value.length > 0)
-			memcpy(copy, value.data, value.length);
-		VECTOR_ADD(&group->strings, (struct filter_string){.string = copy, .length = value.length});
-		*place = group->strings.count;
+	uint64_t             *place  = map_u64_put(&group->strings, hash_of(value));
+	struct filter_string *string = block_of(*place);
+	if (string == NULL) {
+		string = string_new(value, 1);
+	} else if (string->count == string->room) {
+		struct text same = {(const char *)(string->features + string->room), string->length};
+		struct filter_string *larger = string_new(same, string->room * 2);
+		larger->count                = string->count;
+		memcpy(larger->features, string->features, string->count * sizeof string->features[0]);
+		free(string);
+		string = larger;
 	}
-	return &group->strings.items[*place - 1];
+	*place = (uintptr_t)string;
+	return string;
 }
 
 static void add_strings(struct filter_group *group, const struct plan_filter *filter,
                         uint32_t number)
 {
 	for (unsigned i = 0; i < filter->string_count; i++) {
-		struct filter_string *string   = string_put(group, filter->strings[i]);
-		found_list           *features = &string->features;
-		if (features->count > 0 && features->items[features->count - 1].number == number)
+		struct filter_string *string = string_put(group, filter->strings[i]);
+		if (string->count > 0 && string->features[string->count - 1].number == number)
 			continue; /* a list may name a string twice */
 		/* Where two strings have one hash, nothing found by it is sure. */
-		VECTOR_ADD(
-			&string->features,
+		string->features[string->count++] =
 			(struct found_feature){.number = number & INT32_MAX,
-		                           .sure = filter->whole && is_string(string, filter->strings[i])});
+		                           .sure = filter->whole && is_string(string, filter->strings[i])};
+	}
+}
+
+static void remove_from_string(struct filter_string *string, uint32_t number)
+{
+	for (uint32_t i = 0; i < string->count; i++) {
+		if (string->features[i].number != number)
+			continue;
+		string->features[i] = string->features[--string->count];
+		return;
 	}
 }
 
@@ -168,7 +196,7 @@ void filter_index_remove(struct filter_index *index, const struct plan_feature *
 	for (unsigned i = 0; i < filter->string_count; i++) {
 		struct filter_string *string = string_of(group, filter->strings[i]);
 		if (string != NULL)
-			found_list_remove(&string->features, number);
+			remove_from_string(string, number);
 	}
 }
 
@@ -180,8 +208,8 @@ static void add_string(found_list *features, const struct filter_group *group, s
 	if (string == NULL)
 		return;
 	bool same = is_string(string, value);
-	for (size_t i = 0; i < string->features.count; i++) {
-		struct found_feature found = string->features.items[i];
+	for (uint32_t i = 0; i < string->count; i++) {
+		struct found_feature found = string->features[i];
 		found.sure &= same;
 		VECTOR_ADD(features, found);
 	}

@@ -36,18 +36,19 @@ struct filter_bound {
 };
 typedef VECTOR(struct filter_bound) bound_list;
 
+/* Mostly one cache line. */
 struct filter_string {
-	char      *string;
-	size_t     length;
-	found_list features;
+	uint32_t             length; /* of the string, which lies behind the features */
+	uint32_t             count;
+	uint32_t             room;
+	struct found_feature features[]; /* room of them */
 };
 
 struct filter_group {
 	const struct value_path *path; /* kept alive by `owner` */
 	struct plan             *owner;
-	struct map_u64           values; /* hash of the string → index + 1 into strings */
-	VECTOR(struct filter_string) strings;
-	bound_list above, below;
+	struct map_u64           strings; /* by hash: struct filter_string * */
+	bound_list               above, below;
 };
 
 struct filter_index {

@@ -6,8 +6,8 @@
 
 void ladder_done(struct ladder *ladder)
 {
-	VECTOR_DONE(&ladder->rungs);
-	VECTOR_DONE(&ladder->groups);
+	free(ladder->rungs);
+	*ladder = (struct ladder){0};
 }
 
 /* --- which leaves fit --- */
@@ -59,12 +59,25 @@ static int compare_rungs(const void *left, const void *right)
 	return (a->leaf > b->leaf) - (a->leaf < b->leaf);
 }
 
-static void find_groups(struct ladder *ladder)
+static void add_rung(struct ladder *ladder, struct rung rung)
 {
-	ladder->groups.count = 0;
-	for (size_t i = 0; i < ladder->rungs.count; i++)
-		if (i == 0 || ladder->rungs.items[i].n != ladder->rungs.items[i - 1].n)
-			VECTOR_ADD(&ladder->groups, (uint32_t)i);
+	if (ladder->count == ladder->capacity) {
+		ladder->capacity = ladder->capacity == 0 ? 1 : ladder->capacity * 2;
+		ladder->rungs    = realloc(ladder->rungs, ladder->capacity * sizeof rung);
+		if (ladder->rungs == NULL)
+			abort();
+	}
+	ladder->rungs[ladder->count++] = rung;
+}
+
+static void find_ends(struct ladder *ladder)
+{
+	uint32_t end = ladder->count;
+	for (uint32_t i = ladder->count; i-- > 0;) {
+		if (i + 1 < ladder->count && ladder->rungs[i].n != ladder->rungs[i + 1].n)
+			end = i + 1;
+		ladder->rungs[i].end = end;
+	}
 }
 
 bool ladder_add(struct ladder *ladder, uint32_t leaf, const struct plan_feature *feature,
@@ -76,29 +89,36 @@ bool ladder_add(struct ladder *ladder, uint32_t leaf, const struct plan_feature 
 		return false;
 	ladder->retention_ms = plan->span.retention_ms;
 	for (unsigned i = 0; i < count; i++)
-		VECTOR_ADD(&ladder->rungs, (struct rung){
-									   .within_ms = plan->span.within_ms > 0 ? plan->span.within_ms
-		                                                                     : INSTANT_MS_NEVER,
-									   .n         = counts[i],
-									   .leaf      = leaf & 0x3fffffff,
-									   .above     = evaluate_count(&plan->test, counts[i]),
-									   .alone     = count == 1,
-								   });
+		add_rung(ladder, (struct rung){
+							 .within_ms =
+								 plan->span.within_ms > 0 ? plan->span.within_ms : INSTANT_MS_NEVER,
+							 .n     = counts[i],
+							 .leaf  = leaf & 0x3fffffff,
+							 .above = evaluate_count(&plan->test, counts[i]),
+							 .alone = count == 1,
+							 .rule  = LADDER_RULES,
+						 });
 	if (count > 0)
-		qsort(ladder->rungs.items, ladder->rungs.count, sizeof ladder->rungs.items[0],
-		      compare_rungs);
-	find_groups(ladder);
+		qsort(ladder->rungs, ladder->count, sizeof ladder->rungs[0], compare_rungs);
+	find_ends(ladder);
 	return true;
 }
 
 void ladder_remove(struct ladder *ladder, uint32_t leaf)
 {
-	size_t count = 0;
-	for (size_t i = 0; i < ladder->rungs.count; i++)
-		if (ladder->rungs.items[i].leaf != leaf)
-			ladder->rungs.items[count++] = ladder->rungs.items[i];
-	ladder->rungs.count = count;
-	find_groups(ladder);
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < ladder->count; i++)
+		if (ladder->rungs[i].leaf != leaf)
+			ladder->rungs[count++] = ladder->rungs[i];
+	ladder->count = count;
+	find_ends(ladder);
+}
+
+void ladder_set_rule(struct ladder *ladder, uint32_t leaf, uint32_t rule)
+{
+	for (uint32_t i = 0; i < ladder->count; i++)
+		if (ladder->rungs[i].leaf == leaf)
+			ladder->rungs[i].rule = rule;
 }
 
 /* --- what is crossed --- */
@@ -109,7 +129,7 @@ static uint32_t first_longer(const struct ladder *ladder, uint32_t begin, uint32
 {
 	while (begin < end) {
 		uint32_t middle = begin + (end - begin) / 2;
-		if (ladder->rungs.items[middle].within_ms > age_ms)
+		if (ladder->rungs[middle].within_ms > age_ms)
 			end = middle;
 		else
 			begin = middle + 1;
@@ -137,9 +157,8 @@ static uint32_t first_standing(const struct ladder *ladder, uint32_t begin, uint
 static void note_next(const struct ladder *ladder, uint32_t rung, int64_t time_ms, int64_t *next_ms)
 {
 	const struct span span = {
-		.within_ms    = ladder->rungs.items[rung].within_ms == INSTANT_MS_NEVER
-	                        ? 0
-	                        : ladder->rungs.items[rung].within_ms,
+		.within_ms =
+			ladder->rungs[rung].within_ms == INSTANT_MS_NEVER ? 0 : ladder->rungs[rung].within_ms,
 		.retention_ms = ladder->retention_ms,
 	};
 	int64_t end_ms = span_end_ms(&span, time_ms);
@@ -147,21 +166,15 @@ static void note_next(const struct ladder *ladder, uint32_t rung, int64_t time_m
 		*next_ms = end_ms;
 }
 
-static uint32_t group_end(const struct ladder *ladder, size_t group)
-{
-	return group + 1 < ladder->groups.count ? ladder->groups.items[group + 1]
-	                                        : (uint32_t)ladder->rungs.count;
-}
-
 /* The event has lifted the N newest unless they are all behind it. */
 int64_t ladder_climb(const struct ladder *ladder, const int64_t *times_ms, uint32_t count,
                      int64_t time_ms, int64_t now_ms, rung_list *crossed)
 {
-	int64_t next_ms = INSTANT_MS_NEVER;
-	for (size_t i = 0; i < ladder->groups.count; i++) {
-		uint32_t begin = ladder->groups.items[i];
-		uint32_t end   = group_end(ladder, i);
-		uint32_t n     = ladder->rungs.items[begin].n;
+	int64_t  next_ms = INSTANT_MS_NEVER;
+	uint32_t end;
+	for (uint32_t begin = 0; begin < ladder->count; begin = end) {
+		end        = ladder->rungs[begin].end;
+		uint32_t n = ladder->rungs[begin].n;
 		if (n > count)
 			break;
 		int64_t  nth_ms   = times_ms[count - n];
@@ -175,7 +188,7 @@ int64_t ladder_climb(const struct ladder *ladder, const int64_t *times_ms, uint3
 		if (n < count)
 			stood = first_standing(ladder, standing, end, times_ms[count - n - 1], now_ms);
 		for (; standing < stood; standing++)
-			VECTOR_ADD(crossed, ladder->rungs.items[standing]);
+			VECTOR_ADD(crossed, ladder->rungs[standing]);
 	}
 	return next_ms;
 }
@@ -183,11 +196,11 @@ int64_t ladder_climb(const struct ladder *ladder, const int64_t *times_ms, uint3
 int64_t ladder_fall(const struct ladder *ladder, const int64_t *times_ms, uint32_t count,
                     int64_t at_ms, rung_list *crossed)
 {
-	int64_t next_ms = INSTANT_MS_NEVER;
-	for (size_t i = 0; i < ladder->groups.count; i++) {
-		uint32_t begin = ladder->groups.items[i];
-		uint32_t end   = group_end(ladder, i);
-		uint32_t n     = ladder->rungs.items[begin].n;
+	int64_t  next_ms = INSTANT_MS_NEVER;
+	uint32_t end;
+	for (uint32_t begin = 0; begin < ladder->count; begin = end) {
+		end        = ladder->rungs[begin].end;
+		uint32_t n = ladder->rungs[begin].n;
 		if (n > count)
 			break;
 		int64_t  nth_ms   = times_ms[count - n];
@@ -198,7 +211,7 @@ int64_t ladder_fall(const struct ladder *ladder, const int64_t *times_ms, uint32
 			continue;
 		uint32_t stood = first_standing(ladder, begin, standing, nth_ms, at_ms - 1);
 		for (; stood < standing; stood++)
-			VECTOR_ADD(crossed, ladder->rungs.items[stood]);
+			VECTOR_ADD(crossed, ladder->rungs[stood]);
 	}
 	return next_ms;
 }

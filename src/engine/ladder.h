@@ -29,6 +29,7 @@ enum {
 	LADDER_RUNGS_MAX = 8,       /* of one leaf */
 	LADDER_N_MAX     = 1000000, /* counts compared with more do not fit */
 };
+#define LADDER_RULES UINT32_MAX
 
 struct rung {
 	int64_t  within_ms; /* INSTANT_MS_NEVER: as long as the retention */
@@ -36,12 +37,15 @@ struct rung {
 	uint32_t leaf : 30;
 	uint32_t above : 1; /* what the leaf is with the count N, within this window */
 	uint32_t alone : 1; /* the leaf has no other rung: below, it is the contrary */
+	uint32_t end;       /* the first rung of the next N */
+	uint32_t rule;      /* that has this leaf, if it is one alone; else LADDER_RULES */
 };
 
 struct ladder {
-	VECTOR(struct rung) rungs;
-	VECTOR(uint32_t) groups; /* where each N begins */
-	int64_t retention_ms;
+	struct rung *rungs;
+	uint32_t     count;
+	uint32_t     capacity;
+	int64_t      retention_ms;
 };
 
 void ladder_done(struct ladder *ladder);
@@ -50,6 +54,10 @@ void ladder_done(struct ladder *ladder);
 bool ladder_add(struct ladder *ladder, uint32_t leaf, const struct plan_feature *feature,
                 const struct plan_leaf *plan);
 void ladder_remove(struct ladder *ladder, uint32_t leaf);
+
+/* Which rule a leaf belongs to, if it is one alone, so that who crosses a rung need not ask the
+ * leaf; LADDER_RULES: none or several. */
+void ladder_set_rule(struct ladder *ladder, uint32_t leaf, uint32_t rule);
 
 /* What is crossed is added to `*crossed` (not cleared). */
 typedef VECTOR(struct rung) rung_list;

@@ -49,7 +49,7 @@ static int64_t climb(struct partition *partition, uint32_t slot, const struct pr
 {
 	int64_t  due_ms   = INSTANT_MS_NEVER;
 	uint32_t happened = count_happened(series, event->now_ms);
-	if (feature->ladder.rungs.count == 0)
+	if (feature->ladder.count == 0)
 		return due_ms;
 
 	partition->crossed.count = 0;
@@ -58,7 +58,7 @@ static int64_t climb(struct partition *partition, uint32_t slot, const struct pr
 		                      event->now_ms, &partition->crossed);
 	for (size_t i = 0; i < partition->crossed.count; i++) {
 		const struct rung *rung = &partition->crossed.items[i];
-		step_touch_leaf(partition, slot, rung->leaf, rung->above, CAUSE_EVENT, event->position);
+		step_touch_rung(partition, slot, rung, rung->above, CAUSE_EVENT, event->position);
 	}
 	/* What begins to count later flips them upwards by time. */
 	if (happened < series->count)
@@ -154,7 +154,7 @@ static int64_t fall(struct partition *partition, uint32_t slot, struct profile *
 			if (holds == leaf_holds(partition, slot, profile, rung->leaf, at_ms - 1))
 				continue;
 		}
-		step_touch_leaf(partition, slot, rung->leaf, holds, CAUSE_EXPIRY, 0);
+		step_touch_rung(partition, slot, rung, holds, CAUSE_EXPIRY, 0);
 	}
 	return due_ms;
 }

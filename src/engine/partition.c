@@ -148,15 +148,26 @@ static void find_features(struct partition *partition, const struct record *reco
 			VECTOR_ADD(&partition->touched, (uint32_t)found->items[i].number);
 }
 
+static struct series *series_with(const struct feature *feature, struct series *series,
+                                  const struct arrival *arrival)
+{
+	if (!feature->times)
+		return feature_add(feature->plan, series, arrival->record, arrival->time_ms,
+		                   arrival->received_ms);
+	if (series == NULL)
+		series = series_new(SERIES_TIMES);
+	return series_add(series, feature->cap, arrival->time_ms, (union series_item){0});
+}
+
 static void add_to_series(struct partition *partition, struct profile *profile, uint32_t index,
                           const struct arrival *arrival)
 {
-	const struct plan_feature *feature = partition->catalog.features.items[index].plan;
-	struct person_feature     *kept    = profile_feature(profile, index);
-	struct series             *series  = kept == NULL ? NULL : kept->series;
-	size_t                     before  = series_bytes(series);
-	series = feature_add(feature, series, arrival->record, arrival->time_ms, arrival->received_ms);
-	if (kept == NULL && series == NULL && !feature->relative)
+	const struct feature  *feature = &partition->catalog.features.items[index];
+	struct person_feature *kept    = profile_feature(profile, index);
+	struct series         *series  = kept == NULL ? NULL : kept->series;
+	size_t                 before  = series_bytes(series);
+	series                         = series_with(feature, series, arrival);
+	if (kept == NULL && series == NULL && !feature->plan->relative)
 		return;
 	if (kept == NULL)
 		kept = profile_feature_add(&partition->profiles, profile, index);

@@ -23,17 +23,19 @@ void step_begin(struct partition *partition)
 	}
 }
 
-/* `form`: how the rule follows from a leaf that has flipped, RULE_TREE: not at once. */
+/* `by_leaf`: one that has flipped, and now is why->holds. */
 static void touch(struct partition *partition, uint32_t slot, uint32_t index,
-                  const struct candidate *why, enum rule_form form)
+                  const struct candidate *why, bool by_leaf)
 {
-	struct rule *rule = &partition->catalog.rules.items[index];
+	struct rule   *rule = &partition->catalog.rules.items[index];
+	enum rule_form form = by_leaf ? rule->form : RULE_TREE;
 	if (rule->built <= slot && rule->built != BUILT_ALL)
 		return;
 	candidate_list *level = &partition->levels[rule->level];
 	if (rule->mark != partition->step) {
 		rule->mark    = partition->step;
 		rule->mark_at = (uint32_t)level->count;
+		exceptions_prefetch(&rule->exceptions);
 		VECTOR_ADD(level, (struct candidate){
 							  .rule           = index,
 							  .segment        = rule->segment,
@@ -53,7 +55,7 @@ void step_touch_all(struct partition *partition, uint32_t slot, const index_list
 {
 	const struct candidate why = {.cause = (uint8_t)cause, .event_position = event_position};
 	for (size_t i = 0; i < rules->count; i++)
-		touch(partition, slot, rules->items[i], &why, RULE_TREE);
+		touch(partition, slot, rules->items[i], &why, false);
 }
 
 void step_touch_leaf(struct partition *partition, uint32_t slot, uint32_t leaf, bool holds,
@@ -63,8 +65,19 @@ void step_touch_leaf(struct partition *partition, uint32_t slot, uint32_t leaf, 
 		.cause = (uint8_t)cause, .holds = holds, .event_position = event_position};
 	const index_list *rules = &partition->catalog.leaves.items[leaf].rules;
 	for (size_t i = 0; i < rules->count; i++)
-		touch(partition, slot, rules->items[i], &why,
-		      partition->catalog.rules.items[rules->items[i]].form);
+		touch(partition, slot, rules->items[i], &why, true);
+}
+
+void step_touch_rung(struct partition *partition, uint32_t slot, const struct rung *rung,
+                     bool holds, enum cause cause, uint64_t event_position)
+{
+	if (rung->rule == LADDER_RULES) {
+		step_touch_leaf(partition, slot, rung->leaf, holds, cause, event_position);
+		return;
+	}
+	const struct candidate why = {
+		.cause = (uint8_t)cause, .holds = holds, .event_position = event_position};
+	touch(partition, slot, rung->rule, &why, true);
 }
 
 void step_emit(struct partition *partition, struct profile *profile, struct change change)
@@ -128,7 +141,9 @@ static void settle(struct partition *partition, uint32_t slot, struct profile *p
 		                          .cause          = candidate->cause,
 		                          .at_ms          = at_ms,
 		                          .event_position = candidate->event_position});
-	step_touch_all(partition, slot, &rule->derived, candidate->cause, candidate->event_position);
+	if (rule->has_derived)
+		step_touch_all(partition, slot, &rule->derived, candidate->cause,
+		               candidate->event_position);
 }
 
 /* By segment number; few, so insertion. Marks may be lost: nothing of this level is touched

@@ -19,6 +19,10 @@ void step_touch_all(struct partition *partition, uint32_t slot, const index_list
 void step_touch_leaf(struct partition *partition, uint32_t slot, uint32_t leaf, bool holds,
                      enum cause cause, uint64_t event_position);
 
+/* The same for the leaf of a rung (engine/ladder.h). */
+void step_touch_rung(struct partition *partition, uint32_t slot, const struct rung *rung,
+                     bool holds, enum cause cause, uint64_t event_position);
+
 void step_finish(struct partition *partition, uint32_t slot, struct profile *profile,
                  int64_t at_ms);
 

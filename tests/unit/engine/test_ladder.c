@@ -138,9 +138,9 @@ static void what_is_no_count_within_a_window_does_not_fit(void **state)
 	assert_false(ladder_add(&ladder, 1, &feature, &between));
 	value.number = LADDER_N_MAX;
 	assert_false(ladder_add(&ladder, 1, &feature, &leaf));
-	assert_int_equal(ladder.rungs.count, 1);
+	assert_int_equal(ladder.count, 1);
 	ladder_remove(&ladder, 0);
-	assert_int_equal(ladder.rungs.count, 0);
+	assert_int_equal(ladder.count, 0);
 	ladder_done(&ladder);
 }
 
