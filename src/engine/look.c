@@ -10,6 +10,41 @@ static const struct feature *feature_at(const struct partition *partition, uint3
 	return &partition->catalog.features.items[index];
 }
 
+static bool is_built(uint32_t built, uint32_t slot) { return built == BUILT_ALL || slot < built; }
+
+static bool is_touched(const struct partition *partition, struct found_feature found,
+                       const struct record *record, int64_t now_ms)
+{
+	const struct feature *feature = &partition->catalog.features.items[found.number];
+	return is_built(feature->built, record->slot) &&
+	       ((found.sure && !feature->sequence) || feature_concerns(feature->plan, record, now_ms));
+}
+
+/* An event may match several steps of a sequence, and so find it more than once. */
+static bool is_repeated(const struct partition *partition, const index_list *features, size_t begin,
+                        uint32_t index)
+{
+	if (!partition->catalog.features.items[index].sequence)
+		return false;
+	for (size_t i = begin; i < features->count; i++)
+		if (features->items[i] == index)
+			return true;
+	return false;
+}
+
+void look_find(struct partition *partition, const struct record *record, int64_t now_ms,
+               index_list *features)
+{
+	found_list *found = &partition->found;
+	size_t      begin = features->count;
+	found->count      = 0;
+	catalog_find(&partition->catalog, record->name, record->properties, found);
+	for (size_t i = 0; i < found->count; i++)
+		if (is_touched(partition, found->items[i], record, now_ms) &&
+		    !is_repeated(partition, features, begin, found->items[i].number))
+			VECTOR_ADD(features, (uint32_t)found->items[i].number);
+}
+
 void look_before(struct partition *partition, uint32_t slot, const struct profile *profile,
                  int64_t now_ms)
 {

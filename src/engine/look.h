@@ -7,6 +7,10 @@
 
 #include "engine/partition.h"
 
+/* Adds the features that an event matches, as far as they are built for its person. */
+void look_find(struct partition *partition, const struct record *record, int64_t now_ms,
+               index_list *features);
+
 /* What the leaves that must be evaluated are before an event that matches partition->touched. */
 void look_before(struct partition *partition, uint32_t slot, const struct profile *profile,
                  int64_t now_ms);

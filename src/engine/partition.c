@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/instant.h"
 #include "engine/activate.h"
+#include "engine/ahead.h"
 #include "engine/build.h"
 #include "engine/feature.h"
 #include "engine/leaf.h"
@@ -47,6 +48,7 @@ void partition_free(struct partition *partition)
 	VECTOR_DONE(&partition->scratch_events);
 	VECTOR_DONE(&partition->scratch_steps);
 	VECTOR_DONE(&partition->found);
+	VECTOR_DONE(&partition->ahead);
 	VECTOR_DONE(&partition->touched);
 	VECTOR_DONE(&partition->before);
 	VECTOR_DONE(&partition->crossed);
@@ -62,6 +64,8 @@ struct arrival {
 	int64_t              time_ms;
 	bool                 marked;
 	uint64_t             position;
+	const uint32_t      *features; /* that an event matches */
+	size_t               feature_count;
 };
 
 /* The person of a record; comes into being by it where need be, in a step of its own (rule 22). */
@@ -115,39 +119,6 @@ static void store(struct partition *partition, const struct arrival *arrival)
 		partition->stored_position = arrival->position;
 }
 
-static bool is_built(uint32_t built, uint32_t slot) { return built == BUILT_ALL || slot < built; }
-
-static bool is_touched(const struct partition *partition, struct found_feature found,
-                       const struct record *record, int64_t now_ms)
-{
-	const struct feature *feature = &partition->catalog.features.items[found.number];
-	return is_built(feature->built, record->slot) &&
-	       ((found.sure && !feature->sequence) || feature_concerns(feature->plan, record, now_ms));
-}
-
-/* An event may match several steps of a sequence, and so be found more than once. */
-static bool is_repeated(const struct partition *partition, uint32_t index)
-{
-	if (!partition->catalog.features.items[index].sequence)
-		return false;
-	for (size_t i = 0; i < partition->touched.count; i++)
-		if (partition->touched.items[i] == index)
-			return true;
-	return false;
-}
-
-static void find_features(struct partition *partition, const struct record *record, int64_t now_ms)
-{
-	found_list *found        = &partition->found;
-	found->count             = 0;
-	partition->touched.count = 0;
-	catalog_find(&partition->catalog, record->name, record->properties, found);
-	for (size_t i = 0; i < found->count; i++)
-		if (is_touched(partition, found->items[i], record, now_ms) &&
-		    !is_repeated(partition, found->items[i].number))
-			VECTOR_ADD(&partition->touched, (uint32_t)found->items[i].number);
-}
-
 static struct series *series_with(const struct feature *feature, struct series *series,
                                   const struct arrival *arrival)
 {
@@ -192,7 +163,9 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 	if (is_duplicate(partition, arrival))
 		return;
 
-	find_features(partition, record, arrival->received_ms);
+	partition->touched.count = 0;
+	for (size_t i = 0; i < arrival->feature_count; i++)
+		VECTOR_ADD(&partition->touched, arrival->features[i]);
 	look_before(partition, record->slot, profile, arrival->received_ms);
 	store(partition, arrival);
 	notice_event(partition, arrival);
@@ -327,89 +300,16 @@ static void publish(struct partition *partition, int64_t clock_ms)
 	                      memory_order_relaxed);
 }
 
-/* Records that are decoded, and whose memory is asked for, before the first of them is applied: the
- * processor then waits for many lines at once. */
-enum { AHEAD = 32, PREFETCHED_SERIES = 8 };
-
-struct ahead {
-	struct record record;
-	struct text   encoded;
-	uint64_t      position;
-};
-
-/* Where decoding stands in the batches. */
-struct decoder {
-	const struct journal_read *batch;
-	const struct journal_read *end;
-	uint32_t                   done; /* records of `batch` */
-	struct text                left; /* bytes of `batch` */
-};
-
-static void skip_finished(struct decoder *decoder)
-{
-	while (decoder->batch < decoder->end && decoder->done == decoder->batch->record_count) {
-		decoder->batch++;
-		decoder->done = 0;
-		if (decoder->batch < decoder->end)
-			decoder->left = decoder->batch->records;
-	}
-}
-
-/* Decodes the next records, AHEAD at most; 0 at the end. */
-static enum status decode_ahead(struct partition *partition, struct decoder *decoder,
-                                struct ahead *ahead, uint32_t *ret_count, struct error *err)
-{
-	uint32_t count = 0;
-	for (skip_finished(decoder); decoder->batch < decoder->end && count < AHEAD;
-	     skip_finished(decoder)) {
-		size_t        size;
-		struct ahead *next   = &ahead[count];
-		enum status   status = record_decode(decoder->left, &next->record, &size, err);
-		if (status != STATUS_OK)
-			return status;
-		next->encoded  = (struct text){decoder->left.data, size};
-		next->position = decoder->batch->first_position + decoder->done++;
-		decoder->left  = (struct text){decoder->left.data + size, decoder->left.length - size};
-		profiles_prefetch(&partition->profiles, next->record.slot);
-		events_prefetch(partition->events, next->record.slot, next->record.message_id);
-		count++;
-	}
-	*ret_count = count;
-	return STATUS_OK;
-}
-
-/* The second look: the profiles have come, now what they point to. */
-static void prefetch_sets(struct partition *partition, const struct ahead *ahead, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		const struct profile *profile = profiles_find(&partition->profiles, ahead[i].record.slot);
-		if (profile == NULL)
-			continue;
-		__builtin_prefetch(profile->features);
-		__builtin_prefetch(profile->memberships);
-	}
-}
-
-/* The third: the sets have come, now the series. */
-static void prefetch_series(struct partition *partition, const struct ahead *ahead, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		const struct profile *profile = profiles_find(&partition->profiles, ahead[i].record.slot);
-		if (profile == NULL || profile->features == NULL)
-			continue;
-		for (uint32_t j = 0; j < profile->features->count && j < PREFETCHED_SERIES; j++)
-			__builtin_prefetch(profile->features->items[j].series);
-	}
-}
-
 static enum status apply_ahead(struct partition *partition, const struct ahead *ahead,
                                int64_t received_ms, struct error *err)
 {
 	struct arrival arrival = {
-		.record      = &ahead->record,
-		.encoded     = ahead->encoded,
-		.received_ms = received_ms,
-		.position    = ahead->position,
+		.record        = &ahead->record,
+		.encoded       = ahead->encoded,
+		.received_ms   = received_ms,
+		.position      = ahead->position,
+		.features      = partition->ahead.items + ahead->found,
+		.feature_count = ahead->found_count,
 	};
 	if (ahead->record.kind == RECORD_EVENT || ahead->record.kind == RECORD_TRAITS)
 		arrival.time_ms = record_time_ms(&ahead->record, received_ms, &arrival.marked);
@@ -431,17 +331,13 @@ enum status partition_apply(struct partition *partition, const struct journal_re
 	int64_t received_ms = batches->log_time_ms;
 	partition_advance(partition, received_ms);
 
-	struct ahead   ahead[AHEAD];
-	struct decoder decoder = {
-		.batch = batches, .end = batches + batch_count, .left = batches->records};
-	uint32_t    count;
-	enum status status;
-	while ((status = decode_ahead(partition, &decoder, ahead, &count, err)) == STATUS_OK &&
-	       count > 0) {
-		prefetch_sets(partition, ahead, count);
-		prefetch_series(partition, ahead, count);
-		for (uint32_t i = 0; i < count && status == STATUS_OK; i++)
-			status = apply_ahead(partition, &ahead[i], received_ms, err);
+	struct lookahead ahead;
+	enum status      status;
+	ahead_begin(&ahead, batches, batch_count);
+	while ((status = ahead_next(&ahead, partition, received_ms, err)) == STATUS_OK &&
+	       ahead.count > 0) {
+		for (uint32_t i = 0; i < ahead.count && status == STATUS_OK; i++)
+			status = apply_ahead(partition, &ahead.items[i], received_ms, err);
 		if (status != STATUS_OK)
 			break;
 	}
@@ -508,6 +404,7 @@ static void fire_through(struct partition *partition, int64_t now_ms)
 		qsort(due->items, due->count, sizeof due->items[0], compare_slots);
 		collect_begun(partition, at_ms);
 		for (size_t i = 0; i < due->count; i++) {
+			ahead_of_timers(partition, due, i);
 			struct profile *profile = profiles_change(&partition->profiles, due->items[i]);
 			/* Entries are not taken back: this one may have been overtaken. */
 			if (profile == NULL || profile->armed_ms != at_ms)

@@ -89,8 +89,9 @@ struct partition {
 	slot_list       due;
 	event_list      scratch_events;
 	VECTOR(struct sequence_event) scratch_steps;
-	found_list found;                  /* features that the step's event may match */
-	index_list touched;                /* those that it does */
+	found_list found;                  /* features that an event may match */
+	index_list ahead;                  /* those that the next events do (engine/ahead.h) */
+	index_list touched;                /* those that the step's event does */
 	VECTOR(bool) before;               /* what leaves were before the step */
 	rung_list crossed;                 /* of one feature's ladder */
 	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */
