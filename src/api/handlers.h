@@ -14,7 +14,10 @@ api_handler_fn events_post, events_post_single, events_health;
 
 /* segments.c */
 api_handler_fn segments_create, segments_list, segments_get, segments_update, segments_delete,
-	segments_set_status, segments_preview;
+	segments_set_status;
+
+/* segment_preview.c */
+api_handler_fn segments_preview;
 
 /* segment_reads.c */
 api_handler_fn segments_members, segments_statistics, segments_history;

@@ -74,7 +74,12 @@ const struct api_route api_routes[] = {
      "listSegmentHistory", "Segments", "Who entered and left, oldest first",
      PARAMETER_PAGE | PARAMETER_MIN_POSITION, NULL, 200, "HistoryList"},
 	{"POST", "/api/v1/segments/{id}/preview", ACCESS_TOKEN, SCOPE_SEGMENT_READ, 0, segments_preview,
-     "previewSegment", "Segments", "Not offered by this version", 0, NULL, 200, NULL},
+     "previewSegment", "Segments",
+     "What a change of a segment, or its newest version, would answer, beside the live one",
+     PARAMETER_MIN_POSITION, "PreviewWish", 200, "Preview"},
+	{"POST", "/api/v1/segments/preview", ACCESS_TOKEN, SCOPE_SEGMENT_READ, 0, segments_preview,
+     "previewDefinition", "Segments", "What a definition would answer", PARAMETER_MIN_POSITION,
+     "PreviewWish", 200, "Preview"},
 
 	{"GET", "/api/v1/users/{id}/segments", ACCESS_TOKEN, SCOPE_USER_READ, 0, users_segments,
      "listUserSegments", "Users", "Of which segments a user is a member now",

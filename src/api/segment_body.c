@@ -124,6 +124,28 @@ static enum status read_active(struct json body, struct segment_body *ret_body, 
 	return STATUS_OK;
 }
 
+static enum status read_definition(struct json body, bool required, struct arena *arena,
+                                   struct definition_wish *wish, struct error *err)
+{
+	enum status status;
+	if (!required && !has_definition(body))
+		return STATUS_OK;
+	if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK)
+		return status;
+	wish->body = definition_text(body, arena);
+	return STATUS_OK;
+}
+
+enum status segment_body_read_definition(struct json body, bool required, struct arena *arena,
+                                         struct definition_wish *wish, struct error *err)
+{
+	static const char *const known[] = {
+		"expression", "rules", "logicalExpression", "dependencies", "windowMinutes",
+		"sample",     NULL};
+	enum status status = call_only(body, known, err);
+	return status == STATUS_OK ? read_definition(body, required, arena, wish, err) : status;
+}
+
 enum status segment_body_read(struct json body, bool create, struct arena *arena,
                               struct segment_body *ret_body, struct error *err)
 {
@@ -135,12 +157,8 @@ enum status segment_body_read(struct json body, bool create, struct arena *arena
 	    (status = read_texts(body, create, wish, err)) != STATUS_OK ||
 	    (status = read_active(body, ret_body, err)) != STATUS_OK)
 		return status;
-	if (create || has_definition(body)) {
-		if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK)
-			return status;
-		wish->body = definition_text(body, arena);
-	}
-	return check_type(body, wish->expr, err);
+	status = read_definition(body, create, arena, wish, err);
+	return status == STATUS_OK ? check_type(body, wish->expr, err) : status;
 }
 
 static void find_longest(void *context, const struct expr *leaf)

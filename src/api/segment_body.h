@@ -23,6 +23,12 @@ struct segment_body {
 MUST_USE enum status segment_body_read(struct json body, bool create, struct arena *arena,
                                        struct segment_body *ret_body, struct error *err);
 
+/* The members that make a definition, and "sample", which is left to the caller: the body of a
+ * preview. Without a definition (if it is not `required`) the wish stays as it is. */
+MUST_USE enum status segment_body_read_definition(struct json body, bool required,
+                                                  struct arena *arena, struct definition_wish *wish,
+                                                  struct error *err);
+
 /* STATUS_INVALID when an event leaf looks back further than events are kept, less a day: it would
  * lose events that count. */
 MUST_USE enum status segment_body_check_windows(const struct expr *expr, int64_t retention_ms,

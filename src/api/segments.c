@@ -279,13 +279,6 @@ static void status_step(struct api_call *call)
 
 void segments_set_status(struct api_call *call) { call_on_worker(call, status_step); }
 
-void segments_preview(struct api_call *call)
-{
-	struct error err;
-	error_set(&err, STATUS_UNSUPPORTED, "Previews of segments are not offered by this version");
-	call_fail(call, &err);
-}
-
 /* In the order of their numbers, which are never used again; the cursor is the last one listed. */
 static enum status list(struct api_call *call, struct buffer *out, struct error *err)
 {

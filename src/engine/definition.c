@@ -24,7 +24,7 @@ struct known *definitions_known(struct definitions *definitions, uint32_t number
 	return number < definitions->segments.count ? definitions->segments.items[number] : NULL;
 }
 
-static struct known *find(struct definitions *definitions, struct text id_or_key)
+struct known *definitions_find(struct definitions *definitions, struct text id_or_key)
 {
 	for (size_t i = 0; i < definitions->segments.count; i++) {
 		struct known *known = definitions->segments.items[i];
@@ -332,14 +332,14 @@ static struct text make_key(struct definitions *definitions, struct text name, s
 	struct text stem     = arena_text(arena, buffer_text(&key));
 	struct text free_key = stem;
 	buffer_done(&key);
-	for (unsigned i = 2; find(definitions, free_key) != NULL; i++)
+	for (unsigned i = 2; definitions_find(definitions, free_key) != NULL; i++)
 		free_key = text_of(arena_printf(arena, "%.*s-%u", TEXT_FORMAT(stem), i));
 	return free_key;
 }
 
 static uint32_t number_of(void *context, struct text reference)
 {
-	const struct known *known = find(context, reference);
+	const struct known *known = definitions_find(context, reference);
 	return known == NULL ? 0 : known->segment.number;
 }
 
@@ -417,11 +417,8 @@ static enum status check_dependencies(struct definitions           *definitions,
 	return status;
 }
 
-/* Resolves and checks the wished definition and puts it into `segment`. */
-static enum status take_definition(struct definitions           *definitions,
-                                   const struct definition_wish *wish,
-                                   struct store_segment *segment, struct arena *arena,
-                                   struct error *err)
+enum status definitions_take(struct definitions *definitions, const struct definition_wish *wish,
+                             struct store_segment *segment, struct arena *arena, struct error *err)
 {
 	enum status status = expr_resolve(wish->expr, "expression", number_of, definitions, err);
 	if (status == STATUS_OK)
@@ -461,7 +458,7 @@ static enum status create_locked(struct definitions           *definitions,
 	enum status status = check_texts(wish, true, err);
 	if (status != STATUS_OK)
 		return status;
-	if (wish->key.data != NULL && find(definitions, wish->key) != NULL)
+	if (wish->key.data != NULL && definitions_find(definitions, wish->key) != NULL)
 		return error_set_field(err, STATUS_CONFLICT, "key", "Another segment has this key");
 
 	struct store_segment segment = {
@@ -477,7 +474,7 @@ static enum status create_locked(struct definitions           *definitions,
 	uuid_new(segment.id);
 	status = definitions->store->ops->segment_reserve(definitions->store, &segment.number, err);
 	if (status == STATUS_OK)
-		status = take_definition(definitions, wish, &segment, arena, err);
+		status = definitions_take(definitions, wish, &segment, arena, err);
 	if (status == STATUS_OK)
 		status = commit(definitions, &segment, 0, wish->active ? RECORD_PREPARE : 0, err);
 	if (status != STATUS_OK)
@@ -501,7 +498,7 @@ static enum status update_locked(struct definitions *definitions, struct text id
                                  struct arena *arena, struct definition *ret_definition,
                                  struct error *err)
 {
-	struct known *known = find(definitions, id_or_key);
+	struct known *known = definitions_find(definitions, id_or_key);
 	if (known == NULL)
 		return not_found(err);
 	enum status status = check_texts(wish, false, err);
@@ -513,7 +510,7 @@ static enum status update_locked(struct definitions *definitions, struct text id
 
 	struct store_segment segment = snapshot(definitions, known, arena);
 	if (wish->key.data != NULL && !text_equal(wish->key, segment.key)) {
-		if (find(definitions, wish->key) != NULL)
+		if (definitions_find(definitions, wish->key) != NULL)
 			return error_set_field(err, STATUS_CONFLICT, "key", "Another segment has this key");
 		segment.key = wish->key;
 	}
@@ -522,7 +519,7 @@ static enum status update_locked(struct definitions *definitions, struct text id
 	if (wish->description.data != NULL)
 		segment.description = wish->description;
 	if (wish->body.data != NULL)
-		status = take_definition(definitions, wish, &segment, arena, err);
+		status = definitions_take(definitions, wish, &segment, arena, err);
 	if (status != STATUS_OK)
 		return status;
 
@@ -587,7 +584,7 @@ static enum status set_active_locked(struct definitions *definitions, struct tex
                                      bool active, struct arena *arena,
                                      struct definition *ret_definition, struct error *err)
 {
-	struct known *known = find(definitions, id_or_key);
+	struct known *known = definitions_find(definitions, id_or_key);
 	if (known == NULL)
 		return not_found(err);
 	enum status status = STATUS_OK;
@@ -620,7 +617,7 @@ enum status definition_set_active(struct definitions *definitions, struct text i
 static enum status delete_locked(struct definitions *definitions, struct text id_or_key,
                                  struct error *err)
 {
-	struct known *known = find(definitions, id_or_key);
+	struct known *known = definitions_find(definitions, id_or_key);
 	if (known == NULL)
 		return not_found(err);
 	enum status status = check_unused(definitions, known, err);
@@ -658,7 +655,7 @@ enum status definition_get(struct definitions *definitions, struct text id_or_ke
                            struct error *err)
 {
 	pthread_rwlock_rdlock(&definitions->lock);
-	struct known *known = find(definitions, id_or_key);
+	struct known *known = definitions_find(definitions, id_or_key);
 	pthread_rwlock_unlock(&definitions->lock);
 	/* Known segments are never freed while the process lives. */
 	return known == NULL ? not_found(err)

@@ -18,6 +18,7 @@
 
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "base/json.h"
 #include "engine/engine.h"
 #include "model/expr.h"
@@ -87,6 +88,20 @@ MUST_USE enum status definition_get(struct definitions *definitions, struct text
 MUST_USE enum status definition_list(struct definitions *definitions, struct arena *arena,
                                      struct definition **ret_definitions, size_t *ret_count,
                                      struct error *err);
+
+/* What a preview of a definition asks (engine/preview.h): of the wished one (nothing else of the
+ * wish counts), or, with `body.data` NULL, of the newest version of the segment. `id_or_key` with
+ * data NULL: no segment is compared with. Errors as those of definition_update(); STATUS_CONFLICT
+ * too when what it refers to is not live. */
+struct definition_preview {
+	struct text canonical;
+	uint32_t    compared; /* number of the segment; 0: none */
+	char        id[UUID_TEXT_BYTES];
+	uint32_t    live_version; /* 0: it has none */
+};
+MUST_USE enum status definition_preview(struct definitions *definitions, struct text id_or_key,
+                                        const struct definition_wish *wish, struct arena *arena,
+                                        struct definition_preview *ret_preview, struct error *err);
 
 /* id and key of a segment number, deleted ones included; false: unknown. Any thread, does not touch
  * the store. Copies into the arena. */

@@ -56,6 +56,16 @@ struct definitions {
 	struct round         *unfinished; /* a round that the process before this one began */
 };
 
+/* By id or key, not deleted; NULL. With a lock held. */
+struct known *definitions_find(struct definitions *definitions, struct text id_or_key);
+
+/* Resolves and checks the wished definition and puts it into `segment`, of which number and key are
+ * set; with commit_lock held. */
+MUST_USE enum status definitions_take(struct definitions           *definitions,
+                                      const struct definition_wish *wish,
+                                      struct store_segment *segment, struct arena *arena,
+                                      struct error *err);
+
 struct known *definitions_known(struct definitions *definitions, uint32_t number);
 
 /* Hands rows that were committed to the rollout; ids must grow. */

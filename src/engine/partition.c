@@ -11,6 +11,7 @@
 #include "engine/feature.h"
 #include "engine/leaf.h"
 #include "engine/look.h"
+#include "engine/preview.h"
 #include "engine/step.h"
 
 struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events_budget *budget,
@@ -259,6 +260,8 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
                                 struct error *err)
 {
 	const struct record *record = arrival->record;
+	if (partition->previews != NULL)
+		preview_before_change(partition, record->slot);
 	switch (record->kind) {
 	case RECORD_EVENT:
 		apply_event(partition, arrival);
@@ -274,6 +277,7 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 	case RECORD_PREPARE:
 		return build_prepare(partition, record->body, err);
 	case RECORD_ACTIVATE:
+		preview_break_all(partition, STATUS_AGAIN);
 		return activate(partition, record->body, arrival->received_ms, err);
 	case RECORD_CLOCK:
 		return STATUS_OK;
@@ -360,6 +364,8 @@ static void fire_traits(struct partition *partition, uint32_t slot, const struct
 static void fire_person(struct partition *partition, uint32_t slot, struct profile *profile,
                         int64_t at_ms)
 {
+	if (partition->previews != NULL)
+		preview_before_change(partition, slot);
 	profile->armed_ms = INSTANT_MS_NEVER;
 	step_begin(partition);
 	struct feature_set *features = profile->features;

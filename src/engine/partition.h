@@ -30,6 +30,7 @@
 #include "journal/journal.h"
 
 struct plan_cache;
+struct preview_share;
 
 struct build {
 	uint64_t      change_id;
@@ -57,15 +58,16 @@ struct partition {
 	int64_t            retention_ms;
 	struct plan_cache *plans;
 
-	struct profiles profiles;
-	struct events  *events;
-	struct timers   timers;
-	struct catalog  catalog;
-	struct changes  changes;
-	struct build   *builds; /* first to be built first; activated ones are taken out */
-	struct future   future;
-	struct names    names;
-	struct resume   resume; /* after a restart, until what the checkpoint held is caught up with */
+	struct profiles       profiles;
+	struct events        *events;
+	struct timers         timers;
+	struct catalog        catalog;
+	struct changes        changes;
+	struct build         *builds;   /* first to be built first; activated ones are taken out */
+	struct preview_share *previews; /* under way: engine/preview.h */
+	struct future         future;
+	struct names          names;
+	struct resume resume; /* after a restart, until what the checkpoint held is caught up with */
 
 	uint64_t last_position;   /* of the last record applied */
 	uint32_t ordinal;         /* of the next change since */

@@ -2,12 +2,15 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "engine/engine_internal.h"
+#include "engine/preview.h"
 
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
+	PREVIEW_SLOTS   = 64,
+	PREVIEW_NS      = 1000000,
 	BUILD_SLOTS     = 256,  /* between two looks at the journal */
 	WAIT_MS_MAX     = 1000, /* a sleeping thread looks up at least so often */
 	BATCHES_A_ROUND = 4096, /* staged at most before listeners and builds have their turn */
@@ -156,6 +159,21 @@ static bool build_all(struct engine_thread *thread)
 	return more;
 }
 
+/* Slices of previews, for a moment at most: events go first. */
+static bool preview_all(struct engine_thread *thread)
+{
+	bool    more   = false;
+	int64_t end_ns = clock_monotonic_ns() + PREVIEW_NS;
+	for (uint32_t i = 0; i < thread->partition_count; i++)
+		while (thread->partitions[i]->previews != NULL) {
+			if (more && clock_monotonic_ns() >= end_ns)
+				return true;
+			more = true;
+			preview_continue(thread->partitions[i], PREVIEW_SLOTS);
+		}
+	return more;
+}
+
 static int64_t sleep_ms(const struct engine_thread *thread, int64_t now_ms)
 {
 	int64_t next_ms = INSTANT_MS_NEVER;
@@ -189,7 +207,9 @@ static void idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through
 	if (!atomic_load(&thread->replayed))
 		atomic_store(&thread->replayed, true);
 	notify(thread);
-	if (!build_all(thread))
+	bool more = build_all(thread);
+	more |= preview_all(thread);
+	if (!more)
 		thread->engine->journal->ops->reader_wait(thread->reader,
 		                                          sleep_ms(thread, thread->stamp_ms));
 }
@@ -295,11 +315,14 @@ static bool work(struct engine_thread *thread)
 	}
 	notify(thread);
 	build_all(thread);
+	preview_all(thread);
 	return true;
 }
 
 static void refuse_reads(struct engine_thread *thread)
 {
+	for (uint32_t i = 0; i < thread->partition_count; i++)
+		preview_break_all(thread->partitions[i], STATUS_UNAVAILABLE);
 	take_arrived(thread);
 	while (thread->waiting != NULL) {
 		struct read_ticket *ticket = thread->waiting;
