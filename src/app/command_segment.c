@@ -141,6 +141,28 @@ static enum exit_code history(struct client *client, const struct subcommand_fla
 	return subcommand_list(client, flags, base, a[0], "history", history_columns);
 }
 
+static const struct client_column preview_columns[] = {
+	{"Size", "size"},
+	{"Users", "total_users"},
+	{"Live version", "difference.liveVersion"},
+	{"Live size", "difference.size"},
+	{"Would enter", "difference.entering"},
+	{"Would leave", "difference.leaving"},
+	{"As of", "as_of"},
+	{0},
+};
+
+static enum exit_code preview(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	struct buffer  body = {0};
+	enum exit_code code = subcommand_read(client, a[0], &body);
+	if (code == EXIT_DONE)
+		code = subcommand_object(client, "POST", base, flags->segment, "preview",
+		                         buffer_text(&body), preview_columns);
+	buffer_done(&body);
+	return code;
+}
+
 static const struct subcommand table[] = {
 	{"list", "", "All segments", 0, list},
 	{"get", "ID", "One segment, by id or key", 1, get},
@@ -149,6 +171,8 @@ static const struct subcommand table[] = {
      define},
 	{"redefine", "ID TEXT", "Define it anew as text", 2, redefine},
 	{"update", "ID FILE", "Change a segment; fields that are absent stay", 2, update},
+	{"preview", "FILE", "What a definition would answer; a change of --segment beside it", 1,
+     preview},
 	{"delete", "ID", "Delete a segment", 1, delete_segment},
 	{"enable", "ID", "Enable a segment", 1, enable},
 	{"disable", "ID", "Disable a segment", 1, disable},

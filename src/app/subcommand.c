@@ -12,7 +12,7 @@ static const struct setting table[] = {
 	SETTING_INT(struct subcommand_flags, limit, "limit", "0", 0, 1000000000,
                 "Rows of a list at most; 0: all"),
 	SETTING_STRING(struct subcommand_flags, segment, "segment", NULL,
-                   "Id or key of the segment (of user explain)", "SEGMENT"),
+                   "Id or key of the segment (user explain, segment preview)", "SEGMENT"),
 };
 
 static struct settings flags_of(struct subcommand_flags *flags)

@@ -12,9 +12,9 @@
  *
  * Each partition notes the instant at which the read of all meets it (engine_read_all()) and then
  * evaluates its persons in leisure, some at a time. Who is not evaluated yet when a record or a
- * timer is about to change him is evaluated right then, so that every person is seen as he was at
- * the instant, and nobody waits. An ACTIVATE in between takes away what is compared with: the preview is
- * then broken and asked anew (STATUS_AGAIN).
+ * timer is about to change him is evaluated right then, so that everybody is seen as he was at the
+ * instant, and nobody waits. An ACTIVATE in between takes away what is compared with: the preview
+ * is then broken, to be asked anew (STATUS_AGAIN).
  *
  * Nothing is kept in the engine's state: the stream of changes knows nothing of previews.
  *

@@ -31,6 +31,16 @@ class Commands(ServerCase):
         state = korean.index("Live")
         self.assertEqual(state + len("제주에서예약한손님"), rows[0].index("STATE"))
 
+    def test_a_change_is_previewed(self):
+        self.make_segment("seen", {"event": "Seen", "op": "gte", "value": 1})
+        self.track("lee")
+        file = self.server.directory / "change.json"
+        file.write_text('{"expression":{"event":"Seen","op":"gte","value":2}}')
+        told = self.sonnim("segment", "preview", str(file), "--segment", "seen")
+        self.assertIn("Live version  1", told)
+        self.assertIn("Would enter   0", told)
+        self.assertIn("Live version  -", self.sonnim("segment", "preview", str(file)))
+
     def test_a_user_is_explained(self):
         self.make_segment("busy", {"event": "Seen", "within": "1h", "op": "gte", "value": 2})
         self.track("kim")
