@@ -22,6 +22,8 @@ struct serve_settings {
 	char    *admin_token_file;
 	char    *address_file;
 	char    *roles;
+	int64_t  checkpoint_interval_ms;
+	uint64_t checkpoint_bytes_per_s;
 	char    *config;
 	char    *log_level;
 

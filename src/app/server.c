@@ -178,13 +178,21 @@ static enum status start_engine(struct server *server, struct error *err)
 	uint32_t                     partitions = server->workspace.partition_count;
 	unsigned                     threads    = thread_count(settings->threads);
 
+	char        checkpoints[PATH_MAX];
+	enum status status = path_in(server, "checkpoints", checkpoints, err);
+	if (status != STATUS_OK)
+		return status;
 	struct engine_config config = {
-		.journal            = server->journal,
-		.partition_count    = partitions,
-		.thread_count       = threads < partitions ? threads : partitions,
-		.retention_ms       = server->workspace.retention_ms,
-		.memory_limit_bytes = settings->memory_limit_bytes,
+		.journal                = server->journal,
+		.partition_count        = partitions,
+		.thread_count           = threads < partitions ? threads : partitions,
+		.retention_ms           = server->workspace.retention_ms,
+		.memory_limit_bytes     = settings->memory_limit_bytes,
+		.checkpoint_directory   = checkpoints,
+		.checkpoint_interval_ms = settings->checkpoint_interval_ms,
+		.checkpoint_bytes_per_s = settings->checkpoint_bytes_per_s,
 	};
+	workspace_bytes(&server->workspace, config.workspace_id);
 	return engine_start(&config, &server->engine, err);
 }
 
@@ -212,7 +220,7 @@ static enum status start_api(struct server *server, struct error *err)
 	                               .manual_clock    = server->workspace.manual_clock};
 
 	server->api = api_new(&config);
-	api_set_phase(server->api, API_PHASE_REPLAY);
+	api_set_phase(server->api, API_PHASE_HOT_DATA);
 
 	struct http_server_config listen = {.settings      = &http,
 	                                    .router        = api_router(server->api),
@@ -261,6 +269,8 @@ enum status server_replayed(struct server *server, struct error *err)
 		*err = status.error;
 		return status.error.status;
 	}
+	if (status.loaded)
+		api_set_phase(server->api, API_PHASE_REPLAY);
 	return status.replayed ? STATUS_OK : STATUS_AGAIN;
 }
 

@@ -76,7 +76,7 @@ struct partition_checkpoint {
 	bool     changes_failed;
 
 	/* For others. */
-	_Atomic uint64_t needed_after;
+	_Atomic uint64_t needed_after; /* of the checkpoints */
 	_Atomic int64_t  written_ms; /* of the newest checkpoint; INSTANT_MS_NONE */
 };
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/instant.h"
@@ -41,6 +42,7 @@ static void engine_free(struct engine *engine)
 		free(thread->partitions);
 		free(thread->notified);
 	}
+	checkpoints_free(engine->checkpoints);
 	for (uint32_t i = 0; i < engine->config.partition_count; i++)
 		partition_free(engine->partitions[i]);
 	plan_cache_free(engine->plans);
@@ -58,6 +60,7 @@ static struct engine *engine_new(const struct engine_config *config)
 	engine->journal            = config->journal;
 	engine->budget.limit_bytes = config->memory_limit_bytes;
 	engine->plans              = plan_cache_new(config->retention_ms);
+	engine->started_ns         = clock_monotonic_ns();
 	engine->thread_count       = config->thread_count;
 	engine->partitions         = zeroed(config->partition_count, sizeof *engine->partitions);
 	engine->threads            = zeroed(config->thread_count, sizeof *engine->threads);
@@ -74,24 +77,31 @@ static struct engine *engine_new(const struct engine_config *config)
 	return engine;
 }
 
-static enum status open_reader(struct engine *engine, struct engine_thread *thread,
-                               struct error *err)
+static void prepare_thread(struct engine *engine, struct engine_thread *thread)
 {
 	uint32_t count     = engine->config.partition_count;
-	bool    *wanted    = zeroed(count, sizeof *wanted);
 	thread->partitions = zeroed(count, sizeof *thread->partitions);
 	thread->notified   = zeroed(count, sizeof *thread->notified);
-	for (uint32_t i = 0; i < count; i++) {
-		wanted[i] = thread_of(engine, i) == thread;
-		if (wanted[i])
+	for (uint32_t i = 0; i < count; i++)
+		if (thread_of(engine, i) == thread)
 			thread->partitions[thread->partition_count++] = engine->partitions[i];
-	}
 	thread->staged.bytes   = zeroed(1, STAGED_BYTES_MAX);
 	thread->staged.batches = zeroed(count, sizeof *thread->staged.batches);
-	enum status status =
-		engine->journal->ops->reader_open(engine->journal, wanted, count, 0, &thread->reader, err);
-	free(wanted);
-	return status;
+}
+
+static enum status open_checkpoints(struct engine *engine, struct error *err)
+{
+	struct checkpoints_config config = {
+		.directory       = engine->config.checkpoint_directory,
+		.partition_count = engine->config.partition_count,
+		.interval_ms     = engine->config.checkpoint_interval_ms,
+		.slice_us        = CHECKPOINT_SLICE_US,
+		.bytes_per_s     = engine->config.checkpoint_bytes_per_s,
+	};
+	memcpy(config.workspace_id, engine->config.workspace_id, sizeof config.workspace_id);
+	engine->config.checkpoint_directory = NULL;
+	return config.directory == NULL ? STATUS_OK
+	                                : checkpoints_new(&config, &engine->checkpoints, err);
 }
 
 enum status engine_start(const struct engine_config *config, struct engine **ret_engine,
@@ -101,13 +111,13 @@ enum status engine_start(const struct engine_config *config, struct engine **ret
 	assert(config->partition_count <= PARTITION_COUNT_MAX);
 
 	struct engine *engine = engine_new(config);
-	for (unsigned i = 0; i < engine->thread_count; i++) {
-		enum status status = open_reader(engine, &engine->threads[i], err);
-		if (status != STATUS_OK) {
-			engine_free(engine);
-			return status;
-		}
+	enum status    status = open_checkpoints(engine, err);
+	if (status != STATUS_OK) {
+		engine_free(engine);
+		return status;
 	}
+	for (unsigned i = 0; i < engine->thread_count; i++)
+		prepare_thread(engine, &engine->threads[i]);
 	for (unsigned i = 0; i < engine->thread_count; i++)
 		if (pthread_create(&engine->threads[i].thread, NULL, engine_thread_run,
 		                   &engine->threads[i]) != 0)
@@ -116,11 +126,19 @@ enum status engine_start(const struct engine_config *config, struct engine **ret
 	return STATUS_OK;
 }
 
+/* A thread without reader looks up by itself before it opens one. */
+static void wake(struct engine_thread *thread)
+{
+	struct journal_reader *reader = atomic_load(&thread->reader);
+	if (reader != NULL)
+		thread->engine->journal->ops->reader_wake(reader);
+}
+
 void engine_stop(struct engine *engine)
 {
 	atomic_store(&engine->stopping, true);
 	for (unsigned i = 0; i < engine->thread_count; i++) {
-		engine->journal->ops->reader_wake(engine->threads[i].reader);
+		wake(&engine->threads[i]);
 		pthread_join(engine->threads[i].thread, NULL);
 	}
 	engine_free(engine);
@@ -143,7 +161,7 @@ static void send(struct engine_thread *thread, struct engine_read *read,
 	ticket->next               = atomic_load(&thread->arrived);
 	while (!atomic_compare_exchange_weak(&thread->arrived, &ticket->next, ticket))
 		;
-	thread->engine->journal->ops->reader_wake(thread->reader);
+	wake(thread);
 }
 
 void engine_read_person(struct engine *engine, uint32_t partition, struct engine_read *read)
@@ -187,6 +205,7 @@ static uint64_t memory_bytes(struct engine *engine)
 void engine_status(struct engine *engine, struct engine_status *ret_status)
 {
 	*ret_status = (struct engine_status){
+		.loaded             = true,
 		.replayed           = true,
 		.failed             = atomic_load(&engine->failed),
 		.applied_position   = UINT64_MAX,
@@ -199,7 +218,12 @@ void engine_status(struct engine *engine, struct engine_status *ret_status)
 		struct engine_thread *thread  = &engine->threads[i];
 		uint64_t              applied = atomic_load(&thread->applied);
 		int64_t               late_ms = atomic_load(&thread->timer_late_ms_max);
+		int64_t replay_ms = (atomic_load(&thread->replayed_ns) - engine->started_ns) / 1000000;
+		ret_status->loaded &= atomic_load(&thread->loaded);
 		ret_status->replayed &= atomic_load(&thread->replayed);
+		ret_status->replay_records += atomic_load(&thread->replay_records);
+		if (replay_ms > ret_status->replay_ms)
+			ret_status->replay_ms = replay_ms;
 		if (applied < ret_status->applied_position)
 			ret_status->applied_position = applied;
 		if (late_ms > ret_status->timer_late_ms_max)
@@ -207,6 +231,8 @@ void engine_status(struct engine *engine, struct engine_status *ret_status)
 	}
 	for (uint32_t i = 0; i < engine->config.partition_count; i++)
 		add_partition(ret_status, engine->partitions[i]);
+	if (engine->checkpoints != NULL)
+		checkpoints_status(engine->checkpoints, &ret_status->checkpoints);
 	if (ret_status->failed) {
 		pthread_mutex_lock(&engine->failure_lock);
 		ret_status->error = engine->failure;

@@ -24,6 +24,7 @@
 
 #include "base/error.h"
 #include "base/settings.h"
+#include "engine/checkpoint.h"
 #include "events/events.h"
 #include "journal/journal.h"
 #include "model/person.h"
@@ -37,9 +38,17 @@ struct engine_config {
 	unsigned        thread_count; /* 1 to partition_count */
 	int64_t         retention_ms; /* whole days, INSTANT_MS_NEVER: unlimited */
 	uint64_t        memory_limit_bytes;
+
+	/* Where checkpoints and the change stream lie; NULL: nowhere, each start reads the whole
+	 * journal. Only until the call returns. */
+	const char *checkpoint_directory;
+	int64_t     checkpoint_interval_ms;
+	uint64_t    checkpoint_bytes_per_s;
+	uint8_t     workspace_id[16];
 };
 
-/* Starts the threads: they replay the journal from its begin and go on live. */
+/* Starts the threads: they load the newest checkpoint, replay the journal from there, and go on
+ * live. What fails on the way there says engine_status(). */
 MUST_USE enum status engine_start(const struct engine_config *config, struct engine **ret_engine,
                                   struct error *err);
 
@@ -79,6 +88,7 @@ void engine_read_all(struct engine *engine, struct engine_read *read);
 
 /* Where the engine stands. */
 struct engine_status {
+	bool         loaded;   /* what was kept of the run before is in memory */
 	bool         replayed; /* everything that was there at start is applied */
 	bool         failed;   /* the journal could not be read: `error` says why */
 	struct error error;
@@ -93,6 +103,9 @@ struct engine_status {
 	int64_t  timer_late_ms_max; /* since start, live only: how far behind its instant one fired */
 	uint64_t memory_bytes;      /* of all that grows with data */
 	uint64_t memory_limit_bytes;
+	uint64_t replay_records;               /* read from the journal at start */
+	int64_t  replay_ms;                    /* from the start until everything was applied */
+	struct checkpoints_status checkpoints; /* zeros where there are none */
 };
 void engine_status(struct engine *engine, struct engine_status *ret_status);
 

@@ -32,12 +32,12 @@ struct staged {
 };
 
 struct engine_thread {
-	struct engine         *engine;
-	unsigned               number;
-	pthread_t              thread;
-	struct journal_reader *reader;
-	struct partition     **partitions; /* those that it owns */
-	uint32_t               partition_count;
+	struct engine                   *engine;
+	unsigned                         number;
+	pthread_t                        thread;
+	_Atomic(struct journal_reader *) reader;     /* NULL until the partitions are loaded */
+	struct partition               **partitions; /* those that it owns */
+	uint32_t                         partition_count;
 
 	struct read_ticket *_Atomic arrived; /* newest first; pushed by any thread, taken whole */
 	struct read_ticket         *waiting; /* the thread's own */
@@ -47,7 +47,11 @@ struct engine_thread {
 	int64_t          stamp_ms; /* log time of the last batch, or the last safe time */
 	uint64_t         through;  /* everything at or before it is applied */
 	_Atomic uint64_t applied;  /* `through`, for others */
+	_Atomic bool     loaded;
 	_Atomic bool     replayed;
+	_Atomic uint64_t replay_records;
+	_Atomic int64_t  replayed_ns; /* when that was */
+	int64_t          turned_ns;   /* when checkpoints last had their turn */
 	_Atomic int64_t  timer_late_ms_max;
 	uint64_t        *notified; /* by partition: changes that listeners have */
 };
@@ -62,6 +66,8 @@ struct engine {
 	struct journal       *journal;
 	struct events_budget  budget;
 	struct plan_cache    *plans;
+	struct checkpoints   *checkpoints; /* NULL: none */
+	int64_t               started_ns;
 	struct partition    **partitions;
 	struct engine_thread *threads;
 	unsigned              thread_count;

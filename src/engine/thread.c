@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
 	PREVIEW_SLOTS   = 64,
@@ -14,6 +15,8 @@ enum {
 	BUILD_SLOTS     = 256,  /* between two looks at the journal */
 	WAIT_MS_MAX     = 1000, /* a sleeping thread looks up at least so often */
 	BATCHES_A_ROUND = 4096, /* staged at most before listeners and builds have their turn */
+	NAP_NS          = 10000000,
+	TURN_NS         = 10000000, /* between two turns of checkpoints under load */
 };
 
 void ticket_finish(struct read_ticket *ticket, enum status status)
@@ -151,6 +154,16 @@ static void advance_all(struct engine_thread *thread, int64_t now_ms)
 	}
 }
 
+/* Checkpoints go on; returns in how many ms they want to again. */
+static int64_t turn(struct engine_thread *thread, int64_t now_ns)
+{
+	if (thread->engine->checkpoints == NULL)
+		return WAIT_MS_MAX;
+	thread->turned_ns = now_ns;
+	return checkpoint_turn(thread->engine->checkpoints, thread->partitions, thread->partition_count,
+	                       thread->through);
+}
+
 static bool build_all(struct engine_thread *thread)
 {
 	bool more = false;
@@ -196,6 +209,14 @@ static void set_through(struct engine_thread *thread, uint64_t through)
 	atomic_store_explicit(&thread->applied, through, memory_order_release);
 }
 
+static bool is_caught_up(const struct engine_thread *thread)
+{
+	for (uint32_t i = 0; i < thread->partition_count; i++)
+		if (thread->partitions[i]->resume.active)
+			return false;
+	return true;
+}
+
 /* Nothing to read: time goes on to the safe time, then there is leisure for what is prepared. */
 static void idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through)
 {
@@ -204,14 +225,18 @@ static void idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through
 		thread->stamp_ms = safe_ms;
 	advance_all(thread, thread->stamp_ms);
 	answer_reads(thread);
-	if (!atomic_load(&thread->replayed))
+	if (!atomic_load(&thread->replayed) && is_caught_up(thread)) {
+		atomic_store(&thread->replayed_ns, clock_monotonic_ns());
 		atomic_store(&thread->replayed, true);
+	}
 	notify(thread);
-	bool more = build_all(thread);
+	int64_t turn_ms = turn(thread, clock_monotonic_ns());
+	int64_t wait_ms = sleep_ms(thread, thread->stamp_ms);
+	bool    more    = build_all(thread);
 	more |= preview_all(thread);
 	if (!more)
 		thread->engine->journal->ops->reader_wait(thread->reader,
-		                                          sleep_ms(thread, thread->stamp_ms));
+		                                          turn_ms < wait_ms ? turn_ms : wait_ms);
 }
 
 static void fail(struct engine_thread *thread, const struct error *err)
@@ -255,6 +280,9 @@ static void reach(struct engine_thread *thread, const struct journal_read *batch
 		answer_reads(thread);
 	}
 	thread->stamp_ms = batch->log_time_ms;
+	int64_t now_ns   = clock_monotonic_ns();
+	if (now_ns - thread->turned_ns >= TURN_NS)
+		turn(thread, now_ns);
 }
 
 static enum status stage(struct engine_thread *thread, const struct journal_read *batch,
@@ -284,6 +312,19 @@ static enum status stage(struct engine_thread *thread, const struct journal_read
 	return STATUS_OK;
 }
 
+/* What a restart reads again must give the change stream that there is. */
+static enum status check_changes(const struct engine_thread *thread, struct error *err)
+{
+	for (uint32_t i = 0; i < thread->partition_count; i++) {
+		const struct changes *changes = &thread->partitions[i]->changes;
+		if (changes->differing > 0)
+			return error_set(err, STATUS_CORRUPT,
+			                 "entry %llu of the change stream %s is not what the journal gives",
+			                 (unsigned long long)changes->differing - 1, changes->file->path);
+	}
+	return STATUS_OK;
+}
+
 /* Applies what is there, a round of it; false after a failure. */
 static bool work(struct engine_thread *thread)
 {
@@ -298,17 +339,21 @@ static bool work(struct engine_thread *thread)
 		take_arrived(thread);
 		status = ops->read(thread->reader, &batch, &safe_ms, &through, &err);
 		if (status == STATUS_OK) {
+			if (!atomic_load_explicit(&thread->replayed, memory_order_relaxed))
+				atomic_fetch_add(&thread->replay_records, batch.record_count);
 			status = stage(thread, &batch, &err);
 		} else if (status == STATUS_AGAIN) {
 			status = flush(thread, &err);
 			if (status != STATUS_OK)
 				break;
 			idle(thread, safe_ms, through);
-			return true;
+			break;
 		}
 	}
 	if (status == STATUS_OK)
 		status = flush(thread, &err);
+	if (status == STATUS_OK)
+		status = check_changes(thread, &err);
 	if (status != STATUS_OK) {
 		fail(thread, &err);
 		return false;
@@ -331,16 +376,87 @@ static void refuse_reads(struct engine_thread *thread)
 	}
 }
 
+/* The log's time must not begin before what was kept of an earlier run. */
+static void reach_kept(const struct engine_thread *thread, const struct partition *partition)
+{
+	const struct changes *changes = &partition->changes;
+	int64_t               kept_ms = partition->resume.end_clock_ms;
+	if (changes->stored > 0) {
+		int64_t at_ms = changes_at(changes, changes->stored - 1)->change.at_ms;
+		kept_ms       = at_ms > kept_ms ? at_ms : kept_ms;
+	}
+	thread->engine->journal->ops->clock_reach(thread->engine->journal, kept_ms);
+}
+
+static enum status load(struct engine_thread *thread, uint64_t *ret_after, struct error *err)
+{
+	struct engine  *engine  = thread->engine;
+	struct journal *journal = engine->journal;
+	uint64_t        after   = engine->checkpoints == NULL ? 0 : UINT64_MAX;
+	for (uint32_t i = 0; i < thread->partition_count && engine->checkpoints != NULL; i++) {
+		uint64_t    one;
+		enum status status = checkpoint_load(engine->checkpoints, thread->partitions[i],
+		                                     journal->ops->first_position(journal) <= 1,
+		                                     &engine->stopping, &one, err);
+		if (status != STATUS_OK)
+			return status;
+		reach_kept(thread, thread->partitions[i]);
+		/* Stored events that no part holds are read again, too. */
+		uint64_t stored = events_through(thread->partitions[i]->events);
+		after           = one < after ? one : after;
+		after           = stored < after ? stored : after;
+	}
+	*ret_after = after;
+	return STATUS_OK;
+}
+
+/* What was kept of the run before, then a reader of what came since. */
+static enum status open_thread(struct engine_thread *thread, struct error *err)
+{
+	struct engine         *engine = thread->engine;
+	uint32_t               count  = engine->config.partition_count;
+	bool                  *wanted = calloc(count, sizeof *wanted);
+	struct journal_reader *reader = NULL;
+	uint64_t               after;
+	if (wanted == NULL)
+		abort();
+	for (uint32_t i = 0; i < count; i++)
+		wanted[i] = thread_of(engine, i) == thread;
+	enum status status = load(thread, &after, err);
+	if (status == STATUS_OK)
+		status =
+			engine->journal->ops->reader_open(engine->journal, wanted, count, after, &reader, err);
+	free(wanted);
+	if (status != STATUS_OK)
+		return status;
+	atomic_store(&thread->reader, reader);
+	atomic_store(&thread->loaded, true);
+	return STATUS_OK;
+}
+
+/* After a failure there may be no reader to wait with. */
+static void nap(struct engine_thread *thread)
+{
+	struct journal_reader *reader = atomic_load(&thread->reader);
+	if (reader != NULL)
+		thread->engine->journal->ops->reader_wait(reader, WAIT_MS_MAX);
+	else
+		nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+}
+
 void *engine_thread_run(void *pointer)
 {
 	struct engine_thread *thread = pointer;
-	bool                  failed = false;
+	struct error          err    = {0};
+	bool                  failed = open_thread(thread, &err) != STATUS_OK;
+	if (failed && !atomic_load(&thread->engine->stopping))
+		fail(thread, &err);
 	while (!atomic_load(&thread->engine->stopping)) {
 		if (!failed)
 			failed = !work(thread);
 		if (failed) {
 			refuse_reads(thread);
-			thread->engine->journal->ops->reader_wait(thread->reader, WAIT_MS_MAX);
+			nap(thread);
 		}
 	}
 	refuse_reads(thread);

@@ -104,4 +104,7 @@ int64_t events_end_ms(int64_t time_ms, int64_t retention_ms);
 
 uint64_t events_count(const struct events *events);
 
+/* What was stored at or before this position survives a restart, and need not be added again. */
+uint64_t events_through(const struct events *events);
+
 #endif

@@ -147,6 +147,14 @@ static enum status clock_set(struct journal *journal, int64_t now_ms, struct err
 	return status;
 }
 
+static void clock_reach(struct journal *journal, int64_t now_ms)
+{
+	struct file_log *log = file_log_of(journal);
+	pthread_mutex_lock(&log->state_lock);
+	log_clock_reach(&log->clock, now_ms);
+	pthread_mutex_unlock(&log->state_lock);
+}
+
 void file_log_status(struct journal *journal, struct file_log_status *ret_status)
 {
 	struct file_log *log = file_log_of(journal);
@@ -242,6 +250,7 @@ static const struct journal_ops ops = {
 	.position       = position,
 	.log_time_ms    = log_time_ms,
 	.clock_set      = clock_set,
+	.clock_reach    = clock_reach,
 	.needed         = file_log_needed,
 	.first_position = first_position,
 	.find_time      = file_log_find_time,
@@ -262,6 +271,12 @@ static enum status refuse_clock(struct journal *journal, int64_t now_ms, struct 
 {
 	(void)journal, (void)now_ms;
 	return error_set(err, STATUS_UNSUPPORTED, "a follower of the journal has no clock");
+}
+
+/* The writer's clock is not the follower's to move. */
+static void ignore_reach(struct journal *journal, int64_t now_ms)
+{
+	(void)journal, (void)now_ms;
 }
 
 static void ignore_needed(struct journal *journal, uint64_t position)
@@ -288,6 +303,7 @@ static const struct journal_ops follower_ops = {
 	.position       = position,
 	.log_time_ms    = log_time_ms,
 	.clock_set      = refuse_clock,
+	.clock_reach    = ignore_reach,
 	.needed         = ignore_needed,
 	.first_position = first_position,
 	.find_time      = file_log_find_time,

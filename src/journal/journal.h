@@ -111,6 +111,10 @@ struct journal_ops {
 	 * until then readers and log_time_ms() stay where they are. */
 	enum status (*clock_set)(struct journal *journal, int64_t now_ms, struct error *err);
 
+	/* Every later stamp is at or after `now_ms`, under any clock: what the caller keeps of this
+	 * journal has gone so far, and the wall clock may have been set back since. */
+	void (*clock_reach)(struct journal *journal, int64_t now_ms);
+
 	/* The caller needs nothing before `position` any more (checkpoints, stored events and the
 	 * consumers' cursors lie behind it): what is also older than the retention is deleted, in whole
 	 * files, some time later. Never goes back; until the first call nothing is deleted. */

@@ -46,6 +46,12 @@ int64_t log_clock_read(struct log_clock *clock, struct log_clock_sources sources
 	return clock->now_ms;
 }
 
+void log_clock_reach(struct log_clock *clock, int64_t now_ms)
+{
+	if (now_ms > clock->now_ms)
+		clock->now_ms = now_ms;
+}
+
 enum status log_clock_set(struct log_clock *clock, int64_t now_ms, struct error *err)
 {
 	if (clock->mode != LOG_CLOCK_MANUAL)

@@ -49,6 +49,9 @@ void log_clock_init(struct log_clock *clock, enum log_clock_mode mode, bool acce
 /* The log time now; every later answer is at or after it. */
 int64_t log_clock_read(struct log_clock *clock, struct log_clock_sources sources);
 
+/* Every later answer is at or after `now_ms`. */
+void log_clock_reach(struct log_clock *clock, int64_t now_ms);
+
 /* Manual mode. STATUS_CONFLICT when it would go back, STATUS_UNSUPPORTED in wall mode. */
 MUST_USE enum status log_clock_set(struct log_clock *clock, int64_t now_ms, struct error *err);
 

@@ -150,7 +150,8 @@ class Crash:
         self.lost = 0          # events sent, not acknowledged and not there
 
     def run(self):
-        server = Server("--partitions", "4", "--journal-file-bytes", "1MiB", clock="wall")
+        server = Server("--partitions", "4", "--journal-file-bytes", "1MiB",
+                        "--checkpoint-interval", "20ms", clock="wall")
         with server:
             server.make_key()
             for number in range(self.rounds):
