@@ -244,7 +244,7 @@ static void run(struct activation *activation, const struct change_record *recor
 	struct partition       *partition = activation->partition;
 	index_list              replaced = {0}, off = {0};
 	static const index_list none;
-	const index_list       *prepared = build == NULL ? &none : &build->rules;
+	const index_list       *prepared = build == NULL ? &none : &build->news.rules;
 
 	for (size_t i = 0; i < prepared->count; i++) {
 		uint32_t segment = partition->catalog.rules.items[prepared->items[i]].segment;

@@ -49,12 +49,12 @@ enum status build_prepare(struct partition *partition, struct text body, struct 
 		abort();
 	build->change_id = id;
 	build->plan      = plan;
-	catalog_add(&partition->catalog, plan, &build->features, &build->rules);
-	for (size_t i = 0; i < build->rules.count; i++) {
-		struct rule *rule = &partition->catalog.rules.items[build->rules.items[i]];
+	catalog_add(&partition->catalog, plan, &build->news);
+	for (size_t i = 0; i < build->news.rules.count; i++) {
+		struct rule *rule = &partition->catalog.rules.items[build->news.rules.items[i]];
 		for (int identified = 0; identified < 2; identified++)
 			rule->holds[identified] =
-				rule_holds_by_default(partition, build->rules.items[i], identified);
+				rule_holds_by_default(partition, build->news.rules.items[i], identified);
 	}
 
 	struct build **end = &partition->builds;
@@ -70,28 +70,32 @@ static void build_slot(struct partition *partition, const struct build *build, u
 	if (profile == NULL)
 		return;
 	int64_t now_ms = atomic_load_explicit(&partition->clock_ms, memory_order_relaxed);
-	for (size_t i = 0; i < build->features.count; i++)
-		feature_build(partition, slot, profile, build->features.items[i], now_ms);
+	for (size_t i = 0; i < build->news.deepened.count; i++)
+		profile_feature_remove(&partition->profiles, profile, build->news.deepened.items[i]);
+	feature_build(partition, slot, profile, &build->news.features, now_ms);
+	feature_build(partition, slot, profile, &build->news.deepened, now_ms);
 
 	/* Referred-to rules come first in a plan. */
-	for (size_t i = 0; i < build->rules.count; i++) {
-		uint32_t rule  = build->rules.items[i];
+	for (size_t i = 0; i < build->news.rules.count; i++) {
+		uint32_t rule  = build->news.rules.items[i];
 		bool     holds = rule_holds(partition, slot, profile, rule, now_ms);
 		if (holds != rule_is_member(partition, profile, rule))
 			step_set_member(partition, slot, profile, rule, holds, now_ms);
 	}
-	struct feature_set *features = profile->features;
-	for (uint32_t i = 0; features != NULL && i < features->count; i++)
-		look_again(partition, slot, profile, &features->items[i], now_ms);
+	for (size_t i = 0; i < build->news.extended.count; i++) {
+		struct person_feature *kept = profile_feature(profile, build->news.extended.items[i]);
+		if (kept != NULL)
+			look_again(partition, slot, profile, kept, now_ms);
+	}
 	step_rearm_traits(partition, slot, profile, now_ms);
 }
 
 static void set_built(struct partition *partition, const struct build *build, uint32_t built)
 {
-	for (size_t i = 0; i < build->features.count; i++)
-		partition->catalog.features.items[build->features.items[i]].built = built;
-	for (size_t i = 0; i < build->rules.count; i++)
-		partition->catalog.rules.items[build->rules.items[i]].built = built;
+	for (size_t i = 0; i < build->news.features.count; i++)
+		partition->catalog.features.items[build->news.features.items[i]].built = built;
+	for (size_t i = 0; i < build->news.rules.count; i++)
+		partition->catalog.rules.items[build->news.rules.items[i]].built = built;
 }
 
 /* Builds up to `slots` slots; true when that was its last one. */
@@ -142,8 +146,7 @@ void build_drop(struct partition *partition, struct build *build)
 	while (*place != build)
 		place = &(*place)->next;
 	*place = build->next;
-	VECTOR_DONE(&build->features);
-	VECTOR_DONE(&build->rules);
+	catalog_news_done(&build->news);
 	plan_unref(build->plan);
 	free(build);
 }

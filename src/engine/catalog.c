@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/instant.h"
 
 static void *zeroed(size_t count, size_t size)
 {
@@ -157,23 +158,64 @@ static uint32_t add_feature(struct catalog *catalog, struct plan *plan, uint32_t
 	return at;
 }
 
+/* How long after its time an event matters to a leaf; as long as it exists: NEVER. */
+static int64_t looks_back_ms(const struct plan_leaf *leaf, const struct plan_feature *feature)
+{
+	const struct sequence *sequence = feature->sequence;
+	if (sequence == NULL)
+		return leaf->span.within_ms > 0 ? leaf->span.within_ms : INSTANT_MS_NEVER;
+	if (sequence->within_ms == INSTANT_MS_NEVER || sequence->ended_within_ms == INSTANT_MS_NEVER)
+		return INSTANT_MS_NEVER;
+	return sequence->within_ms + sequence->ended_within_ms;
+}
+
+/* Widens what is kept of a feature by what a leaf looks at. */
+static void keep(struct feature *feature, const struct plan_leaf *leaf, bool first)
+{
+	int64_t back_ms = looks_back_ms(leaf, feature->plan);
+	if (first)
+		feature->kept = (struct span){.within_ms    = back_ms == INSTANT_MS_NEVER ? 0 : back_ms,
+		                              .from_ms      = INSTANT_MS_NONE,
+		                              .to_ms        = INSTANT_MS_NEVER,
+		                              .retention_ms = leaf->span.retention_ms};
+	else if (back_ms == INSTANT_MS_NEVER)
+		feature->kept.within_ms = 0;
+	else if (feature->kept.within_ms > 0 && feature->kept.within_ms < back_ms)
+		feature->kept.within_ms = back_ms;
+}
+
+static void add_once(index_list *list, uint32_t number)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i] == number)
+			return;
+	VECTOR_ADD(list, number);
+}
+
 static uint32_t add_leaf(struct catalog *catalog, struct plan *plan, uint32_t index,
-                         index_list *features)
+                         struct catalog_news *news)
 {
 	const struct plan_leaf *wanted = &plan->leaves[index];
 	uint32_t                found  = lookup(&catalog->leaf_keys, wanted->key);
 	if (found != RULE_NONE)
 		return found;
 
-	uint32_t feature = add_feature(catalog, plan, wanted->feature, features);
-	uint32_t at      = (uint32_t)catalog->leaves.count;
+	uint32_t number = add_feature(catalog, plan, wanted->feature, &news->features);
+	uint32_t at     = (uint32_t)catalog->leaves.count;
 	VECTOR_ADD(&catalog->leaves,
-	           (struct leaf){.plan = wanted, .owner = plan_ref(plan), .feature = feature});
+	           (struct leaf){.plan = wanted, .owner = plan_ref(plan), .feature = number});
 	*map_text_put(&catalog->leaf_keys, wanted->key) = (void *)((uintptr_t)at + 1);
-	VECTOR_ADD(&catalog->features.items[feature].leaves, at);
-	if (!ladder_add(&catalog->features.items[feature].ladder, at,
-	                catalog->features.items[feature].plan, wanted))
-		VECTOR_ADD(&catalog->features.items[feature].others, at);
+
+	struct feature *feature = &catalog->features.items[number];
+	int64_t         was_ms  = feature->kept.within_ms;
+	VECTOR_ADD(&feature->leaves, at);
+	if (!ladder_add(&feature->ladder, at, feature->plan, wanted))
+		VECTOR_ADD(&feature->others, at);
+	keep(feature, wanted, feature->leaves.count == 1);
+	add_once(&news->extended, number);
+	bool fresh = news->features.count > 0 && number >= news->features.items[0];
+	if (!fresh && feature->kept.within_ms != was_ms)
+		add_once(&news->deepened, number);
 	return at;
 }
 
@@ -268,8 +310,15 @@ static void add_rule(struct catalog *catalog, struct plan *plan, uint32_t index,
 	catalog->bytes += sizeof rule;
 }
 
-void catalog_add(struct catalog *catalog, struct plan *plan, index_list *features,
-                 index_list *rules)
+void catalog_news_done(struct catalog_news *news)
+{
+	VECTOR_DONE(&news->rules);
+	VECTOR_DONE(&news->features);
+	VECTOR_DONE(&news->deepened);
+	VECTOR_DONE(&news->extended);
+}
+
+void catalog_add(struct catalog *catalog, struct plan *plan, struct catalog_news *news)
 {
 	struct binding *binding = zeroed(1, sizeof *binding);
 	binding->next           = catalog->bindings;
@@ -277,11 +326,11 @@ void catalog_add(struct catalog *catalog, struct plan *plan, index_list *feature
 	binding->leaves         = zeroed(plan->leaf_count, sizeof(uint32_t));
 	binding->traits         = zeroed(plan->trait_count, sizeof(uint32_t));
 	for (uint32_t i = 0; i < plan->leaf_count; i++)
-		binding->leaves[i] = add_leaf(catalog, plan, i, features);
+		binding->leaves[i] = add_leaf(catalog, plan, i, news);
 	for (uint32_t i = 0; i < plan->trait_count; i++)
 		binding->traits[i] = add_trait(catalog, plan, i);
 	for (uint32_t i = 0; i < plan->rule_count; i++)
-		add_rule(catalog, plan, i, binding, rules);
+		add_rule(catalog, plan, i, binding, &news->rules);
 }
 
 static void drop_feature(struct catalog *catalog, uint32_t index, index_list *dead)
@@ -307,6 +356,9 @@ static void drop_leaf(struct catalog *catalog, uint32_t index, index_list *dead)
 	index_list_remove(siblings, index);
 	index_list_remove(&catalog->features.items[leaf->feature].others, index);
 	ladder_remove(&catalog->features.items[leaf->feature].ladder, index);
+	for (size_t i = 0; i < siblings->count; i++)
+		keep(&catalog->features.items[leaf->feature],
+		     catalog->leaves.items[siblings->items[i]].plan, i == 0);
 	if (siblings->count == 0)
 		drop_feature(catalog, leaf->feature, dead);
 }

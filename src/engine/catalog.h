@@ -35,6 +35,7 @@ struct feature {
 	const struct plan_feature *plan;
 	struct plan               *owner;
 	index_list                 leaves;
+	struct span                kept; /* what all of its leaves together look at */
 };
 
 struct leaf {
@@ -113,11 +114,20 @@ void catalog_done(struct catalog *catalog);
 uint32_t catalog_live(const struct catalog *catalog, uint32_t segment);
 void     catalog_set_live(struct catalog *catalog, uint32_t segment, uint32_t rule);
 
-/* Adds the rules of a plan in state PREPARED, built for no slot yet; new features and rules are
- * added to `*features` and `*rules`. A segment leaf is bound to the rule of the same plan, else to
+/* What a plan adds: new rules and features; features that were there and look back further now, so
+ * that what is kept of them must be built anew; and all features that have a new leaf. */
+struct catalog_news {
+	index_list rules;
+	index_list features;
+	index_list deepened;
+	index_list extended;
+};
+void catalog_news_done(struct catalog_news *news);
+
+/* Adds the rules of a plan in state PREPARED, built for no slot yet; what is new is added to
+ * `*news`. A segment leaf is bound to the rule of the same plan, else to
  * the live one (asserted to exist: who prepares checks it). */
-void catalog_add(struct catalog *catalog, struct plan *plan, index_list *features,
-                 index_list *rules);
+void catalog_add(struct catalog *catalog, struct plan *plan, struct catalog_news *news);
 
 /* Takes a rule out; features that then serve nobody are marked dead and added to `*dead`. */
 void catalog_retire(struct catalog *catalog, uint32_t rule, index_list *dead);

@@ -96,11 +96,10 @@ enum status checkpoint_catalog_read(struct partition *partition, struct text byt
 	if (status != STATUS_OK)
 		return status;
 	if (is_ordered(plan) && read_left(&reader) == 16 * (uint64_t)plan->rule_count) {
-		index_list features = {0}, rules = {0};
-		catalog_add(&partition->catalog, plan, &features, &rules);
-		go_live(partition, &features, &rules, &reader);
-		VECTOR_DONE(&features);
-		VECTOR_DONE(&rules);
+		struct catalog_news news = {0};
+		catalog_add(&partition->catalog, plan, &news);
+		go_live(partition, &news.features, &news.rules, &reader);
+		catalog_news_done(&news);
 	} else {
 		status = error_set(err, STATUS_CORRUPT, "the definitions cannot be read");
 	}

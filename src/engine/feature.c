@@ -99,14 +99,6 @@ static struct series *take(struct series *series, const struct plan_feature *fea
 	return series;
 }
 
-struct series *feature_add(const struct plan_feature *feature, struct series *series,
-                           const struct record *record, int64_t time_ms, int64_t now_ms)
-{
-	if (feature->relative)
-		return series;
-	return take(series, feature, cap_at(feature, series, time_ms, now_ms), record, time_ms, now_ms);
-}
-
 static bool passes(const struct plan_feature *feature, const struct record *record, int64_t now_ms)
 {
 	if (feature->sequence != NULL)
@@ -123,6 +115,17 @@ bool feature_matches(const struct plan_feature *feature, const struct record *re
 	struct series *series = take(NULL, feature, SERIES_UNLIMITED, record, 0, now_ms);
 	series_free(series);
 	return series != NULL;
+}
+
+struct series *feature_add(const struct feature *feature, struct series *series,
+                           const struct record *record, int64_t time_ms, int64_t now_ms)
+{
+	const struct plan_feature *plan = feature->plan;
+	if (plan->relative)
+		return series;
+	if (series != NULL && series->count == series->room && plan->cap == SERIES_UNLIMITED)
+		series_forget(series, &feature->kept, now_ms);
+	return take(series, plan, cap_at(plan, series, time_ms, now_ms), record, time_ms, now_ms);
 }
 
 /* --- from the stored events --- */
@@ -158,75 +161,108 @@ static struct text name_asked_for(const struct plan_feature *feature)
 	return name;
 }
 
-/* Of a sequence whose steps are relative: those of another name do not concern it ever. */
+/* Whether the event's name is one that the feature asks for. */
 static bool may_match(const struct plan_feature *feature, const struct record *record)
 {
 	for (unsigned i = 0; i < feature->step_count; i++)
 		if (feature->steps[i].event.length == 0 ||
 		    text_equal(feature->steps[i].event, record->name))
 			return true;
-	return feature->step_count == 0;
+	return feature->step_count == 0 &&
+	       (feature->event.length == 0 || text_equal(feature->event, record->name));
 }
 
-static void scan_events(struct partition *partition, uint32_t slot,
-                        const struct plan_feature *feature, bool capped, int64_t now_ms,
-                        struct feature_scan *scan)
+static void read_events(struct partition *partition, uint32_t slot, struct text name,
+                        int64_t from_ms, int64_t to_ms, int64_t now_ms)
 {
 	const struct events_query query = {
-		.name             = name_asked_for(feature),
-		.from_ms          = scan->from_ms,
-		.to_ms            = scan->to_ms,
+		.name             = name,
+		.from_ms          = from_ms,
+		.to_ms            = to_ms,
 		.through_position = partition->stored_position,
 		.now_ms           = now_ms,
 		.retention_ms     = partition->retention_ms,
 	};
-	event_list *list = &partition->scratch_events;
-	list->count      = 0;
-	events_read(partition->events, slot, &query, list);
-
-	scan->change_ms = INSTANT_MS_NEVER;
-	scan->concerned = false;
-	scan->series    = NULL;
-	for (size_t i = 0; i < list->count; i++) {
-		const struct record *record = &list->items[i].record;
-		if (!may_match(feature, record))
-			continue;
-		scan->concerned |= feature->relative;
-		if (feature->relative) {
-			int64_t next_ms = change_ms(feature, record, now_ms);
-			if (next_ms < scan->change_ms)
-				scan->change_ms = next_ms;
-		}
-		if (!passes(feature, record, now_ms))
-			continue;
-		scan->concerned = true;
-		unsigned cap    = capped ? cap_at(feature, scan->series, list->items[i].time_ms, now_ms)
-		                         : SERIES_UNLIMITED;
-		scan->series    = take(scan->series, feature, cap, record, list->items[i].time_ms, now_ms);
-	}
+	partition->scratch_events.count = 0;
+	events_read(partition->events, slot, &query, &partition->scratch_events);
 }
 
 void feature_scan(struct partition *partition, uint32_t slot, const struct plan_feature *feature,
                   int64_t now_ms, struct feature_scan *scan)
 {
-	scan_events(partition, slot, feature, false, now_ms, scan);
+	read_events(partition, slot, name_asked_for(feature), scan->from_ms, scan->to_ms, now_ms);
+	scan->change_ms = INSTANT_MS_NEVER;
+	scan->series    = NULL;
+	for (size_t i = 0; i < partition->scratch_events.count; i++) {
+		const struct event  *event  = &partition->scratch_events.items[i];
+		const struct record *record = &event->record;
+		if (feature->relative && may_match(feature, record)) {
+			int64_t next_ms = change_ms(feature, record, now_ms);
+			if (next_ms < scan->change_ms)
+				scan->change_ms = next_ms;
+		}
+		if (passes(feature, record, now_ms))
+			scan->series =
+				take(scan->series, feature, SERIES_UNLIMITED, record, event->time_ms, now_ms);
+	}
+}
+
+static void build_one(struct partition *partition, struct profile *profile, uint32_t index,
+                      int64_t now_ms)
+{
+	const struct feature      *feature   = &partition->catalog.features.items[index];
+	const struct plan_feature *plan      = feature->plan;
+	struct series             *series    = NULL;
+	bool                       concerned = false;
+	for (size_t i = 0; i < partition->scratch_events.count; i++) {
+		const struct event *event = &partition->scratch_events.items[i];
+		if (!may_match(plan, &event->record) ||
+		    span_end_ms(&feature->kept, event->time_ms) <= now_ms)
+			continue;
+		if (plan->relative)
+			concerned = true;
+		else if (passes(plan, &event->record, now_ms))
+			series = take(series, plan, cap_at(plan, series, event->time_ms, now_ms),
+			              &event->record, event->time_ms, now_ms);
+	}
+	if (series == NULL && !concerned)
+		return;
+	struct person_feature *kept = profile_feature_add(&partition->profiles, profile, index);
+	kept->series                = series;
+	partition->profiles.bytes += series_bytes(series);
 }
 
 void feature_build(struct partition *partition, uint32_t slot, struct profile *profile,
-                   uint32_t index, int64_t now_ms)
+                   const index_list *features, int64_t now_ms)
 {
-	const struct plan_feature *feature = partition->catalog.features.items[index].plan;
-	struct feature_scan        scan    = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
-	scan_events(partition, slot, feature, true, now_ms, &scan);
-	if (feature->relative) {
-		series_free(scan.series);
-		scan.series = NULL;
-	} else if (scan.series == NULL) {
+	if (features->count == 0)
 		return;
+	struct text name =
+		features->count > 1
+			? (struct text){0}
+			: name_asked_for(partition->catalog.features.items[features->items[0]].plan);
+	read_events(partition, slot, name, INT64_MIN, INT64_MAX, now_ms);
+	for (size_t i = 0; i < features->count && partition->scratch_events.count > 0; i++)
+		build_one(partition, profile, features->items[i], now_ms);
+}
+
+/* --- forgetting --- */
+
+static bool has_ended(const struct feature *feature, const struct person_feature *kept,
+                      int64_t now_ms)
+{
+	const struct series *series = kept->series;
+	return kept->next_ms == INSTANT_MS_NEVER && series != NULL &&
+	       (series->count == 0 ||
+	        span_end_ms(&feature->kept, series->times_ms[series->count - 1]) <= now_ms);
+}
+
+void feature_forget(struct partition *partition, struct profile *profile, int64_t now_ms)
+{
+	uint32_t count = profile->features == NULL ? 0 : profile->features->count;
+	while (count-- > 0) {
+		const struct person_feature *kept = &profile->features->items[count];
+		if (has_ended(&partition->catalog.features.items[kept->feature], kept, now_ms))
+			profile_feature_remove(&partition->profiles, profile, kept->feature);
 	}
-	if (!scan.concerned)
-		return;
-	struct person_feature *kept = profile_feature_add(&partition->profiles, profile, index);
-	kept->series                = scan.series;
-	partition->profiles.bytes += series_bytes(scan.series);
 }

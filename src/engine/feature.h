@@ -22,9 +22,10 @@ bool feature_matches(const struct plan_feature *feature, const struct record *re
                      int64_t now_ms);
 
 /* Adds what the feature takes from an event that concerns it, as it is at `now_ms`. `series` may
- * be NULL, an empty one; returns it, made or moved where need be. Nothing is taken for a feature
- * that is relative: it keeps no series. */
-struct series *feature_add(const struct plan_feature *feature, struct series *series,
+ * be NULL, an empty one; returns it, made or moved where need be. Where it would have to grow, what
+ * no leaf of the feature looks at any more is let go first. Nothing is taken for a feature that is
+ * relative: it keeps no series. */
+struct series *feature_add(const struct feature *feature, struct series *series,
                            const struct record *record, int64_t time_ms, int64_t now_ms);
 
 /* What time range of a person's events to read, and what came out. */
@@ -32,7 +33,6 @@ struct feature_scan {
 	int64_t        from_ms; /* events of from <= time < to are enough */
 	int64_t        to_ms;
 	int64_t        change_ms; /* out: when some event may pass a relative test another way */
-	bool           concerned; /* out: some event that exists concerns the feature */
 	struct series *series;    /* out: as of now, uncapped; to be freed */
 };
 
@@ -40,9 +40,12 @@ struct feature_scan {
 void feature_scan(struct partition *partition, uint32_t slot, const struct plan_feature *feature,
                   int64_t now_ms, struct feature_scan *scan);
 
-/* Gives the person what is kept of feature `index`, from the stored events; it must not have it
- * yet. Nothing is kept of those without events. */
+/* Gives the person what is kept of these features, from the stored events, which are read once;
+ * they must not have them yet. Nothing is kept of those without events. */
 void feature_build(struct partition *partition, uint32_t slot, struct profile *profile,
-                   uint32_t index, int64_t now_ms);
+                   const index_list *features, int64_t now_ms);
+
+/* Takes away what is kept of events of which none matters any more. */
+void feature_forget(struct partition *partition, struct profile *profile, int64_t now_ms);
 
 #endif

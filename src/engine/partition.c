@@ -120,11 +120,21 @@ static void store(struct partition *partition, const struct arrival *arrival)
 		partition->stored_position = arrival->position;
 }
 
+/* Whether nothing is to be thought of but the time itself. */
+static bool is_plain(const struct feature *feature, const struct series *series,
+                     const struct arrival *arrival)
+{
+	if (!feature->times || arrival->time_ms > arrival->received_ms)
+		return false;
+	return series == NULL || (series->times_ms[series->count - 1] <= arrival->received_ms &&
+	                          (series->count < series->room || feature->cap > 0));
+}
+
 static struct series *series_with(const struct feature *feature, struct series *series,
                                   const struct arrival *arrival)
 {
-	if (!feature->times)
-		return feature_add(feature->plan, series, arrival->record, arrival->time_ms,
+	if (!is_plain(feature, series, arrival))
+		return feature_add(feature, series, arrival->record, arrival->time_ms,
 		                   arrival->received_ms);
 	if (series == NULL)
 		series = series_new(SERIES_TIMES);
@@ -383,6 +393,7 @@ static void fire_person(struct partition *partition, uint32_t slot, struct profi
 		step_rearm_traits(partition, slot, profile, at_ms);
 	else if (profile->traits != NULL)
 		step_arm(partition, slot, profile, profile->traits->next_ms);
+	feature_forget(partition, profile, at_ms);
 }
 
 static int compare_slots(const void *a, const void *b)

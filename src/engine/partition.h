@@ -33,13 +33,12 @@ struct plan_cache;
 struct preview_share;
 
 struct build {
-	uint64_t      change_id;
-	struct plan  *plan;
-	index_list    features;
-	index_list    rules;
-	uint32_t      cursor; /* slots below it are built */
-	bool          built;
-	struct build *next; /* in order of PREPARE */
+	uint64_t            change_id;
+	struct plan        *plan;
+	struct catalog_news news;
+	uint32_t            cursor; /* slots below it are built */
+	bool                built;
+	struct build       *next; /* in order of PREPARE */
 };
 
 /* A rule that may have flipped in the step at hand, and what would be the cause. */

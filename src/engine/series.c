@@ -92,7 +92,6 @@ static void drop_oldest(struct series *series, uint32_t count)
 	series->count -= count;
 	memmove(series->times_ms, series->times_ms + count, series->count * sizeof series->times_ms[0]);
 	memmove(items(series), items(series) + count * size, series->count * size);
-	series->dropped = true;
 }
 
 /* Sets the item at `at`, behind which everything has moved by one already. */
@@ -119,6 +118,7 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 			return series;
 		}
 		drop_oldest(series, series->count - cap + 1);
+		series->dropped = true;
 	}
 	if (series->count == series->room)
 		series = grow(series, cap);
@@ -229,6 +229,18 @@ static struct series_value value_of(const struct series_walk *walk)
 			            total_through(walk->series, walk->ended);
 	}
 	return value;
+}
+
+void series_forget(struct series *series, const struct span *span, int64_t now_ms)
+{
+	uint32_t ended = count_ended(series, span, now_ms);
+	if (ended == 0)
+		return;
+	__int128 before = series->kind == SERIES_TOTALS ? total_through(series, ended) : 0;
+	drop_oldest(series, ended);
+	series->dropped = false;
+	for (uint32_t i = 0; before != 0 && i < series->count; i++)
+		set_total(series, i, total_through(series, i + 1) - before);
 }
 
 struct series_walk series_walk_from(const struct series *series, const struct span *span,

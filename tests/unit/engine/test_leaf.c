@@ -315,6 +315,48 @@ static void a_late_step_completes_a_sequence(void **state)
 		DAY_MS, events, {3000, true, EVENT}, {62000, false, TIME});
 }
 
+/* --- what is kept --- */
+
+static const struct profile *person_of(const struct run *run)
+{
+	return profiles_find(&run->partition->profiles, PERSON);
+}
+
+static void what_no_window_reaches_is_let_go_and_read_again_for_a_longer_one(void **state)
+{
+	(void)state;
+	struct run run;
+	run_begin(&run);
+	run_define(&run, AT, SEGMENT,
+	           "{\"event\":\"A\",\"aggregate\":\"sum\",\"property\":\"p\",\"within\":\"1m\","
+	           "\"op\":\"gte\",\"value\":1000}");
+	for (int i = 0; i < 100; i++)
+		run_event(&run, PERSON, AT + i * MINUTE_MS, AT + i * MINUTE_MS, "A", "{\"p\":1}", NULL);
+	assert_int_equal(person_of(&run)->features->count, 1);
+	assert_true(person_of(&run)->features->items[0].series->count <= 2);
+
+	static const char hour[] = "{\"event\":\"A\",\"aggregate\":\"sum\",\"property\":\"p\","
+							   "\"within\":\"1h\",\"op\":\"eq\",\"value\":60}";
+	run_define(&run, AT + 100 * MINUTE_MS - 1, SEGMENT + 1, hour);
+	assert_true(run_is_member(&run, PERSON, SEGMENT + 1));
+	partition_advance(run.partition, AT + 100 * MINUTE_MS);
+	assert_false(run_is_member(&run, PERSON, SEGMENT + 1));
+	run_done(&run);
+}
+
+static void a_person_whose_events_are_over_takes_no_memory_for_them(void **state)
+{
+	(void)state;
+	struct run run;
+	run_begin(&run);
+	run_define(&run, AT, SEGMENT, "{\"event\":\"A\",\"within\":\"1m\",\"op\":\"gte\",\"value\":1}");
+	run_event(&run, PERSON, AT, AT, "A", "{}", NULL);
+	assert_int_equal(person_of(&run)->features->count, 1);
+	partition_advance(run.partition, AT + MINUTE_MS);
+	assert_true(person_of(&run)->features == NULL || person_of(&run)->features->count == 0);
+	run_done(&run);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +377,8 @@ int main(void)
 		cmocka_unit_test(a_sequence_holds_from_its_last_event_on),
 		cmocka_unit_test(one_event_is_not_two_steps),
 		cmocka_unit_test(a_late_step_completes_a_sequence),
+		cmocka_unit_test(what_no_window_reaches_is_let_go_and_read_again_for_a_longer_one),
+		cmocka_unit_test(a_person_whose_events_are_over_takes_no_memory_for_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,32 @@ static void a_capped_series_says_when_it_has_dropped_what_might_count(void **sta
 	series_free(series);
 }
 
+static void what_is_forgotten_takes_its_amounts_along(void **state)
+{
+	(void)state;
+	struct series *series = series_new(SERIES_TOTALS);
+	for (int i = 0; i < 5; i++)
+		series = series_add(series, 0, i * 1000, (union series_item){.amount_millionths = 1 << i});
+
+	series_forget(series, &minute, 2000 + MINUTE_MS);
+	assert_int_equal(series->count, 2);
+	assert_true(series_at(series, &minute, 2000 + MINUTE_MS).sum == 8 + 16);
+	assert_true(series_at(series, &minute, 3000 + MINUTE_MS).sum == 16);
+	series_free(series);
+}
+
+static void what_was_dropped_is_over_when_the_oldest_is_forgotten(void **state)
+{
+	(void)state;
+	struct series *series = series_new(SERIES_TIMES);
+	for (int i = 0; i < 8; i++)
+		series = series_add(series, 6, i * 1000, nothing);
+	series_forget(series, &minute, 2000 + MINUTE_MS);
+	assert_true(series_at(series, &minute, 2000 + MINUTE_MS).complete);
+	assert_int_equal(series_at(series, &minute, 2000 + MINUTE_MS).count, 5);
+	series_free(series);
+}
+
 static void retention_ends_whole_days(void **state)
 {
 	(void)state;
@@ -140,6 +166,8 @@ int main(void)
 			an_event_counts_until_the_millisecond_at_which_it_turns_as_old_as_the_window),
 		cmocka_unit_test(a_late_amount_takes_its_place_among_the_others),
 		cmocka_unit_test(a_capped_series_says_when_it_has_dropped_what_might_count),
+		cmocka_unit_test(what_is_forgotten_takes_its_amounts_along),
+		cmocka_unit_test(what_was_dropped_is_over_when_the_oldest_is_forgotten),
 		cmocka_unit_test(retention_ends_whole_days),
 		cmocka_unit_test(any_span_counts_what_a_plain_loop_counts),
 	};
