@@ -2,6 +2,7 @@
 
 #include "api/call.h"
 #include "api/handlers.h"
+#include "base/instant.h"
 #include "journal/file_log.h"
 
 void health_live(struct api_call *call)
@@ -20,6 +21,22 @@ static void write_phases(struct json_writer *w, int phase)
 		json_end_object(w);
 	}
 	json_end_array(w);
+}
+
+/* writtenAt: when the oldest of the partitions' newest ones was made. */
+static void write_checkpoints(struct json_writer *w, const struct engine_status *engine)
+{
+	const struct checkpoints_status *status = &engine->checkpoints;
+	json_add_key(w, TEXT("checkpoints"));
+	json_begin_object(w);
+	json_member_int(w, "damaged", (int64_t)status->damaged);
+	json_member_bool(w, "failing", status->failing);
+	json_member_int(w, "neededAfter", (int64_t)status->needed_after);
+	if (status->oldest_ms == INSTANT_MS_NONE)
+		json_member_null(w, "writtenAt");
+	else
+		json_member_instant(w, "writtenAt", status->oldest_ms);
+	json_end_object(w);
 }
 
 static bool write_parts(struct json_writer *w, struct api *api)
@@ -48,6 +65,7 @@ static bool write_parts(struct json_writer *w, struct api *api)
 	json_member_instant(w, "clock", engine.clock_ms);
 	json_member_bool(w, "full", engine_admits(api->config.engine) != STATUS_OK);
 	json_end_object(w);
+	write_checkpoints(w, &engine);
 	json_add_key(w, TEXT("vault"));
 	json_begin_object(w);
 	json_member_bool(w, "failed", vault.failed);

@@ -8,6 +8,7 @@
 #include "api/call.h"
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "base/instant.h"
 #include "base/map.h"
 #include "journal/file_log.h"
 
@@ -247,6 +248,36 @@ static void write_engine(struct buffer *out, const struct api *api)
 	    s.memory_limit_bytes);
 }
 
+static void write_checkpoints(struct buffer *out, const struct api *api)
+{
+	struct engine_status s;
+	engine_status(api->config.engine, &s);
+	const struct checkpoints_status *c      = &s.checkpoints;
+	int64_t                          age_ms = clock_wall_ms() - c->oldest_ms;
+	one(out, "sonnim_checkpoint_rounds_total", "counter", "Checkpoints of partitions completed",
+	    c->rounds);
+	one(out, "sonnim_checkpoint_rounds_failed_total", "counter",
+	    "Given up since definitions changed, or failed", c->rounds_failed);
+	one(out, "sonnim_checkpoint_failing", "gauge", "1 when the last one could not be written",
+	    c->failing);
+	one(out, "sonnim_checkpoint_bytes_total", "counter",
+	    "Written by checkpoints and the change stream since start", c->bytes);
+	one(out, "sonnim_checkpoint_duration_milliseconds", "gauge", "Of the last one completed",
+	    (uint64_t)c->duration_ms);
+	if (c->oldest_ms != INSTANT_MS_NONE)
+		one(out, "sonnim_checkpoint_age_milliseconds", "gauge",
+		    "Of the oldest of the partitions' newest ones", age_ms > 0 ? (uint64_t)age_ms : 0);
+	one(out, "sonnim_checkpoint_pause_microseconds_max", "gauge",
+	    "How long one held up its partition's thread at most, since start",
+	    (uint64_t)c->pause_us_max);
+	one(out, "sonnim_checkpoint_needed_after_position", "gauge",
+	    "The journal before it is needed by no checkpoint", c->needed_after);
+	one(out, "sonnim_checkpoint_damaged", "gauge", "Found damaged at start", c->damaged);
+	one(out, "sonnim_replay_records", "gauge", "Read from the journal at start", s.replay_records);
+	one(out, "sonnim_replay_milliseconds", "gauge", "From the start until all was applied",
+	    (uint64_t)s.replay_ms);
+}
+
 static void write_journal(struct buffer *out, const struct api *api)
 {
 	struct journal        *journal = api->config.journal;
@@ -300,6 +331,7 @@ static void write_all(struct api_call *call)
 	write_ingest(&out, api->metrics);
 	write_server(&out, api);
 	write_engine(&out, api);
+	write_checkpoints(&out, api);
 	write_journal(&out, api);
 	write_vault(&out, api);
 

@@ -133,6 +133,8 @@ void checkpoints_status(struct checkpoints *checkpoints, struct checkpoints_stat
 		.duration_ms   = atomic_load(&checkpoints->duration_ms),
 		.oldest_ms     = INSTANT_MS_NEVER,
 		.pause_us_max  = atomic_load(&checkpoints->pause_us_max),
+		.needed_after  = checkpoints_needed_after(checkpoints),
+		.failing       = atomic_load(&checkpoints->failing),
 		.damaged       = atomic_load(&checkpoints->damaged),
 	};
 	for (uint32_t i = 0; i < checkpoints->config.partition_count; i++) {

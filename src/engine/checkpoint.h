@@ -71,6 +71,8 @@ struct checkpoints_status {
 	int64_t  oldest_ms;     /* wall clock: when the oldest of the newest ones was made;
 	                         * INSTANT_MS_NONE: some partition has none */
 	int64_t  pause_us_max;  /* the longest turn of a partition's thread */
+	uint64_t needed_after;  /* checkpoints_needed_after() */
+	bool     failing;       /* the last that was tried could not be written */
 	uint64_t damaged;       /* checkpoints and change streams found damaged at start */
 };
 void checkpoints_status(struct checkpoints *checkpoints, struct checkpoints_status *ret_status);

@@ -100,6 +100,7 @@ struct checkpoints {
 	_Atomic int64_t  duration_ms;
 	_Atomic int64_t  pause_us_max;
 	_Atomic uint64_t damaged;
+	_Atomic bool     failing;
 };
 
 enum { CHECKPOINT_QUEUE_BYTES_MAX = 8 << 20 };

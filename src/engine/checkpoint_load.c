@@ -228,6 +228,7 @@ static enum status cut_changes(struct partition_checkpoint *target, struct error
 	struct change_file *file = target->partition->changes.file;
 	if (file->end == file->length)
 		return STATUS_OK;
+	atomic_fetch_add(&target->owner->damaged, 1);
 	log_line(LOG_WARNING, "the change stream is cut where it is not whole, the rest comes again",
 	         LOG_STRING("file", file->path), LOG_NUMBER("offset", file->end),
 	         LOG_NUMBER("bytes", file->length - file->end));

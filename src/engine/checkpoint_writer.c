@@ -200,6 +200,8 @@ static void end_round(struct partition_checkpoint *target, bool finish)
 		remove_previous(target);
 	if (target->fd >= 0)
 		close(target->fd);
+	if (finish)
+		atomic_store(&target->owner->failing, target->failed);
 	target->fd     = -1;
 	target->failed = false;
 	atomic_store(&target->outcome, done ? OUTCOME_DONE : OUTCOME_FAILED);

@@ -463,9 +463,26 @@ class Scenario:
                 after = answer.json["next"]
         return pages
 
+    def _journal_begins(self):
+        """Whether nothing of the journal is deleted, so that all can be made from it."""
+        return self.client.get("/health/ready")["parts"]["journal"]["firstPosition"] <= 1
+
+    def _damage_checkpoint(self):
+        """Flips a bit of some file that a start reads instead of the journal."""
+        files = [path for path in (self.server.data / "checkpoints").iterdir()
+                 if path.stat().st_size > 0]
+        if files:
+            path = self.random.choice(sorted(files))
+            data = bytearray(path.read_bytes())
+            data[self.random.randrange(len(data))] ^= 1 << self.random.randrange(8)
+            path.write_bytes(data)
+
     def _restart(self, end):
         before = self._streams(self.client)
+        damage = self._journal_begins() and self.random.random() < 0.3
         end()
+        if damage:
+            self._damage_checkpoint()
         self.server.start()
         self._connect()
         self.restarts += 1
@@ -514,15 +531,18 @@ class Scenario:
                                      f"the server: {ours}")
 
     def _compare_replays(self):
-        """Live, after SIGTERM, after kill -9, replayed elsewhere and by a second process: the same
-        to the byte."""
+        """Live, after SIGTERM, after kill -9, replayed elsewhere without a checkpoint, and by a
+        second process: the same to the byte."""
         live = self._streams(self.client)
+        whole = self._journal_begins()
         self._compare_follower()
         self._restart(self.server.stop)
         self._restart(self.server.kill)
         self.server.stop()
         place = temporary_directory()
         shutil.copytree(self.server.directory, place, dirs_exist_ok=True)
+        if whole:
+            shutil.rmtree(place / "data" / "checkpoints")
         with Server(*self.server.flags, directory=place) as second:
             self._compare_streams(live, self._streams(second.client()), "replay of a copy")
         remove_directory(place)

@@ -156,3 +156,92 @@ class Damage(unittest.TestCase):
         records = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([record["messageId"] for record in records if record["kind"] == "event"],
                          [str(i) for i in range(EVENTS)])
+
+
+class DamagedCheckpoint(unittest.TestCase):
+    """What a start reads instead of the whole journal."""
+
+    def setUp(self):
+        seed = int(os.environ.get("SONNIM_TEST_SEED", random.SystemRandom().randrange(10**9)))
+        print(f"     seed {seed}")
+        self.random = random.Random(seed)
+        self.server = Server("--partitions", "2", "--checkpoint-interval", "20ms")
+        self.addCleanup(lambda: self.server.__exit__(Exception, None, None))
+        self.server.start()
+        self.key = self.server.make_key()
+        client = self.server.client()
+        client.set_clock(START)
+        client.expect(201, "POST", "/api/v1/segments", {
+            "key": "seen", "name": "seen",
+            "expression": {"event": "Seen", "within": "60s", "op": "gte", "value": 2}})
+        client.wait_live("seen")
+        for i in range(EVENTS):
+            client.set_clock(START + i * 1000)
+            client.expect(200, "POST", "/v1/track",
+                          {"userId": f"u{i % 7}", "event": "Seen", "messageId": str(i)},
+                          key=self.key)
+        self.before = self.state(client)
+        self.await_checkpoints(client)
+        client.close()
+        self.server.kill()
+
+    @property
+    def checkpoints(self):
+        return self.server.data / "checkpoints"
+
+    def await_checkpoints(self, client):
+        """Two of each partition, the newest behind everything that was sent."""
+        position = client.get("/health/ready")["parts"]["engine"]["position"]
+        while True:
+            part = client.get("/health/ready")["parts"]["checkpoints"]
+            if part["neededAfter"] >= position:
+                return
+            client.expect(200, "POST", "/v1/track", {"userId": "u0", "event": "Other"},
+                          key=self.key)
+
+    def state(self, client):
+        found = [client.items("/api/v1/segments/seen/history"),
+                 client.items("/api/v1/segments/seen/members")]
+        return found + [client.items(f"/api/v1/users/u{i}/segments/history") for i in range(7)]
+
+    def starts_as_before(self, damaged):
+        self.server.start()
+        client = self.server.client()
+        self.addCleanup(client.close)
+        self.assertEqual(self.state(client), self.before)
+        part = client.get("/health/ready")["parts"]["checkpoints"]
+        self.assertEqual(part["damaged"] > 0, damaged)
+
+    def newest_manifests(self):
+        return [max(self.checkpoints.glob(f"{partition:04}-*.manifest"),
+                    key=lambda path: path.stat().st_mtime_ns) for partition in range(2)]
+
+    def flip(self, path):
+        data = bytearray(path.read_bytes())
+        data[self.random.randrange(len(data))] ^= 1 << self.random.randrange(8)
+        path.write_bytes(data)
+
+    def test_a_whole_one_is_loaded(self):
+        self.starts_as_before(damaged=False)
+
+    def test_any_flipped_bit_of_the_newest_manifest_falls_back_and_is_told(self):
+        for path in self.newest_manifests():
+            self.flip(path)
+        self.starts_as_before(damaged=True)
+        self.assertIn("manifest", self.server.log_tail(40))
+
+    def test_a_file_that_is_gone_falls_back(self):
+        for manifest in self.newest_manifests():
+            for path in self.checkpoints.glob(f"{manifest.stem}-*.blocks"):
+                path.unlink()
+        self.starts_as_before(damaged=True)
+
+    def test_without_any_the_journal_is_read_again(self):
+        shutil.rmtree(self.checkpoints)
+        self.starts_as_before(damaged=False)
+
+    def test_a_damaged_change_stream_is_made_again(self):
+        for path in self.checkpoints.glob("*.changes"):
+            self.flip(path)
+        self.starts_as_before(damaged=True)
+        self.assertIn("change stream is cut", self.server.log_tail(40))
