@@ -76,6 +76,7 @@ static void write_profile(const struct profile *profile, struct checkpoint_marks
 	                             (memberships != NULL ? PROFILE_MEMBERSHIPS : 0)));
 	buffer_add_varint(out, profile->newest_change);
 	buffer_add_i64(out, profile->created_ms);
+	buffer_add_i64(out, profile->armed_ms);
 	buffer_add_i64(out, profile->newest_event_ms);
 	if (profile->traits != NULL)
 		write_traits(profile->traits, out);
@@ -292,20 +293,6 @@ static bool read_memberships(struct block_reader *reader, uint32_t slot, struct 
 	return true;
 }
 
-/* False: something is due that must have fired before the checkpoint was made. */
-static bool arm(struct partition *partition, uint32_t slot, struct profile *profile)
-{
-	const struct feature_set *features = profile->features;
-	int64_t next_ms = profile->traits == NULL ? INSTANT_MS_NEVER : profile->traits->next_ms;
-	for (uint32_t i = 0; features != NULL && i < features->count; i++)
-		if (features->items[i].next_ms < next_ms)
-			next_ms = features->items[i].next_ms;
-	if (next_ms <= partition->timers.now_ms)
-		return false;
-	step_arm(partition, slot, profile, next_ms);
-	return true;
-}
-
 static bool read_profile(struct block_reader *reader, uint32_t slot)
 {
 	struct partition   *partition = reader->partition;
@@ -319,6 +306,7 @@ static bool read_profile(struct block_reader *reader, uint32_t slot)
 	profile->armed_ms        = INSTANT_MS_NEVER;
 	profile->newest_change   = (uint32_t)read_varint(bytes);
 	profile->created_ms      = read_i64(bytes);
+	int64_t armed_ms         = read_i64(bytes);
 	profile->newest_event_ms = read_i64(bytes);
 	partition->profiles.person_count++;
 	partition->profiles.identified_count += profile->identified;
@@ -326,7 +314,11 @@ static bool read_profile(struct block_reader *reader, uint32_t slot)
 	    (flags & PROFILE_FEATURES && !read_features(reader, profile)) ||
 	    (flags & PROFILE_MEMBERSHIPS && !read_memberships(reader, slot, profile)))
 		return false;
-	return !bytes->failed && arm(partition, slot, profile);
+	/* What is due must have fired before the checkpoint was made. */
+	if (bytes->failed || armed_ms <= partition->timers.now_ms)
+		return false;
+	step_arm(partition, slot, profile, armed_ms);
+	return true;
 }
 
 static bool read_profiles(struct block_reader *reader, uint32_t block)
