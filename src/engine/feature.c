@@ -217,7 +217,8 @@ static void build_one(struct partition *partition, struct profile *profile, uint
 	for (size_t i = 0; i < partition->scratch_events.count; i++) {
 		const struct event *event = &partition->scratch_events.items[i];
 		if (!may_match(plan, &event->record) ||
-		    span_end_ms(&feature->kept, event->time_ms) <= now_ms)
+		    (plan->cap == SERIES_UNLIMITED &&
+		     span_end_ms(&feature->kept, event->time_ms) <= now_ms))
 			continue;
 		if (plan->relative)
 			concerned = true;

@@ -70,7 +70,8 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 struct span;
 
 /* Lets go of the events that have ended to count by `now_ms`, in this span and so in all that end
- * no later; what was dropped has ended before. Cost: O(log count), and O(count) if there are any. */
+ * no later; what was dropped has ended before. Cost: O(log count), and O(count) if there are
+ * any. */
 void series_forget(struct series *series, const struct span *span, int64_t now_ms);
 
 /* What lies at `at` < count. */
