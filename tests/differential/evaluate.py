@@ -3,281 +3,158 @@
 compile_expression() turns a definition in its JSON form into a tree of nodes with
   holds(person, now)   the value at an instant, from the person's events and traits
   instants(person)     every instant at which time alone may change that value
-A person has `events` (of struct Event), `traits` (JSON) and `identified`."""
-import datetime
-import re
+  begins(person, now)  message ids of the events of the future that begin to exist at `now`
+A person has `events` (of values.Event, in the order of their acceptance), `traits` (JSON) and
+`identified`."""
 from fractions import Fraction
 
-DAY = 86_400_000
-SUM_MAX = Fraction(92 * 10**11)
-UNITS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": DAY, "w": 7 * DAY}
-MISSING = None  # JSON null is missing, too
-
-TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)"
-                  r"(?:[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?)?\Z", re.ASCII)
-EPOCH = datetime.datetime(1970, 1, 1)
-
-
-class Event:
-    __slots__ = ("name", "properties", "context", "time", "received", "gone", "message_id")
-
-    def __init__(self, name, properties, context, time, received, gone, message_id):
-        self.name = name
-        self.properties = properties
-        self.context = context
-        self.time = time
-        self.received = received
-        self.gone = gone  # the first instant at which it no longer exists (rule 21)
-        self.message_id = message_id
-
-    def exists(self, now):
-        return self.time <= now < self.gone
-
-    def __repr__(self):
-        return (f"{self.name} time={self.time} received={self.received} id={self.message_id} "
-                f"{self.properties} {self.context}")
-
-
-# ---- Values (rules 7, 15, 16, 20) ----
-
-def parse_duration(text):
-    return int(text[:-1]) * UNITS[text[-1]]
-
-
-def parse_instant(text):
-    """Epoch ms, or None: not in the form of rule 7."""
-    match = TIME.match(text)
-    if match is None:
-        return None
-    year, month, day, hour, minute, second, fraction, offset = match.groups()
-    try:
-        moment = datetime.datetime(int(year), int(month), int(day), int(hour or 0),
-                                   int(minute or 0), int(second or 0))
-    except ValueError:
-        return None
-    ms = (moment - EPOCH) // datetime.timedelta(milliseconds=1)
-    if fraction:
-        ms += int((fraction + "00")[:3])
-    if offset and offset not in "Zz":
-        hours, minutes = int(offset[1:3]), int(offset[4:6])
-        if hours > 23 or minutes > 59:
-            return None
-        ms -= (hours * 60 + minutes) * 60_000 * (-1 if offset[0] == "-" else 1)
-    return ms
-
-
-def value_of(json_value):
-    """bool, float, str, a list of str, or MISSING."""
-    if isinstance(json_value, (bool, str)):
-        return json_value
-    if isinstance(json_value, (int, float)):
-        return float(json_value)
-    if isinstance(json_value, list) and all(isinstance(item, str) for item in json_value):
-        return json_value
-    return MISSING
-
-
-def find(fields, name):
-    """The exact name, else a dotted path."""
-    if name in fields:
-        return value_of(fields[name])
-    at = fields
-    for part in name.split("."):
-        if not isinstance(at, dict) or part not in at:
-            return MISSING
-        at = at[part]
-    return value_of(at)
-
-
-def amount_of(fields):
-    for name in ("revenue", "amount", "total", "value"):
-        value = find(fields, name)
-        if isinstance(value, float):
-            return value
-    return MISSING
-
-
-def property_of(event, name):
-    if name == "$amount":
-        return amount_of(event.properties)
-    if name.startswith("context."):
-        return find(event.context, name[len("context."):])
-    return find(event.properties, name)
-
-
-def millionths(number):
-    return round(Fraction(float(number)) * 10**6)  # half to even
-
-
-def same(a, b):
-    return type(a) is type(b) and a == b
-
-
-# ---- Tests (rules 15 to 17) ----
-
-COMPARE = {"gt": lambda a, b: a > b, "gte": lambda a, b: a >= b,
-           "lt": lambda a, b: a < b, "lte": lambda a, b: a <= b}
-
-
-class Test:
-    def __init__(self, op, value):
-        self.op = op
-        self.value = value
-        if op in ("in", "not_in"):
-            self.values = [value_of(item) for item in value]
-        elif op in ("eq", "neq"):
-            self.values = [value_of(value)]
-        elif op in ("within_last", "within_next"):
-            self.duration = parse_duration(value)
-        elif op in ("before", "after"):
-            self.instant = parse_instant(value)
-
-    def passes(self, value, now):
-        op = self.op
-        if op == "exists":
-            return value is not MISSING
-        if op == "absent":
-            return value is MISSING
-        if op in ("neq", "not_in"):
-            return not self._equals(value)
-        if op in ("eq", "in"):
-            return self._equals(value)
-        if value is MISSING:
-            return False
-        if op in COMPARE:
-            return isinstance(value, float) and COMPARE[op](value, float(self.value))
-        if op in ("contains", "starts_with", "ends_with"):
-            return self._matches(value)
-        return self._time_passes(value, now)
-
-    def _equals(self, value):
-        if value is MISSING:
-            return False
-        items = value if isinstance(value, list) else [value]
-        return any(same(item, wanted) for item in items for wanted in self.values)
-
-    def _matches(self, value):
-        if isinstance(value, list):
-            if self.op == "contains":
-                return self.value in value
-            items = value
-        elif isinstance(value, str):
-            if self.op == "contains":
-                return self.value in value
-            items = [value]
-        else:
-            return False
-        if self.op == "starts_with":
-            return any(item.startswith(self.value) for item in items)
-        return any(item.endswith(self.value) for item in items)
-
-    def _time_passes(self, value, now):
-        moment = parse_instant(value) if isinstance(value, str) else None
-        if moment is None:
-            return False
-        if self.op == "within_last":
-            return moment <= now < moment + self.duration
-        if self.op == "within_next":
-            return moment - self.duration <= now < moment
-        return moment < self.instant if self.op == "before" else moment > self.instant
-
-    def instants(self, value):
-        moment = parse_instant(value) if isinstance(value, str) else None
-        if moment is None:
-            return ()
-        if self.op == "within_last":
-            return (moment, moment + self.duration)
-        if self.op == "within_next":
-            return (moment - self.duration, moment)
-        return ()
-
-
-class Where:
-    def __init__(self, where):
-        self.kind = next((kind for kind in ("and", "or", "not") if kind in where), None)
-        if self.kind == "not":
-            self.parts = [Where(where["not"])]
-        elif self.kind:
-            self.parts = [Where(part) for part in where[self.kind]]
-        else:
-            self.property = where["property"]
-            self.test = Test(where["op"], where.get("value"))
-
-    def passes(self, event, now):
-        if self.kind == "and":
-            return all(part.passes(event, now) for part in self.parts)
-        if self.kind == "or":
-            return any(part.passes(event, now) for part in self.parts)
-        if self.kind == "not":
-            return not self.parts[0].passes(event, now)
-        return self.test.passes(property_of(event, self.property), now)
-
-    def instants(self, event):
-        if self.kind:
-            for part in self.parts:
-                yield from part.instants(event)
-        else:
-            yield from self.test.instants(property_of(event, self.property))
-
-
-# ---- Leaves and what joins them (rules 1, 2, 3, 5, 8, 12, 14, 19) ----
+from values import (COMPARE, DAY, MISSING, SEALED, SUM_MAX, Test, Where, find, millionths,
+                    parse_duration, parse_instant, property_of)
 
 ALIASES = {"clicks": "Link Clicked", "installs": "Application Installed",
            "orders": "Order Completed", "addToCart": "Product Added"}
 
 
-class EventLeaf:
+def in_order(events):
+    """Rule 13; what was received together stays as it was accepted."""
+    return sorted(events, key=lambda event: (event.time, event.received))
+
+
+def begins(events, now):
+    """Message ids of those that reach their own time now, after they were received."""
+    return [event.message_id for event in events if event.time == now and event.received < now]
+
+
+# ---- Aggregates (rules 14, 15, 18, 19) ----
+
+def identities(value):
+    """What `distinct` tells apart: types, and each item of a set."""
+    if value is SEALED:
+        return set()
+    return {(str, item) for item in value} if isinstance(value, list) else {(type(value), value)}
+
+
+class Aggregate:
+    """A number, or MISSING, of the events that count; compared with the values of a leaf."""
+
+    def __init__(self, leaf):
+        self.kind = leaf.get("aggregate", "count")
+        self.property = leaf.get("property")
+        self.op = leaf["op"]
+        value = leaf.get("value", [])
+        exact = millionths if self.kind in ("sum", "avg") else Fraction
+        self.values = [exact(float(item)) for item in
+                       (value if isinstance(value, list) else [value])]
+
+    def _numbers(self, events):
+        values = (property_of(event, self.property) for event in events)
+        return [value for value in values if isinstance(value, float)]
+
+    def of(self, events, now):
+        kind = self.kind
+        if kind == "count":
+            return len(events)
+        if kind.startswith("days_since"):
+            times = [event.time for event in events]
+            if not times:
+                return MISSING
+            return (now - (max if kind == "days_since_last" else min)(times)) // DAY
+        if kind == "distinct":
+            values = (property_of(event, self.property) for event in events)
+            return len(set().union(*(identities(value) for value in values
+                                     if value is not MISSING)))
+        numbers = self._numbers(events)
+        if kind in ("min", "max"):
+            return Fraction((min if kind == "min" else max)(numbers)) if numbers else MISSING
+        amounts = [millionths(number) for number in numbers if abs(Fraction(number)) <= SUM_MAX]
+        if kind == "sum":
+            return sum(amounts)
+        return Fraction(sum(amounts), len(amounts)) if amounts else MISSING
+
+    def passes(self, events, now):
+        value, op = self.of(events, now), self.op
+        if op in ("exists", "absent"):
+            return (value is MISSING) == (op == "absent")
+        if op in ("eq", "in"):
+            return value is not MISSING and value in self.values
+        if op in ("neq", "not_in"):
+            return value is MISSING or value not in self.values
+        return value is not MISSING and COMPARE[op](value, self.values[0])
+
+    def instants(self, event):
+        """When the days since this event become one of the values, or cease to be."""
+        if not self.kind.startswith("days_since"):
+            return
+        for value in self.values:
+            for days in (value, value + 1):
+                if days > 0:
+                    yield event.time + int(days) * DAY
+
+
+class Edge:
+    """`first` and `last`: a test of the value in the oldest or newest event that has one."""
+
+    def __init__(self, leaf):
+        self.index = 0 if leaf["aggregate"] == "first" else -1
+        self.property = leaf["property"]
+        self.test = Test(leaf["op"], leaf.get("value"))
+
+    def passes(self, events, now):
+        values = [property_of(event, self.property) for event in in_order(events)]
+        existing = [value for value in values if value is not MISSING]
+        return self.test.passes(existing[self.index] if existing else MISSING, now)
+
+    def instants(self, event):
+        yield from self.test.instants(property_of(event, self.property))
+
+
+# ---- Leaves and what joins them (rules 1 to 5, 8, 12) ----
+
+class What:
+    """Events of a name that pass a `where`."""
+
     def __init__(self, leaf):
         self.name = ALIASES.get(leaf["event"], leaf["event"])
         self.where = Where(leaf["where"]) if "where" in leaf else None
-        self.aggregate = leaf.get("aggregate", "count")
-        self.property = leaf.get("property")
+
+    def names(self, event):
+        return self.name in ("*", event.name)
+
+    def matches(self, event, now):
+        return self.names(event) and event.exists(now) and \
+            (self.where is None or self.where.passes(event, now))
+
+    def instants(self, event):
+        if self.where is not None:
+            yield from self.where.instants(event)
+
+
+class EventLeaf:
+    def __init__(self, leaf):
+        self.what = What(leaf)
         self.within = parse_duration(leaf["within"]) if "within" in leaf else None
         self.until = parse_duration(leaf["until"]) if "until" in leaf else 0
         self.between = [parse_instant(text) for text in leaf["between"]] if "between" in leaf \
             else None
-        self.op = leaf["op"]
-        value = leaf["value"]
-        values = value if isinstance(value, list) else [value]
-        self.values = [millionths(v) if self.aggregate == "sum" else Fraction(float(v))
-                       for v in values]
-
-    def names(self, event):
-        return self.name == "*" or event.name == self.name
+        edge = leaf.get("aggregate") in ("first", "last")
+        self.aggregate = Edge(leaf) if edge else Aggregate(leaf)
 
     def _counts(self, event, now):
-        if not self.names(event) or not event.exists(now):
-            return False
         if now < event.time + self.until:
             return False
         if self.within is not None and now >= event.time + self.within:
             return False
         if self.between is not None and not self.between[0] <= event.time < self.between[1]:
             return False
-        return self.where is None or self.where.passes(event, now)
-
-    def total(self, person, now):
-        counted = [event for event in person.events if self._counts(event, now)]
-        if self.aggregate == "count":
-            return len(counted)
-        total = 0
-        for event in counted:
-            value = property_of(event, self.property)
-            if isinstance(value, float) and abs(Fraction(value)) <= SUM_MAX:
-                total += millionths(value)
-        return total
+        return self.what.matches(event, now)
 
     def holds(self, person, now):
-        total = self.total(person, now)
-        if self.op in ("eq", "in"):
-            return total in self.values
-        if self.op in ("neq", "not_in"):
-            return total not in self.values
-        return COMPARE[self.op](total, self.values[0])
+        return self.aggregate.passes([event for event in person.events
+                                      if self._counts(event, now)], now)
 
     def instants(self, person):
         for event in person.events:
-            if not self.names(event):
+            if not self.what.names(event):
                 continue
             yield event.time
             yield event.gone
@@ -285,13 +162,57 @@ class EventLeaf:
                 yield event.time + self.until
             if self.within is not None:
                 yield event.time + self.within
-            if self.where is not None:
-                yield from self.where.instants(event)
+            yield from self.what.instants(event)
+            yield from self.aggregate.instants(event)
 
     def begins(self, person, now):
-        """Message ids of the events that reach their own time now, after they were received."""
-        return [event.message_id for event in person.events
-                if event.time == now and event.received < now and self.names(event)]
+        return begins(filter(self.what.names, person.events), now)
+
+
+class SequenceLeaf:
+    """Rule 4: from every event that may be the first, each later step as early as it can be; then
+    any event of the last step ends a chain."""
+
+    def __init__(self, leaf):
+        self.steps = [What(step) for step in leaf["sequence"]]
+        self.within = parse_duration(leaf["within"]) if "within" in leaf else None
+        self.ended_within = parse_duration(leaf["ended_within"]) if "ended_within" in leaf \
+            else None
+
+    def _names(self, event):
+        return any(step.names(event) for step in self.steps)
+
+    def holds(self, person, now):
+        events = in_order(filter(self._names, person.events))
+        matched = [[step.matches(event, now) for event in events] for step in self.steps]
+        return any(self._ends(events, matched, first, now)
+                   for first in range(len(events)) if matched[0][first])
+
+    def _ends(self, events, matched, first, now):
+        at = first
+        for step in matched[1:-1]:
+            at = next((i for i in range(at + 1, len(events)) if step[i]), None)
+            if at is None:
+                return False
+        return any(matched[-1][last]
+                   and (self.within is None
+                        or events[last].time - events[first].time < self.within)
+                   and (self.ended_within is None
+                        or now < events[last].time + self.ended_within)
+                   for last in range(at + 1, len(events)))
+
+    def instants(self, person):
+        for event in filter(self._names, person.events):
+            yield event.time
+            yield event.gone
+            if self.ended_within is not None:
+                yield event.time + self.ended_within
+            for step in self.steps:
+                if step.names(event):
+                    yield from step.instants(event)
+
+    def begins(self, person, now):
+        return begins(filter(self._names, person.events), now)
 
 
 class TraitLeaf:
@@ -355,6 +276,8 @@ def compile_expression(expression, resolve):
         return Joined("not", [compile_expression(expression["not"], resolve)])
     if "event" in expression:
         return EventLeaf(expression)
+    if "sequence" in expression:
+        return SequenceLeaf(expression)
     if "trait" in expression:
         return TraitLeaf(expression)
     return SegmentLeaf(expression["segment"], resolve)

@@ -1,5 +1,8 @@
 """Random definitions and messages, drawn from few names and values, so that they meet."""
+import collections
 import datetime
+
+from coverage import AGGREGATE_OPS, BOUNDS, SPANS, VALUE_OPS
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 EPOCH = datetime.datetime(1970, 1, 1)
@@ -14,6 +17,9 @@ AMOUNTS = [1, 5, 10, 10.5, 0.1, 0.2, 0.3, 99.99, 1000, -5, -10, -0.1, 0, 1e-7, 5
 TIERS = ["VIP", "gold", "basic", 5, True]
 WINDOWS = ["60s", "90s", "5m", "10m", "30m", "1h", "12h", "24h", "1d", "2d", "7d", "1w", "9d",
            "30d", "365d", "52w", "1095d"]
+DAYS = [0, 1, 1, 2, 3, 7, 8, 30, -1]
+AGGREGATES = [(aggregate, op) for aggregate, ops in AGGREGATE_OPS.items() for op in ops]
+PARTS = 4
 UNITS = {"s": 1000, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 
 
@@ -38,9 +44,11 @@ def write_instant(random, ms, style=None):
 
 
 class Definitions:
-    def __init__(self, random, longest):
+    def __init__(self, random, longest, part=0):
         self.random = random
+        self.part = part  # of the options, which this run prefers
         self.windows = [text for text in WINDOWS if self.length(text) <= longest]
+        self.chosen = collections.Counter()
 
     @staticmethod
     def length(text):
@@ -49,108 +57,180 @@ class Definitions:
     def window(self):
         return self.random.choice(self.windows)
 
+    def choose(self, what, options):
+        """One of them; the less often it was chosen, the likelier it is, and the more so if it is
+        of the part of this run: runs one after the other share out what there is."""
+        weights = [(30 if index % PARTS == self.part else 1) * (1 + self.chosen[what, option]) ** -3
+                   for index, option in enumerate(options)]
+        option = self.random.choices(options, weights)[0]
+        self.chosen[what, option] += 1
+        return option
+
     def expression(self, now, live, depth=0):
         """`live`: keys that may be referred to."""
         random = self.random
         chance = random.random()
-        if depth < 3 and chance < 0.35 - 0.08 * depth:
-            kind = random.choice(["and", "or", "not"])
+        if depth < 3 and chance < 0.5 - 0.1 * depth:
+            kind = self.choose("joint", ["and", "or", "not"])
             if kind == "not":
                 return {"not": self.expression(now, live, depth + 1)}
             return {kind: [self.expression(now, live, depth + 1)
                            for _ in range(random.choice([1, 2, 2, 3]))]}
-        if live and chance > 0.9:
+        if live and chance > 0.92:
             return {"segment": random.choice(live)}
-        if chance > 0.78:
+        if chance > 0.82:
             return self.trait(now)
+        if chance > 0.7:
+            return self.sequence(now)
         return self.event(now)
+
+    # ---- Events ----
 
     def event(self, now):
         random = self.random
-        leaf = {"event": random.choice(EVENTS + ["*", "orders"])}
-        if random.random() < 0.45:
+        leaf = {"event": self.name()}
+        aggregate, op = self.choose("aggregate", AGGREGATES)
+        if random.random() < 0.35:
             leaf["where"] = self.where(now)
-        if random.random() < 0.4:
-            leaf["aggregate"] = "sum"
-            leaf["property"] = random.choice(["revenue", "revenue", "$amount", "cart.value"])
-        elif random.random() < 0.5:
-            leaf["aggregate"] = "count"
-        self._span(leaf, now)
-        leaf["op"] = random.choice(["gte", "gte", "gt", "eq", "neq", "lt", "lte", "in", "not_in"])
-        values = ([1, 2, 3, 0, 4] if leaf.get("aggregate") != "sum" else
-                  [0, 0.3, 10, 10.5, 20, 99.99, -5, 0.000002, 1000, 0.1, 5])
-        if leaf["op"] in ("in", "not_in"):
-            leaf["value"] = [random.choice(values) for _ in range(random.randint(1, 3))]
-        else:
-            leaf["value"] = random.choice(values)
+        elif random.random() < 0.15:
+            leaf["where"] = self.relative_where(now)
+        if aggregate != "count" or random.random() < 0.5:
+            leaf["aggregate"] = aggregate
+        if aggregate in ("first", "last"):
+            leaf.update(self.edge(op, now))
+        elif aggregate not in ("count", "days_since_first", "days_since_last"):
+            numbers = ["revenue", "revenue", "$amount", "cart.value"]
+            leaf["property"] = random.choice(
+                numbers + ["region", "tags", "gift", "a.b", "check_in"] * (aggregate == "distinct"))
+        self._span(leaf, now, self.choose(f"span of {aggregate}", SPANS))
+        leaf.setdefault("op", op)
+        if op not in ("exists", "absent") and aggregate not in ("first", "last"):
+            leaf["value"] = self._number(aggregate, op)
         return leaf
 
-    def _span(self, leaf, now):
+    def name(self):
+        return self.random.choice(EVENTS + ["*", "*", "orders"])
+
+    def _number(self, aggregate, op):
         random = self.random
-        chance = random.random()
-        if chance < 0.7:
+        values = {"count": [1, 2, 3, 0, 4], "distinct": [1, 2, 3, 0, 4, 2.5],
+                  "days_since_first": DAYS, "days_since_last": DAYS}.get(
+            aggregate, [0, 0.3, 10, 10.5, 20, 99.99, -5, 0.000002, 1000, 0.1, 5, 1])
+        if op in ("in", "not_in"):
+            return [random.choice(values) for _ in range(random.randint(1, 3))]
+        return random.choice(values)
+
+    def edge(self, op, now):
+        """Property, op and value of `first` and `last`."""
+        kind, name = self.property_for(op)
+        return dict({"property": name}, **self.test(kind, op, now))
+
+    def _span(self, leaf, now, span):
+        random = self.random
+        if "within" in span:
             leaf["within"] = self.window()
-            if chance < 0.12:
-                shorter = [w for w in self.windows if self.length(w) < self.length(leaf["within"])]
-                if shorter:
-                    leaf["until"] = random.choice(shorter)
-        elif chance < 0.78:
+        if span == "until":
             leaf["until"] = self.window()
-        elif chance < 0.88:
+        elif span == "within until":
+            shorter = [w for w in self.windows if self.length(w) < self.length(leaf["within"])]
+            if shorter:
+                leaf["until"] = random.choice(shorter)
+        elif span == "between":
             begin = now + random.randint(-3 * DAY, 2 * DAY)
             leaf["between"] = [write_instant(random, begin),
                                write_instant(random, begin + random.randint(1, 5 * DAY))]
 
+    # ---- Sequences ----
+
+    def sequence(self, now):
+        random = self.random
+        bounds = self.choose("bounds", BOUNDS)
+        steps = []
+        for _ in range(self.choose("steps", [2, 3, 4])):
+            step = {"event": random.choice([random.choice(EVENTS[:5]), self.name()])}
+            if random.random() < 0.3:
+                step["where"] = self.where(now)
+            elif random.random() < 0.1:
+                step["where"] = self.relative_where(now)
+            steps.append(step)
+        leaf = {"sequence": steps}
+        for bound in ("within", "ended_within"):
+            if bound in bounds.split():
+                leaf[bound] = self.window()
+        return leaf
+
+    # ---- Tests ----
+
     def where(self, now, depth=0):
         random = self.random
         if depth < 2 and random.random() < 0.3:
-            kind = random.choice(["and", "or", "not"])
+            kind = self.choose("joint of where", ["and", "or", "not"])
             if kind == "not":
                 return {"not": self.where(now, depth + 1)}
             return {kind: [self.where(now, depth + 1) for _ in range(random.choice([1, 2, 3]))]}
-        kind = random.choice(["region", "region", "tags", "revenue", "cart", "context", "time",
-                              "odd"])
-        name = {"cart": "cart.value", "context": "context.app.version", "time": "check_in",
-                "odd": random.choice(["gift", "a.b", "name", "missing", "$amount"])}.get(kind, kind)
-        return dict({"property": name}, **self.test(kind, now))
+        op = self.choose("where", VALUE_OPS)
+        kind, name = self.property_for(op)
+        return dict({"property": name}, **self.test(kind, op, now))
+
+    def relative_where(self, now):
+        op = self.choose("relative", ["within_last", "within_next"])
+        return dict({"property": "check_in"}, **self.test("time", op, now))
+
+    def property_for(self, op):
+        """(kind, name) of a property that may pass such a test."""
+        random = self.random
+        if op in ("within_last", "within_next", "before", "after"):
+            kinds = ["time", "time", "time", "time", "odd"]
+        elif op in ("gt", "gte", "lt", "lte"):
+            kinds = ["revenue", "revenue", "cart", "odd"]
+        elif op in ("contains", "starts_with", "ends_with"):
+            kinds = ["region", "region", "tags", "tags", "context", "odd"]
+        else:
+            kinds = ["region", "tags", "tags", "revenue", "cart", "context", "odd", "time"]
+        kind = random.choice(kinds)
+        names = {"cart": "cart.value", "context": "context.app.version", "time": "check_in",
+                 "odd": random.choice(["gift", "a.b", "name", "missing", "$amount"])}
+        return kind, names.get(kind, kind)
 
     def trait(self, now):
         random = self.random
-        kind = random.choice(["tier", "tier", "tags", "time", "score", "group", "identified",
-                              "email", "prefs"])
-        name = {"time": "birthday_at", "group": "group_id", "identified": "$identified",
-                "prefs": "prefs.color"}.get(kind, kind)
-        if kind == "identified":
-            return {"trait": name, "op": random.choice(["eq", "neq"]),
+        if random.random() < 0.1:
+            return {"trait": "$identified", "op": random.choice(["eq", "neq"]),
                     "value": random.choice([True, False])}
-        if kind == "email":
-            return {"trait": name, "op": random.choice(["exists", "absent"])}
-        return dict({"trait": name}, **self.test(kind, now))
-
-    def test(self, kind, now):
-        random = self.random
-        strings = {"tags": TAGS, "tier": ["VIP", "gold", "basic"], "group": ["g1", "g2"],
-                   "prefs": ["red", "blue"]}.get(kind, REGIONS[:-1])
-        if kind == "time":
-            op = random.choice(["within_last", "within_next", "before", "after", "exists"])
-            if op in ("within_last", "within_next"):
-                return {"op": op, "value": self.window()}
-            if op == "exists":
-                return {"op": op}
-            return {"op": op, "value": write_instant(random, now + random.randint(-DAY, DAY))}
-        if kind in ("revenue", "cart", "score"):
-            op = random.choice(["gt", "gte", "lt", "lte", "eq", "in", "neq"])
-            pick = [0, 5, 10, 10.5, 0.1, -5, 1000]
+        if random.random() < 0.05:
+            return {"trait": "email", "op": random.choice(["exists", "absent"])}
+        op = self.choose("trait", VALUE_OPS)
+        if op in ("within_last", "within_next", "before", "after"):
+            kind = "time"
+        elif op in ("gt", "gte", "lt", "lte"):
+            kind = "score"
         else:
-            op = random.choice(["eq", "neq", "in", "not_in", "contains", "starts_with",
-                                "ends_with", "exists", "absent", "eq", "in"])
-            pick = strings
+            kind = random.choice(["tier", "tier", "tags", "tags", "group", "prefs"])
+        name = {"time": "birthday_at", "group": "group_id", "prefs": "prefs.color"}.get(kind, kind)
+        return dict({"trait": name}, **self.test(kind, op, now))
+
+    def test(self, kind, op, now):
+        """op and value that fit values of that kind, mostly."""
+        random = self.random
         if op in ("exists", "absent"):
             return {"op": op}
+        if op in ("within_last", "within_next"):
+            return {"op": op, "value": self.window()}
+        if op in ("before", "after"):
+            return {"op": op, "value": write_instant(random, now + random.randint(-DAY, DAY))}
+        numbers = [0, 5, 10, 10.5, 0.1, -5, 1000]
+        if op in ("gt", "gte", "lt", "lte"):
+            return {"op": op, "value": random.choice(numbers)}
+        pick = {"tags": TAGS, "tier": ["VIP", "gold", "basic"], "group": ["g1", "g2"],
+                "prefs": ["red", "blue"], "revenue": numbers, "cart": numbers,
+                "score": numbers}.get(kind, REGIONS[:-1])
+        if op in ("contains", "starts_with", "ends_with"):
+            return {"op": op, "value": random.choice(
+                [text for text in pick if isinstance(text, str)] or TAGS)}
         if op in ("in", "not_in"):
             return {"op": op, "value": [random.choice(pick + [5, True])
                                         for _ in range(random.randint(1, 4))]}
-        if op in ("eq", "neq") and random.random() < 0.1:
+        if random.random() < 0.1:
             return {"op": op, "value": random.choice([5, True, False, "5"])}
         return {"op": op, "value": random.choice(pick)}
 

@@ -59,6 +59,7 @@ class Messages:
         random = self.random
         return random.choice([
             None, True, False, 5, "5", 10, 10.5, "제주", [], ["제주", "x"], [1, 2], {}, "VIP",
+            "제주" * 11,
             write_instant(random, now + random.randint(-2 * DAY, 2 * DAY)), "2026-01-32"])
 
     def properties(self, now):

@@ -4,7 +4,8 @@ definition for every person whenever something may have changed. Written from co
 import bisect
 import collections
 
-from evaluate import ALIASES, DAY, Event, compile_expression, parse_instant
+from evaluate import ALIASES, compile_expression
+from values import DAY, Event, parse_instant
 
 FUTURE_MAX = 300_000
 CREATED, EVENT, EXPIRY, TRAIT, DEFINITION = "created", "event", "expiry", "trait", "definition"

@@ -9,16 +9,19 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-from evaluate import parse_instant  # noqa: E402
+from coverage import Coverage  # noqa: E402
 from generate import (DAY, HOUR, MINUTE, Definitions,  # noqa: E402
                       expression_of_rules, write_instant)
 from messages import Messages  # noqa: E402
+from notation import Notation  # noqa: E402
 from oracle import Workspace  # noqa: E402
 from server import (SANITIZER, SONNIM, Server, remove_directory,  # noqa: E402
                     temporary_directory)
+from values import parse_instant  # noqa: E402
 
 START = 1_767_225_600_000 + 9 * HOUR  # 2026-01-01T09:00:00Z
-SEGMENTS_MAX = 20
+SEGMENTS_MAX = 45
+SEGMENTS_AT_FIRST = 24
 
 
 class Difference(Exception):
@@ -37,7 +40,7 @@ def path_of(person):
 
 
 class Scenario:
-    def __init__(self, random, rounds, partitions, retention_days=1096, flags=()):
+    def __init__(self, random, rounds, partitions, retention_days=1096, flags=(), part=0):
         self.random = random
         self.rounds = rounds
         self.partitions = partitions
@@ -45,7 +48,8 @@ class Scenario:
         self.server = Server("--partitions", str(partitions), "--retention", f"{retention_days}d",
                              *flags)
         self.oracle = Workspace(START, retention)
-        self.definitions = Definitions(random, retention - DAY)
+        self.definitions = Definitions(random, retention - DAY, part)
+        self.notation = Notation(random)
         self.messages = Messages(random, retention)
         self.ids = {}       # key: id of the segment
         self.texts = {}     # key: the definition that is stored, JSON form
@@ -53,6 +57,7 @@ class Scenario:
         self.deleted = {}   # id: key
         self.amid = set()   # (key, instant): rows that may be told in several ways
         self.actions = []   # what was done with definitions
+        self.coverage = Coverage()
         self.triples = 0
         self.rows = 0
         self.restarts = 0
@@ -65,7 +70,7 @@ class Scenario:
             self._connect()
             self.client.set_clock(START)
             self.server.make_key()
-            for _ in range(6):
+            for _ in range(SEGMENTS_AT_FIRST):
                 self._create()
             for number in range(self.rounds):
                 self._round(number)
@@ -81,14 +86,14 @@ class Scenario:
         random = self.random
         for _ in range(random.choice([1, 1, 2, 3])):
             self._send()
-        if random.random() < 0.6:
+        for _ in range(random.choice([0, 1, 2])):
             self._change_definitions()
         self._check()
         self._cross_boundary()
         if random.random() < 0.15:
             self._move(random.choice([1, MINUTE, HOUR, DAY, 8 * DAY]))
             self._check()
-        if number % 12 == 11:
+        if random.random() < 0.1:
             self._restart(random.choice([self.server.stop, self.server.kill]))
 
     # ---- Time ----
@@ -203,7 +208,7 @@ class Scenario:
     def _change_definitions(self):
         random = self.random
         choice = random.random()
-        if len(self.texts) < 4 or (choice < 0.4 and len(self._live_keys()) < SEGMENTS_MAX):
+        if len(self.texts) < SEGMENTS_AT_FIRST or (choice < 0.4 and len(self._live_keys()) < SEGMENTS_MAX):
             self._create()
         elif choice < 0.7:
             self._edit()
@@ -224,8 +229,10 @@ class Scenario:
         if chance < 0.35 and len(before) >= 2:
             return self.definitions.logic(before)
         expression = self.definitions.expression(self.oracle.now, before)
-        by_id = random.random() < 0.3
-        return {"expression": self._by_id(expression) if by_id else expression}, expression
+        written = self._by_id(expression) if random.random() < 0.3 else expression
+        if random.random() < 0.4:
+            written = self.notation.text(written)
+        return {"expression": written}, expression
 
     def _by_id(self, expression):
         """The same with ids in the place of keys."""
@@ -259,7 +266,12 @@ class Scenario:
 
     def _went_live(self, key, expression, version):
         self.texts[key] = expression
-        self.client.wait_live(key, version)
+        found = self.client.wait_live(key, version)
+        if self.random.random() < 0.2:
+            again = self.client.expect(200, "PUT", f"/api/v1/segments/{key}",
+                                       {"expression": found["text"]}).json
+            if (again["version"], again["text"]) != (version, found["text"]):
+                raise Difference(f"{key}: its own text is another definition: {again}")
         written = json.dumps(expression, ensure_ascii=False)
         self.actions.append((key, f"at {self.oracle.now}: {written}"))
         self.oracle.activate(key, expression)
@@ -353,6 +365,7 @@ class Scenario:
         found = {id_of(item): parse_instant(item["enteredAt"]) for item in items}
         expected = self.oracle.members(key)
         self.triples += len(self.oracle.persons)
+        self.coverage.add(self.texts[key], len(self.oracle.persons))
         if len(found) != len(items):
             raise Difference(f"{key} lists somebody twice: {items}")
         if found == expected:

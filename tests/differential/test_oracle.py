@@ -1,8 +1,9 @@
 """The oracle itself against answers worked out by hand from contracts.md."""
 import unittest
 
-from evaluate import DAY, Test, find, millionths, parse_instant, value_of
+from coverage import FORMS, TRIPLES_OF_A_FULL_RUN, Coverage, forms_of
 from oracle import Workspace
+from values import DAY, Test, find, millionths, parse_instant, value_of
 
 NOW = parse_instant("2026-01-10T12:00:00Z")
 RETENTION = 1096 * DAY
@@ -75,6 +76,116 @@ class Rules(unittest.TestCase):
         for revenue in (10, -5, 9.3e12, "7", True):
             self.track(workspace, properties={"revenue": revenue})
         self.assertEqual(list(workspace.members("s0")), [("user", "u")])
+
+    def value(self, aggregate, op, value, *revenues, **leaf):
+        """Whether it holds of events with these revenues, one second after the other, the last
+        one now."""
+        test = {} if value is None else {"value": value}
+        if not aggregate.startswith("days"):
+            leaf["property"] = "revenue"
+        workspace = self.workspace({"event": "E", "aggregate": aggregate, "op": op, **test, **leaf})
+        for revenue in revenues:
+            properties = {} if revenue is None else {"revenue": revenue}
+            workspace.now += 1000
+            self.track(workspace, properties=properties)
+        workspace.advance(workspace.now)
+        return ("user", "u") in workspace.members("s0")
+
+    def test_averages_are_exact(self):
+        self.assertTrue(self.value("avg", "gt", 0.333333, 0, 0, 1))
+        self.assertFalse(self.value("avg", "eq", 0.333333, 0, 0, 1))
+        self.assertTrue(self.value("avg", "eq", 0.2, 0.1, 0.3, "x", None, 9.3e12))
+
+    def test_what_has_nothing_to_aggregate_is_missing(self):
+        for aggregate in ("avg", "min", "max", "first", "last"):
+            self.assertTrue(self.value(aggregate, "absent", None, None))
+            self.assertFalse(self.value(aggregate, "exists", None, None))
+            self.assertTrue(self.value(aggregate, "neq", 0, None))
+            self.assertTrue(self.value(aggregate, "not_in", [0], None))
+            self.assertFalse(self.value(aggregate, "lte", 0, None))
+            self.assertTrue(self.value(aggregate, "exists", None, None, 0))
+        self.assertTrue(self.value("distinct", "eq", 0, None))
+
+    def test_min_and_max_are_of_numbers(self):
+        self.assertTrue(self.value("min", "eq", -5, 3, "x", -5, 1e300))
+        self.assertTrue(self.value("max", "eq", 1e300, 3, "x", -5, 1e300))
+
+    def test_distinct_tells_types_apart_and_counts_items(self):
+        self.assertTrue(self.value("distinct", "eq", 3, 5, 5.0, "5", True))
+        self.assertTrue(self.value("distinct", "eq", 2, ["a", "b"], "a", [], [1], None))
+
+    def test_first_and_last_are_of_those_that_have_a_value(self):
+        self.assertTrue(self.value("first", "eq", "a", None, "a", "b", None))
+        self.assertTrue(self.value("last", "starts_with", "b", None, "a", ["x", "bc"], {}))
+
+    def test_days_since_are_whole_days(self):
+        for op, value, rows in [("lt", 1, [("entered", 0, "event"), ("exited", DAY, "expiry")]),
+                                ("gte", 2, [("entered", 2 * DAY, "expiry")])]:
+            workspace = self.workspace({"event": "E", "aggregate": "days_since_last", "op": op,
+                                        "value": value})
+            self.track(workspace)
+            workspace.advance(NOW + 5 * DAY)
+            self.assertEqual(self.rows(workspace), rows)
+
+    def sequence(self, *names, **bounds):
+        steps = [{"event": "A"}, {"event": "B"}, {"event": "C"}]
+        workspace = self.workspace({"sequence": steps, **bounds})
+        for index, name in enumerate(names):
+            workspace.advance(NOW + index * 1000)
+            self.track(workspace, event=name)
+        workspace.advance(NOW + 10 * DAY)
+        return self.rows(workspace)
+
+    def test_a_sequence_may_have_others_in_between(self):
+        self.assertEqual(self.sequence("B", "A", "C", "B", "X", "C"), [("entered", 5000, "event")])
+        self.assertEqual(self.sequence("A", "C", "B"), [])
+
+    def test_ended_within_ends_a_sequence(self):
+        self.assertEqual(self.sequence("A", "B", "C", ended_within="60s"),
+                         [("entered", 2000, "event"), ("exited", 62_000, "expiry")])
+
+    def test_within_bounds_the_chain(self):
+        workspace = self.workspace({"sequence": [{"event": "E"}, {"event": "E"}], "within": "60s"})
+        self.track(workspace)
+        workspace.advance(NOW + 60_000)
+        self.track(workspace)
+        self.assertEqual(self.rows(workspace), [])
+        workspace.advance(NOW + 119_999)
+        self.track(workspace)
+        workspace.advance(NOW + 10 * DAY)
+        self.assertEqual(self.rows(workspace), [("entered", 119_999, "event")])
+
+    def test_one_event_does_not_match_two_steps(self):
+        workspace = self.workspace({"sequence": [{"event": "*"}, {"event": "E"}]})
+        self.track(workspace)
+        self.assertEqual(self.rows(workspace), [])
+
+    def test_a_long_string_exists_and_nothing_else(self):
+        long = "x" * 65
+        self.assertTrue(self.value("last", "exists", None, long))
+        self.assertTrue(self.value("last", "neq", long, long))
+        self.assertFalse(self.value("last", "contains", "x", long))
+        self.assertTrue(self.value("last", "contains", "x", "x" * 64))
+
+    def test_every_form_is_told(self):
+        expression = {"and": [
+            {"event": "*", "aggregate": "first", "property": "tags", "op": "in", "value": ["a"],
+             "within": "2d", "until": "1d",
+             "where": {"not": {"property": "at", "op": "within_last", "value": "1d"}}},
+            {"sequence": [{"event": "A"}, {"event": "*"}], "within": "1d"},
+            {"not": {"segment": "s0"}}, {"trait": "t", "op": "absent"}]}
+        self.assertEqual(set(forms_of(expression)), {
+            "and", "not", "segment", "any event", "first in", "first within until", "set in",
+            "where not", "where within_last", "first of time tests", "sequence within",
+            "sequence 2 steps", "sequence any event", "trait absent"})
+        self.assertTrue(set(forms_of(expression)) < set(FORMS))
+
+    def test_forms_that_were_not_met_are_named(self):
+        coverage = Coverage()
+        coverage.add({"segment": "s0"}, 1000)
+        missed, times = coverage.missed(TRIPLES_OF_A_FULL_RUN)
+        self.assertEqual((times, len(missed)), (1000, len(FORMS) - 1))
+        self.assertEqual(coverage.missed(TRIPLES_OF_A_FULL_RUN // 2), ([], 0))
 
     def test_a_missing_value_passes_only_negations_and_absent(self):
         passing = [op for op, value in
