@@ -29,7 +29,6 @@ FORMS += ["sequence where", "sequence of time tests", "sequence any event", "seq
           "sequence 3 steps", "sequence 4 steps"]
 FORMS += [f"{aggregate} of time tests" for aggregate in AGGREGATE_OPS]
 
-TRIPLES_OF_A_FULL_RUN = 1_000_000
 TIMES_IN_A_FULL_RUN = 1_000
 
 
@@ -107,9 +106,8 @@ class Coverage:
         for form in set(forms_of(expression)):
             self.met[form] += triples
 
-    def missed(self, triples):
-        """(form, times) of those that were met less often than so many triples demand: of half a
-        full run none, since it has too few definitions for every form."""
-        share = min(1, max(0, 2 * triples / TRIPLES_OF_A_FULL_RUN - 1))
-        times = int(TIMES_IN_A_FULL_RUN * share)
+    def missed(self, share):
+        """((form, times) of those that were met less often than that share of a full run demands,
+        what it demands): of half a full run nothing, since it has too few definitions."""
+        times = int(TIMES_IN_A_FULL_RUN * min(1, max(0, 2 * share - 1)))
         return [(form, self.met[form]) for form in FORMS if self.met[form] < times], times

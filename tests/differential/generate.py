@@ -48,7 +48,7 @@ class Definitions:
         self.random = random
         self.part = part  # of the options, which this run prefers
         self.windows = [text for text in WINDOWS if self.length(text) <= longest]
-        self.chosen = collections.Counter()
+        self.decks = collections.defaultdict(list)
 
     @staticmethod
     def length(text):
@@ -58,13 +58,16 @@ class Definitions:
         return self.random.choice(self.windows)
 
     def choose(self, what, options):
-        """One of them; the less often it was chosen, the likelier it is, and the more so if it is
-        of the part of this run: runs one after the other share out what there is."""
-        weights = [(30 if index % PARTS == self.part else 1) * (1 + self.chosen[what, option]) ** -3
-                   for index, option in enumerate(options)]
-        option = self.random.choices(options, weights)[0]
-        self.chosen[what, option] += 1
-        return option
+        """One of them, each once before any comes again; those of this run's part come first, so
+        that runs one after the other share out what there is."""
+        deck = self.decks[what]
+        if not deck:
+            own = [option for index, option in enumerate(options) if index % PARTS == self.part]
+            others = [option for option in options if option not in own]
+            self.random.shuffle(own)
+            self.random.shuffle(others)
+            deck += others + own
+        return deck.pop()
 
     def expression(self, now, live, depth=0):
         """`live`: keys that may be referred to."""

@@ -20,8 +20,8 @@ from server import (SANITIZER, SONNIM, Server, remove_directory,  # noqa: E402
 from values import parse_instant  # noqa: E402
 
 START = 1_767_225_600_000 + 9 * HOUR  # 2026-01-01T09:00:00Z
-SEGMENTS_MAX = 45
-SEGMENTS_AT_FIRST = 24
+SEGMENTS_MAX = 60
+SEGMENTS_AT_FIRST = 40
 
 
 class Difference(Exception):
@@ -208,7 +208,8 @@ class Scenario:
     def _change_definitions(self):
         random = self.random
         choice = random.random()
-        if len(self.texts) < SEGMENTS_AT_FIRST or (choice < 0.4 and len(self._live_keys()) < SEGMENTS_MAX):
+        room = len(self._live_keys()) < SEGMENTS_MAX
+        if len(self.texts) < SEGMENTS_AT_FIRST or (choice < 0.4 and room):
             self._create()
         elif choice < 0.7:
             self._edit()
