@@ -39,6 +39,16 @@ static void write_checkpoints(struct json_writer *w, const struct engine_status 
 	json_end_object(w);
 }
 
+static void write_memory(struct json_writer *w, const struct engine_status *engine)
+{
+	json_add_key(w, TEXT("memory"));
+	json_begin_object(w);
+	json_member_bool(w, "full", engine->memory_full);
+	json_member_int(w, "usedBytes", (int64_t)engine->memory_used_bytes);
+	json_member_int(w, "limitBytes", (int64_t)engine->memory_limit_bytes);
+	json_end_object(w);
+}
+
 static bool write_parts(struct json_writer *w, struct api *api)
 {
 	struct engine_status   engine;
@@ -63,9 +73,10 @@ static bool write_parts(struct json_writer *w, struct api *api)
 	json_member_bool(w, "failed", engine.failed);
 	json_member_int(w, "position", (int64_t)engine.applied_position);
 	json_member_instant(w, "clock", engine.clock_ms);
-	json_member_bool(w, "full", engine_admits(api->config.engine) != STATUS_OK);
+	json_member_bool(w, "full", engine.memory_full);
 	json_end_object(w);
 	write_checkpoints(w, &engine);
+	write_memory(w, &engine);
 	json_add_key(w, TEXT("vault"));
 	json_begin_object(w);
 	json_member_bool(w, "failed", vault.failed);

@@ -9,6 +9,7 @@
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/instant.h"
+#include "base/machine.h"
 #include "base/map.h"
 #include "journal/file_log.h"
 
@@ -219,6 +220,29 @@ static void write_server(struct buffer *out, const struct api *api)
 	    counts.websocket_dropped);
 }
 
+static void write_memory(struct buffer *out, const struct api *api, const struct engine_status *s)
+{
+	struct vault_status vault;
+	uint64_t            sum = 0;
+	vault_status(api->config.vault, &vault);
+	head(out, "sonnim_memory_bytes", "gauge", "What grows with data, by kind");
+	for (unsigned i = 0; i < ENGINE_MEMORY_COUNT; i++) {
+		sum += s->memory_bytes[i];
+		buffer_printf(out, "sonnim_memory_bytes{kind=\"%s\"} %" PRIu64 "\n",
+		              engine_memory_name((enum engine_memory)i), s->memory_bytes[i]);
+	}
+	buffer_printf(out, "sonnim_memory_bytes{kind=\"vault\"} %" PRIu64 "\n", vault.memory_bytes);
+	one(out, "sonnim_engine_memory_bytes", "gauge", "Of the engine, all kinds", sum);
+	one(out, "sonnim_memory_used_bytes", "gauge",
+	    "What the limit is compared with: all kinds, and request bodies", s->memory_used_bytes);
+	one(out, "sonnim_memory_limit_bytes", "gauge", "Collection answers 503 beyond it",
+	    s->memory_limit_bytes);
+	one(out, "sonnim_memory_full", "gauge", "1 while collection answers 503 for it",
+	    s->memory_full);
+	one(out, "sonnim_memory_resident_bytes", "gauge", "Of the process, without files",
+	    machine_used_bytes());
+}
+
 static void write_engine(struct buffer *out, const struct api *api)
 {
 	struct engine_status s;
@@ -243,9 +267,7 @@ static void write_engine(struct buffer *out, const struct api *api)
 	one(out, "sonnim_engine_timer_late_milliseconds_max", "gauge",
 	    "How far behind its instant a timer fired at most, since start",
 	    s.timer_late_ms_max > 0 ? (uint64_t)s.timer_late_ms_max : 0);
-	one(out, "sonnim_engine_memory_bytes", "gauge", "Of all that grows with data", s.memory_bytes);
-	one(out, "sonnim_engine_memory_limit_bytes", "gauge", "Ingest answers 503 beyond it",
-	    s.memory_limit_bytes);
+	write_memory(out, api, &s);
 }
 
 static void write_checkpoints(struct buffer *out, const struct api *api)

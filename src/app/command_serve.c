@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-enum { REPLAY_POLL_MS = 5 };
+enum { MEMORY_POLL_MS = 100, REPLAY_POLL_MS = 5 };
 
 static void print_help(void)
 {
@@ -93,7 +93,9 @@ static enum exit_code serve(const struct serve_settings *settings, struct server
 		return failed("the server could not start", &err);
 	show_first(settings, &first);
 	log_line(LOG_INFO, "ready", LOG_STRING("address", server_address(server)));
-	sigwait(signals, &signal_number);
+	const struct timespec pause = {.tv_nsec = MEMORY_POLL_MS * 1000000};
+	while ((signal_number = sigtimedwait(signals, NULL, &pause)) < 0)
+		server_watch_memory(server);
 	log_line(LOG_INFO, "stopping", LOG_NUMBER("signal", signal_number));
 	return EXIT_DONE;
 }

@@ -5,7 +5,10 @@
 
 #include "base/instant.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "model/person.h"
+
+enum { MEMORY_LIMIT_BYTES_MIN = 64 << 20, MEMORY_SHARE_PERCENT = 60 };
 
 #define SERVE struct serve_settings
 static const struct setting table[] = {
@@ -24,8 +27,9 @@ static const struct setting table[] = {
                 "Partitions, chosen when the data is made; 0: 16, or what the data has"),
 	SETTING_INT(SERVE, threads, "threads", "0", 0, 256,
                 "Threads of the engine; 0: one for each processor"),
-	SETTING_BYTES(SERVE, memory_limit_bytes, "memory-limit", "4GiB", 64 << 20, INT64_C(1) << 50,
-                  "Memory for events and profiles; at the limit ingest answers 503"),
+	SETTING_BYTES(SERVE, memory_limit_bytes, "memory-limit", "0", 0, INT64_C(1) << 50,
+                  "Memory for all that grows with data, 64MiB at least; at the limit collection "
+                  "answers 503. 0: 60 % of the machine's, or of its control group's"),
 	SETTING_DURATION(SERVE, retention_ms, "retention", NULL, 0, INT64_C(36500) * 86400000,
                      "How long events are kept, in whole days, chosen when the data is made; "
                      "0: 1096d, or what the data has"),
@@ -122,6 +126,8 @@ static enum status check(const struct serve_settings *settings, struct error *er
 	if (settings->retention_ms % DAY_MS != 0 ||
 	    (settings->retention_ms != 0 && settings->retention_ms < 2 * DAY_MS))
 		return error_set(err, STATUS_INVALID, "--retention must be whole days, at least 2d");
+	if (settings->memory_limit_bytes != 0 && settings->memory_limit_bytes < MEMORY_LIMIT_BYTES_MIN)
+		return error_set(err, STATUS_INVALID, "--memory-limit must be 64MiB at least, or 0");
 	if (settings->data == NULL || settings->keyring == NULL || settings->http.listen == NULL)
 		return error_set(err, STATUS_INVALID, "--data, --keyring and --listen must not be empty");
 	if ((status = check_roles(settings->roles, err)) != STATUS_OK)
@@ -164,6 +170,12 @@ enum status serve_settings_load(struct serve_settings *settings, int argc, char 
 			status = parse_flags(sets, argc, argv, err);
 	}
 	return status == STATUS_OK ? check(settings, err) : status;
+}
+
+uint64_t serve_settings_memory_bytes(const struct serve_settings *settings)
+{
+	return settings->memory_limit_bytes != 0 ? settings->memory_limit_bytes
+	                                         : machine_memory_bytes() / 100 * MEMORY_SHARE_PERCENT;
 }
 
 void serve_settings_done(struct serve_settings *settings)

@@ -42,6 +42,9 @@ MUST_USE enum status serve_settings_load(struct serve_settings *settings, int ar
                                          struct error *err);
 void                 serve_settings_done(struct serve_settings *settings);
 
+/* The memory limit: as set, or a share of what there is. */
+uint64_t serve_settings_memory_bytes(const struct serve_settings *settings);
+
 /* "manual" was asked for, "wall", or nothing. */
 enum serve_clock { SERVE_CLOCK_ANY, SERVE_CLOCK_WALL, SERVE_CLOCK_MANUAL };
 enum serve_clock serve_settings_clock(const struct serve_settings *settings);

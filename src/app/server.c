@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/instant.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "engine/definition.h"
 #include "engine/engine.h"
 #include "ingest/ingest.h"
@@ -187,7 +188,7 @@ static enum status start_engine(struct server *server, struct error *err)
 		.partition_count        = partitions,
 		.thread_count           = threads < partitions ? threads : partitions,
 		.retention_ms           = server->workspace.retention_ms,
-		.memory_limit_bytes     = settings->memory_limit_bytes,
+		.memory_limit_bytes     = serve_settings_memory_bytes(settings),
 		.checkpoint_directory   = checkpoints,
 		.checkpoint_interval_ms = settings->checkpoint_interval_ms,
 		.checkpoint_bytes_per_s = settings->checkpoint_bytes_per_s,
@@ -329,6 +330,18 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 		return status;
 	api_open(server->api, server->definitions);
 	return STATUS_OK;
+}
+
+/* A process that the system is about to kill takes nothing more, whatever it has counted. */
+enum { EXHAUSTED_PERCENT = 90 };
+
+void server_watch_memory(struct server *server)
+{
+	struct vault_status       vault;
+	struct http_server_counts http = http_server_counts(server->http);
+	vault_status(server->vault, &vault);
+	engine_note_memory(server->engine, vault.memory_bytes + http.bodies_bytes,
+	                   machine_used_bytes() > machine_memory_bytes() / 100 * EXHAUSTED_PERCENT);
 }
 
 /* The order is that in which nobody calls into what is gone: while everything still runs, the calls

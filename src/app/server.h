@@ -31,6 +31,10 @@ MUST_USE enum status server_open(struct server *server, struct server_first *ret
 
 const char *server_address(const struct server *server);
 
+/* Tells the engine what the rest of the process takes of memory: to be called some times a
+ * second. */
+void server_watch_memory(struct server *server);
+
 /* What is in flight is answered, everything is synced and closed. NULL is fine. */
 void server_stop(struct server *server);
 

@@ -50,6 +50,8 @@ enum status build_prepare(struct partition *partition, struct text body, struct 
 	build->change_id = id;
 	build->plan      = plan;
 	catalog_add(&partition->catalog, plan, &build->news);
+	if (partition->number == 0) /* all partitions share it */
+		partition->catalog.bytes += plan->arena.bytes;
 	for (size_t i = 0; i < build->news.rules.count; i++) {
 		struct rule *rule = &partition->catalog.rules.items[build->news.rules.items[i]];
 		for (int identified = 0; identified < 2; identified++)

@@ -141,6 +141,7 @@ static uint32_t add_feature(struct catalog *catalog, struct plan *plan, uint32_t
 
 	uint32_t at = (uint32_t)catalog->features.count;
 	assert(wanted->cap <= UINT8_MAX);
+	catalog->bytes += sizeof(struct feature);
 	VECTOR_ADD(&catalog->features, (struct feature){
 									   .plan  = wanted,
 									   .owner = plan_ref(plan),
@@ -202,6 +203,7 @@ static uint32_t add_leaf(struct catalog *catalog, struct plan *plan, uint32_t in
 
 	uint32_t number = add_feature(catalog, plan, wanted->feature, &news->features);
 	uint32_t at     = (uint32_t)catalog->leaves.count;
+	catalog->bytes += sizeof(struct leaf);
 	VECTOR_ADD(&catalog->leaves,
 	           (struct leaf){.plan = wanted, .owner = plan_ref(plan), .feature = number});
 	*map_text_put(&catalog->leaf_keys, wanted->key) = (void *)((uintptr_t)at + 1);
@@ -227,6 +229,7 @@ static uint32_t add_trait(struct catalog *catalog, struct plan *plan, uint32_t i
 		return found;
 
 	uint32_t at = (uint32_t)catalog->traits.count;
+	catalog->bytes += sizeof(struct trait_leaf);
 	VECTOR_ADD(&catalog->traits, (struct trait_leaf){.plan = wanted, .owner = plan_ref(plan)});
 	*map_text_put(&catalog->trait_keys, wanted->key) = (void *)((uintptr_t)at + 1);
 	VECTOR_ADD(trait_list_of(catalog, wanted->path.hash), at);
@@ -307,7 +310,7 @@ static void add_rule(struct catalog *catalog, struct plan *plan, uint32_t index,
 		catalog->rules.items[rule.segments[i]].has_derived = true;
 	}
 	VECTOR_ADD(rules, at);
-	catalog->bytes += sizeof rule;
+	catalog->bytes += sizeof rule + rule.plan->segment_count * sizeof *rule.segments;
 }
 
 void catalog_news_done(struct catalog_news *news)

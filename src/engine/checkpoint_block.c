@@ -273,7 +273,7 @@ static bool read_features(struct block_reader *reader, struct profile *profile)
 		                                                  reader->features.items[place]);
 		kept->next_ms               = next_ms;
 		kept->series                = series;
-		reader->partition->profiles.bytes += series_bytes(series);
+		profiles_count_series(&reader->partition->profiles, 0, series_bytes(series));
 	}
 	return true;
 }

@@ -21,6 +21,14 @@ const char *cause_name(enum cause cause)
 	return cause_names[cause];
 }
 
+static const char *const memory_names[ENGINE_MEMORY_COUNT] = {
+#define X(name, text, help) text,
+	ENGINE_MEMORY_KINDS(X)
+#undef X
+};
+
+const char *engine_memory_name(enum engine_memory kind) { return memory_names[kind]; }
+
 static void *zeroed(size_t count, size_t size)
 {
 	void *memory = calloc(count, size);
@@ -194,12 +202,26 @@ static void add_partition(struct engine_status *status, struct partition *partit
 	status->timers_fired += atomic_load(&partition->timers_fired);
 }
 
-static uint64_t memory_bytes(struct engine *engine)
+static uint64_t count_memory(struct engine *engine, uint64_t ret_bytes[ENGINE_MEMORY_COUNT])
 {
-	uint64_t bytes = atomic_load_explicit(&engine->budget.used_bytes, memory_order_relaxed);
-	for (uint32_t i = 0; i < engine->config.partition_count; i++)
-		bytes += atomic_load_explicit(&engine->partitions[i]->bytes, memory_order_relaxed);
-	return bytes;
+	uint64_t sum = atomic_load_explicit(&engine->elsewhere_bytes, memory_order_relaxed);
+	for (unsigned kind = 0; kind < ENGINE_MEMORY_COUNT; kind++) {
+		ret_bytes[kind] = 0;
+		for (uint32_t i = 0; i < engine->config.partition_count; i++)
+			ret_bytes[kind] +=
+				atomic_load_explicit(&engine->partitions[i]->bytes[kind], memory_order_relaxed);
+	}
+	ret_bytes[ENGINE_MEMORY_EVENTS] +=
+		atomic_load_explicit(&engine->budget.used_bytes, memory_order_relaxed);
+	for (unsigned kind = 0; kind < ENGINE_MEMORY_COUNT; kind++)
+		sum += ret_bytes[kind];
+	return sum;
+}
+
+void engine_note_memory(struct engine *engine, uint64_t elsewhere_bytes, bool exhausted)
+{
+	atomic_store_explicit(&engine->elsewhere_bytes, elsewhere_bytes, memory_order_relaxed);
+	atomic_store_explicit(&engine->exhausted, exhausted, memory_order_relaxed);
 }
 
 void engine_status(struct engine *engine, struct engine_status *ret_status)
@@ -211,9 +233,10 @@ void engine_status(struct engine *engine, struct engine_status *ret_status)
 		.applied_position   = UINT64_MAX,
 		.journal_position   = engine->journal->ops->position(engine->journal),
 		.clock_ms           = INSTANT_MS_NEVER,
-		.memory_bytes       = memory_bytes(engine),
 		.memory_limit_bytes = engine->config.memory_limit_bytes,
 	};
+	ret_status->memory_used_bytes = count_memory(engine, ret_status->memory_bytes);
+	ret_status->memory_full       = engine_admits(engine) != STATUS_OK;
 	for (unsigned i = 0; i < engine->thread_count; i++) {
 		struct engine_thread *thread  = &engine->threads[i];
 		uint64_t              applied = atomic_load(&thread->applied);
@@ -242,7 +265,11 @@ void engine_status(struct engine *engine, struct engine_status *ret_status)
 
 enum status engine_admits(struct engine *engine)
 {
-	return memory_bytes(engine) < engine->config.memory_limit_bytes ? STATUS_OK : STATUS_NO_MEMORY;
+	uint64_t bytes[ENGINE_MEMORY_COUNT];
+	if (atomic_load_explicit(&engine->exhausted, memory_order_relaxed) ||
+	    count_memory(engine, bytes) >= engine->config.memory_limit_bytes)
+		return STATUS_NO_MEMORY;
+	return STATUS_OK;
 }
 
 uint32_t engine_slot_count(struct engine *engine, uint32_t partition)

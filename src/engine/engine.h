@@ -86,6 +86,24 @@ void engine_read_person(struct engine *engine, uint32_t partition, struct engine
  * then have fired and before the first record stamped later. */
 void engine_read_all(struct engine *engine, struct engine_read *read);
 
+/* What memory is used for. */
+#define ENGINE_MEMORY_KINDS(X)                                                                     \
+	X(PROFILES, "profiles", "Persons and their traits")                                            \
+	X(FEATURES, "features", "Windows of the persons that have events in them")                     \
+	X(MEMBERSHIPS, "memberships", "Memberships by person")                                         \
+	X(EVENTS, "events", "Events that are held in memory, and what finds them")                     \
+	X(CHANGES, "changes", "The change stream, as far as it is not in its file")                    \
+	X(TIMERS, "timers", "Timers under way")                                                        \
+	X(CATALOG, "catalog", "Compiled definitions")
+
+enum engine_memory {
+#define X(name, text, help) ENGINE_MEMORY_##name,
+	ENGINE_MEMORY_KINDS(X)
+#undef X
+		ENGINE_MEMORY_COUNT
+};
+const char *engine_memory_name(enum engine_memory kind); /* "profiles" */
+
 /* Where the engine stands. */
 struct engine_status {
 	bool         loaded;   /* what was kept of the run before is in memory */
@@ -101,17 +119,23 @@ struct engine_status {
 	uint64_t     changes;
 	uint64_t     timers_fired;
 	int64_t  timer_late_ms_max; /* since start, live only: how far behind its instant one fired */
-	uint64_t memory_bytes;      /* of all that grows with data */
+	uint64_t memory_bytes[ENGINE_MEMORY_COUNT]; /* of all that grows with data */
+	uint64_t memory_used_bytes; /* their sum, and what others use: engine_note_memory() */
 	uint64_t memory_limit_bytes;
 	uint64_t replay_records;               /* read from the journal at start */
 	int64_t  replay_ms;                    /* from the start until everything was applied */
 	struct checkpoints_status checkpoints; /* zeros where there are none */
+	bool                      memory_full; /* engine_admits() refuses */
 };
 void engine_status(struct engine *engine, struct engine_status *ret_status);
 
-/* STATUS_OK, or STATUS_NO_MEMORY once the memory limit is reached: what ingest asks before it
- * accepts. Any thread, a few nanoseconds. */
+/* STATUS_OK, or STATUS_NO_MEMORY while the memory limit is reached: what ingest asks before it
+ * accepts. Any thread; cost: a load a partition and kind. */
 enum status engine_admits(struct engine *engine);
+
+/* What other parts of the process use of the limit, and whether the process as a whole is about to
+ * exhaust the machine's memory, whatever has been counted. To be told now and then. */
+void engine_note_memory(struct engine *engine, uint64_t elsewhere_bytes, bool exhausted);
 
 /* The slots of a partition that the journal has seen: for vault_reserve(). Valid once replayed. */
 uint32_t engine_slot_count(struct engine *engine, uint32_t partition);

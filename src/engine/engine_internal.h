@@ -65,6 +65,8 @@ struct engine {
 	struct engine_config  config;
 	struct journal       *journal;
 	struct events_budget  budget;
+	_Atomic uint64_t      elsewhere_bytes; /* engine_note_memory() */
+	_Atomic bool          exhausted;
 	struct plan_cache    *plans;
 	struct checkpoints   *checkpoints; /* NULL: none */
 	int64_t               started_ns;

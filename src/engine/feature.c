@@ -230,7 +230,7 @@ static void build_one(struct partition *partition, struct profile *profile, uint
 		return;
 	struct person_feature *kept = profile_feature_add(&partition->profiles, profile, index);
 	kept->series                = series;
-	partition->profiles.bytes += series_bytes(series);
+	profiles_count_series(&partition->profiles, 0, series_bytes(series));
 }
 
 void feature_build(struct partition *partition, uint32_t slot, struct profile *profile,

@@ -154,7 +154,7 @@ static void add_to_series(struct partition *partition, struct profile *profile, 
 	if (kept == NULL)
 		kept = profile_feature_add(&partition->profiles, profile, index);
 	kept->series = series;
-	partition->profiles.bytes += series_bytes(series) - before;
+	profiles_count_series(&partition->profiles, before, series_bytes(series));
 }
 
 /* What an event is to the partition as a whole. */
@@ -297,6 +297,22 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 	}
 }
 
+static void publish_memory(struct partition *partition)
+{
+	const struct profiles *profiles                   = &partition->profiles;
+	const uint64_t         bytes[ENGINE_MEMORY_COUNT] = {
+				[ENGINE_MEMORY_PROFILES] =
+					profiles->bytes - profiles->feature_bytes - profiles->membership_bytes,
+				[ENGINE_MEMORY_FEATURES]    = profiles->feature_bytes,
+				[ENGINE_MEMORY_MEMBERSHIPS] = profiles->membership_bytes,
+				[ENGINE_MEMORY_CHANGES]     = partition->changes.bytes,
+				[ENGINE_MEMORY_TIMERS]      = partition->timers.count * sizeof(struct timer),
+				[ENGINE_MEMORY_CATALOG]     = partition->catalog.bytes,
+    };
+	for (unsigned i = 0; i < ENGINE_MEMORY_COUNT; i++)
+		atomic_store_explicit(&partition->bytes[i], bytes[i], memory_order_relaxed);
+}
+
 static void publish(struct partition *partition, int64_t clock_ms)
 {
 	/* After a restart, records are read that were applied long before the checkpoint's clock. */
@@ -308,10 +324,7 @@ static void publish(struct partition *partition, int64_t clock_ms)
 	                      memory_order_relaxed);
 	atomic_store_explicit(&partition->changes_count, partition->changes.count,
 	                      memory_order_relaxed);
-	atomic_store_explicit(&partition->bytes,
-	                      partition->profiles.bytes + partition->changes.bytes +
-	                          partition->timers.count * sizeof(struct timer),
-	                      memory_order_relaxed);
+	publish_memory(partition);
 }
 
 static enum status apply_ahead(struct partition *partition, const struct ahead *ahead,

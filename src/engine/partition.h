@@ -81,7 +81,7 @@ struct partition {
 	_Atomic uint64_t events_duplicate;
 	_Atomic uint64_t changes_count;
 	_Atomic uint64_t timers_fired;
-	_Atomic uint64_t bytes;
+	_Atomic uint64_t bytes[ENGINE_MEMORY_COUNT]; /* of events: engine.budget */
 
 	/* The step at hand. */
 	uint32_t        step;

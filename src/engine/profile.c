@@ -50,32 +50,45 @@ static uint32_t number_at(const struct set *set, size_t item_size, uint32_t at)
 	return number & INT32_MAX;
 }
 
+_Static_assert(sizeof(struct person_feature) != sizeof(struct membership),
+               "their size tells sets apart");
+
 /* Room for one more at least, and as many as the block of memory holds. */
 static struct set *set_grow(struct profiles *profiles, struct set *set, size_t item_size)
 {
 	uint32_t    count  = set == NULL ? 0 : set->count;
 	size_t      size   = slab_room(set_size(item_size, count + 1 + count / 4));
 	struct set *larger = slab_get(size);
+	uint64_t   *bytes  = item_size == sizeof(struct person_feature) ? &profiles->feature_bytes
+	                                                                : &profiles->membership_bytes;
 	larger->count      = count;
 	larger->room       = (uint32_t)((size - sizeof *set) / item_size);
 	if (set != NULL) {
 		memcpy(larger->items, set->items, count * item_size);
 		profiles->bytes -= set_size(item_size, set->room);
+		*bytes -= set_size(item_size, set->room);
 		set_free(set, item_size);
 	}
 	profiles->bytes += set_size(item_size, larger->room);
+	*bytes += set_size(item_size, larger->room);
 	return larger;
 }
 
-static void free_traits(struct traits *traits)
+/* Returns how many bytes of sealed blocks went with them. */
+static size_t free_traits(struct traits *traits)
 {
+	size_t bytes = 0;
 	if (traits == NULL)
-		return;
-	for (uint32_t i = 0; i < traits->sealed_count; i++)
-		if (--traits->sealed[i].block->references == 0)
-			free(traits->sealed[i].block);
+		return bytes;
+	for (uint32_t i = 0; i < traits->sealed_count; i++) {
+		if (--traits->sealed[i].block->references > 0)
+			continue;
+		bytes += traits->sealed[i].block->size;
+		free(traits->sealed[i].block);
+	}
 	free(traits->sealed);
 	free(traits);
+	return bytes;
 }
 
 static void profile_done(struct profile *profile)
@@ -214,7 +227,7 @@ void profile_feature_remove(struct profiles *profiles, struct profile *profile, 
 	struct person_feature *found = profile_feature(profile, feature);
 	if (found == NULL)
 		return;
-	profiles->bytes -= series_bytes(found->series);
+	profiles_count_series(profiles, series_bytes(found->series), 0);
 	series_free(found->series);
 	set_remove(profile->features, sizeof *found, (uint32_t)(found - profile->features->items));
 }
@@ -345,5 +358,5 @@ void profile_set_traits(struct profiles *profiles, struct profile *profile, stru
 	profiles->bytes += traits->list_size + (before == NULL ? sizeof *traits : 0);
 	profiles->bytes -= before == NULL ? 0 : before->list_size;
 	profile->traits = traits;
-	free_traits(before);
+	profiles->bytes -= free_traits(before);
 }

@@ -86,7 +86,16 @@ struct profiles {
 	uint64_t         person_count;
 	uint64_t         identified_count;
 	uint64_t         bytes;
+	uint64_t         feature_bytes;    /* of these, the sets of features and their series */
+	uint64_t         membership_bytes; /* the sets of memberships */
 };
+
+/* A series of a profile has grown, or come, or gone. */
+static inline void profiles_count_series(struct profiles *profiles, size_t before, size_t after)
+{
+	profiles->bytes += after - before;
+	profiles->feature_bytes += after - before;
+}
 
 void profiles_done(struct profiles *profiles);
 

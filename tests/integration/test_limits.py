@@ -31,7 +31,10 @@ class MemoryLimit(unittest.TestCase):
             self.assertGreater(accepted, 3)
             events = client.get("/api/v1/users/filler-0/events?limit=1")
             self.assertEqual(events["total"], accepted)
-            self.assertTrue(client.get("/health/ready")["parts"]["engine"]["full"])
+            parts = client.get("/health/ready")["parts"]
+            self.assertTrue(parts["engine"]["full"])
+            self.assertTrue(parts["memory"]["full"])
+            self.assertGreaterEqual(parts["memory"]["usedBytes"], parts["memory"]["limitBytes"])
             server.stop()
             server.flags = ["--memory-limit", "512MiB"]
             server.start()
@@ -39,6 +42,44 @@ class MemoryLimit(unittest.TestCase):
             client.expect(200, "POST", "/v1/batch", fill_batch(1000, 1), key=key)
             events = client.get("/api/v1/users/filler-0/events?limit=1")
             self.assertEqual(events["total"], accepted + 1)
+
+
+    def test_it_recovers_by_itself_once_memory_is_free(self):
+        with Server("--memory-limit", "64MiB", "--partitions", "2") as server:
+            key, client = server.make_key(), server.client()
+            client.set_clock(START)
+            # Windows: 24 bytes an event and segment, so that they are most of what is held.
+            for number in range(40):
+                client.expect(201, "POST", "/api/v1/segments", {
+                    "key": f"sum-{number}", "name": "sum", "expression": {
+                        "event": "Paid", "aggregate": "sum", "property": f"p{number % 10}",
+                        "where": {"property": "x", "op": "lt", "value": 10 + number},
+                        "op": "gte", "value": 1}})
+            client.wait_live("sum-39")
+            batch = {"batch": [{"type": "track", "userId": f"u{i}", "event": "Paid",
+                                "properties": {"x": 1, **{f"p{k}": 1 for k in range(10)}}}
+                               for i in range(500)]}
+            for _ in range(200):
+                answer = client.request("POST", "/v1/batch", batch, key=key)
+                if answer.status != 200:
+                    break
+            self.assertEqual((answer.status, answer.code), (503, "MEMORY_LIMIT"), answer)
+            kinds = {line.split('"')[1]: int(line.split()[-1])
+                     for line in client.request("GET", "/metrics").body.decode().splitlines()
+                     if line.startswith("sonnim_memory_bytes{")}
+            self.assertGreater(kinds["features"], 16 << 20)
+            self.assertGreater(min(kinds[kind] for kind in (
+                "profiles", "features", "memberships", "events", "changes", "catalog",
+                "vault")), 0)
+            # Definitions can still be taken out, and that makes room.
+            for number in range(40):
+                client.expect(204, "DELETE", f"/api/v1/segments/sum-{number}")
+            deadline = time.monotonic() + 30
+            while client.request("POST", "/v1/batch", {"batch": batch["batch"][:1]},
+                                 key=key).status != 200:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.05)
+            self.assertFalse(client.get("/health/ready")["parts"]["memory"]["full"])
 
 
 class FullDisk(unittest.TestCase):
@@ -66,7 +107,7 @@ class FullDisk(unittest.TestCase):
                 os.posix_fallocate(file.fileno(), 0, max(left.f_bavail * left.f_frsize - 3_000_000,
                                                          1_000_000))
             accepted = []
-            for number in range(100):
+            for number in range(40):
                 answer = client.request("POST", "/v1/batch", fill_batch(number, 10), key=key)
                 if answer.status != 200:
                     break
