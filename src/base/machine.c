@@ -1,19 +1,30 @@
 #include "base/machine.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-/* The number that begins a file; UINT64_MAX: there is none, or "max". */
+enum { LINE_BYTES = 256 };
+
+/* The first line of a file; false: there is none. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	bool read = fgets(line, (int)size, file) != NULL;
+	fclose(file);
+	return read;
+}
+
+/* The number that a file holds; UINT64_MAX: none, or "max". */
 static uint64_t read_number(const char *path)
 {
-	unsigned long long number = UINT64_MAX;
-	FILE              *file   = fopen(path, "re");
-	if (file == NULL)
+	char line[LINE_BYTES];
+	if (!read_line(path, line, sizeof line) || line[0] < '0' || line[0] > '9')
 		return UINT64_MAX;
-	if (fscanf(file, "%llu", &number) != 1)
-		number = UINT64_MAX;
-	fclose(file);
-	return number;
+	return strtoull(line, NULL, 10);
 }
 
 uint64_t machine_memory_bytes(void)
@@ -29,12 +40,14 @@ uint64_t machine_memory_bytes(void)
 
 uint64_t machine_used_bytes(void)
 {
-	unsigned long long size, resident, shared;
-	FILE              *file = fopen("/proc/self/statm", "re");
-	if (file == NULL)
+	char line[LINE_BYTES]; /* size, resident, shared, in pages */
+	if (!read_line("/proc/self/statm", line, sizeof line))
 		return 0;
-	int count = fscanf(file, "%llu %llu %llu", &size, &resident, &shared);
-	fclose(file);
-	return count == 3 && resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE)
-	                                       : 0;
+	char    *at       = line;
+	uint64_t size     = strtoull(at, &at, 10);
+	uint64_t resident = strtoull(at, &at, 10);
+	uint64_t shared   = strtoull(at, &at, 10);
+	return size >= resident && resident > shared
+	           ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE)
+	           : 0;
 }
