@@ -67,10 +67,10 @@ static const char *nearest(struct text word, const char *const *words)
 /* As much of what stands there as is worth showing, whole characters. */
 static struct text shown(struct text text)
 {
-	if (text.length > WORD_BYTES_SHOWN)
-		text.length = WORD_BYTES_SHOWN;
-	while (text.length == WORD_BYTES_SHOWN &&
-	       ((unsigned char)text.data[text.length] & 0xc0) == 0x80)
+	if (text.length <= WORD_BYTES_SHOWN)
+		return text;
+	text.length = WORD_BYTES_SHOWN;
+	while (text.length > 0 && ((unsigned char)text.data[text.length] & 0xc0) == 0x80)
 		text.length--;
 	return text;
 }

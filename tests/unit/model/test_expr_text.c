@@ -246,6 +246,29 @@ static void mistakes_of_meaning_stand_where_they_were_written(void **state)
 	CHECK_MISTAKES(mistakes);
 }
 
+static void a_long_word_is_shown_in_part(void **state)
+{
+	static const struct mistake mistakes[] = {
+		{"segment(a) 0123456789012345678901234567890123456789", "line 1, column 12: numbers are"},
+		{"segment(a) a123456789012345678901234567890123456789",
+	     "line 1, column 12: expected and, or or the end, not "
+	     "a123456789012345678901234567890123456789"},
+		{"count(A) > \"b123456789012345678901234567890123456제주\" \"b12345678901234567890123456"
+	     "7890123456789제주\"",
+	     "line 1, column 53: expected and, or or the end, not "
+	     "\"b12345678901234567890123456789012345678"},
+	};
+	struct expr *expr;
+	struct error err;
+	(void)state;
+	CHECK_MISTAKES(mistakes);
+	assert_int_equal(
+		read("segment(a) \"b12345678901234567890123456789012345678제주\"", &expr, &err),
+		STATUS_INVALID);
+	assert_string_equal(err.reason, "line 1, column 12: expected and, or or the end, not "
+	                                "\"b12345678901234567890123456789012345678");
+}
+
 static const char *repeated(const char *before, const char *part, size_t count, const char *behind)
 {
 	struct buffer text = {0};
@@ -316,6 +339,7 @@ int main(void)
 		DEFINITION_TEST(json_in_text_and_back_has_the_same_canonical_form),
 		DEFINITION_TEST(mistakes_of_form_have_line_and_column_and_a_hint),
 		DEFINITION_TEST(mistakes_of_meaning_stand_where_they_were_written),
+		DEFINITION_TEST(a_long_word_is_shown_in_part),
 		DEFINITION_TEST(limits_are_those_of_the_json),
 		DEFINITION_TEST(nesting_is_limited_and_what_is_written_at_the_limit_is_read),
 		DEFINITION_TEST(what_is_no_utf8_is_refused),
