@@ -249,24 +249,19 @@ static void mistakes_of_meaning_stand_where_they_were_written(void **state)
 static void a_long_word_is_shown_in_part(void **state)
 {
 	static const struct mistake mistakes[] = {
-		{"segment(a) 0123456789012345678901234567890123456789", "line 1, column 12: numbers are"},
 		{"segment(a) a123456789012345678901234567890123456789",
 	     "line 1, column 12: expected and, or or the end, not "
 	     "a123456789012345678901234567890123456789"},
-		{"count(A) > \"b123456789012345678901234567890123456제주\" \"b12345678901234567890123456"
-	     "7890123456789제주\"",
-	     "line 1, column 53: expected and, or or the end, not "
-	     "\"b12345678901234567890123456789012345678"},
 	};
 	struct expr *expr;
 	struct error err;
 	(void)state;
 	CHECK_MISTAKES(mistakes);
-	assert_int_equal(
-		read("segment(a) \"b12345678901234567890123456789012345678제주\"", &expr, &err),
-		STATUS_INVALID);
+	/* The cut would go through a character. */
+	assert_int_equal(read("segment(a) \"b1234567890123456789012345678901234567제주\"", &expr, &err),
+	                 STATUS_INVALID);
 	assert_string_equal(err.reason, "line 1, column 12: expected and, or or the end, not "
-	                                "\"b12345678901234567890123456789012345678");
+	                                "\"b1234567890123456789012345678901234567");
 }
 
 static const char *repeated(const char *before, const char *part, size_t count, const char *behind)
