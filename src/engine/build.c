@@ -77,17 +77,18 @@ static void build_slot(struct partition *partition, const struct build *build, u
 	feature_build(partition, slot, profile, &build->news.features, now_ms);
 	feature_build(partition, slot, profile, &build->news.deepened, now_ms);
 
+	for (size_t i = 0; i < build->news.extended.count; i++) {
+		struct person_feature *kept = profile_feature(profile, build->news.extended.items[i]);
+		if (kept != NULL)
+			look_again(partition, slot, profile, kept, now_ms);
+	}
+
 	/* Referred-to rules come first in a plan. */
 	for (size_t i = 0; i < build->news.rules.count; i++) {
 		uint32_t rule  = build->news.rules.items[i];
 		bool     holds = rule_holds(partition, slot, profile, rule, now_ms);
 		if (holds != rule_is_member(partition, profile, rule))
 			step_set_member(partition, slot, profile, rule, holds, now_ms);
-	}
-	for (size_t i = 0; i < build->news.extended.count; i++) {
-		struct person_feature *kept = profile_feature(profile, build->news.extended.items[i]);
-		if (kept != NULL)
-			look_again(partition, slot, profile, kept, now_ms);
 	}
 	step_rearm_traits(partition, slot, profile, now_ms);
 }

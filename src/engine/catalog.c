@@ -193,6 +193,21 @@ static void add_once(index_list *list, uint32_t number)
 	VECTOR_ADD(list, number);
 }
 
+/* One that none of its siblings has. */
+static uint32_t free_bit(const struct catalog *catalog, const index_list *siblings)
+{
+	uint32_t taken = 0;
+	for (size_t i = 0; i < siblings->count; i++) {
+		uint32_t bit = catalog->leaves.items[siblings->items[i]].bit;
+		if (bit < LEAF_BITS)
+			taken |= UINT32_C(1) << bit;
+	}
+	uint32_t bit = 0;
+	while (bit < LEAF_BITS && (taken >> bit & 1) != 0)
+		bit++;
+	return bit;
+}
+
 static uint32_t add_leaf(struct catalog *catalog, struct plan *plan, uint32_t index,
                          struct catalog_news *news)
 {
@@ -205,14 +220,17 @@ static uint32_t add_leaf(struct catalog *catalog, struct plan *plan, uint32_t in
 	uint32_t at     = (uint32_t)catalog->leaves.count;
 	catalog->bytes += sizeof(struct leaf);
 	VECTOR_ADD(&catalog->leaves,
-	           (struct leaf){.plan = wanted, .owner = plan_ref(plan), .feature = number});
+	           (struct leaf){
+				   .plan = wanted, .owner = plan_ref(plan), .feature = number, .bit = LEAF_BITS});
 	*map_text_put(&catalog->leaf_keys, wanted->key) = (void *)((uintptr_t)at + 1);
 
 	struct feature *feature = &catalog->features.items[number];
 	int64_t         was_ms  = feature->kept.within_ms;
 	VECTOR_ADD(&feature->leaves, at);
-	if (!ladder_add(&feature->ladder, at, feature->plan, wanted))
+	if (!ladder_add(&feature->ladder, at, feature->plan, wanted)) {
+		catalog->leaves.items[at].bit = free_bit(catalog, &feature->others);
 		VECTOR_ADD(&feature->others, at);
+	}
 	keep(feature, wanted, feature->leaves.count == 1);
 	add_once(&news->extended, number);
 	bool fresh = news->features.count > 0 && number >= news->features.items[0];

@@ -38,10 +38,13 @@ struct feature {
 	struct span                kept; /* what all of its leaves together look at */
 };
 
+enum { LEAF_BITS = 31 };
+
 struct leaf {
 	const struct plan_leaf *plan;
 	struct plan            *owner;
 	uint32_t                feature;
+	uint32_t                bit; /* of person_feature.truths; LEAF_BITS: none */
 	index_list              rules;
 	bool                    dead;
 };

@@ -86,6 +86,12 @@ bool leaf_look(struct partition *partition, uint32_t slot, const struct profile 
 bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile *profile,
                 uint32_t index, int64_t now_ms)
 {
+	const struct leaf           *leaf = &partition->catalog.leaves.items[index];
+	const struct person_feature *kept =
+		profile == NULL ? NULL : profile_feature(profile, leaf->feature);
+	if (kept != NULL && (kept->truths & TRUTHS_KNOWN) != 0 && leaf->bit < LEAF_BITS &&
+	    now_ms < kept->next_ms)
+		return (kept->truths >> leaf->bit & 1) != 0;
 	return leaf_look(partition, slot, profile, index, now_ms, NULL);
 }
 

@@ -10,7 +10,9 @@
 
 #include "engine/partition.h"
 
-/* Whether leaf `index` holds at `now_ms`. `profile` may be NULL: a person without anything. */
+/* Whether leaf `index` holds at `now_ms`, an instant not before the last look at what the person
+ * has of its feature. `profile` may be NULL: a person without anything. Mostly what that look found
+ * is still so, and nothing is evaluated. */
 bool leaf_holds(struct partition *partition, uint32_t slot, const struct profile *profile,
                 uint32_t index, int64_t now_ms);
 

@@ -66,39 +66,61 @@ static uint32_t count_happened(const struct series *series, int64_t now_ms)
 	return count;
 }
 
-static void note_next(struct partition *partition, uint32_t slot, const struct profile *profile,
-                      const index_list *leaves, int64_t now_ms, int64_t *due_ms)
+/* What a look at a feature of a person finds. */
+struct finding {
+	int64_t  due_ms; /* when to look again */
+	uint32_t truths; /* as in person_feature */
+};
+
+static const struct finding nothing_found = {.due_ms = INSTANT_MS_NEVER, .truths = TRUTHS_KNOWN};
+
+/* Looks at a leaf. */
+static bool find(struct partition *partition, uint32_t slot, const struct profile *profile,
+                 uint32_t index, int64_t now_ms, struct finding *finding)
 {
-	for (size_t i = 0; i < leaves->count; i++) {
-		int64_t next_ms;
-		leaf_look(partition, slot, profile, leaves->items[i], now_ms, &next_ms);
-		if (next_ms < *due_ms)
-			*due_ms = next_ms;
-	}
+	int64_t  next_ms;
+	bool     holds = leaf_look(partition, slot, profile, index, now_ms, &next_ms);
+	uint32_t bit   = partition->catalog.leaves.items[index].bit;
+	if (next_ms < finding->due_ms)
+		finding->due_ms = next_ms;
+	if (holds && bit < LEAF_BITS)
+		finding->truths |= UINT32_C(1) << bit;
+	return holds;
 }
 
-/* The leaves on the ladder; returns when the next of them flips. */
-static int64_t climb(struct partition *partition, uint32_t slot, const struct profile *profile,
-                     const struct feature *feature, const struct series *series,
-                     const struct look_event *event)
+static void find_all(struct partition *partition, uint32_t slot, const struct profile *profile,
+                     const index_list *leaves, int64_t now_ms, struct finding *finding)
 {
-	int64_t  due_ms   = INSTANT_MS_NEVER;
+	for (size_t i = 0; i < leaves->count; i++)
+		find(partition, slot, profile, leaves->items[i], now_ms, finding);
+}
+
+static void keep_finding(struct person_feature *kept, const struct finding *finding)
+{
+	kept->next_ms = finding->due_ms;
+	kept->truths  = finding->truths;
+}
+
+/* The leaves on the ladder. */
+static void climb(struct partition *partition, uint32_t slot, const struct profile *profile,
+                  const struct feature *feature, const struct series *series,
+                  const struct look_event *event, struct finding *finding)
+{
 	uint32_t happened = count_happened(series, event->now_ms);
 	if (feature->ladder.count == 0)
-		return due_ms;
+		return;
 
 	partition->crossed.count = 0;
 	if (event->time_ms <= event->now_ms)
-		due_ms = ladder_climb(&feature->ladder, series->times_ms, happened, event->time_ms,
-		                      event->now_ms, &partition->crossed);
+		finding->due_ms = ladder_climb(&feature->ladder, series->times_ms, happened, event->time_ms,
+		                               event->now_ms, &partition->crossed);
 	for (size_t i = 0; i < partition->crossed.count; i++) {
 		const struct rung *rung = &partition->crossed.items[i];
 		step_touch_rung(partition, slot, rung, rung->above, CAUSE_EVENT, event->position);
 	}
 	/* What begins to count later flips them upwards by time. */
 	if (happened < series->count)
-		note_next(partition, slot, profile, &feature->leaves, event->now_ms, &due_ms);
-	return due_ms;
+		find_all(partition, slot, profile, &feature->leaves, event->now_ms, finding);
 }
 
 void look_after(struct partition *partition, uint32_t slot, struct profile *profile,
@@ -108,22 +130,19 @@ void look_after(struct partition *partition, uint32_t slot, struct profile *prof
 	for (size_t i = 0; i < partition->touched.count; i++) {
 		const struct feature  *feature = feature_at(partition, partition->touched.items[i]);
 		struct person_feature *kept    = profile_feature(profile, partition->touched.items[i]);
-		int64_t                due_ms  = INSTANT_MS_NEVER;
+		struct finding         finding = nothing_found;
 		if (kept != NULL && kept->series != NULL)
-			due_ms = climb(partition, slot, profile, feature, kept->series, event);
+			climb(partition, slot, profile, feature, kept->series, event, &finding);
 		for (size_t j = 0; j < feature->others.count; j++) {
-			uint32_t leaf = feature->others.items[j];
-			int64_t  next_ms;
-			bool     holds = leaf_look(partition, slot, profile, leaf, event->now_ms, &next_ms);
-			if (next_ms < due_ms)
-				due_ms = next_ms;
+			uint32_t leaf  = feature->others.items[j];
+			bool     holds = find(partition, slot, profile, leaf, event->now_ms, &finding);
 			if (holds != partition->before.items[at++])
 				step_touch_leaf(partition, slot, leaf, holds, CAUSE_EVENT, event->position);
 		}
 		if (kept == NULL)
 			continue;
-		kept->next_ms = due_ms;
-		step_arm(partition, slot, profile, due_ms);
+		keep_finding(kept, &finding);
+		step_arm(partition, slot, profile, finding.due_ms);
 	}
 }
 
@@ -160,12 +179,9 @@ static uint64_t begun_event(struct partition *partition, uint32_t slot, const st
 
 /* Evaluates a leaf at an instant and right before it. */
 static void evaluate_flip(struct partition *partition, uint32_t slot, struct profile *profile,
-                          uint32_t index, int64_t at_ms, int64_t *due_ms)
+                          uint32_t index, int64_t at_ms, struct finding *finding)
 {
-	int64_t next_ms;
-	bool    holds = leaf_look(partition, slot, profile, index, at_ms, &next_ms);
-	if (next_ms < *due_ms)
-		*due_ms = next_ms;
+	bool holds = find(partition, slot, profile, index, at_ms, finding);
 	if (leaf_holds(partition, slot, profile, index, at_ms - 1) == holds)
 		return;
 	uint64_t position =
@@ -200,15 +216,15 @@ void look_at_instant(struct partition *partition, uint32_t slot, struct profile 
 	const struct feature *feature = feature_at(partition, kept->feature);
 	const struct series  *series  = kept->series;
 	const index_list     *rest    = &feature->leaves;
-	int64_t               due_ms  = INSTANT_MS_NEVER;
+	struct finding        finding = nothing_found;
 	/* Where something begins to count now or later, all of them are evaluated. */
 	if (series != NULL && count_happened(series, at_ms - 1) == series->count) {
-		due_ms = fall(partition, slot, profile, feature, series, at_ms);
-		rest   = &feature->others;
+		finding.due_ms = fall(partition, slot, profile, feature, series, at_ms);
+		rest           = &feature->others;
 	}
 	for (size_t i = 0; i < rest->count; i++)
-		evaluate_flip(partition, slot, profile, rest->items[i], at_ms, &due_ms);
-	kept->next_ms = due_ms;
+		evaluate_flip(partition, slot, profile, rest->items[i], at_ms, &finding);
+	keep_finding(kept, &finding);
 }
 
 void look_again(struct partition *partition, uint32_t slot, struct profile *profile,
@@ -217,12 +233,13 @@ void look_again(struct partition *partition, uint32_t slot, struct profile *prof
 	const struct feature *feature = feature_at(partition, kept->feature);
 	const struct series  *series  = kept->series;
 	const index_list     *rest    = &feature->leaves;
-	int64_t               due_ms  = INSTANT_MS_NEVER;
+	struct finding        finding = nothing_found;
 	if (series != NULL && count_happened(series, now_ms) == series->count) {
-		due_ms = ladder_fall(&feature->ladder, series->times_ms, series->count, now_ms, NULL);
-		rest   = &feature->others;
+		finding.due_ms =
+			ladder_fall(&feature->ladder, series->times_ms, series->count, now_ms, NULL);
+		rest = &feature->others;
 	}
-	note_next(partition, slot, profile, rest, now_ms, &due_ms);
-	kept->next_ms = due_ms;
-	step_arm(partition, slot, profile, due_ms);
+	find_all(partition, slot, profile, rest, now_ms, &finding);
+	keep_finding(kept, &finding);
+	step_arm(partition, slot, profile, finding.due_ms);
 }

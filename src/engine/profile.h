@@ -37,9 +37,12 @@ struct traits {
 	char                 list[]; /* a value list */
 };
 
-/* One person's series of one feature. */
+/* One person's series of one feature, and what its leaves that stand on no ladder were when last
+ * looked at, which they are until next_ms: bit `leaf.bit` each. */
+#define TRUTHS_KNOWN (UINT32_C(1) << 31)
 struct person_feature {
 	uint32_t       feature;
+	uint32_t       truths;  /* nothing is known without TRUTHS_KNOWN */
 	int64_t        next_ms; /* no leaf of it changes by time before this instant */
 	struct series *series;  /* NULL for features that are read from stored events */
 };
