@@ -114,6 +114,22 @@ static void a_derived_segment_follows_in_the_same_step_without_a_glitch(void **s
 	assert_true(run_is_member(&run, ALICE, BOTH));
 }
 
+static void a_derived_segment_waits_for_its_base_whatever_their_numbers_are(void **state)
+{
+	(void)state;
+	run_define(&run, 1000, BOTH, two_orders);
+	run_define(&run, 1000, ORDERS,
+	           "{\"and\":[{\"segment\":\"3\"},"
+	           "{\"event\":\"Order\",\"within\":\"1m\",\"op\":\"eq\",\"value\":2}]}");
+	run_event(&run, ALICE, 2000, 2000, "Order", "{}", NULL);
+	uint64_t before = run.partition->changes.count;
+	run_event(&run, ALICE, 3000, 3000, "Order", "{}", NULL);
+
+	run_expect(&run, before, ALICE, BOTH, true, CAUSE_EVENT, 3000);
+	run_expect(&run, before + 1, ALICE, ORDERS, true, CAUSE_EVENT, 3000);
+	assert_int_equal(run.partition->changes.count, before + 2);
+}
+
 static void an_edit_records_only_the_difference_and_takes_derived_ones_along(void **state)
 {
 	(void)state;
@@ -192,6 +208,7 @@ int main(void)
 		TEST(a_late_event_enters_nobody_whose_window_is_over),
 		TEST(a_rule_that_holds_without_events_is_one_entry_for_everyone),
 		TEST(a_derived_segment_follows_in_the_same_step_without_a_glitch),
+		TEST(a_derived_segment_waits_for_its_base_whatever_their_numbers_are),
 		TEST(an_edit_records_only_the_difference_and_takes_derived_ones_along),
 		TEST(switching_off_lets_the_members_go),
 		TEST(a_definition_record_that_comes_twice_counts_once),

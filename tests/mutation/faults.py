@@ -1,0 +1,161 @@
+"""Deliberate small faults: exact replacements in src/, each of which the tests must catch.
+
+A fault is a name and replacements (file, text, other text). A text has to occur exactly once,
+blanks and line ends aside, so that a fault which no longer fits the code fails the run instead of
+testing nothing. Replacements must compile.
+"""
+
+
+class Fault:
+    def __init__(self, name, *replacements):
+        self.name = name
+        self.replacements = replacements
+
+
+FAULTS = [
+    # ---- Windows and time ----
+    Fault("a window still holds an event at its end",
+          ("src/engine/series.c",
+           "if (span_end_ms(span, series->times_ms[middle]) <= now_ms)",
+           "if (span_end_ms(span, series->times_ms[middle]) < now_ms)")),
+    Fault("a shared counting rule still holds at the end of its window",
+          ("src/engine/ladder.c",
+           "if (ladder->rungs[middle].within_ms > age_ms)",
+           "if (ladder->rungs[middle].within_ms >= age_ms)")),
+    Fault("a late event is stored but does not count",
+          ("src/engine/partition.c",
+           "look_before(partition, record->slot, profile, arrival->received_ms); store(",
+           "if (arrival->time_ms < profile->newest_event_ms) partition->touched.count = 0;"
+           "look_before(partition, record->slot, profile, arrival->received_ms); store(")),
+    Fault("a late event that is not the newest does not lift shared counting rules",
+          ("src/engine/ladder.c", "if (nth_ms > time_ms) continue;",
+           "if (nth_ms != time_ms) continue;")),
+    Fault("timers fire a millisecond late",
+          ("src/engine/step.c", "timers_add(&partition->timers, slot, due_ms);",
+           "timers_add(&partition->timers, slot, due_ms + 1);"),
+          ("src/engine/step.c", "profile->armed_ms = due_ms;",
+           "profile->armed_ms = due_ms + 1;")),
+    Fault("a timer does not arm the next one",
+          ("src/engine/partition.c",
+           "for (uint32_t i = 0; features != NULL && i < features->count; i++)"
+           " step_arm(partition, slot, profile, features->items[i].next_ms);",
+           "for (uint32_t i = 1; features != NULL && i < features->count; i++)"
+           " step_arm(partition, slot, profile, features->items[i].next_ms);")),
+    Fault("`until` is ignored",
+          ("src/engine/series.c",
+           "walk.started = count_before(series, walk.limit, now_ms - span->until_ms + 1);",
+           "walk.started = count_before(series, walk.limit, now_ms + 1);"),
+          ("src/engine/series.c", "return time_ms + span->until_ms;", "return time_ms;")),
+    Fault("an event of the future counts at once",
+          ("src/engine/series.c",
+           "walk.started = count_before(series, walk.limit, now_ms - span->until_ms + 1);",
+           "walk.started = walk.limit;")),
+    Fault("events are forgotten a day late",
+          ("src/engine/series.c", ": instant_floor_day_ms(time_ms) + span->retention_ms;",
+           ": instant_floor_day_ms(time_ms) + span->retention_ms + DAY_MS;")),
+    Fault("`between` ends a millisecond late",
+          ("src/engine/series.c",
+           "walk.limit = count_before(series, series->count, span->to_ms);",
+           "walk.limit = count_before(series, series->count, span->to_ms + 1);")),
+    Fault("`within_last` of a where still holds at its end",
+          ("src/model/evaluate.c",
+           "return at_ms <= now_ms && now_ms < at_ms + test->duration_ms;",
+           "return at_ms <= now_ms && now_ms <= at_ms + test->duration_ms;")),
+    Fault("days are rounded up",
+          ("src/model/evaluate_aggregate.c",
+           "return days_pass(test, (now_ms - event_ms) / DAY_MS);",
+           "return days_pass(test, (now_ms - event_ms + DAY_MS - 1) / DAY_MS);")),
+
+    # ---- Values ----
+    Fault("`neq` of what is missing is false",
+          ("src/model/evaluate.c", "case EXPR_NOT_IN: return !equals_some(test, value);",
+           "case EXPR_NOT_IN: return value->type != VALUE_NONE && !equals_some(test, value);")),
+    Fault("a negative amount is not subtracted",
+          ("src/model/evaluate.c",
+           "return value_number(&value, &number) && decimal_of(number, ret_millionths);",
+           "return value_number(&value, &number) && number >= 0 &&"
+           " decimal_of(number, ret_millionths);")),
+    Fault("amounts are cut off instead of rounded",
+          ("src/base/decimal.c", "if (rest > half || (rest == half && result % 2 != 0)) result++;",
+           "(void)rest; (void)half;")),
+    Fault("the average is a whole number of millionths",
+          ("src/model/evaluate_aggregate.c",
+           "if (aggregate->form == FORM_AVERAGE) scaled *= aggregate->count;",
+           "if (aggregate->form == FORM_AVERAGE && aggregate->count > 0)"
+           " return (aggregate->millionths / (__int128)aggregate->count > scaled) -"
+           " (aggregate->millionths / (__int128)aggregate->count < scaled);")),
+    Fault("an average of nothing is 0",
+          ("src/model/evaluate_aggregate.c", ".missing = count == 0, .count = count,",
+           ".missing = false, .count = count,")),
+    Fault("the least number stays when its event has ended",
+          ("src/engine/aggregate.c", "look->begin < look->end && look->extreme >= walk->ended;",
+           "look->begin < look->end;")),
+    Fault("distinct takes 1 and true for the same",
+          ("src/model/evaluate_aggregate.c",
+           "*ret_key = (struct distinct_key){KEY_BOOL, value->type == VALUE_TRUE};",
+           "*ret_key = number_key(value->type == VALUE_TRUE);")),
+    Fault("`first` is that of the last",
+          ("src/engine/aggregate.c",
+           "leaf->aggregate == EXPR_FIRST ? walk->ended : walk->started - 1) != 0;",
+           "walk->started - 1) != 0;")),
+
+    # ---- Sequences ----
+    Fault("steps of a sequence may share an event",
+          ("src/model/sequence.c",
+           "unsigned last = sequence->step_count - 1; for (unsigned i = last; i > 0; i--) {",
+           "unsigned last = sequence->step_count - 1;"
+           " if ((steps & 1) != 0) run->starts_ms[0] = time_ms;"
+           " for (unsigned i = 1; i <= last; i++) {")),
+    Fault("a sequence may take as long as its window",
+          ("src/model/sequence.c", "} else if (time_ms - start_ms < sequence->within_ms) {",
+           "} else if (time_ms - start_ms <= sequence->within_ms) {")),
+    Fault("`ended_within` is ignored",
+          ("src/model/sequence.c",
+           "if (sequence->ended_within_ms == INSTANT_MS_NEVER ||"
+           " end_ms < run->last_ms + sequence->ended_within_ms)",
+           "if (sequence->ended_within_ms > 0 ||"
+           " end_ms < run->last_ms + sequence->ended_within_ms)")),
+
+    # ---- Stored events ----
+    Fault("a message id is known for all persons",
+          ("src/events/events.c",
+           "uint64_t hash = hash_bytes_seeded(message_id.data, message_id.length, slot);",
+           "uint64_t hash = hash_bytes_seeded(message_id.data, message_id.length, slot & 0);"),
+          ("src/events/events.c",
+           "if (entry->message_hash != hash || entry->slot != slot ||",
+           "if (entry->message_hash != hash ||")),
+    Fault("a message id is never free again",
+          ("src/events/events.c",
+           "events_end_ms(entry->time_ms, retention_ms) <= now_ms) continue;",
+           "(events_end_ms(entry->time_ms, retention_ms) <= now_ms && slot == UINT32_MAX))"
+           " continue;")),
+    Fault("events of one time are in the wrong order",
+          ("src/events/events.c", "return event_compare_acceptance(a, b);",
+           "return event_compare_acceptance(b, a);")),
+
+    # ---- Rules, history, definitions ----
+    Fault("a derived segment is evaluated together with its base",
+          ("src/engine/catalog.c", "level = catalog->rules.items[other].level + 1;",
+           "level = catalog->rules.items[other].level;")),
+    Fault("a definition becomes live without its difference",
+          ("src/engine/activate.c",
+           "for (size_t i = 0; i < activation->differences.count; i++) {"
+           " const struct difference *difference",
+           "for (size_t i = 0; i < 0 * activation->differences.count; i++) {"
+           " const struct difference *difference")),
+    Fault("an exit bears the time of its processing",
+          ("src/engine/partition.c", "fire_person(partition, due->items[i], profile, at_ms);",
+           "fire_person(partition, due->items[i], profile, now_ms);")),
+    Fault("enteredAt is when the person came into being",
+          ("src/engine/step.c", "membership->since_ms = since_ms;",
+           "membership->since_ms = profile->created_ms;")),
+    Fault("an entry by a trait is told as one by an event",
+          ("src/engine/partition.c",
+           "step_touch_all(partition, record->slot, &partition->catalog.traits.items[trait].rules,"
+           " CAUSE_TRAIT, 0);",
+           "step_touch_all(partition, record->slot, &partition->catalog.traits.items[trait].rules,"
+           " CAUSE_EVENT, 0);")),
+    Fault("a change that was undone within its step is told",
+          ("src/engine/step.c", "if (holds == was) return;",
+           "if (holds == was && !rule->derived.count) return;")),
+]
