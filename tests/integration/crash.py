@@ -18,8 +18,9 @@ from server import ROOT, Refused, Server
 
 sys.path.insert(0, str(ROOT / "tests" / "differential"))
 
-from evaluate import DAY, Event, compile_expression, parse_instant  # noqa: E402
+from evaluate import compile_expression  # noqa: E402
 from oracle import Person  # noqa: E402
+from values import DAY, Event, parse_instant  # noqa: E402
 
 RETENTION = 1096 * DAY
 CLIENTS = 4
