@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{"token", "List, make and delete tokens", command_token},
 	{"import", "Send the rows of a CSV or JSON Lines file", command_import},
 	{"simulate", "Send the made-up traffic of a shop", command_simulate},
+	{"doctor", "Check this machine, the settings and a running server", command_doctor},
 	{"health", "Whether the server is ready", command_health},
 	{"journal", "Verify or dump the journal of a stopped server", command_journal},
 	{"config", "Print all settings with their defaults", command_config},

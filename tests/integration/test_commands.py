@@ -31,6 +31,25 @@ class Commands(ServerCase):
         state = korean.index("Live")
         self.assertEqual(state + len("제주에서예약한손님"), rows[0].index("STATE"))
 
+    def test_the_doctor_looks_at_the_machine_and_the_server(self):
+        place = self.server.directory
+        told = [json.loads(line) for line in self.sonnim(
+            "doctor", "--json", "--data", str(place / "data"), "--keyring",
+            str(place / "keyring")).splitlines()]
+        checks = {finding["check"]: finding for finding in told}
+        for check in ("config", "open files", "memory", "clock", "disk", "sync", "keyring"):
+            self.assertIn(checks[check]["state"], ("good", "poor"), checks)
+        self.assertIn("says: ready", checks["server"]["text"])
+        kinds = " ".join(f["text"] for f in told if f["check"] == "server memory")
+        for kind in ("profiles", "features", "memberships", "events", "changes", "vault"):
+            self.assertIn(kind, kinds)
+
+    def test_the_doctor_says_what_is_wrong(self):
+        place = self.server.directory
+        (place / "wrong.conf").write_text("memory-limit = 1MiB\n")
+        told = self.sonnim("doctor", "--config", str(place / "wrong.conf"), code=1)
+        self.assertRegex(told, "config +WRONG +--memory-limit must be 64MiB at least")
+
     def test_a_change_is_previewed(self):
         self.make_segment("seen", {"event": "Seen", "op": "gte", "value": 1})
         self.track("lee")

@@ -1,0 +1,200 @@
+/* `sonnim doctor`: whether a server can run well here, and how one that runs is. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/client.h"
+#include "app/doctor.h"
+
+struct doctor_flags {
+	char *data;
+	char *keyring;
+	char *config;
+};
+
+static const struct setting table[] = {
+	SETTING_STRING(struct doctor_flags, data, "data", NULL, "Directory of the data; as of serve",
+                   "DIRECTORY"),
+	SETTING_STRING(struct doctor_flags, keyring, "keyring", NULL,
+                   "Directory of the keys; as of serve", "DIRECTORY"),
+	SETTING_STRING(struct doctor_flags, config, "config", NULL,
+                   "File with the settings of serve, to be checked", "FILE"),
+};
+
+static struct settings flags_of(struct doctor_flags *flags)
+{
+	return (struct settings){table, sizeof table / sizeof table[0], flags};
+}
+
+/* ---- The configuration ---- */
+
+static void add_flag(char **argv, int *argc, const char *name, char *value)
+{
+	if (value == NULL)
+		return;
+	argv[(*argc)++] = (char *)name;
+	argv[(*argc)++] = value;
+}
+
+static bool check_config(struct findings *findings, const struct doctor_flags *flags,
+                         struct serve_settings *settings)
+{
+	char         serve[] = "serve";
+	char        *argv[8] = {serve};
+	int          argc    = 1;
+	struct error err;
+	add_flag(argv, &argc, "--data", flags->data);
+	add_flag(argv, &argc, "--keyring", flags->keyring);
+	add_flag(argv, &argc, "--config", flags->config);
+	if (serve_settings_load(settings, argc, argv, &err) == STATUS_OK) {
+		findings_add(findings, "config", DOCTOR_GOOD, "the settings can be read");
+		return true;
+	}
+	findings_add(findings, "config", DOCTOR_WRONG, "%s%s%s", err.field,
+	             err.field[0] != '\0' ? ": " : "", err.reason);
+	return false;
+}
+
+/* ---- The server ---- */
+
+static struct json part(const struct client *client, const char *name, const char *member)
+{
+	return json_get(json_get(json_get(client->answer, "parts"), name), member);
+}
+
+static bool is_true(struct json value) { return json_type(value) == JSON_BOOL && json_bool(value); }
+
+static void check_parts(struct findings *findings, const struct client *client)
+{
+	static const struct {
+		const char       *part;
+		const char       *member;
+		enum doctor_state state;
+		const char       *text;
+	} rows[] = {
+		{"journal", "failed", DOCTOR_WRONG, "a write to the journal failed: restart it"},
+		{"journal", "full", DOCTOR_WRONG, "the disk is full: collection answers 503"},
+		{"journal", "clockHeld", DOCTOR_POOR, "a jump of the clock is not followed"},
+		{"engine", "failed", DOCTOR_WRONG, "the journal cannot be applied: see the log"},
+		{"vault", "failed", DOCTOR_WRONG, "a write to the vault failed: restart it"},
+		{"memory", "full", DOCTOR_WRONG, "the memory limit is reached: collection answers 503"},
+	};
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (is_true(part(client, rows[i].part, rows[i].member)))
+			findings_add(findings, "server", rows[i].state, "%s", rows[i].text);
+}
+
+static void add_memory(struct findings *findings, const struct client *client)
+{
+	struct json used = part(client, "memory", "usedBytes");
+	struct json most = part(client, "memory", "limitBytes");
+	if (json_is_number(used) && json_is_number(most))
+		findings_add(findings, "server memory", DOCTOR_GOOD, "%s used of %s",
+		             doctor_size((uint64_t)json_number(used)).text,
+		             doctor_size((uint64_t)json_number(most)).text);
+}
+
+/* The lines sonnim_memory_bytes{kind="profiles"} 123 of /metrics. */
+static void add_kinds(struct findings *findings, struct text metrics)
+{
+	static const struct text name = TEXT("sonnim_memory_bytes{kind=\"");
+	for (const char *at = metrics.data, *end = at + metrics.length; at < end;) {
+		const char *line_end = memchr(at, '\n', (size_t)(end - at));
+		struct text line     = {at, (size_t)((line_end == NULL ? end : line_end) - at)};
+		at                   = line_end == NULL ? end : line_end + 1;
+		if (!text_starts_with(line, name))
+			continue;
+		const char *kind  = line.data + name.length;
+		const char *quote = memchr(kind, '"', line.length - name.length);
+		if (quote != NULL && quote + 3 < line.data + line.length)
+			findings_add(findings, "server memory", DOCTOR_GOOD, "%-12.*s %s", (int)(quote - kind),
+			             kind, doctor_size(strtoull(quote + 3, NULL, 10)).text);
+	}
+}
+
+static void check_server(struct findings *findings, struct client *client)
+{
+	enum exit_code code = client_send(client, "GET", "/health/ready", (struct text){0});
+	if (code == EXIT_UNREACHABLE) {
+		findings_add(findings, "server", DOCTOR_GOOD, "none answers at %s", client->settings.url);
+		return;
+	}
+	struct json status = json_get(client->answer, "status");
+	findings_add(
+		findings, "server", code == EXIT_DONE ? DOCTOR_GOOD : DOCTOR_WRONG, "%s says: %.*s",
+		client->settings.url,
+		TEXT_FORMAT(json_type(status) == JSON_STRING ? json_string(status) : TEXT("no health")));
+	check_parts(findings, client);
+	add_memory(findings, client);
+	if (client->authorization[0] == '\0')
+		findings_add(findings, "server memory", DOCTOR_GOOD,
+		             "by kind with a token that has metrics.read");
+	else if (client_send(client, "GET", "/metrics", (struct text){0}) == EXIT_DONE)
+		add_kinds(findings, buffer_text(&client->response.body));
+}
+
+/* ---- Printing ---- */
+
+static void print_json(const struct findings *findings)
+{
+	for (size_t i = 0; i < findings->count; i++) {
+		struct buffer      out = {0};
+		struct json_writer w   = json_writer_of(&out);
+		json_begin_object(&w);
+		json_member_string(&w, "check", text_of(findings->items[i].check));
+		json_member_string(&w, "state", text_of(doctor_state_name(findings->items[i].state)));
+		json_member_string(&w, "text", text_of(findings->items[i].text));
+		json_end_object(&w);
+		printf("%.*s\n", (int)out.length, out.data);
+		buffer_done(&out);
+	}
+}
+
+static enum exit_code print(const struct findings *findings, bool json)
+{
+	enum exit_code code = EXIT_DONE;
+	for (size_t i = 0; i < findings->count; i++) {
+		const struct finding *finding = &findings->items[i];
+		if (finding->state == DOCTOR_WRONG)
+			code = EXIT_REFUSED;
+		if (!json)
+			printf("%-14s %-6s %s\n", finding->check, doctor_state_name(finding->state),
+			       finding->text);
+	}
+	if (json)
+		print_json(findings);
+	return code;
+}
+
+static enum exit_code examine(struct client *client, const struct doctor_flags *flags)
+{
+	struct findings       findings = {0};
+	struct serve_settings settings = {0};
+	if (check_config(&findings, flags, &settings))
+		doctor_check_machine(&findings, &settings);
+	serve_settings_done(&settings);
+	check_server(&findings, client);
+	return print(&findings, client->settings.json);
+}
+
+enum exit_code command_doctor(int argc, char **argv)
+{
+	struct doctor_flags flags = {0};
+	struct settings     own   = flags_of(&flags);
+	struct client       client;
+	if (command_wants_help(argc, argv)) {
+		printf("Usage: sonnim doctor [FLAGS]\n\nChecks the settings of serve, limits, memory, "
+		       "clock, disk and the speed of a sync,\nand asks a running server how it is and "
+		       "what its memory is used for.\nExit code 1 when something is WRONG.\n\n");
+		client_print_flags(&own);
+		return EXIT_DONE;
+	}
+	enum exit_code code = client_open(&client, &own, &argc, argv);
+	if (code == EXIT_DONE && argc > 1)
+		code = command_usage_text(argv[0], "\"%s\" is no flag", argv[1]);
+	if (code == EXIT_DONE)
+		code = examine(&client, &flags);
+	client_close(&client, &own);
+	return code;
+}
