@@ -137,8 +137,8 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 	return series;
 }
 
-/* u8 0: none; else u8 1 + kind, u8 dropped, varint count, varint room, count times, count items. The
- * room, since what is let go of depends on it. */
+/* u8 0: none; else u8 1 + kind, u8 dropped, varint count, varint room, count times, count items.
+ * The room, since what is let go of depends on it. */
 void series_write(const struct series *series, struct buffer *out)
 {
 	if (series == NULL) {
