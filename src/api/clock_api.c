@@ -98,16 +98,30 @@ static enum status append(struct api_call *call, struct error *err)
 	return status;
 }
 
+static void move(struct api_call *call)
+{
+	struct clock_state *state   = call->state;
+	struct journal     *journal = call->api->config.journal;
+	struct error        err;
+	if (journal->ops->clock_set(journal, state->now_ms, &err) != STATUS_OK ||
+	    append(call, &err) != STATUS_OK)
+		call_fail(call, &err);
+}
+
+/* What was accepted so far happens at the old time, with what it causes elsewhere. */
 static void set(struct api_call *call)
 {
 	struct clock_state *state   = ARENA_NEW(call->arena, struct clock_state);
 	struct journal     *journal = call->api->config.journal;
 	struct error        err;
 	call->state = state;
-	if (read_now(call, &state->now_ms, &err) != STATUS_OK ||
-	    journal->ops->clock_set(journal, state->now_ms, &err) != STATUS_OK ||
-	    append(call, &err) != STATUS_OK)
+	if (read_now(call, &state->now_ms, &err) != STATUS_OK) {
 		call_fail(call, &err);
+		return;
+	}
+	call->min_position    = journal->ops->position(journal);
+	call->read_timeout_ms = TIMERS_TIMEOUT_MS;
+	call_read_all(call, nothing, move);
 }
 
 void clock_post(struct api_call *call) { call_on_worker(call, set); }

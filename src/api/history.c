@@ -201,7 +201,8 @@ static void answer(struct api_call *call)
 		call_fail(call, &err);
 		return;
 	}
-	struct json_writer w = call_begin_list(&out);
+	struct json_writer w = state->share_count == 1 ? reads_begin_list(call, &out, &state->user)
+	                                               : call_begin_list(&out);
 	struct share      *share;
 	for (size_t left = state->limit; left > 0 && (share = oldest(state)) != NULL; left--)
 		write_row(call, &w, share->partition, &share->rows[share->taken++]);

@@ -52,11 +52,10 @@ static bool belongs(const struct view_sealed *block, struct text path)
 static unsigned add_block(struct api_call *call, const struct view_sealed *block,
                           struct buffer *list)
 {
-	const struct profile *state = call->state;
-	struct buffer         plain = {0};
-	struct error          err;
-	unsigned              count = 0;
-	if (reads_unseal(call, state->user.person, block->sealed, &plain, &err) == STATUS_OK) {
+	struct buffer plain = {0};
+	struct error  err;
+	unsigned      count = 0;
+	if (reads_unseal(call, block->sealer, block->sealed, &plain, &err) == STATUS_OK) {
 		struct byte_reader reader = byte_reader_of(plain.data, plain.length);
 		struct text        traits = read_sized(&reader);
 		for (struct value_reader r = value_read(traits); value_next(&r);)
@@ -120,8 +119,7 @@ static void write_profile(struct api_call *call, struct json_writer *w)
 	else
 		json_member_null(w, "id");
 	json_member_bool(w, "identified", state->person.identified);
-	if (state->user.merged && known)
-		json_member_string(w, "mergedInto", id.id);
+	reads_write_merged(call, w, &state->user);
 	if (pii) {
 		write_trait(w, "email", "email", traits, personal);
 		write_trait(w, "phone", "phone", traits, personal);

@@ -20,10 +20,19 @@ enum status reads_not_live(const struct definition *definition, struct error *er
  * answers as the user that it was linked to). */
 struct reads_user {
 	struct person person;
-	bool          merged; /* asked for as a visitor, answered as a user */
+	bool          merged;      /* asked for as a visitor, answered as a user */
+	struct person merged_into; /* then: who has the visitor's events */
 };
 MUST_USE enum status reads_user(struct api_call *call, struct reads_user *ret_user,
                                 struct error *err);
+
+/* Writes "mergedInto" of a visitor who has become a user. */
+void reads_write_merged(struct api_call *call, struct json_writer *writer,
+                        const struct reads_user *user);
+
+/* As call_begin_list(), with that. */
+struct json_writer reads_begin_list(struct api_call *call, struct buffer *out,
+                                    const struct reads_user *user);
 
 /* STATUS_NOT_FOUND for paths of the account API, which are no user's ids. */
 MUST_USE enum status reads_reserved(struct text id, struct error *err);
@@ -35,7 +44,8 @@ enum status reads_unknown_user(struct error *err);
 void reads_write_segment(struct api_call *call, struct json_writer *writer, uint32_t segment);
 
 /* Of a `context` list or traits: what the sealed block holds, decrypted, appended to `out` (empty
- * when the person has no key any more). The block is two sized lists (model/record.h). */
+ * when the person under whose key it is has none any more). The block is two sized lists
+ * (model/record.h). */
 MUST_USE enum status reads_unseal(struct api_call *call, struct person person, struct text sealed,
                                   struct buffer *out, struct error *err);
 

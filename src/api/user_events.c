@@ -13,6 +13,7 @@ enum { PAGE_BYTES_MAX = 4 << 20 }; /* copied on the partition's thread; a page m
 struct place {
 	int64_t  time_ms;
 	int64_t  received_ms;
+	uint32_t partition;
 	uint64_t position;
 };
 
@@ -36,6 +37,8 @@ static bool is_before(const struct event *event, const struct place *place)
 		return event->time_ms < place->time_ms;
 	if (event->received_ms != place->received_ms)
 		return event->received_ms < place->received_ms;
+	if (event->partition != place->partition)
+		return event->partition < place->partition;
 	return event->position < place->position;
 }
 
@@ -91,7 +94,8 @@ static void write_event(struct api_call *call, struct json_writer *w, const stru
 	struct text          personal[2] = {{0}};
 	struct error         err;
 	if (pii && record->sealed.length > 0 &&
-	    reads_unseal(call, state->user.person, record->sealed, &plain, &err) == STATUS_OK) {
+	    reads_unseal(call, (struct person){event->partition, record->slot}, record->sealed, &plain,
+	                 &err) == STATUS_OK) {
 		struct byte_reader reader = byte_reader_of(plain.data, plain.length);
 		personal[0]               = read_sized(&reader);
 		personal[1]               = read_sized(&reader);
@@ -129,13 +133,14 @@ static void answer(struct api_call *call)
 		return;
 	}
 	struct buffer      out = {0}, next = {0};
-	struct json_writer w = call_begin_list(&out);
+	struct json_writer w = reads_begin_list(call, &out, &state->user);
 	for (size_t i = 0; i < state->count; i++)
 		write_event(call, &w, &state->events[i]);
 	if (state->more) {
 		const struct event *last = &state->events[state->count - 1];
 		buffer_add_i64(&next, last->time_ms);
 		buffer_add_i64(&next, last->received_ms);
+		buffer_add_u32(&next, last->partition);
 		buffer_add_u64(&next, last->position);
 	}
 	call_end_list(&w, CURSOR_USER_EVENTS, buffer_text(&next), (int64_t)state->total,
@@ -159,6 +164,7 @@ void users_events(struct api_call *call)
 	if (read_left(&cursor) > 0) {
 		state->before.time_ms     = read_i64(&cursor);
 		state->before.received_ms = read_i64(&cursor);
+		state->before.partition   = read_u32(&cursor);
 		state->before.position    = read_u64(&cursor);
 	}
 	state->events = ARENA_ARRAY(call->arena, struct event, state->limit);

@@ -51,8 +51,33 @@ enum status reads_user(struct api_call *call, struct reads_user *ret_user, struc
 	                       &sequence, err);
 	if (status != STATUS_OK)
 		return status;
-	ret_user->merged = id.namespace == VAULT_ANONYMOUS && identified;
+	struct vault_merge merge;
+	ret_user->merged      = id.namespace == VAULT_ANONYMOUS && identified;
+	ret_user->merged_into = ret_user->person;
+	if (ret_user->merged && vault_merged(call->api->config.vault, id.id, &merge))
+		ret_user->merged_into = merge.user;
 	return ret_user->person.slot == SLOT_NONE ? reads_unknown_user(err) : STATUS_OK;
+}
+
+void reads_write_merged(struct api_call *call, struct json_writer *writer,
+                        const struct reads_user *user)
+{
+	struct vault_id id;
+	struct error    err;
+	if (user->merged && vault_external_id(call->api->config.vault, user->merged_into, call->arena,
+	                                      &id, &err) == STATUS_OK)
+		json_member_string(writer, "mergedInto", id.id);
+}
+
+struct json_writer reads_begin_list(struct api_call *call, struct buffer *out,
+                                    const struct reads_user *user)
+{
+	struct json_writer writer = json_writer_of(out);
+	json_begin_object(&writer);
+	reads_write_merged(call, &writer, user);
+	json_add_key(&writer, TEXT("items"));
+	json_begin_array(&writer);
+	return writer;
 }
 
 void reads_write_segment(struct api_call *call, struct json_writer *writer, uint32_t segment)
@@ -146,7 +171,7 @@ static void answer(struct api_call *call)
 		user = call_person_id(call, state->user.person);
 	uint32_t           after = read_left(&cursor) > 0 ? read_u32(&cursor) : 0;
 	struct buffer      out = {0}, next = {0};
-	struct json_writer w = call_begin_list(&out);
+	struct json_writer w = reads_begin_list(call, &out, &state->user);
 	for (size_t i = 0; i < state->count; i++) {
 		if (state->rows[i].segment <= after)
 			continue;

@@ -35,6 +35,7 @@ struct server {
 	struct vault                *vault;
 	struct engine               *engine;
 	struct ingest               *ingest;
+	struct ingest_thread        *finisher; /* of merges that an end has interrupted */
 	struct api                  *api;
 	struct http_server          *http;
 	struct definitions          *definitions;
@@ -317,11 +318,21 @@ static enum status make_first(struct server *server, struct server_first *ret_fi
 	return store->ops->token_add(store, &token, err);
 }
 
+static void finish_merge(void *context, const struct vault_merge *merge)
+{
+	struct server *server = context;
+	if (!engine_merged(server->engine, merge->visitor))
+		ingest_merge(server->ingest, merge);
+}
+
 enum status server_open(struct server *server, struct server_first *ret_first, struct error *err)
 {
 	enum status status;
 	for (uint32_t p = 0; p < server->workspace.partition_count; p++)
 		vault_reserve(server->vault, p, engine_slot_count(server->engine, p));
+	server->finisher = ingest_thread_new(server->ingest);
+	vault_each_merge(server->vault, finish_merge, server);
+	ingest_finish_merges(server->finisher);
 	*ret_first = (struct server_first){0};
 	if ((status = make_first(server, ret_first, err)) != STATUS_OK ||
 	    (status = definitions_start(server->engine, server->journal, server->store,
@@ -364,6 +375,7 @@ void server_stop(struct server *server)
 		vault_close(server->vault);
 	http_server_free(server->http);
 	api_free(server->api);
+	ingest_thread_free(server->finisher);
 	if (server->ingest != NULL)
 		ingest_free(server->ingest);
 	if (server->store != NULL)

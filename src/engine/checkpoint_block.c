@@ -13,6 +13,8 @@ enum {
 	PROFILE_TRAITS      = 2,
 	PROFILE_FEATURES    = 4,
 	PROFILE_MEMBERSHIPS = 8,
+	PROFILE_CLOSED      = 16,
+	PROFILE_AMENDED     = 32, /* with the instant of the next change of what is seen */
 };
 
 void checkpoint_marks_done(struct checkpoint_marks *marks)
@@ -59,18 +61,23 @@ static void write_traits(const struct traits *traits, struct buffer *out)
 			first++;
 		buffer_add_sized(out, traits->sealed[i].name);
 		buffer_add_varint(out, first);
-		if (first == i)
-			buffer_add_sized(
-				out, (struct text){traits->sealed[i].block->bytes, traits->sealed[i].block->size});
+		if (first != i)
+			continue;
+		const struct sealed_block *block = traits->sealed[i].block;
+		buffer_add_u64(out, person_number(block->sealer));
+		buffer_add_sized(out, (struct text){block->bytes, block->size});
 	}
 }
 
-static void write_profile(const struct profile *profile, struct checkpoint_marks *marks,
+static void write_profile(const struct partition *partition, uint32_t slot,
+                          const struct profile *profile, struct checkpoint_marks *marks,
                           struct buffer *out)
 {
 	const struct feature_set    *features    = profile->features;
 	const struct membership_set *memberships = profile->memberships;
 	buffer_add_u8(out, (uint8_t)((profile->identified ? PROFILE_IDENTIFIED : 0) |
+	                             (profile->closed ? PROFILE_CLOSED : 0) |
+	                             (profile->amended ? PROFILE_AMENDED : 0) |
 	                             (profile->traits != NULL ? PROFILE_TRAITS : 0) |
 	                             (features != NULL ? PROFILE_FEATURES : 0) |
 	                             (memberships != NULL ? PROFILE_MEMBERSHIPS : 0)));
@@ -78,6 +85,8 @@ static void write_profile(const struct profile *profile, struct checkpoint_marks
 	buffer_add_i64(out, profile->created_ms);
 	buffer_add_i64(out, profile->armed_ms);
 	buffer_add_i64(out, profile->newest_event_ms);
+	if (profile->amended)
+		buffer_add_i64(out, facts_next_ms(partition, slot));
 	if (profile->traits != NULL)
 		write_traits(profile->traits, out);
 	if (features != NULL) {
@@ -125,12 +134,12 @@ void checkpoint_block_write(const struct partition *partition, uint32_t block,
 {
 	prepare_marks(marks, &partition->catalog);
 	for (uint32_t i = 0; i < PROFILES_PER_BLOCK; i++) {
-		const struct profile *profile =
-			profiles_find(&partition->profiles, block * PROFILES_PER_BLOCK + i);
+		uint32_t              slot    = block * PROFILES_PER_BLOCK + i;
+		const struct profile *profile = profiles_known(&partition->profiles, slot);
 		if (profile == NULL)
 			continue;
 		buffer_add_u16(out, (uint16_t)i);
-		write_profile(profile, marks, out);
+		write_profile(partition, slot, profile, marks, out);
 	}
 	buffer_add_u16(out, PROFILES_PER_BLOCK);
 	write_lists(&partition->catalog, marks, out);
@@ -219,11 +228,12 @@ static bool read_sealed(struct traits *traits, uint32_t at, struct byte_reader *
 		return false;
 	struct sealed_block *block = first < at ? traits->sealed[first].block : NULL;
 	if (block == NULL) {
-		struct text sealed = read_sized(bytes);
-		block              = malloc(sizeof *block + sealed.length);
+		struct person sealer = person_of_number(read_u64(bytes));
+		struct text   sealed = read_sized(bytes);
+		block                = malloc(sizeof *block + sealed.length);
 		if (block == NULL)
 			abort();
-		*block = (struct sealed_block){.size = (uint32_t)sealed.length};
+		*block = (struct sealed_block){.size = (uint32_t)sealed.length, .sealer = sealer};
 		memcpy(block->bytes, sealed.data, sealed.length);
 		*ret_size += sealed.length;
 	}
@@ -298,18 +308,22 @@ static bool read_profile(struct block_reader *reader, uint32_t slot)
 	struct partition   *partition = reader->partition;
 	struct byte_reader *bytes     = &reader->bytes;
 	struct profile     *profile   = profiles_place(&partition->profiles, slot);
-	if (profile->exists)
+	if (profile->exists || profile->closed)
 		return false;
 	uint8_t flags            = read_u8(bytes);
-	profile->exists          = true;
+	profile->closed          = (flags & PROFILE_CLOSED) != 0;
+	profile->exists          = !profile->closed;
+	profile->amended         = (flags & PROFILE_AMENDED) != 0;
 	profile->identified      = (flags & PROFILE_IDENTIFIED) != 0;
 	profile->armed_ms        = INSTANT_MS_NEVER;
 	profile->newest_change   = (uint32_t)read_varint(bytes);
 	profile->created_ms      = read_i64(bytes);
 	int64_t armed_ms         = read_i64(bytes);
 	profile->newest_event_ms = read_i64(bytes);
-	partition->profiles.person_count++;
-	partition->profiles.identified_count += profile->identified;
+	partition->profiles.person_count += profile->exists;
+	partition->profiles.identified_count += profile->exists && profile->identified;
+	if (profile->amended)
+		facts_set_next_ms(partition, slot, read_i64(bytes));
 	if ((flags & PROFILE_TRAITS && !read_traits(reader, profile)) ||
 	    (flags & PROFILE_FEATURES && !read_features(reader, profile)) ||
 	    (flags & PROFILE_MEMBERSHIPS && !read_memberships(reader, slot, profile)))

@@ -79,8 +79,10 @@ static enum status load_whole(struct loading *loading, struct error *err)
 	if (status != STATUS_OK)
 		return status;
 	struct byte_reader reader = byte_reader_of(loading->bytes.data, loading->bytes.length);
-	if (!names_load(&partition->names, &reader) || read_left(&reader) > 0)
-		return error_set(err, STATUS_CORRUPT, "%s: the names make no sense", loading->path);
+	if (!names_load(&partition->names, &reader) || !facts_load(&partition->facts, &reader) ||
+	    !merge_load(&partition->merges, &reader) || read_left(&reader) > 0)
+		return error_set(err, STATUS_CORRUPT, "%s: names, facts or merges make no sense",
+		                 loading->path);
 	for (size_t i = 0; i < manifest->future.count; i++)
 		future_add(&partition->future, manifest->future.items[i]);
 	for (size_t i = 0; i < manifest->spans.count; i++)
@@ -142,6 +144,10 @@ static void clear(struct partition *partition)
 	future_done(&partition->future);
 	partition->future = (struct future){0};
 	names_done(&partition->names);
+	facts_done(&partition->facts);
+	facts_init(&partition->facts);
+	merges_done(&partition->merges);
+	partition->merges = (struct merges){0};
 	VECTOR_DONE(&partition->changes.spans);
 	atomic_store(&partition->clock_ms, 0);
 }

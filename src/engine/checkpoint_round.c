@@ -156,6 +156,8 @@ static void begin(struct partition_checkpoint *target, uint64_t through, int64_t
 	add_definitions(target, line);
 	struct buffer names = {0};
 	names_save(&partition->names, &names);
+	facts_save(&partition->facts, &names);
+	merge_save(&partition->merges, &names);
 	add_part(target, JOB_NAMES, 0, &names);
 }
 
@@ -174,8 +176,9 @@ static bool may_begin(const struct partition_checkpoint *target, uint64_t throug
 {
 	const struct partition *partition = target->partition;
 	return partition->changes.file != NULL && partition->builds == NULL &&
-	       !partition->resume.active && partition->changes.count >= partition->changes.stored &&
-	       through > 0 && is_new(target, through);
+	       partition->merges.arriving.count == 0 && !partition->resume.active &&
+	       partition->changes.count >= partition->changes.stored && through > 0 &&
+	       is_new(target, through);
 }
 
 /* ---- Blocks ---- */

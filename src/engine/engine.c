@@ -53,12 +53,26 @@ static void engine_free(struct engine *engine)
 	checkpoints_free(engine->checkpoints);
 	for (uint32_t i = 0; i < engine->config.partition_count; i++)
 		partition_free(engine->partitions[i]);
+	relay_free(engine->relay);
 	plan_cache_free(engine->plans);
 	pthread_mutex_destroy(&engine->failure_lock);
 	pthread_mutex_destroy(&engine->listener_lock);
 	free(engine->partitions);
 	free(engine->threads);
 	free(engine);
+}
+
+/* A thread without reader looks up by itself before it opens one. */
+static void wake(struct engine_thread *thread)
+{
+	struct journal_reader *reader = atomic_load(&thread->reader);
+	if (reader != NULL)
+		thread->engine->journal->ops->reader_wake(reader);
+}
+
+static void wake_partition(void *context, uint32_t partition)
+{
+	wake(thread_of(context, partition));
 }
 
 static struct engine *engine_new(const struct engine_config *config)
@@ -69,9 +83,10 @@ static struct engine *engine_new(const struct engine_config *config)
 	engine->budget.limit_bytes = config->memory_limit_bytes;
 	engine->plans              = plan_cache_new(config->retention_ms);
 	engine->started_ns         = clock_monotonic_ns();
-	engine->thread_count       = config->thread_count;
-	engine->partitions         = zeroed(config->partition_count, sizeof *engine->partitions);
-	engine->threads            = zeroed(config->thread_count, sizeof *engine->threads);
+	engine->relay = relay_new(config->journal, config->partition_count, wake_partition, engine);
+	engine->thread_count = config->thread_count;
+	engine->partitions   = zeroed(config->partition_count, sizeof *engine->partitions);
+	engine->threads      = zeroed(config->thread_count, sizeof *engine->threads);
 	pthread_mutex_init(&engine->failure_lock, NULL);
 	pthread_mutex_init(&engine->listener_lock, NULL);
 	for (uint32_t i = 0; i < config->partition_count; i++)
@@ -132,14 +147,6 @@ enum status engine_start(const struct engine_config *config, struct engine **ret
 			abort();
 	*ret_engine = engine;
 	return STATUS_OK;
-}
-
-/* A thread without reader looks up by itself before it opens one. */
-static void wake(struct engine_thread *thread)
-{
-	struct journal_reader *reader = atomic_load(&thread->reader);
-	if (reader != NULL)
-		thread->engine->journal->ops->reader_wake(reader);
 }
 
 void engine_stop(struct engine *engine)
@@ -276,6 +283,12 @@ uint32_t engine_slot_count(struct engine *engine, uint32_t partition)
 {
 	assert(partition < engine->config.partition_count);
 	return engine->partitions[partition]->profiles.slot_count;
+}
+
+bool engine_merged(struct engine *engine, struct person person)
+{
+	struct person user;
+	return merge_user_of(engine->partitions[person.partition], person.slot, &user);
 }
 
 void engine_listen(struct engine *engine, engine_listener_fn *listener, void *context)

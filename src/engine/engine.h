@@ -140,6 +140,9 @@ void engine_note_memory(struct engine *engine, uint64_t elsewhere_bytes, bool ex
 /* The slots of a partition that the journal has seen: for vault_reserve(). Valid once replayed. */
 uint32_t engine_slot_count(struct engine *engine, uint32_t partition);
 
+/* Whether this visitor's profile has become a user's. Valid once replayed. */
+bool engine_merged(struct engine *engine, struct person person);
+
 /* Why something changed (contracts, rule 27). The numbers are part of the change stream's
  * format. */
 enum cause {

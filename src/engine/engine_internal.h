@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "engine/partition.h"
+#include "engine/relay.h"
 
 struct view {
 	struct engine    *engine;
@@ -72,6 +73,8 @@ struct engine {
 	int64_t               started_ns;
 	struct partition    **partitions;
 	struct engine_thread *threads;
+	struct relay         *relay; /* what records cause in other partitions */
+	_Atomic bool          live;  /* every thread has replayed what was there at start */
 	unsigned              thread_count;
 	_Atomic bool          stopping;
 	_Atomic bool          failed;

@@ -126,7 +126,7 @@ static void find_event(const struct leaf_question *question, struct explain_flip
     };
 	const struct span *span = &question->leaf->span;
 	event_list         list = {0};
-	events_read(inquiry->partition->events, inquiry->slot, &query, &list);
+	facts_read(inquiry->partition, inquiry->slot, &query, NULL, &list);
 	for (size_t i = 0; i < list.count; i++) {
 		const struct event *event  = &list.items[i];
 		bool                begins = span_start_ms(span, event->time_ms) == flip->at_ms;

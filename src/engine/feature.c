@@ -184,7 +184,7 @@ static void read_events(struct partition *partition, uint32_t slot, struct text 
 		.retention_ms     = partition->retention_ms,
 	};
 	partition->scratch_events.count = 0;
-	events_read(partition->events, slot, &query, &partition->scratch_events);
+	facts_read(partition, slot, &query, NULL, &partition->scratch_events);
 }
 
 void feature_scan(struct partition *partition, uint32_t slot, const struct plan_feature *feature,

@@ -136,7 +136,7 @@ struct leaf_value leaf_value(struct partition *partition, uint32_t slot,
 		.retention_ms     = partition->retention_ms,
 	};
 	event_list list = {0};
-	events_read(partition->events, slot, &query, &list);
+	facts_read(partition, slot, &query, NULL, &list);
 	for (size_t i = 0; i < list.count; i++)
 		if (span_start_ms(&leaf->span, list.items[i].time_ms) <= now_ms &&
 		    span_end_ms(&leaf->span, list.items[i].time_ms) > now_ms &&

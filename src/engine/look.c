@@ -168,7 +168,7 @@ static uint64_t begun_event(struct partition *partition, uint32_t slot, const st
 		};
 		event_list *list = &partition->scratch_events;
 		list->count      = 0;
-		events_read(partition->events, slot, &query, list);
+		facts_read(partition, slot, &query, NULL, list);
 		for (size_t j = 0; j < list->count; j++)
 			if (list->items[j].position == begun->position &&
 			    feature_matches(feature, &list->items[j].record, now_ms))

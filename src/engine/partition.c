@@ -7,6 +7,7 @@
 #include "base/instant.h"
 #include "engine/activate.h"
 #include "engine/ahead.h"
+#include "engine/amend.h"
 #include "engine/build.h"
 #include "engine/feature.h"
 #include "engine/leaf.h"
@@ -27,6 +28,7 @@ struct partition *partition_new(uint32_t number, int64_t retention_ms, struct ev
 	/* Instants before 1970 do not occur as log times. */
 	timers_init(&partition->timers, -1);
 	catalog_init(&partition->catalog);
+	facts_init(&partition->facts);
 	return partition;
 }
 
@@ -45,6 +47,8 @@ void partition_free(struct partition *partition)
 	future_done(&partition->future);
 	names_done(&partition->names);
 	resume_done(&partition->resume);
+	merges_done(&partition->merges);
+	facts_done(&partition->facts);
 	VECTOR_DONE(&partition->due);
 	VECTOR_DONE(&partition->scratch_events);
 	VECTOR_DONE(&partition->scratch_steps);
@@ -69,18 +73,17 @@ struct arrival {
 	size_t               feature_count;
 };
 
-/* The person of a record; comes into being by it where need be, in a step of its own (rule 22). */
-static struct profile *person_of(struct partition *partition, const struct arrival *arrival)
+struct profile *partition_person(struct partition *partition, uint32_t slot, bool identified,
+                                 int64_t at_ms)
 {
-	uint32_t        slot    = arrival->record->slot;
 	struct profile *profile = profiles_place(&partition->profiles, slot);
 	if (profile->exists)
 		return profile;
 
 	*profile = (struct profile){
 		.exists          = true,
-		.identified      = (arrival->record->flags & RECORD_IDENTIFIED) != 0,
-		.created_ms      = arrival->received_ms,
+		.identified      = identified,
+		.created_ms      = at_ms,
 		.armed_ms        = INSTANT_MS_NEVER,
 		.newest_event_ms = INSTANT_MS_NONE,
 	};
@@ -88,25 +91,32 @@ static struct profile *person_of(struct partition *partition, const struct arriv
 	partition->profiles.identified_count += profile->identified;
 	step_emit(
 		partition, profile,
-		(struct change){
-			.slot = slot, .entered = true, .cause = CAUSE_CREATED, .at_ms = arrival->received_ms});
+		(struct change){.slot = slot, .entered = true, .cause = CAUSE_CREATED, .at_ms = at_ms});
 	return profile;
 }
 
-static bool is_duplicate(struct partition *partition, const struct arrival *arrival)
+static struct profile *person_of(struct partition *partition, const struct arrival *arrival)
+{
+	const struct record *record = arrival->record;
+	return partition_person(partition, record->slot, (record->flags & RECORD_IDENTIFIED) != 0,
+	                        arrival->received_ms);
+}
+
+static bool is_duplicate(struct partition *partition, const struct profile *profile,
+                         const struct arrival *arrival)
 {
 	const struct record *record = arrival->record;
 	if (record->message_id.length == 0 ||
-	    !events_seen(partition->events, record->slot, record->message_id, arrival->position,
-	                 arrival->received_ms, partition->retention_ms))
+	    !facts_seen(partition, record->slot, profile, record->message_id, arrival->position,
+	                arrival->received_ms))
 		return false;
 	atomic_fetch_add_explicit(&partition->events_duplicate, 1, memory_order_relaxed);
 	return true;
 }
 
-static void store(struct partition *partition, const struct arrival *arrival)
+static struct event event_of(const struct partition *partition, const struct arrival *arrival)
 {
-	const struct event event = {
+	return (struct event){
 		.time_ms         = arrival->time_ms,
 		.received_ms     = arrival->received_ms,
 		.position        = arrival->position,
@@ -115,6 +125,11 @@ static void store(struct partition *partition, const struct arrival *arrival)
 		.marked          = arrival->marked,
 		.record          = *arrival->record,
 	};
+}
+
+static void store(struct partition *partition, const struct arrival *arrival)
+{
+	const struct event event = event_of(partition, arrival);
 	events_add(partition->events, arrival->record->slot, arrival->encoded, &event);
 	if (arrival->position > partition->stored_position)
 		partition->stored_position = arrival->position;
@@ -167,12 +182,37 @@ static void notice_event(struct partition *partition, const struct arrival *arri
 		           (struct future_event){arrival->time_ms, record->slot, arrival->position});
 }
 
+static void note_active(struct profile *profile, const struct arrival *arrival)
+{
+	if (profile->newest_event_ms < arrival->time_ms)
+		profile->newest_event_ms = arrival->time_ms;
+}
+
+/* An event that corrects others, or that is corrected as soon as it comes. */
+static void apply_amending(struct partition *partition, struct profile *profile,
+                           const struct arrival *arrival)
+{
+	struct amend amend;
+	step_begin(partition);
+	amend_begin(&amend, partition, arrival->record->slot, profile, arrival->received_ms);
+	profile->amended = true;
+	store(partition, arrival);
+	notice_event(partition, arrival);
+	note_active(profile, arrival);
+	amend_finish(&amend, arrival->received_ms, CAUSE_EVENT, arrival->position);
+	step_finish(partition, arrival->record->slot, profile, arrival->received_ms);
+}
+
 static void apply_event(struct partition *partition, struct arrival *arrival)
 {
 	const struct record *record  = arrival->record;
 	struct profile      *profile = person_of(partition, arrival);
-	if (is_duplicate(partition, arrival))
+	if (is_duplicate(partition, profile, arrival))
 		return;
+	if (facts_amends(partition, profile, record)) {
+		apply_amending(partition, profile, arrival);
+		return;
+	}
 
 	partition->touched.count = 0;
 	for (size_t i = 0; i < arrival->feature_count; i++)
@@ -180,8 +220,7 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 	look_before(partition, record->slot, profile, arrival->received_ms);
 	store(partition, arrival);
 	notice_event(partition, arrival);
-	if (profile->newest_event_ms < arrival->time_ms)
-		profile->newest_event_ms = arrival->time_ms;
+	note_active(profile, arrival);
 	if (partition->touched.count == 0)
 		return;
 
@@ -221,7 +260,7 @@ static void apply_traits(struct partition *partition, struct arrival *arrival)
 {
 	const struct record *record  = arrival->record;
 	struct profile      *profile = person_of(partition, arrival);
-	if (is_duplicate(partition, arrival))
+	if (is_duplicate(partition, profile, arrival))
 		return;
 	if (record->message_id.length > 0)
 		store(partition, arrival);
@@ -233,7 +272,8 @@ static void apply_traits(struct partition *partition, struct arrival *arrival)
 		                                         arrival->received_ms));
 
 	names_see_traits(&partition->names, record->properties);
-	profile_set_traits(&partition->profiles, profile, record->properties, record->sealed);
+	profile_set_traits(&partition->profiles, profile, record->properties, record->sealed,
+	                   (struct person){partition->number, record->slot});
 
 	step_begin(partition);
 	for (size_t i = 0; i < partition->touched.count; i++) {
@@ -247,22 +287,53 @@ static void apply_traits(struct partition *partition, struct arrival *arrival)
 	step_rearm_traits(partition, record->slot, profile, arrival->received_ms);
 }
 
-/* What a record means that its person has been through already: its event is stored, and names and
- * events of the future are the whole partition's. */
-static enum status skip_record(struct partition *partition, struct arrival *arrival)
+/* A call whose person became another: it goes there. */
+static bool forward(struct partition *partition, const struct arrival *arrival)
 {
-	const struct record *record = arrival->record;
-	bool                 event  = record->kind == RECORD_EVENT;
-	if ((!event && record->kind != RECORD_TRAITS) || is_duplicate(partition, arrival))
-		return STATUS_OK;
+	if (partition->merges.closed.count == 0)
+		return false;
+	const struct event event = event_of(partition, arrival);
+	return merge_forward(partition, arrival->encoded, &event);
+}
+
+/* The vault holds the link; here the call only brings the user into being. */
+static void apply_alias(struct partition *partition, const struct arrival *arrival)
+{
+	const struct profile *profile = person_of(partition, arrival);
+	if (arrival->record->message_id.length > 0 && !is_duplicate(partition, profile, arrival))
+		store(partition, arrival);
+}
+
+/* Of a call that its person has been through already: the event is stored, and names and events of
+ * the future are the whole partition's. */
+static void skip_call(struct partition *partition, struct arrival *arrival)
+{
+	const struct record  *record  = arrival->record;
+	const struct profile *profile = profiles_known(&partition->profiles, record->slot);
+	bool                  event   = record->kind == RECORD_EVENT;
+	if (forward(partition, arrival) || is_duplicate(partition, profile, arrival))
+		return;
 	if (event || record->message_id.length > 0)
 		store(partition, arrival);
 	if (arrival->position <= partition->resume.position)
-		return STATUS_OK;
+		return;
 	if (event)
 		notice_event(partition, arrival);
-	else
+	else if (record->kind == RECORD_TRAITS)
 		names_see_traits(&partition->names, record->properties);
+}
+
+/* What a record means that its person has been through already. */
+static enum status skip_record(struct partition *partition, struct arrival *arrival,
+                               struct error *err)
+{
+	const struct record *record = arrival->record;
+	if (record_is_call(record->kind))
+		skip_call(partition, arrival);
+	else if (record->kind == RECORD_MERGE_OUT)
+		return merge_out(partition, record, arrival->position, arrival->received_ms, err);
+	else if (record->kind == RECORD_MERGE_IN)
+		return merge_in(partition, record, arrival->position, arrival->received_ms, err);
 	return STATUS_OK;
 }
 
@@ -274,16 +345,25 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 		preview_before_change(partition, record->slot);
 	switch (record->kind) {
 	case RECORD_EVENT:
-		apply_event(partition, arrival);
+		if (!forward(partition, arrival))
+			apply_event(partition, arrival);
 		return STATUS_OK;
 	case RECORD_TRAITS:
-		apply_traits(partition, arrival);
+		if (!forward(partition, arrival))
+			apply_traits(partition, arrival);
 		return STATUS_OK;
 	case RECORD_LINK:
-	case RECORD_ALIAS:
-		/* The vault holds the link; here it only brings the user into being. */
 		person_of(partition, arrival);
 		return STATUS_OK;
+	case RECORD_ALIAS:
+		apply_alias(partition, arrival);
+		return STATUS_OK;
+	case RECORD_MERGE_OUT:
+		return merge_out(partition, record, arrival->position, arrival->received_ms, err);
+	case RECORD_MERGE_IN:
+		return merge_in(partition, record, arrival->position, arrival->received_ms, err);
+	case RECORD_SETTING:
+		return facts_declare(&partition->facts, record->body, arrival->position, err);
 	case RECORD_PREPARE:
 		return build_prepare(partition, record->body, err);
 	case RECORD_ACTIVATE:
@@ -338,7 +418,7 @@ static enum status apply_ahead(struct partition *partition, const struct ahead *
 		.features      = partition->ahead.items + ahead->found,
 		.feature_count = ahead->found_count,
 	};
-	if (ahead->record.kind == RECORD_EVENT || ahead->record.kind == RECORD_TRAITS)
+	if (record_is_call(ahead->record.kind))
 		arrival.time_ms = record_time_ms(&ahead->record, received_ms, &arrival.marked);
 	partition->resume.seen_position = ahead->position;
 	if (ahead->position > partition->resume.position) {
@@ -347,7 +427,7 @@ static enum status apply_ahead(struct partition *partition, const struct ahead *
 		partition->stored_position = ahead->position - 1;
 	}
 	if (resume_skips(&partition->resume, ahead->record.slot, ahead->position))
-		return skip_record(partition, &arrival);
+		return skip_record(partition, &arrival, err);
 	return apply_record(partition, &arrival, err);
 }
 
@@ -391,6 +471,7 @@ static void fire_person(struct partition *partition, uint32_t slot, struct profi
 		preview_before_change(partition, slot);
 	profile->armed_ms = INSTANT_MS_NEVER;
 	step_begin(partition);
+	amend_fire(partition, slot, profile, at_ms);
 	struct feature_set *features = profile->features;
 	for (uint32_t i = 0; features != NULL && i < features->count; i++)
 		if (features->items[i].next_ms <= at_ms)

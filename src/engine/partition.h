@@ -21,7 +21,9 @@
 #include "base/buffer.h"
 #include "engine/catalog.h"
 #include "engine/changes.h"
+#include "engine/facts.h"
 #include "engine/future.h"
+#include "engine/merge.h"
 #include "engine/names.h"
 #include "engine/profile.h"
 #include "engine/resume.h"
@@ -66,6 +68,8 @@ struct partition {
 	struct preview_share *previews; /* under way: engine/preview.h */
 	struct future         future;
 	struct names          names;
+	struct merges         merges;
+	struct facts          facts;
 	struct resume resume; /* after a restart, until what the checkpoint held is caught up with */
 
 	uint64_t last_position;   /* of the last record applied */
@@ -101,6 +105,11 @@ struct partition {
 struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events_budget *budget,
                                 struct plan_cache *plans);
 void              partition_free(struct partition *partition);
+
+/* A person, who comes into being by the record at hand where need be, in a step of its own (rule
+ * 22). */
+struct profile *partition_person(struct partition *partition, uint32_t slot, bool identified,
+                                 int64_t at_ms);
 
 /* Applies batches of this partition, in order, all with one log time. STATUS_CORRUPT: a record does
  * not decode; those before it are perhaps applied, and the engine stops. */

@@ -128,6 +128,14 @@ const struct profile *profiles_find(const struct profiles *profiles, uint32_t sl
 	return find(profiles, slot);
 }
 
+const struct profile *profiles_known(const struct profiles *profiles, uint32_t slot)
+{
+	if (slot >= profiles->slot_count || profiles->blocks[slot / BLOCK_SLOTS] == NULL)
+		return NULL;
+	const struct profile *profile = &profiles->blocks[slot / BLOCK_SLOTS][slot % BLOCK_SLOTS];
+	return profile->exists || profile->closed ? profile : NULL;
+}
+
 struct profile *profiles_change(struct profiles *profiles, uint32_t slot)
 {
 	struct profile *profile = find(profiles, slot);
@@ -290,10 +298,10 @@ static struct sealed_block *sealed_of(const struct traits *traits, struct text n
 	return NULL;
 }
 
-static struct sealed_block *sealed_block_new(struct text sealed)
+static struct sealed_block *sealed_block_new(struct text sealed, struct person sealer)
 {
 	struct sealed_block *block = checked(malloc(sizeof *block + sealed.length));
-	*block                     = (struct sealed_block){.size = (uint32_t)sealed.length};
+	*block = (struct sealed_block){.size = (uint32_t)sealed.length, .sealer = sealer};
 	memcpy(block->bytes, sealed.data, sealed.length);
 	return block;
 }
@@ -338,7 +346,7 @@ static void merge_lists(struct buffer *out, struct text before, struct text set)
 }
 
 void profile_set_traits(struct profiles *profiles, struct profile *profile, struct text list,
-                        struct text sealed)
+                        struct text sealed, struct person sealer)
 {
 	struct buffer merged = {0};
 	merge_lists(&merged, profile_traits(profile), list);
@@ -349,7 +357,7 @@ void profile_set_traits(struct profiles *profiles, struct profile *profile, stru
 	memcpy(traits->list, merged.data, merged.length);
 	buffer_done(&merged);
 
-	struct sealed_block *newest = sealed.length > 0 ? sealed_block_new(sealed) : NULL;
+	struct sealed_block *newest = sealed.length > 0 ? sealed_block_new(sealed, sealer) : NULL;
 	link_sealed(traits, before, list, newest);
 	if (newest != NULL && newest->references == 0)
 		free(newest);
@@ -359,4 +367,22 @@ void profile_set_traits(struct profiles *profiles, struct profile *profile, stru
 	profiles->bytes -= before == NULL ? 0 : before->list_size;
 	profile->traits = traits;
 	profiles->bytes -= free_traits(before);
+}
+
+void profile_clear(struct profiles *profiles, struct profile *profile)
+{
+	struct feature_set *features = profile->features;
+	if (profile->traits != NULL)
+		profiles->bytes -= sizeof *profile->traits + profile->traits->list_size;
+	for (uint32_t i = 0; features != NULL && i < features->count; i++)
+		profiles->bytes -= series_bytes(features->items[i].series);
+	if (features != NULL)
+		profiles->bytes -= sizeof *features + features->room * sizeof features->items[0];
+	if (profile->memberships != NULL)
+		profiles->bytes -= sizeof *profile->memberships +
+		                   profile->memberships->room * sizeof profile->memberships->items[0];
+	profile_done(profile);
+	profile->traits      = NULL;
+	profile->features    = NULL;
+	profile->memberships = NULL;
 }

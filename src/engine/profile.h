@@ -17,11 +17,13 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "engine/series.h"
+#include "model/person.h"
 
 struct sealed_block {
-	uint32_t references; /* traits that this block has the newest value of */
-	uint32_t size;
-	char     bytes[];
+	uint32_t      references; /* traits that this block has the newest value of */
+	uint32_t      size;
+	struct person sealer; /* under whose key: after a merge that of the visitor he was */
+	char          bytes[];
 };
 
 struct sealed_trait {
@@ -69,6 +71,8 @@ struct membership_set {
 struct profile {
 	_Alignas(64) bool exists;
 	bool                   identified;
+	bool                   closed;  /* ceased to exist: became a user's (engine/merge.h) */
+	bool                   amended; /* stored events are not seen as they lie (engine/facts.h) */
 	uint32_t               newest_change; /* of the change stream, + 1; 0: none */
 	int64_t                created_ms;
 	int64_t                armed_ms;        /* the earliest timer on its way; INSTANT_MS_NEVER */
@@ -107,6 +111,9 @@ void profiles_done(struct profiles *profiles);
 const struct profile *profiles_find(const struct profiles *profiles, uint32_t slot);
 struct profile       *profiles_change(struct profiles *profiles, uint32_t slot);
 
+/* The same, also of one who has ceased to exist: his history is still told. */
+const struct profile *profiles_known(const struct profiles *profiles, uint32_t slot);
+
 /* Where the profile of a slot lies, to be changed; made when absent, then `exists` is false. */
 struct profile *profiles_place(struct profiles *profiles, uint32_t slot);
 
@@ -130,8 +137,11 @@ void               profile_membership_remove(struct profile *profile, uint32_t r
 struct text profile_traits(const struct profile *profile);
 
 /* Sets the traits of `list` (null removes); `sealed` (may be empty) holds the values of its
- * personal ones. */
+ * personal ones, under the key of `sealer`. */
 void profile_set_traits(struct profiles *profiles, struct profile *profile, struct text list,
-                        struct text sealed);
+                        struct text sealed, struct person sealer);
+
+/* Frees traits, features and memberships. */
+void profile_clear(struct profiles *profiles, struct profile *profile);
 
 #endif

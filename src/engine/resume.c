@@ -30,11 +30,9 @@ void resume_finish(struct partition *partition)
 	struct changes *changes = &partition->changes;
 	/* The newest change of a person is that of its block, or one of these. */
 	for (uint64_t i = resume->first_change; i < resume->change_count; i++) {
-		uint32_t        slot = changes_at(changes, i)->change.slot;
-		struct profile *profile =
-			slot == SLOT_NONE ? NULL : profiles_change(&partition->profiles, slot);
-		if (profile != NULL)
-			profile->newest_change = (uint32_t)i + 1;
+		uint32_t slot = changes_at(changes, i)->change.slot;
+		if (slot != SLOT_NONE && profiles_known(&partition->profiles, slot) != NULL)
+			profiles_place(&partition->profiles, slot)->newest_change = (uint32_t)i + 1;
 	}
 	changes_skip(changes, resume->change_count);
 	partition->last_position = resume->end_position;

@@ -64,10 +64,20 @@ static void take_arrived(struct engine_thread *thread)
 	}
 }
 
+/* Whether everything up to a position is applied, and what it caused elsewhere. */
+static bool is_settled(const struct engine *engine, uint64_t position)
+{
+	for (unsigned i = 0; i < engine->thread_count; i++)
+		if (atomic_load_explicit(&engine->threads[i].applied, memory_order_acquire) < position)
+			return false;
+	return relay_settled(engine->relay, position);
+}
+
 /* Whether the read's instant has come: all that it must see is applied. */
 static bool is_ready(const struct engine_thread *thread, const struct read_ticket *ticket)
 {
-	if (ticket->read->min_position > thread->through)
+	uint64_t position = ticket->read->min_position;
+	if (position > thread->through || (position > 0 && !is_settled(thread->engine, position)))
 		return false;
 	/* Many persons: at the log time of its arrival, not before. One: whenever it is. */
 	return ticket->partition != NULL || as_of(ticket->read) <= thread->stamp_ms;
@@ -203,6 +213,21 @@ static int64_t sleep_ms(const struct engine_thread *thread, int64_t now_ms)
 	return wait_ms < 0 ? 0 : wait_ms;
 }
 
+/* Sends what is caused elsewhere, once nobody replays any more. */
+static void relay_all(struct engine_thread *thread)
+{
+	struct engine *engine = thread->engine;
+	bool           live   = atomic_load_explicit(&engine->live, memory_order_relaxed);
+	if (!live) {
+		live = true;
+		for (unsigned i = 0; i < engine->thread_count; i++)
+			live &= atomic_load(&engine->threads[i].replayed);
+		atomic_store(&engine->live, live);
+	}
+	for (uint32_t i = 0; i < thread->partition_count; i++)
+		relay_send(engine->relay, thread->partitions[i], live);
+}
+
 static void set_through(struct engine_thread *thread, uint64_t through)
 {
 	thread->through = through;
@@ -229,6 +254,7 @@ static void idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through
 		atomic_store(&thread->replayed_ns, clock_monotonic_ns());
 		atomic_store(&thread->replayed, true);
 	}
+	relay_all(thread);
 	notify(thread);
 	int64_t turn_ms = turn(thread, clock_monotonic_ns());
 	int64_t wait_ms = sleep_ms(thread, thread->stamp_ms);
@@ -258,8 +284,10 @@ static enum status flush(struct engine_thread *thread, struct error *err)
 	enum status    status = STATUS_OK;
 	for (uint32_t i = 0; i < thread->partition_count && staged->any; i++) {
 		size_t count = staged->batches[i].count;
-		if (count > 0 && status == STATUS_OK)
+		if (count > 0 && status == STATUS_OK) {
 			status = partition_apply(thread->partitions[i], staged->batches[i].items, count, err);
+			relay_applied(thread->engine->relay, thread->partitions[i]);
+		}
 		staged->batches[i].count = 0;
 	}
 	staged->used = 0;
@@ -298,8 +326,12 @@ static enum status stage(struct engine_thread *thread, const struct journal_read
 	}
 	if (batch->records.length > STAGED_BYTES_MAX - staged->used)
 		status = flush(thread, err);
-	if (status == STATUS_OK && batch->records.length > STAGED_BYTES_MAX)
-		return partition_apply(thread->engine->partitions[batch->partition], batch, 1, err);
+	if (status == STATUS_OK && batch->records.length > STAGED_BYTES_MAX) {
+		struct partition *partition = thread->engine->partitions[batch->partition];
+		status                      = partition_apply(partition, batch, 1, err);
+		relay_applied(thread->engine->relay, partition);
+		return status;
+	}
 	if (status != STATUS_OK)
 		return status;
 
@@ -358,6 +390,7 @@ static bool work(struct engine_thread *thread)
 		fail(thread, &err);
 		return false;
 	}
+	relay_all(thread);
 	notify(thread);
 	build_all(thread);
 	preview_all(thread);
@@ -460,5 +493,7 @@ void *engine_thread_run(void *pointer)
 		}
 	}
 	refuse_reads(thread);
+	for (uint32_t i = 0; i < thread->partition_count; i++)
+		relay_land(thread->engine->relay, thread->partitions[i]);
 	return NULL;
 }

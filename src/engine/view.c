@@ -48,6 +48,7 @@ static struct view_sealed *block_of(struct view_sealed *blocks, size_t *count,
 			return &blocks[i];
 	struct view_sealed *block = &blocks[(*count)++];
 	block->sealed             = (struct text){sealed->block->bytes, sealed->block->size};
+	block->sealer             = sealed->block->sealer;
 	block->names              = ARENA_ARRAY(arena, struct text, name_room);
 	return block;
 }
@@ -198,6 +199,7 @@ void view_events(struct view *view, uint32_t slot, event_list *list)
 		.retention_ms     = view->partition->retention_ms,
 	};
 	events_read(view->partition->events, slot, &query, list);
+	facts_take_out_dropped(view->partition, slot, list);
 }
 
 unsigned view_progress(struct view *view, uint64_t change_id)

@@ -32,9 +32,10 @@ bool view_person(struct view *view, uint32_t slot, struct view_person *ret_perso
  * vault_unseal(RECORD_SEAL_PURPOSE). Of block i only the names for which it is the newest count:
  * `names` (top-level trait names). From `arena`. */
 struct view_sealed {
-	struct text  sealed;
-	size_t       name_count;
-	struct text *names;
+	struct text   sealed;
+	struct person sealer; /* under whose key */
+	size_t        name_count;
+	struct text  *names;
 };
 size_t view_sealed_traits(struct view *view, uint32_t slot, struct arena *arena,
                           struct view_sealed **ret_blocks);

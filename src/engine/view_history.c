@@ -33,12 +33,14 @@ struct person_key {
 	const struct profile *profile;
 	uint32_t              slot;
 	uint64_t              created; /* index of the entry */
+	uint64_t              gone;    /* position of the record; UINT64_MAX: he exists */
 };
 
 static struct person_key key_of(const struct partition *partition, uint32_t slot,
                                 const struct profile *profile)
 {
-	return (struct person_key){profile, slot, created_index(partition, profile)};
+	return (struct person_key){profile, slot, created_index(partition, profile),
+	                           merge_position(partition, slot)};
 }
 
 /* Whether the person was a member right before entry `index`: whatever happened last decides. */
@@ -99,7 +101,9 @@ static bool concerns(const struct partition *partition, const struct person_key 
                      const struct default_span *span, uint64_t index, bool entered)
 {
 	bool identified = person->profile->identified;
-	if (person->created > index || !span->holds[identified])
+	if (person->created > index ||
+	    person->gone <= changes_at(&partition->changes, index)->change.position ||
+	    !span->holds[identified])
 		return false;
 	if (!entered)
 		return was_member(partition, person, span->segment, index);
@@ -202,9 +206,9 @@ size_t view_person_history(struct view *view, uint32_t slot, uint64_t from_index
                            struct arena *arena, struct view_history **ret_rows)
 {
 	const struct partition *partition = view->partition;
-	const struct profile   *profile   = profiles_find(&partition->profiles, slot);
+	const struct profile   *profile   = profiles_known(&partition->profiles, slot);
 	row_list                rows      = {0};
-	if (profile != NULL) {
+	if (profile != NULL && profile->newest_change > 0) {
 		struct person_key person = key_of(partition, slot, profile);
 		add_own_of_person(partition, &person, &rows);
 		add_derived_of_person(partition, &person, &rows);
@@ -248,8 +252,8 @@ static void add_everyone(struct page *page, uint64_t index)
 	uint32_t slot = index == page->from_index >> 32 ? (uint32_t)page->from_index : 0;
 	for (; span != NULL && slot < partition->profiles.slot_count && page->rows.count < page->limit;
 	     slot++) {
-		const struct profile *profile = profiles_find(&partition->profiles, slot);
-		if (profile == NULL)
+		const struct profile *profile = profiles_known(&partition->profiles, slot);
+		if (profile == NULL || profile->newest_change == 0)
 			continue;
 		struct person_key person = key_of(partition, slot, profile);
 		if (concerns(partition, &person, span, index, change->entered))
@@ -262,7 +266,7 @@ static void add_creation(struct page *page, uint64_t index)
 {
 	const struct partition *partition = page->partition;
 	uint32_t                slot      = changes_at(&partition->changes, index)->change.slot;
-	const struct profile   *profile   = profiles_find(&partition->profiles, slot);
+	const struct profile   *profile   = profiles_known(&partition->profiles, slot);
 	for (size_t i = 0; profile != NULL && i < partition->changes.spans.count; i++) {
 		const struct default_span *span = &partition->changes.spans.items[i];
 		if (span->segment == page->segment && span->holds[profile->identified] &&

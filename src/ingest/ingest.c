@@ -13,6 +13,7 @@ enum { MESSAGES_KEPT_MAX = 4096 }; /* memory for them, from one request to the n
 
 struct ingest {
 	struct ingest_config config;
+	struct unfinished    unfinished;
 };
 
 struct ingest_thread {
@@ -63,10 +64,15 @@ struct ingest *ingest_new(const struct ingest_config *config)
 	if (ingest == NULL)
 		abort();
 	ingest->config = *config;
+	unfinished_init(&ingest->unfinished);
 	return ingest;
 }
 
-void ingest_free(struct ingest *ingest) { free(ingest); }
+void ingest_free(struct ingest *ingest)
+{
+	unfinished_done(&ingest->unfinished);
+	free(ingest);
+}
 
 struct ingest_thread *ingest_thread_new(struct ingest *ingest)
 {
@@ -206,6 +212,64 @@ static enum status take_messages(struct ingest_thread *thread, const struct inge
 	return decode_all(thread, submission, messages) ? STATUS_OK : too_much(err);
 }
 
+/* ---- Merges ---- */
+
+/* What the vault has linked for this request, whatever becomes of the request, and what earlier
+ * ones have left. */
+static void note_merges(struct ingest_thread *thread, struct submission *submission)
+{
+	for (size_t i = 0; i < thread->messages.count; i++) {
+		const struct message *message = &thread->messages.items[i];
+		if (message->code == INGEST_ACCEPTED && message->links && message->before.slot != SLOT_NONE)
+			VECTOR_ADD(&submission->merges, (struct vault_merge){message->before, message->person});
+	}
+}
+
+static void add_merge_out(struct runs *runs, const struct vault_merge *merge)
+{
+	struct buffer body = {0};
+	buffer_add_u32(&body, merge->user.partition);
+	buffer_add_u32(&body, merge->user.slot);
+	struct record record = {
+		.kind = RECORD_MERGE_OUT, .slot = merge->visitor.slot, .body = buffer_text(&body)};
+	runs_add(runs, merge->visitor.partition, &record);
+	buffer_done(&body);
+}
+
+static void add_unfinished(struct ingest_thread *thread, struct submission *submission)
+{
+	size_t before = submission->merges.count;
+	unfinished_take(&thread->ingest->unfinished, &submission->merges);
+	for (size_t i = before; i < submission->merges.count; i++)
+		add_merge_out(&thread->runs, &submission->merges.items[i]);
+}
+
+void ingest_merge(struct ingest *ingest, const struct vault_merge *merge)
+{
+	unfinished_add(&ingest->unfinished, merge, 1);
+}
+
+static void finished_late(void *context, const struct ingest_result *result)
+{
+	(void)context;
+	(void)result; /* what failed is unfinished again */
+}
+
+void ingest_finish_merges(struct ingest_thread *thread)
+{
+	struct submission *submission = submission_take(&thread->pool);
+	submission->journal           = thread->ingest->config.journal;
+	submission->unfinished        = &thread->ingest->unfinished;
+	submission->done              = finished_late;
+	runs_begin(&thread->runs);
+	add_unfinished(thread, submission);
+	runs_end(&thread->runs);
+	if (thread->runs.batch_count == 0)
+		submission_finish(submission, STATUS_OK, 0, 0, NULL);
+	else
+		submission_append(submission, thread->runs.batches, thread->runs.batch_count);
+}
+
 /* ---- Records ---- */
 
 /* Seals what is personal; `scratch` holds it afterwards. */
@@ -253,19 +317,6 @@ static struct record record_of(const struct message *message, uint32_t source_nu
 	};
 }
 
-static void add_alias(struct ingest_thread *thread, const struct message *message,
-                      struct record *record)
-{
-	struct buffer *body = &thread->scratch;
-	buffer_clear(body);
-	buffer_add_u32(body, record->source_number);
-	buffer_add_i64(body, record->timestamp_ms);
-	buffer_add_i64(body, record->skew_ms);
-	buffer_add_sized(body, record->message_id);
-	record->body = buffer_text(body);
-	runs_add(&thread->runs, message->person.partition, record);
-}
-
 static void add_link(struct ingest_thread *thread, const struct message *message)
 {
 	struct buffer *body = &thread->scratch;
@@ -285,19 +336,20 @@ static enum status add_message(struct ingest_thread *thread, const struct messag
                                uint32_t source_number, struct error *err)
 {
 	struct record record = record_of(message, source_number);
-	if (record.kind == RECORD_ALIAS) {
-		add_alias(thread, message, &record);
-	} else {
+	if (record.kind != RECORD_ALIAS) {
 		record.properties  = span_text(message->values, &thread->decoder.lists);
 		record.context     = span_text(message->context, &thread->decoder.lists);
 		enum status status = seal(thread, message, &record.sealed, err);
 		if (status != STATUS_OK)
 			return status;
-		runs_add(&thread->runs, message->person.partition, &record);
 	}
+	runs_add(&thread->runs, message->person.partition, &record);
 	/* Behind the call's own traits: the profile that is merged only fills their gaps. */
-	if (message->links)
+	if (message->links) {
 		add_link(thread, message);
+		if (message->before.slot != SLOT_NONE)
+			add_merge_out(&thread->runs, &(struct vault_merge){message->before, message->person});
+	}
 	return STATUS_OK;
 }
 
@@ -314,6 +366,7 @@ static enum status encode(struct ingest_thread *thread, uint32_t source_number,
 			return status;
 		submission->accepted_count++;
 	}
+	add_unfinished(thread, submission);
 	runs_end(&thread->runs);
 	return thread->runs.bytes <= JOURNAL_APPEND_BYTES_MAX ? STATUS_OK : too_much(err);
 }
@@ -361,6 +414,7 @@ static enum status prepare(struct ingest_thread *thread, const struct ingest_req
 		return status;
 
 	status = persons_resolve(&thread->persons, thread->messages.items, thread->messages.count, err);
+	note_merges(thread, submission);
 	if (status != STATUS_OK)
 		return status;
 	add_late_rejections(thread, submission);
@@ -373,6 +427,7 @@ void ingest_submit(struct ingest_thread *thread, const struct ingest_request *re
 
 	struct submission *submission = submission_take(&thread->pool);
 	submission->journal           = thread->ingest->config.journal;
+	submission->unfinished        = &thread->ingest->unfinished;
 	submission->done              = request->done;
 	submission->context           = request->context;
 

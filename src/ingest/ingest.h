@@ -27,7 +27,8 @@
  * Order: records lie in the journal in the array's order within each partition; a message sees the
  * links that an earlier one of its request made. Everything of one request lies in one append: it
  * is there whole or not at all. New persons and links are durable in the vault before (a request
- * that fails afterwards leaves a person without records, which does not exist for anybody).
+ * that fails afterwards leaves a person without records, which does not exist for anybody; what it
+ * has linked is merged all the same, with a later request or at the next start).
  *
  * Threads: an `ingest_thread` belongs to one thread; nothing is allocated per message in the steady
  * state. Cost: docs/benchmarks.md, bench/ingest_bench.c. */
@@ -163,6 +164,11 @@ MUST_USE enum status ingest_parse(struct ingest_thread *thread, const char *padd
 /* `writeKey` of the parsed body: of its object, else of the first message of its batch. False:
  * none. The text lives until the thread parses again. */
 bool ingest_write_key(const struct ingest_thread *thread, struct text *ret_write_key);
+
+/* Tells of a merge that the vault knows of and the journal may not (at start, vault_each_merge());
+ * with ingest_finish_merges(), or with the next request, it is appended. */
+void ingest_merge(struct ingest *ingest, const struct vault_merge *merge);
+void ingest_finish_merges(struct ingest_thread *thread);
 
 /* Takes the parsed body in. Once for each parse. */
 void ingest_submit(struct ingest_thread *thread, const struct ingest_request *request);

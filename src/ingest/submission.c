@@ -28,6 +28,7 @@ void submission_pool_done(struct submission_pool *pool)
 			break;
 		pool->free = submission->next;
 		VECTOR_DONE(&submission->rejected);
+		VECTOR_DONE(&submission->merges);
 		free(submission);
 		count++;
 	}
@@ -57,6 +58,7 @@ static void give_back(struct submission *submission)
 	submission->held_count     = 0;
 	submission->accepted_count = 0;
 	submission->rejected.count = 0;
+	submission->merges.count   = 0;
 	if (submission->rejected.capacity > REJECTIONS_KEPT_MAX)
 		VECTOR_DONE(&submission->rejected);
 
@@ -80,6 +82,8 @@ void submission_finish(struct submission *submission, enum status status, uint64
 		result.rejected       = submission->rejected.items;
 		result.rejected_count = submission->rejected.count;
 	}
+	if (status != STATUS_OK && submission->merges.count > 0)
+		unfinished_add(submission->unfinished, submission->merges.items, submission->merges.count);
 	submission->done(submission->context, &result);
 	give_back(submission);
 }

@@ -11,6 +11,7 @@
 
 #include "base/vector.h"
 #include "ingest/ingest.h"
+#include "ingest/unfinished.h"
 
 struct submission {
 	struct submission_pool *pool;
@@ -20,6 +21,9 @@ struct submission {
 	void                   *context;
 	unsigned                accepted_count;
 	VECTOR(struct ingest_rejection) rejected;
+
+	struct unfinished *unfinished; /* where `merges` go when the submission fails */
+	merge_list         merges;     /* those that its records tell of */
 
 	struct journal_batch *held; /* one block with the records behind; NULL: none */
 	size_t                held_count;

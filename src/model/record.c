@@ -49,6 +49,18 @@ static void encode_call(struct buffer *out, const struct record *record)
 	buffer_add_sized(out, record->sealed);
 }
 
+/* A sized body, as of the kinds whose content is not looked into here. */
+static void encode_alias(struct buffer *out, const struct record *record)
+{
+	struct buffer body = {0};
+	buffer_add_u32(&body, record->source_number);
+	buffer_add_i64(&body, record->timestamp_ms);
+	buffer_add_i64(&body, record->skew_ms);
+	buffer_add_sized(&body, record->message_id);
+	buffer_add_sized(out, buffer_text(&body));
+	buffer_done(&body);
+}
+
 void record_encode(struct buffer *out, const struct record *record)
 {
 	assert(record->kind >= RECORD_EVENT && record->kind <= RECORD_SETTING);
@@ -68,6 +80,8 @@ void record_encode(struct buffer *out, const struct record *record)
 		buffer_add_sized(out, record->source);
 	if (has_lists(record->kind))
 		encode_call(out, record);
+	else if (record->kind == RECORD_ALIAS)
+		encode_alias(out, record);
 	else
 		buffer_add_sized(out, record->body);
 
@@ -102,6 +116,19 @@ static enum status decode_call(struct byte_reader *bytes, struct record *record,
 	return STATUS_OK;
 }
 
+static enum status decode_alias(struct text body, struct record *record, struct error *err)
+{
+	struct byte_reader bytes = byte_reader_of(body.data, body.length);
+	record->call             = CALL_ALIAS;
+	record->source_number    = read_u32(&bytes);
+	record->timestamp_ms     = read_i64(&bytes);
+	record->skew_ms          = read_i64(&bytes);
+	record->message_id       = read_sized(&bytes);
+	if (bytes.failed || read_left(&bytes) > 0)
+		return corrupt(err, "an alias that is none");
+	return STATUS_OK;
+}
+
 static enum status decode_content(struct byte_reader *bytes, struct record *record,
                                   struct error *err)
 {
@@ -126,7 +153,11 @@ static enum status decode_content(struct byte_reader *bytes, struct record *reco
 	if (has_lists(record->kind))
 		return decode_call(bytes, record, err);
 	record->body = read_sized(bytes);
-	return STATUS_OK;
+	if (kind != RECORD_ALIAS || bytes->failed)
+		return STATUS_OK;
+	struct text body = record->body;
+	record->body     = (struct text){0};
+	return decode_alias(body, record, err);
 }
 
 enum status record_decode(struct text bytes, struct record *ret_record, size_t *ret_size,

@@ -14,6 +14,7 @@
  *   LINK   = sized body: u32 partition, u32 slot of the anonymous profile that the id answered
  *            before and whose events now become this person's; slot SLOT_NONE: there was none
  *   ALIAS  = sized body: u32 source number, i64 timestamp, i64 skew, sized message id
+ *   MERGE_OUT, MERGE_IN, SETTING = sized bodies: engine/merge_record.h, engine/fact_type.h
  *   others = sized body, each with its own layout beside its user
  *
  * sealed is encrypted under the person's data key (vault_seal, purpose RECORD_SEAL_PURPOSE):
@@ -96,8 +97,14 @@ struct record {
 	struct text      context;    /* a value list */
 	struct text      sealed;     /* personal values, encrypted; empty: none */
 
-	struct text body; /* of every other kind */
+	struct text body; /* of every other kind but ALIAS */
 };
+
+/* Whether somebody called, at a time of his own (rule 12). */
+static inline bool record_is_call(enum record_kind kind)
+{
+	return kind == RECORD_EVENT || kind == RECORD_TRAITS || kind == RECORD_ALIAS;
+}
 
 /* Appends one record to `out`. Asserts that it is within the limits and its lists are lists. */
 void record_encode(struct buffer *out, const struct record *record);

@@ -93,6 +93,22 @@ void id_shard_add(struct id_shard *shard, struct id_hash hash, uint64_t mapping)
 	shard->count++;
 }
 
+void id_shard_set(struct id_shard *shard, struct id_hash hash, uint64_t mapping)
+{
+	uint64_t *found = id_shard_find(shard, hash);
+	if (found == NULL) {
+		id_shard_add(shard, hash, mapping);
+		return;
+	}
+	uint64_t before = *found;
+	*found          = mapping;
+	if (!mapping_identified(before))
+		id_shard_add(shard, id_hash_profile(hash), before);
+	else if (id_shard_find(shard, id_hash_profile(hash)) != NULL &&
+	         id_shard_find(shard, id_hash_first_user(hash)) == NULL)
+		id_shard_add(shard, id_hash_first_user(hash), before);
+}
+
 size_t id_index_count(struct id_index *index)
 {
 	size_t count = 0;

@@ -113,11 +113,26 @@ static inline void id_index_prefetch(struct id_index *index, struct id_hash hash
 	__builtin_prefetch((const void *)(at + 64));
 }
 
+/* What an id that was linked also has, beside its mapping: its own profile, if it had one, and,
+ * once the link has moved on, the user to whom it was linked first. */
+static inline struct id_hash id_hash_profile(struct id_hash hash)
+{
+	return (struct id_hash){hash.first, ~hash.second};
+}
+
+static inline struct id_hash id_hash_first_user(struct id_hash hash)
+{
+	return (struct id_hash){hash.first, hash.second ^ UINT64_C(0x5555555555555555)};
+}
+
 /* The mapping of a hash; NULL when there is none. Valid until the shard's lock is let go. */
 uint64_t *id_shard_find(struct id_shard *shard, struct id_hash hash);
 
 /* Adds a mapping for a hash that has none. */
 void id_shard_add(struct id_shard *shard, struct id_hash hash, uint64_t mapping);
+
+/* Sets the mapping of a hash, which may have one: a link. What it was before is kept beside it. */
+void id_shard_set(struct id_shard *shard, struct id_hash hash, uint64_t mapping);
 
 size_t id_index_count(struct id_index *index);
 size_t id_index_memory_bytes(struct id_index *index);

@@ -91,6 +91,20 @@ MUST_USE enum status vault_link(struct vault *vault, struct text anonymous_id, s
                                 bool *ret_existed, struct person *ret_before,
                                 uint64_t *ret_sequence, struct error *err);
 
+/* A visitor with a profile of his own whose id was linked afterwards: whose his events have become,
+ * or are to become. Later links of the id do not move them. */
+struct vault_merge {
+	struct person visitor;
+	struct person user;
+};
+
+/* False: the id is not linked, or had no profile. */
+bool vault_merged(struct vault *vault, struct text anonymous_id, struct vault_merge *ret_merge);
+
+/* Calls for each of them, in no order; `call` must not use the vault. */
+typedef void vault_merge_fn(void *context, const struct vault_merge *merge);
+void         vault_each_merge(struct vault *vault, vault_merge_fn *call, void *context);
+
 /* Whether the id is known under the namespace. */
 bool vault_known(struct vault *vault, struct vault_id id);
 

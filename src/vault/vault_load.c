@@ -76,11 +76,7 @@ static void flush_block(struct load *load)
 	for (size_t i = 0; i < load->block_count; i++) {
 		struct id_slot  *slot  = &load->block[i];
 		struct id_shard *shard = id_index_shard(&load->vault->index, slot->hash);
-		uint64_t        *found = id_shard_find(shard, slot->hash);
-		if (found)
-			*found = slot->mapping;
-		else
-			id_shard_add(shard, slot->hash, slot->mapping);
+		id_shard_set(shard, slot->hash, slot->mapping);
 	}
 	load->block_count = 0;
 }

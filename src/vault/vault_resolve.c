@@ -273,10 +273,7 @@ static enum status link_in_shard(struct vault *vault, struct id_shard *shard, st
 	enum status status = add_link(vault, hash, user, &group, err);
 	if (status != STATUS_OK)
 		return status;
-	if (mapping)
-		*mapping = mapping_of(user, true, group);
-	else
-		id_shard_add(shard, hash, mapping_of(user, true, group));
+	id_shard_set(shard, hash, mapping_of(user, true, group));
 	atomic_fetch_add_explicit(&vault->links, 1, memory_order_relaxed);
 	*ret_sequence = group;
 	*ret_before   = before;
@@ -299,4 +296,43 @@ enum status vault_link(struct vault *vault, struct text anonymous_id, struct per
 	*ret_before  = before != 0 ? mapping_person(before)
 	                           : (struct person){partition_of(vault, hash), SLOT_NONE};
 	return STATUS_OK;
+}
+
+/* Of an id that is linked and had a profile of its own. The shard's lock is held. */
+static bool merge_of(struct id_shard *shard, struct id_hash hash, struct vault_merge *ret_merge)
+{
+	const uint64_t *now     = id_shard_find(shard, hash);
+	const uint64_t *profile = id_shard_find(shard, id_hash_profile(hash));
+	const uint64_t *first   = id_shard_find(shard, id_hash_first_user(hash));
+	if (now == NULL || !mapping_identified(*now) || profile == NULL)
+		return false;
+	ret_merge->visitor = mapping_person(*profile);
+	ret_merge->user    = mapping_person(first == NULL ? *now : *first);
+	return true;
+}
+
+bool vault_merged(struct vault *vault, struct text anonymous_id, struct vault_merge *ret_merge)
+{
+	struct id_hash   hash  = keyring_hash(vault->keyring, VAULT_ANONYMOUS, anonymous_id);
+	struct id_shard *shard = id_index_shard(&vault->index, hash);
+	pthread_mutex_lock(&shard->lock);
+	bool merged = merge_of(shard, hash, ret_merge);
+	pthread_mutex_unlock(&shard->lock);
+	return merged;
+}
+
+void vault_each_merge(struct vault *vault, vault_merge_fn *call, void *context)
+{
+	for (size_t i = 0; i < ID_SHARD_COUNT; i++) {
+		struct id_shard *shard = &vault->index.shards[i];
+		pthread_mutex_lock(&shard->lock);
+		for (size_t at = 0; at < shard->capacity; at++) {
+			const struct id_slot *slot = &shard->slots[at];
+			struct vault_merge    merge;
+			if (slot->mapping != 0 && mapping_identified(slot->mapping) &&
+			    merge_of(shard, slot->hash, &merge))
+				call(context, &merge);
+		}
+		pthread_mutex_unlock(&shard->lock);
+	}
 }

@@ -9,9 +9,14 @@ class Messages:
         self.random = random
         self.retention = retention
         self.users = USERS + [f"user-{i}" for i in range(users - len(USERS))]
-        self.visitors = [f"visitor-{i}" for i in range(visitors)]
+        self.first_visitor = 0  # new ones come as old ones become users
+        self.visitor_count = visitors
         self.sent = []  # (call, message)
         self.next_id = 0
+
+    @property
+    def visitors(self):
+        return [f"visitor-{self.first_visitor + i}" for i in range(self.visitor_count)]
 
     def message_id(self):
         self.next_id += 1
@@ -112,6 +117,8 @@ class Messages:
             return call, message
         self.who(message)
         if call == "identify":
+            if random.random() < 0.25:
+                message["anonymousId"] = random.choice(self.visitors)
             message["traits"] = self.traits(now)
         elif call == "group":
             message["groupId"] = random.choice(["g1", "g2", 7])
@@ -154,6 +161,8 @@ class Messages:
             self._spoil(call, message)
         if "messageId" in message and call != "alias":
             self.sent.append((call, message))
+        if random.random() < 0.03:
+            self.first_visitor += 1
         return call, message
 
     def _again(self, now):

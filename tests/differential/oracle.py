@@ -5,10 +5,12 @@ import bisect
 import collections
 
 from evaluate import ALIASES, compile_expression
+from merge import merge
 from values import DAY, Event, parse_instant
 
 FUTURE_MAX = 300_000
-CREATED, EVENT, EXPIRY, TRAIT, DEFINITION = "created", "event", "expiry", "trait", "definition"
+CREATED, EVENT, EXPIRY, TRAIT, DEFINITION, MERGE = \
+    "created", "event", "expiry", "trait", "definition", "merge"
 
 
 class Person:
@@ -20,6 +22,7 @@ class Person:
         self.traits = {}
         self.events = []
         self.message_ids = {}  # id: the first instant at which it is free again
+        self.received = {}     # id: when the one that counts was accepted
         self.entered = {}      # segment: since when a member
         self.rows = []         # history
         self.boundaries = {}   # segment: sorted instants, until something changes
@@ -66,6 +69,8 @@ class Workspace:
         self.retention = retention
         self.persons = {}  # (space, name): Person
         self.links = {}    # anonymous id: user id
+        self.gone = []     # persons who have become others
+        self.merging = None
         self.segments = {}
 
     # ---- Definitions ----
@@ -174,6 +179,33 @@ class Workspace:
     def accept(self, call, message, batch_sent_at=None, platform=False):
         """The code of its rejection, or None. `call`: track, page, screen, identify, group,
         alias."""
+        code = self._accept(call, message, batch_sent_at, platform)
+        if self.merging is not None:
+            merge(self, *self.merging)
+            self.merging = None
+        return code
+
+    def merges(self, call, message):
+        """Visitor and user, or None."""
+        user, anonymous = self._id(message, "userId"), self._id(message, "anonymousId")
+        if call == "alias":
+            anonymous = self._id(message, "previousId")
+        visitor = self.persons.get(("anonymous", anonymous))
+        if call not in ("identify", "alias") or user is None or visitor is None:
+            return None
+        return visitor, self.persons.get(("user", user)) or Person("user", user, self.now)
+
+    def leave(self, person):
+        for key in person.entered:
+            person.rows.append(Row(key, "exited", self.now, (MERGE,)))
+        person.entered.clear()
+        del self.persons[person.id]
+        self.gone.append(person)
+
+    def take_over(self, person):
+        self._change(person, self.now, (MERGE,))
+
+    def _accept(self, call, message, batch_sent_at, platform):
         names = self._names(call, message, platform)
         if isinstance(names, str):
             return names
@@ -189,6 +221,7 @@ class Workspace:
             if person.message_ids.get(message_id, 0) > self.now:
                 return None  # the first one counts
             person.message_ids[message_id] = time // DAY * DAY + self.retention
+            person.received[message_id] = self.now
         if call == "alias":
             return None
         person.boundaries.clear()
@@ -259,8 +292,10 @@ class Workspace:
             anonymous = self._id(message, "previousId")
             if ("user", anonymous) in self.persons:
                 return None, "ALREADY_IDENTIFIED"
+        visitor = None
         if user is not None and anonymous is not None and call in ("identify", "alias"):
             self.links[anonymous] = user
+            visitor = self.persons.get(("anonymous", anonymous))
         if user is None and anonymous in self.links:
             user = self.links[anonymous]
         key = ("user", user) if user is not None else ("anonymous", anonymous)
@@ -268,6 +303,8 @@ class Workspace:
             person = Person(*key, self.now)
             self.persons[key] = person
             self._change(person, self.now, (CREATED,))
+        if visitor is not None:
+            self.merging = (visitor, self.persons[key])
         return self.persons[key], None
 
     @staticmethod

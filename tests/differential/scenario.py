@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 from coverage import Coverage  # noqa: E402
 from generate import (DAY, HOUR, MINUTE, Definitions,  # noqa: E402
                       expression_of_rules, write_instant)
+from merge import are_tied  # noqa: E402
 from messages import Messages  # noqa: E402
 from notation import Notation  # noqa: E402
 from oracle import Workspace  # noqa: E402
@@ -61,6 +62,8 @@ class Scenario:
         self.triples = 0
         self.rows = 0
         self.restarts = 0
+        self.merges = 0
+        self.preparing = False  # a definition: its instant must stay
         self.client = None
 
     # ---- The whole ----
@@ -119,7 +122,7 @@ class Scenario:
             self._set_clock(boundary - 1)
             self._check()
         for now in (boundary, boundary + 1):
-            self._set_clock(now)
+            self._set_clock(max(now, self.oracle.now))
             if random.random() < 0.25:
                 self._send()
             self._check()
@@ -135,7 +138,13 @@ class Scenario:
         random, now = self.random, self.oracle.now
         batch = []
         for _ in range(random.choice([1, 5, 20, 40])):
-            call, message = self.messages.make(now)
+            call, message = self._make(now)
+            if self.oracle.merges(call, message):
+                self._send_merge(call, message)
+                continue
+            if call in ("identify", "alias") and any(self._shares_visitor(message, other)
+                                                     for other in batch):
+                continue  # they would merge within the batch
             batch.append(dict(message, type=call))
         if random.random() < 0.05:
             batch.append({"type": "trak", "userId": "u1", "event": "x"})
@@ -149,10 +158,36 @@ class Scenario:
         self._post(random.choice(["/v1/batch", "/v1/b"]), body, rejected)
 
     def _send_single(self):
-        call, message = self.messages.make(self.oracle.now)
+        call, message = self._make(self.oracle.now)
+        if self.oracle.merges(call, message):
+            self._send_merge(call, message)
+            return
         code = self.oracle.accept(call, message)
         self._post(f"/v1/{self.random.choice([call, call[0]])}", message,
                    [(0, code)] if code else [])
+
+    def _make(self, now):
+        """A message; a merge only where its outcome is determined."""
+        while True:
+            call, message = self.messages.make(now)
+            merges = self.oracle.merges(call, message)
+            if not merges or not (self.preparing or are_tied(*merges)):
+                return call, message
+
+    @staticmethod
+    def _shares_visitor(message, other):
+        visitor = message.get("previousId") or message.get("anonymousId")
+        return visitor is not None and visitor == other.get("anonymousId")
+
+    def _send_merge(self, call, message):
+        """Apart, and waited for: what else happens at this instant comes before it or behind."""
+        code = self.oracle.accept(call, message)
+        answer = self._post(f"/v1/{call}", message, [(0, code)] if code else [])
+        self.merges += code is None
+        some = self._live_keys()[0]
+        self.client.expect(200, "GET", f"/api/v1/segments/{some}/statistics",
+                           headers={"X-Sonnim-Min-Position": answer.position})
+        self._move(1)  # so that nothing that comes is tied to what was merged
 
     def _post(self, path, body, rejected):
         random = self.random
@@ -163,6 +198,7 @@ class Scenario:
         else:
             answer = self.client.expect(200, "POST", path, body, key=self.server.write_key)
         self._compare_rejected(path, body, answer, rejected)
+        return answer
 
     def _send_platform(self):
         random, now = self.random, self.oracle.now
@@ -254,8 +290,10 @@ class Scenario:
             # Events while it is prepared: what is at this instant its doing and what is theirs is
             # open, who is a member and since when is not.
             self.amid.add((key, self.oracle.now))
+            self.preparing = True
             for _ in range(3):
                 self._send()
+            self.preparing = False
         self._went_live(key, expression, answer.json["version"])
 
     def _edit(self):
@@ -418,7 +456,7 @@ class Scenario:
             limit = self.random.choice([1000, 100, 13])
             for item in self.client.items(f"/api/v1/segments/{key}/history", limit):
                 by_segment.setdefault((id_of(item), key), []).append(item)
-        for person in self.oracle.persons.values():
+        for person in [*self.oracle.persons.values(), *self.oracle.gone]:
             by_person = {}
             linked = person.space == "anonymous" and person.name in self.oracle.links
             if not linked:

@@ -163,16 +163,38 @@ static void an_alias_links_the_previous_id_and_is_remembered(void **state)
 	struct person user = fake_vault_person(VAULT_USER, "u");
 	assert_int_equal(records_of(state, RECORD_ALIAS, records, persons), 1);
 	assert_same(persons[0], user);
-	struct byte_reader body = byte_reader_of(records[0].body.data, records[0].body.length);
-	assert_int_equal(read_u32(&body), 7);
-	assert_int_equal(read_i64(&body), NOW_MS - 30 * 60000);
-	assert_int_equal(read_i64(&body), 1000);
-	assert_true(text_equal(read_sized(&body), TEXT("m")));
-	assert_false(body.failed || read_left(&body) > 0);
+	assert_int_equal(records[0].source_number, 7);
+	assert_int_equal(records[0].timestamp_ms, NOW_MS - 30 * 60000);
+	assert_int_equal(records[0].skew_ms, 1000);
+	assert_true(text_equal(records[0].message_id, TEXT("m")));
 
 	assert_int_equal(records_of(state, RECORD_LINK, records, persons), 1);
 	assert_same(persons[0], user);
 	assert_same(link_body(&records[0]), visitor);
+	assert_int_equal(records_of(state, RECORD_MERGE_OUT, records, persons), 1);
+	assert_same(persons[0], visitor);
+	assert_same(link_body(&records[0]), user);
+}
+
+static void a_merge_that_was_not_appended_goes_along_with_the_next_request(void **state)
+{
+	submit(state, "{\"batch\":[" EVENT_OF(VISITOR("a")) "]}");
+	struct harness *harness  = *state;
+	struct person   visitor  = fake_vault_person(VAULT_ANONYMOUS, "a");
+	harness->journal.refuses = STATUS_NO_SPACE;
+	harness_submit_string(harness, INGEST_BATCH,
+	                      "{\"batch\":[" IDENTIFY(USER("u") "," VISITOR("a")) "]}");
+	assert_int_equal(harness->status, STATUS_NO_SPACE);
+	harness->journal.refuses = STATUS_OK;
+	assert_int_equal(records_of(state, RECORD_MERGE_OUT, records, persons), 0);
+
+	submit(state, "{\"batch\":[" EVENT_OF(USER("other")) "]}");
+	assert_int_equal(records_of(state, RECORD_MERGE_OUT, records, persons), 1);
+	assert_same(persons[0], visitor);
+	assert_same(link_body(&records[0]), fake_vault_person(VAULT_USER, "u"));
+
+	submit(state, "{\"batch\":[" EVENT_OF(USER("other")) "]}");
+	assert_int_equal(records_of(state, RECORD_MERGE_OUT, records, persons), 1);
 }
 
 static void an_alias_of_a_known_user_is_rejected_and_merges_nobody(void **state)
@@ -253,6 +275,7 @@ int main(void)
 		TEST(a_link_that_moves_to_another_user_takes_no_events_along),
 		TEST(later_messages_of_a_request_see_its_links_and_earlier_ones_do_not),
 		TEST(an_alias_links_the_previous_id_and_is_remembered),
+		TEST(a_merge_that_was_not_appended_goes_along_with_the_next_request),
 		TEST(an_alias_of_a_known_user_is_rejected_and_merges_nobody),
 		TEST(an_alias_needs_both_ids),
 		TEST(rejected_messages_make_nobody_known),

@@ -131,6 +131,8 @@ static void records_of_every_kind_come_back_as_they_were(void **state)
 			record.call = CALL_SCREEN;
 		else if (kind == RECORD_TRAITS)
 			record.call = CALL_IDENTIFY;
+		else if (kind == RECORD_ALIAS)
+			record.call = CALL_ALIAS;
 		else
 			record.body = TEXT("body");
 		record_encode(&out, &record);
@@ -203,7 +205,10 @@ static void random_records_come_back_as_they_were(void **state)
 				(struct record_origin){(uint32_t)seed_next(), seed_next(), (uint32_t)seed_next()};
 		if (record.flags & RECORD_HAS_SOURCE)
 			record.source = random_text(source, sizeof source);
-		if (record.kind > RECORD_TRAITS) {
+		if (record.kind == RECORD_ALIAS) {
+			record.call       = CALL_ALIAS;
+			record.message_id = random_text(id, sizeof id);
+		} else if (record.kind > RECORD_TRAITS) {
 			record.body = random_text(body, sizeof body);
 		} else {
 			record.call          = record.kind == RECORD_EVENT ? CALL_TRACK : CALL_PROFILE;

@@ -320,6 +320,37 @@ static void the_last_link_of_a_visitor_wins_also_after_reopening(void **state)
 	assert_true(person_equal(vault_visitor(f, "v1"), lee));
 }
 
+static void count_merge(void *context, const struct vault_merge *merge)
+{
+	(void)merge;
+	++*(unsigned *)context;
+}
+
+static void a_visitors_profile_goes_to_the_user_that_he_was_linked_to_first(void **state)
+{
+	struct vault_fixture *f       = *state;
+	struct person         kim     = vault_user(f, "kim");
+	struct person         lee     = vault_user(f, "lee");
+	struct person         visitor = vault_visitor(f, "v1");
+	struct vault_merge    merge;
+	assert_false(vault_merged(f->vault, TEXT("v1"), &merge));
+	link_visitor(f, "v1", kim);
+	link_visitor(f, "v1", lee);
+	link_visitor(f, "v1", kim);
+	link_visitor(f, "v2", lee); /* without a profile */
+	for (int round = 0; round < 2; round++) {
+		unsigned count = 0;
+		assert_true(vault_merged(f->vault, TEXT("v1"), &merge));
+		assert_true(person_equal(merge.visitor, visitor));
+		assert_true(person_equal(merge.user, kim));
+		assert_false(vault_merged(f->vault, TEXT("v2"), &merge));
+		assert_false(vault_merged(f->vault, TEXT("v3"), &merge));
+		vault_each_merge(f->vault, count_merge, &count);
+		assert_int_equal(count, 1);
+		vault_fixture_reopen(f);
+	}
+}
+
 static void linking_to_the_same_user_again_writes_nothing(void **state)
 {
 	struct vault_fixture *f   = *state;
@@ -490,6 +521,7 @@ int main(void)
 		VAULT_TEST(a_linked_visitor_answers_its_user),
 		VAULT_TEST(linking_an_unknown_visitor_makes_no_person_of_its_own),
 		VAULT_TEST(the_last_link_of_a_visitor_wins_also_after_reopening),
+		VAULT_TEST(a_visitors_profile_goes_to_the_user_that_he_was_linked_to_first),
 		VAULT_TEST(linking_to_the_same_user_again_writes_nothing),
 		VAULT_TEST(a_link_to_nobody_is_not_found_and_changes_nothing),
 		VAULT_TEST(users_and_linked_visitors_are_identified_and_others_are_not),
