@@ -132,6 +132,35 @@ class Nginx:
         remove_directory(self.directory)
 
 
+class Redis:
+    """A Redis that keeps nothing on disk, on a free port."""
+
+    def __init__(self):
+        self.directory = temporary_directory()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "",
+             "--appendonly", "no", "--dir", self.directory], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return self
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        remove_directory(self.directory)
+
+
 class Load:
     """A run of bench/load. Inside `with` it is under way; `result` waits for its end."""
 
