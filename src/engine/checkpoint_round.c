@@ -51,8 +51,9 @@ static void take_in_changes(struct partition_checkpoint *target)
 		taken++;
 	}
 	target->spills.count -= taken;
-	memmove(target->spills.items, target->spills.items + taken,
-	        target->spills.count * sizeof *target->spills.items);
+	if (taken > 0)
+		memmove(target->spills.items, target->spills.items + taken,
+		        target->spills.count * sizeof *target->spills.items);
 	if (failed && target->spills.count == 0) {
 		changes_not_stored(changes);
 		target->spills_restart  = true;
