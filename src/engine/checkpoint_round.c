@@ -308,10 +308,11 @@ static int64_t turn_partition(struct partition_checkpoint *target, uint64_t thro
 		close_round(target, outcome == OUTCOME_DONE);
 	}
 	if (!target->running && now_ns >= target->due_ns) {
-		if (may_begin(target, through))
+		if (may_begin(target, through)) {
 			begin(target, through, now_ns);
-		else
-			target->due_ns = now_ns + target->owner->config.interval_ms * 1000000;
+			return 0; /* that is a slice of its own */
+		}
+		target->due_ns = now_ns + target->owner->config.interval_ms * 1000000;
 	}
 	if (target->running)
 		return target->ending || !go_on(target, through, until_ns) ? WAIT_MS : 0;
