@@ -164,12 +164,33 @@ static void advance_all(struct engine_thread *thread, int64_t now_ms)
 	}
 }
 
+/* Tells the journal what no start needs any more, of any thread's partitions. */
+static void tell_needed(struct engine_thread *thread)
+{
+	struct engine *engine = thread->engine;
+	uint64_t stored = UINT64_MAX, needed_after = checkpoints_needed_after(engine->checkpoints);
+	for (uint32_t i = 0; i < thread->partition_count; i++) {
+		uint64_t through = events_through(thread->partitions[i]->events);
+		stored           = through < stored ? through : stored;
+	}
+	atomic_store_explicit(&thread->stored, stored, memory_order_release);
+	if (thread->number != 0)
+		return;
+	for (unsigned i = 0; i < engine->thread_count; i++) {
+		stored       = atomic_load_explicit(&engine->threads[i].stored, memory_order_acquire);
+		needed_after = stored < needed_after ? stored : needed_after;
+	}
+	if (needed_after > 0)
+		engine->journal->ops->needed(engine->journal, needed_after + 1);
+}
+
 /* Checkpoints go on; returns in how many ms they want to again. */
 static int64_t turn(struct engine_thread *thread, int64_t now_ns)
 {
 	if (thread->engine->checkpoints == NULL)
 		return WAIT_MS_MAX;
 	thread->turned_ns = now_ns;
+	tell_needed(thread);
 	return checkpoint_turn(thread->engine->checkpoints, thread->partitions, thread->partition_count,
 	                       thread->through);
 }
