@@ -137,8 +137,8 @@ struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
 	return series;
 }
 
-/* u8 0: none; else u8 1 + kind, u8 dropped, varint count, varint room, count times, count items.
- * The room, since what is let go of depends on it. */
+/* u8 0: none; else u8 1 + kind, u8 dropped, varint count, count times, count items. The room is
+ * made as large as the count: what is let go of when it is used up matters to nobody. */
 void series_write(const struct series *series, struct buffer *out)
 {
 	if (series == NULL) {
@@ -148,7 +148,6 @@ void series_write(const struct series *series, struct buffer *out)
 	buffer_add_u8(out, (uint8_t)(1 + series->kind));
 	buffer_add_u8(out, series->dropped);
 	buffer_add_varint(out, series->count);
-	buffer_add_varint(out, series->room);
 	buffer_add(out, series->times_ms, series->count * sizeof series->times_ms[0]);
 	buffer_add(out, items(series), series->count * item_bytes[series->kind]);
 }
@@ -161,12 +160,10 @@ bool series_read(struct byte_reader *reader, struct series **ret_series)
 		return kind == 0 && !reader->failed;
 	bool     dropped = read_u8(reader) != 0;
 	uint64_t count   = read_varint(reader);
-	uint64_t wanted  = read_varint(reader);
 	size_t   size    = item_bytes[--kind];
-	if (reader->failed || count > read_left(reader) / (sizeof(int64_t) + size) || wanted < count ||
-	    wanted < ROOM_MIN || wanted > ROOM_MAX)
+	if (reader->failed || count > read_left(reader) / (sizeof(int64_t) + size) || count > ROOM_MAX)
 		return false;
-	uint32_t       room   = (uint32_t)wanted;
+	uint32_t       room   = count < ROOM_MIN ? ROOM_MIN : (uint32_t)count;
 	struct series *series = slab_get(size_for(kind, room));
 	*series               = (struct series){.count   = (uint32_t)count,
 	                                        .room    = room & (2 * ROOM_MAX - 1),
