@@ -34,6 +34,9 @@ api_handler_fn tokens_create, tokens_list, tokens_delete, tickets_create;
 api_handler_fn clock_post;
 api_handler_fn changes_list;
 
+/* fact_types_api.c */
+api_handler_fn fact_types_create, fact_types_list;
+
 /* health.c, openapi.c, metrics.c */
 api_handler_fn health_live, health_ready, openapi_get, metrics_get;
 

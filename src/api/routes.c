@@ -38,6 +38,13 @@ const struct api_route api_routes[] = {
 	{"GET", "/api/v1/events/health", ACCESS_PUBLIC, SCOPE_NONE, 0, events_health, "eventsHealth",
      "Events", "Whether events are taken", 0, NULL, 200, "Health"},
 
+	{"POST", "/api/v1/fact-types", ACCESS_TOKEN, SCOPE_SEGMENT_WRITE, 0, fact_types_create,
+     "declareFactType", "Events", "Declare which events bring facts and which correct them", 0,
+     "FactTypeWish", 201, "FactType"},
+	{"GET", "/api/v1/fact-types", ACCESS_TOKEN, SCOPE_SEGMENT_READ, 0, fact_types_list,
+     "listFactTypes", "Events", "All types of facts", PARAMETER_MIN_POSITION, NULL, 200,
+     "FactTypeList"},
+
 	{"POST", "/api/v1/sources", ACCESS_TOKEN, SCOPE_SOURCE_WRITE, 0, sources_create, "createSource",
      "Sources", "Make a source with a write key", 0, "SourceWish", 201, "Source"},
 	{"GET", "/api/v1/sources", ACCESS_TOKEN, SCOPE_SOURCE_WRITE, 0, sources_list, "listSources",

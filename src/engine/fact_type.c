@@ -79,7 +79,7 @@ enum status fact_types_check(const struct fact_types *types, const struct fact_t
 	    (status = check_event(types, type->cancelled, "cancelled", err)) != STATUS_OK)
 		return status;
 	if (types->list.count == FACT_TYPES_MAX)
-		return error_set(err, STATUS_TOO_LARGE, "there are %d types of facts, which is the most",
+		return error_set(err, STATUS_CONFLICT, "there are %d types of facts, which is the most",
 		                 FACT_TYPES_MAX);
 	return STATUS_OK;
 }

@@ -42,7 +42,7 @@ void fact_types_init(struct fact_types *types); /* with the built-in ones */
 void fact_types_done(struct fact_types *types);
 
 /* Why a type cannot be declared: STATUS_INVALID with the field, STATUS_CONFLICT when its name or
- * one of its events is taken, STATUS_TOO_LARGE above FACT_TYPES_MAX. */
+ * one of its events is taken, or there are FACT_TYPES_MAX. */
 MUST_USE enum status fact_types_check(const struct fact_types *types, const struct fact_type *type,
                                       struct error *err);
 

@@ -207,6 +207,11 @@ unsigned view_progress(struct view *view, uint64_t change_id)
 	return build_progress(view->partition, change_id);
 }
 
+const struct fact_types *view_fact_types(const struct view *view)
+{
+	return &view->partition->facts.types;
+}
+
 void view_names(struct view *view, struct buffer *out)
 {
 	names_write(&view->partition->names, out);

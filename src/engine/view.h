@@ -88,6 +88,10 @@ void view_events(struct view *view, uint32_t slot, event_list *list);
 /* Progress of the definition change `change_id` here, 0..1000; 1000 when built or unknown. */
 unsigned view_progress(struct view *view, uint64_t change_id);
 
+/* The types of facts, alike in all partitions. */
+struct fact_types;
+const struct fact_types *view_fact_types(const struct view *view);
+
 /* Appends the names that occur here (engine/names.h, written form). */
 void view_names(struct view *view, struct buffer *out);
 

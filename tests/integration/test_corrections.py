@@ -153,6 +153,32 @@ class Corrections(ServerCase):
         self.assertEqual(self.segments("merged"), [])
         self.assertEqual({row[2] for row in self.rows("merged")[-2:]}, {"merge"})
 
+    def test_other_types_of_facts_are_declared(self):
+        wish = {"name": "Ticket", "original": "Ticket Bought", "cancelled": "Ticket Returned",
+                "key": "ticket.number"}
+        answer = self.client.expect(201, "POST", "/api/v1/fact-types", wish)
+        self.assertEqual(answer.json, {**wish, "updated": None, "builtIn": False})
+        listed = self.client.get("/api/v1/fact-types")["items"]
+        self.assertEqual([item["name"] for item in listed], ["Order", "Booking", "Ticket"])
+        self.make_segment("tickets", {"event": "Ticket Bought", "op": "gte", "value": 1})
+        self.send("tickets", "Ticket Bought", properties={"ticket": {"number": 12}})
+        self.assertEqual(self.segments("tickets"), ["tickets"])
+        self.send("tickets", "Ticket Returned", properties={"ticket": {"number": "12"}})
+        self.assertEqual(self.segments("tickets"), [])
+
+    def test_a_type_of_facts_must_make_sense(self):
+        good = {"name": "Stay", "original": "Stay Begun", "updated": "Stay Changed", "key": "stay"}
+        for status, field, wrong in [
+                (400, "name", {"name": ""}), (400, "key", {"key": None}),
+                (400, "updated", {"updated": None}),
+                (400, "original", {"updated": "Stay Begun"}),
+                (400, "more", {"more": 1}),
+                (409, "name", {"name": "Order"}),
+                (409, "original", {"original": "Booking Updated"}),
+                (409, "cancelled", {"cancelled": "Order Completed"})]:
+            answer = self.client.request("POST", "/api/v1/fact-types", {**good, **wrong})
+            self.refused(answer, status, field=field)
+
     def test_a_definition_made_later_sees_the_newest_version_too(self):
         self.order("backfill", "Completed", "o10", revenue=1)
         self.order("backfill", "Updated", "o10", revenue=777)
