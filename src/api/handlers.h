@@ -37,6 +37,9 @@ api_handler_fn changes_list;
 /* fact_types_api.c */
 api_handler_fn fact_types_create, fact_types_list;
 
+/* consumers.c */
+api_handler_fn consumers_list, consumers_get, consumers_put, consumers_delete;
+
 /* health.c, openapi.c, metrics.c */
 api_handler_fn health_live, health_ready, openapi_get, metrics_get;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "api/consumers.h"
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/instant.h"
@@ -356,6 +357,7 @@ static void write_all(struct api_call *call)
 	write_checkpoints(&out, api);
 	write_journal(&out, api);
 	write_vault(&out, api);
+	consumers_write_metrics(&out, call->api);
 
 	struct http_request *request = call->request;
 	call_end(call);

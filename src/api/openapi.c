@@ -26,6 +26,7 @@ static const struct parameter {
 	{"ticket", "query", "A one-time ticket instead of the token in the subprotocol",
      "{\"type\":\"string\"}"},
 	{"segment", "query", "Id or key of the segment", "{\"type\":\"string\"}"},
+	{"consumer", "query", "Read behind the cursor of this consumer", "{\"type\":\"string\"}"},
 };
 
 static const struct failure {

@@ -33,7 +33,8 @@ enum route_parameter {
 	PARAMETER_AFTER        = 1 << 5,
 	PARAMETER_TICKET       = 1 << 6,
 	PARAMETER_SEGMENT      = 1 << 7,
-	PARAMETER_COUNT        = 8,
+	PARAMETER_CONSUMER     = 1 << 8,
+	PARAMETER_COUNT        = 9,
 	PARAMETER_PAGE         = PARAMETER_LIMIT | PARAMETER_CURSOR,
 };
 

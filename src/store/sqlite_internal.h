@@ -84,6 +84,12 @@ enum status sqlite_token_by_hash(struct store *, const uint8_t[STORE_TOKEN_HASH_
 enum status sqlite_token_list(struct store *, struct arena *, struct store_token **, size_t *,
                               struct error *);
 enum status sqlite_token_delete(struct store *, const char *, struct error *);
+enum status sqlite_consumer_list(struct store *, struct arena *, struct store_consumer **, size_t *,
+                                 struct error *);
+enum status sqlite_consumer_get(struct store *, struct text, struct arena *,
+                                struct store_consumer *, struct error *);
+enum status sqlite_consumer_put(struct store *, struct store_consumer *, struct error *);
+enum status sqlite_consumer_delete(struct store *, struct text, struct error *);
 enum status sqlite_segment_list(struct store *, struct arena *, struct store_segment **, size_t *,
                                 struct error *);
 enum status sqlite_segment_list_deleted(struct store *, struct arena *, struct store_segment **,

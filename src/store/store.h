@@ -51,6 +51,14 @@ struct store_token {
 	int64_t     expires_ms; /* INSTANT_MS_NEVER: never */
 };
 
+/* How far somebody who acts on the change stream has got. */
+struct store_consumer {
+	struct text name;
+	struct text cursor; /* opaque */
+	int64_t     created_ms;
+	int64_t     updated_ms;
+};
+
 /* What becomes of a segment's newest version. Live is what the journal says; this is its copy. */
 enum store_version_state {
 	STORE_VERSION_PREPARING = 1,
@@ -114,6 +122,16 @@ struct store_ops {
 	enum status (*token_list)(struct store *, struct arena *, struct store_token **ret_tokens,
 	                          size_t *ret_count, struct error *);
 	enum status (*token_delete)(struct store *, const char *id, struct error *);
+
+	enum status (*consumer_list)(struct store *, struct arena *,
+	                             struct store_consumer **ret_consumers, size_t *ret_count,
+	                             struct error *); /* by name */
+	enum status (*consumer_get)(struct store *, struct text name, struct arena *,
+	                            struct store_consumer *ret_consumer, struct error *);
+	/* Adds it, or changes its cursor; `created_ms` is set to when it was added: the first
+	 * `updated_ms`. */
+	enum status (*consumer_put)(struct store *, struct store_consumer *consumer, struct error *);
+	enum status (*consumer_delete)(struct store *, struct text name, struct error *);
 
 	/* All that are not deleted, in order of `number`. */
 	enum status (*segment_list)(struct store *, struct arena *, struct store_segment **ret_segments,

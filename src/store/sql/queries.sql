@@ -110,3 +110,17 @@ SELECT id, kind, payload FROM outbox ORDER BY id LIMIT $1;
 
 -- name: outbox_done
 DELETE FROM outbox WHERE id <= $1;
+
+-- name: consumer_list
+SELECT name, cursor, created_ms, updated_ms FROM consumer ORDER BY name;
+
+-- name: consumer_get
+SELECT name, cursor, created_ms, updated_ms FROM consumer WHERE name = $1;
+
+-- name: consumer_put
+INSERT INTO consumer (name, cursor, created_ms, updated_ms) VALUES ($1, $2, $3, $3)
+ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, updated_ms = excluded.updated_ms
+RETURNING created_ms;
+
+-- name: consumer_delete
+DELETE FROM consumer WHERE name = $1 RETURNING name;

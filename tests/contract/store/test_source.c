@@ -204,6 +204,40 @@ static void tokens_are_listed_oldest_first_until_they_are_deleted(void **state)
 	assert_int_equal(f->store->ops->token_delete(f->store, "t-2", &f->err), STATUS_NOT_FOUND);
 }
 
+static struct store_consumer put_consumer(struct fixture *f, const char *name, const char *cursor,
+                                          int64_t now_ms)
+{
+	struct store_consumer consumer = {
+		.name = text_of(name), .cursor = text_of(cursor), .updated_ms = now_ms};
+	assert_ok(f, f->store->ops->consumer_put(f->store, &consumer, &f->err));
+	return consumer;
+}
+
+static void a_consumer_keeps_its_cursor_until_it_is_moved_or_deleted(void **state)
+{
+	struct fixture *f = *state;
+	put_consumer(f, "b", "", 5);
+	put_consumer(f, "a", "one", 6);
+	assert_int_equal(put_consumer(f, "a", "two", 7).created_ms, 6);
+	fixture_reopen(f);
+
+	struct store_consumer *consumers, consumer;
+	size_t                 count;
+	assert_ok(f, f->store->ops->consumer_list(f->store, &f->arena, &consumers, &count, &f->err));
+	assert_int_equal(count, 2);
+	assert_true(text_equal(consumers[0].name, TEXT("a")));
+	assert_ok(f, f->store->ops->consumer_get(f->store, TEXT("a"), &f->arena, &consumer, &f->err));
+	assert_true(text_equal(consumer.cursor, TEXT("two")));
+	assert_int_equal(consumer.updated_ms, 7);
+
+	assert_ok(f, f->store->ops->consumer_delete(f->store, TEXT("a"), &f->err));
+	assert_int_equal(f->store->ops->consumer_delete(f->store, TEXT("a"), &f->err),
+	                 STATUS_NOT_FOUND);
+	assert_int_equal(
+		f->store->ops->consumer_get(f->store, TEXT("a"), &f->arena, &consumer, &f->err),
+		STATUS_NOT_FOUND);
+}
+
 static void a_full_disk_refuses_a_write_for_now_and_keeps_nothing_of_it(void **state)
 {
 	struct fixture     *f      = *state;
@@ -278,6 +312,7 @@ int run_source_tests(const char *backend)
 		STORE_TEST(an_unknown_write_key_is_not_found_and_keys_are_told_apart_by_case),
 		STORE_TEST(a_token_is_found_by_its_hash),
 		STORE_TEST(tokens_are_listed_oldest_first_until_they_are_deleted),
+		STORE_TEST(a_consumer_keeps_its_cursor_until_it_is_moved_or_deleted),
 		STORE_TEST(a_full_disk_refuses_a_write_for_now_and_keeps_nothing_of_it),
 		STORE_TEST(threads_that_add_at_once_get_numbers_of_their_own),
 	};
