@@ -8,6 +8,7 @@ A person has `events` (of values.Event, in the order of their acceptance), `trai
 `identified`."""
 from fractions import Fraction
 
+from facts import corrects, seen, versions
 from values import (COMPARE, DAY, MISSING, SEALED, SUM_MAX, Test, Where, find, millionths,
                     parse_duration, parse_instant, property_of)
 
@@ -120,12 +121,16 @@ class What:
     def names(self, event):
         return self.name in ("*", event.name)
 
+    def concerns(self, event):
+        """Whether it is one of them, or may change one."""
+        return self.names(event) or corrects(event, self.name)
+
     def matches(self, event, now):
         return self.names(event) and event.exists(now) and \
             (self.where is None or self.where.passes(event, now))
 
     def instants(self, event):
-        if self.where is not None:
+        if self.names(event) and self.where is not None:
             yield from self.where.instants(event)
 
 
@@ -149,15 +154,14 @@ class EventLeaf:
         return self.what.matches(event, now)
 
     def holds(self, person, now):
-        return self.aggregate.passes([event for event in person.events
+        return self.aggregate.passes([event for event in seen(person.events, now)
                                       if self._counts(event, now)], now)
 
     def instants(self, person):
-        for event in person.events:
-            if not self.what.names(event):
-                continue
+        for event in filter(self.what.concerns, person.events):
             yield event.time
             yield event.gone
+        for event in filter(self.what.names, versions(person.events)):
             if self.until:
                 yield event.time + self.until
             if self.within is not None:
@@ -166,7 +170,7 @@ class EventLeaf:
             yield from self.aggregate.instants(event)
 
     def begins(self, person, now):
-        return begins(filter(self.what.names, person.events), now)
+        return begins(filter(self.what.concerns, person.events), now)
 
 
 class SequenceLeaf:
@@ -179,11 +183,11 @@ class SequenceLeaf:
         self.ended_within = parse_duration(leaf["ended_within"]) if "ended_within" in leaf \
             else None
 
-    def _names(self, event):
-        return any(step.names(event) for step in self.steps)
+    def _concerns(self, event):
+        return any(step.concerns(event) for step in self.steps)
 
     def holds(self, person, now):
-        events = in_order(filter(self._names, person.events))
+        events = in_order(seen(person.events, now))
         matched = [[step.matches(event, now) for event in events] for step in self.steps]
         return any(self._ends(events, matched, first, now)
                    for first in range(len(events)) if matched[0][first])
@@ -202,17 +206,17 @@ class SequenceLeaf:
                    for last in range(at + 1, len(events)))
 
     def instants(self, person):
-        for event in filter(self._names, person.events):
+        for event in filter(self._concerns, person.events):
             yield event.time
             yield event.gone
             if self.ended_within is not None:
                 yield event.time + self.ended_within
+        for event in versions(person.events):
             for step in self.steps:
-                if step.names(event):
-                    yield from step.instants(event)
+                yield from step.instants(event)
 
     def begins(self, person, now):
-        return begins(filter(self._names, person.events), now)
+        return begins(filter(self._concerns, person.events), now)
 
 
 class TraitLeaf:

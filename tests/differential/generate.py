@@ -9,6 +9,8 @@ EPOCH = datetime.datetime(1970, 1, 1)
 
 EVENTS = ["Order Completed", "Order Completed", "Order Refunded", "Product Viewed", "제주 방문",
           "Link Clicked", "$page", "$screen"]
+CORRECTIONS = ["Order Updated", "Order Updated", "Order Cancelled", "Booking Created",
+               "Booking Updated", "Booking Cancelled"]
 TYPES = ["clicks", "installs", "orders", "addToCart"]
 REGIONS = ["제주", "부산", "Seoul", "seoul", "Jeju-do", "제", ""]
 TAGS = ["vip", "new", "제주", "vip-gold", "x"]
@@ -112,7 +114,8 @@ class Definitions:
         return leaf
 
     def name(self):
-        return self.random.choice(EVENTS + ["*", "*", "orders"])
+        return self.random.choice(EVENTS + ["*", "*", "orders", "Booking Created",
+                                            self.random.choice(CORRECTIONS)])
 
     def _number(self, aggregate, op):
         random = self.random

@@ -1,5 +1,6 @@
 """Random messages: late, of the future, skewed, twice, odd and refused ones."""
-from generate import AMOUNTS, DAY, EVENTS, HOUR, MINUTE, REGIONS, TAGS, TIERS, TYPES, write_instant
+from generate import (AMOUNTS, CORRECTIONS, DAY, EVENTS, HOUR, MINUTE, REGIONS, TAGS, TIERS, TYPES,
+                      write_instant)
 
 USERS = ["u1", "u2", "u3", "손님-1", "손님 2/?&%", "me2", "user@example.com", 42, "ü" * 40]
 
@@ -88,6 +89,17 @@ class Messages:
             properties["a"] = {"b": self.value(now)}
         return properties
 
+    def fact(self, message):
+        """Which order or booking it is about; a correction may take properties away."""
+        random = self.random
+        name = message.get("event")
+        if name not in ("Order Completed", *CORRECTIONS) or random.random() < 0.2:
+            return
+        key = "booking_id" if "Booking" in name else "order_id"
+        message["properties"][key] = random.choice(["o1", "o1", "o2", 3, "3", "o4", "", True])
+        if name.endswith("Updated") and random.random() < 0.3:
+            message["properties"][random.choice(["revenue", "region", "tags"])] = None
+
     def traits(self, now):
         random = self.random
         traits = {}
@@ -125,9 +137,12 @@ class Messages:
         else:
             if call == "track":
                 message["event"] = random.choice([e for e in EVENTS if e[0] != "$"] + ["clicks"])
+                if random.random() < 0.2:
+                    message["event"] = random.choice(CORRECTIONS)
             elif random.random() < 0.6:
                 message["name"] = random.choice(REGIONS[:3])
             message["properties"] = self.properties(now)
+            self.fact(message)
             if random.random() < 0.3:
                 message["context"] = {"app": {"version": random.choice(REGIONS[:3])},
                                       "library": {"name": "test"}}

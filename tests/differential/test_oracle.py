@@ -167,6 +167,56 @@ class Rules(unittest.TestCase):
         self.assertFalse(self.value("last", "contains", "x", long))
         self.assertTrue(self.value("last", "contains", "x", "x" * 64))
 
+    def orders(self, expression, *messages):
+        """The rows of somebody with these events, a second after one another."""
+        workspace = self.workspace(expression)
+        for name, properties, *late in messages:
+            at = {"timestamp": late[0]} if late else {}
+            self.track(workspace, event=f"Order {name}", properties=properties, **at)
+            workspace.advance(workspace.now + 1000)
+        return self.rows(workspace)
+
+    PAID = {"event": "Order Completed", "aggregate": "sum", "property": "revenue", "op": "gte",
+            "value": 10}
+
+    def test_a_correction_replaces_top_level_properties(self):
+        self.assertEqual(self.orders(self.PAID, ("Completed", {"order_id": "7", "revenue": 5}),
+                                     ("Updated", {"order_id": 7, "revenue": 10}),
+                                     ("Updated", {"order_id": "7", "revenue": None})),
+                         [("entered", 1000, "event"), ("exited", 2000, "event")])
+
+    def test_corrections_are_laid_on_in_the_order_of_their_time(self):
+        self.assertEqual(self.orders(self.PAID, ("Completed", {"order_id": "7", "revenue": 5}),
+                                     ("Updated", {"order_id": "7", "revenue": 10}),
+                                     ("Updated", {"order_id": "7", "revenue": 1},
+                                      "2026-01-01")), [("entered", 1000, "event")])
+
+    def test_a_correction_waits_for_its_original(self):
+        self.assertEqual(self.orders(self.PAID, ("Updated", {"order_id": "7", "revenue": 10}),
+                                     ("Completed", {"order_id": "7", "revenue": 5})),
+                         [("entered", 1000, "event")])
+
+    def test_what_is_cancelled_is_gone_for_good(self):
+        self.assertEqual(self.orders(self.PAID, ("Completed", {"order_id": "7", "revenue": 10}),
+                                     ("Cancelled", {"order_id": "7"}),
+                                     ("Updated", {"order_id": "7", "revenue": 20})),
+                         [("entered", 0, "event"), ("exited", 1000, "event")])
+
+    def test_a_correction_counts_under_its_own_name(self):
+        leaf = {"event": "Order Updated", "op": "gte", "value": 1}
+        self.assertEqual(self.orders(leaf, ("Completed", {"order_id": "7"}),
+                                     ("Updated", {"order_id": "8"})),
+                         [("entered", 1000, "event")])
+
+    def test_a_correction_of_the_future_begins_at_its_time(self):
+        workspace = self.workspace(self.PAID)
+        self.track(workspace, event="Order Completed", properties={"order_id": "7"})
+        self.track(workspace, event="Order Updated", messageId="later",
+                   properties={"order_id": "7", "revenue": 10}, timestamp="2026-01-10T12:05:00Z")
+        workspace.advance(NOW + DAY)
+        self.assertEqual(self.rows(workspace), [("entered", 300_000, "event")])
+        self.assertEqual(workspace.persons[("user", "u")].rows[0].message_ids, ["later"])
+
     def test_every_form_is_told(self):
         expression = {"and": [
             {"event": "*", "aggregate": "first", "property": "tags", "op": "in", "value": ["a"],
