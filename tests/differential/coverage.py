@@ -15,10 +15,11 @@ AGGREGATE_OPS = {
     "days_since_first": MAYBE_OPS, "days_since_last": MAYBE_OPS,
     "first": VALUE_OPS, "last": VALUE_OPS,
 }
+ORIGINALS = ["Order Completed", "orders", "Booking Created", "*"]
 SPANS = ["all time", "within", "until", "within until", "between"]
 BOUNDS = ["no bound", "within", "ended_within", "within ended_within"]
 
-FORMS = ["and", "or", "not", "segment", "any event"]
+FORMS = ["and", "or", "not", "segment", "any event", "a corrected fact"]
 FORMS += [f"{aggregate} {op}" for aggregate, ops in AGGREGATE_OPS.items() for op in ops]
 FORMS += [f"{aggregate} {span}" for aggregate in AGGREGATE_OPS for span in SPANS]
 FORMS += [f"where {form}" for form in ["and", "or", "not"] + VALUE_OPS]
@@ -55,6 +56,8 @@ def forms_of_event(leaf):
     yield f"{aggregate} {span or 'all time'}"
     if leaf["event"] == "*":
         yield "any event"
+    if leaf["event"] in ORIGINALS:
+        yield "originals"
     if leaf.get("property") == "tags" and aggregate in ("first", "last"):
         yield f"set {leaf['op']}"
     forms = list(forms_of_where(leaf["where"])) if "where" in leaf else []
@@ -102,9 +105,13 @@ class Coverage:
     def __init__(self):
         self.met = collections.Counter()
 
-    def add(self, expression, triples):
-        for form in set(forms_of(expression)):
+    def add(self, expression, triples, corrected):
+        """`corrected`: with how many persons of whom a fact was corrected."""
+        forms = set(forms_of(expression))
+        for form in forms:
             self.met[form] += triples
+        if "originals" in forms:
+            self.met["a corrected fact"] += corrected
 
     def missed(self, share):
         """((form, times) of those that were met less often than that share of a full run demands,

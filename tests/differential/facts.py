@@ -56,6 +56,12 @@ def seen(events, now):
     return [versions[i] for i in sorted(versions)]
 
 
+def is_corrected(events, now):
+    existing = [event for event in events if event.exists(now)]
+    visible = seen(events, now)
+    return len(existing) != len(visible) or any(a is not b for a, b in zip(existing, visible))
+
+
 def versions(events):
     """Every version of an event that is seen at any time."""
     if not any(event.name in CORRECTIONS for event in events):

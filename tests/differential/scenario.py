@@ -10,6 +10,7 @@ import urllib.parse
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
 from coverage import Coverage  # noqa: E402
+from facts import is_corrected  # noqa: E402
 from generate import (DAY, HOUR, MINUTE, Definitions,  # noqa: E402
                       expression_of_rules, write_instant)
 from merge import are_tied  # noqa: E402
@@ -59,6 +60,7 @@ class Scenario:
         self.amid = set()   # (key, instant): rows that may be told in several ways
         self.actions = []   # what was done with definitions
         self.coverage = Coverage()
+        self.corrected = 0  # persons of whom a fact is, at the last check
         self.triples = 0
         self.rows = 0
         self.restarts = 0
@@ -387,6 +389,8 @@ class Scenario:
     # ---- Checks: who is a member now ----
 
     def _check(self):
+        self.corrected = sum(is_corrected(person.events, self.oracle.now)
+                             for person in self.oracle.persons.values())
         for key in self._live_keys():
             self._check_members(key)
         for person in self.random.sample(list(self.oracle.persons.values()),
@@ -404,7 +408,7 @@ class Scenario:
         found = {id_of(item): parse_instant(item["enteredAt"]) for item in items}
         expected = self.oracle.members(key)
         self.triples += len(self.oracle.persons)
-        self.coverage.add(self.texts[key], len(self.oracle.persons))
+        self.coverage.add(self.texts[key], len(self.oracle.persons), self.corrected)
         if len(found) != len(items):
             raise Difference(f"{key} lists somebody twice: {items}")
         if found == expected:
