@@ -225,8 +225,8 @@ class Rules(unittest.TestCase):
             {"sequence": [{"event": "A"}, {"event": "*"}], "within": "1d"},
             {"not": {"segment": "s0"}}, {"trait": "t", "op": "absent"}]}
         self.assertEqual(set(forms_of(expression)), {
-            "and", "not", "segment", "any event", "originals", "first in", "first within until", "set in",
-            "where not", "where within_last", "first of time tests", "sequence within",
+            "and", "not", "segment", "any event", "originals", "first in", "first within until",
+            "set in", "where not", "where within_last", "first of time tests", "sequence within",
             "sequence 2 steps", "sequence any event", "trait absent"})
         self.assertTrue(set(forms_of(expression)) - {"originals"} < set(FORMS))
 
