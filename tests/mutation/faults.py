@@ -158,4 +158,58 @@ FAULTS = [
     Fault("a change that was undone within its step is told",
           ("src/engine/step.c", "if (holds == was) return;",
            "if (holds == was && !rule->derived.count) return;")),
+
+    # ---- Merges and corrections ----
+    Fault("a merge leaves the visitor's events behind",
+          ("src/engine/merge.c", "add_traits(profile, &encoding); add_calls(partition, &encoding);",
+           "add_traits(profile, &encoding);")),
+    Fault("a merge takes one trait less",
+          ("src/engine/merge.c",
+           "for (struct value_reader r = value_read(profile_traits(profile)); value_next(&r);) {"
+           " const struct sealed_block *block",
+           "struct value_reader r = value_read(profile_traits(profile));"
+           "for (value_next(&r); value_next(&r);) {"
+           " const struct sealed_block *block")),
+    Fault("a merged visitor's trait replaces that of the user",
+          ("src/engine/merge.c",
+           "value_find(profile_traits(profile), r.name, r.hash).type != VALUE_NONE) continue;",
+           "r.name.length == 0) continue;")),
+    Fault("a visitor who is merged does not exit",
+          ("src/engine/merge.c", "for (size_t i = 0; i < list.count; i++) step_emit(",
+           "for (size_t i = 0; i < 0 * list.count; i++) step_emit(")),
+    Fault("what reaches a merged visitor is not forwarded",
+          ("src/engine/merge.c",
+           "if (closed == NULL || event->position < closed->position) return false;",
+           "if (closed == NULL || event->position < closed->position || true) return false;")),
+    Fault("a merged message id counts twice",
+          ("src/engine/merge.c",
+           "!facts_first(partition, receiving->slot, profile, event, receiving->at_ms)) return;",
+           "(facts_first(partition, receiving->slot, profile, event, receiving->at_ms), false))"
+           " return;")),
+    Fault("a correction is not laid over its original",
+          ("src/engine/facts.c",
+           "fact->properties = overlay(versions, before, list->items[i].record.properties);",
+           "fact->properties = before;")),
+    Fault("a correction's null keeps the property",
+          ("src/engine/facts.c",
+           "if (value_find(correction, r.name, r.hash).type != VALUE_NONE) continue;",
+           "if (value_find(correction, r.name, r.hash).type > VALUE_NULL) continue;")),
+    Fault("a cancelled fact still counts",
+          ("src/engine/facts.c", "if (fact != NULL && part == FACT_CANCELLED)",
+           "if (fact != NULL && part == FACT_CANCELLED && versions->now_ms < 0)")),
+    Fault("a correction of the future takes effect at once",
+          ("src/engine/facts.c", "event->time_ms <= versions->now_ms ? part : FACT_NONE;",
+           "versions->now_ms >= 0 ? part : FACT_NONE;")),
+    Fault("the last of several originals is corrected",
+          ("src/engine/facts.c", "if (fact != NULL && fact->original == SIZE_MAX)"
+           " fact->original = i;",
+           "if (fact != NULL) fact->original = i;")),
+
+    # ---- Restarts ----
+    Fault("a restart applies the last record of a block twice",
+          ("src/engine/resume.c", "position <= resume->blocks.items[block];",
+           "position < resume->blocks.items[block];")),
+    Fault("a restart emits the last change of a checkpoint again",
+          ("src/engine/resume.c", "changes_skip(changes, resume->change_count);",
+           "changes_skip(changes, resume->change_count - (resume->change_count > 0));")),
 ]
