@@ -225,6 +225,23 @@ static int compare_texts(const void *left, const void *right)
 	return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
 }
 
+/* All but its room, which tells only how it came to be. */
+static void dump_series(const struct series *series, struct buffer *out)
+{
+	struct buffer      bytes = {0};
+	struct byte_reader reader;
+	series_write(series, &bytes);
+	reader = byte_reader_of(bytes.data, bytes.length);
+	if (series != NULL) {
+		buffer_add_u8(out, read_u8(&reader));
+		buffer_add_u8(out, read_u8(&reader));
+		buffer_add_varint(out, read_varint(&reader));
+		read_varint(&reader);
+	}
+	buffer_add(out, reader.at, read_left(&reader));
+	buffer_done(&bytes);
+}
+
 /* Features and memberships by what they are, since their indices are another run's. */
 static void dump_profile(const struct partition *partition, const struct profile *profile,
                          struct buffer *out)
@@ -237,7 +254,7 @@ static void dump_profile(const struct partition *partition, const struct profile
 		const struct person_feature *kept = &profile->features->items[i];
 		buffer_add_sized(&all, catalog->features.items[kept->feature].plan->key);
 		buffer_add_i64(&all, kept->next_ms);
-		series_write(kept->series, &all);
+		dump_series(kept->series, &all);
 		VECTOR_ADD(&ends, all.length);
 	}
 	for (uint32_t i = 0; profile->memberships != NULL && i < profile->memberships->count; i++) {
