@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/instant.h"
 #include "engine/step.h"
 #include "model/value.h"
@@ -19,7 +18,6 @@ enum {
 
 void checkpoint_marks_done(struct checkpoint_marks *marks)
 {
-	VECTOR_DONE(&marks->feature_hashes);
 	VECTOR_DONE(&marks->feature_places);
 	VECTOR_DONE(&marks->rule_places);
 	VECTOR_DONE(&marks->features);
@@ -30,11 +28,8 @@ void checkpoint_marks_done(struct checkpoint_marks *marks)
 
 static void prepare_marks(struct checkpoint_marks *marks, const struct catalog *catalog)
 {
-	for (size_t i = marks->feature_hashes.count; i < catalog->features.count; i++) {
-		struct text key = catalog->features.items[i].plan->key;
-		VECTOR_ADD(&marks->feature_hashes, hash_bytes(key.data, key.length));
+	while (marks->feature_places.count < catalog->features.count)
 		VECTOR_ADD(&marks->feature_places, 0);
-	}
 	while (marks->rule_places.count < catalog->rules.count)
 		VECTOR_ADD(&marks->rule_places, 0);
 }
@@ -115,7 +110,7 @@ static void write_lists(const struct catalog *catalog, struct checkpoint_marks *
                         struct buffer *out)
 {
 	for (size_t i = 0; i < marks->features.count; i++) {
-		buffer_add_u64(out, marks->feature_hashes.items[marks->features.items[i]]);
+		buffer_add_u64(out, catalog->features.items[marks->features.items[i]].plan->key_hash);
 		marks->feature_places.items[marks->features.items[i]] = 0;
 	}
 	for (size_t i = 0; i < marks->rules.count; i++) {
@@ -156,8 +151,7 @@ void checkpoint_indices_init(struct checkpoint_indices *indices, const struct ca
 {
 	*indices = (struct checkpoint_indices){0};
 	for (size_t i = 0; i < catalog->features.count; i++) {
-		struct text key = catalog->features.items[i].plan->key;
-		*map_u64_put(&indices->features, hash_bytes(key.data, key.length)) = i + 1;
+		*map_u64_put(&indices->features, catalog->features.items[i].plan->key_hash) = i + 1;
 	}
 	for (size_t i = 0; i < catalog->rules.count; i++) {
 		const struct rule *rule = &catalog->rules.items[i];

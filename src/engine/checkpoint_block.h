@@ -16,8 +16,7 @@
 
 /* What writing needs again and again. Zeroed memory is ready. */
 struct checkpoint_marks {
-	VECTOR(uint64_t) feature_hashes; /* by index in the catalog */
-	VECTOR(uint32_t) feature_places; /* in the block's list, + 1; 0: not in it */
+	VECTOR(uint32_t) feature_places; /* by index in the catalog: in the block's list, + 1; 0: not */
 	VECTOR(uint32_t) rule_places;
 	index_list features; /* the block's list */
 	index_list rules;

@@ -1,6 +1,7 @@
 #include "engine/checkpoint_catalog.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/hash.h"
 #include "engine/change_record.h"
@@ -35,9 +36,9 @@ void checkpoint_catalog_write(const struct catalog *catalog, struct buffer *out)
 	struct change_record record = {.rule_count = rules.count, .rules = rules.items};
 	change_record_write_prepare(&body, &record);
 	/* Partitions with the same definitions share the plan by its id: above those of changes. */
-	record.id   = hash_bytes(body.data, body.length) | UINT64_C(1) << 63;
-	body.length = 0;
-	change_record_write_prepare(&body, &record);
+	record.id = hash_bytes(body.data, body.length) | UINT64_C(1) << 63;
+	memcpy(body.data, &record.id, sizeof record.id);
+	buffer_reserve(out, body.length + 16 * live.count + VARINT_BYTES_MAX);
 	buffer_add_sized(out, buffer_text(&body));
 	for (size_t i = 0; i < live.count; i++) {
 		buffer_add_i64(out, live.items[i]->since_ms[false]);

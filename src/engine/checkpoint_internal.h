@@ -77,7 +77,7 @@ struct partition_checkpoint {
 
 	/* For others. */
 	_Atomic uint64_t needed_after; /* of the checkpoints */
-	_Atomic int64_t  written_ms; /* of the newest checkpoint; INSTANT_MS_NONE */
+	_Atomic int64_t  written_ms;   /* of the newest checkpoint; INSTANT_MS_NONE */
 };
 
 struct checkpoints {

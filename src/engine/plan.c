@@ -149,7 +149,9 @@ static uint32_t put_feature(struct compiler *compiler, struct plan_feature **ret
 	if (known(&compiler->features, buffer_text(&compiler->key),
 	          (uint32_t)compiler->feature_list.count, &index))
 		return index;
-	VECTOR_ADD(&compiler->feature_list, (struct plan_feature){.key = take_key(compiler)});
+	struct text text = take_key(compiler);
+	VECTOR_ADD(&compiler->feature_list,
+	           (struct plan_feature){.key = text, .key_hash = hash_bytes(text.data, text.length)});
 	*ret_new = &compiler->feature_list.items[index];
 	return index;
 }
@@ -377,7 +379,7 @@ static enum status compile_rule(struct compiler *compiler, const struct change_r
 		.version   = change->version,
 		.canonical = canonical,
 		.root      = compile_node(compiler, expr),
-		.expr    = expr,
+		.expr      = expr,
 	};
 	ret_rule->leaf_count    = (uint32_t)compiler->rule_leaves.count;
 	ret_rule->leaves        = KEEP_ARRAY(arena, compiler->rule_leaves);

@@ -30,6 +30,7 @@
  * NULL. */
 struct plan_feature {
 	struct text             key;
+	uint64_t                key_hash; /* by which checkpoints name it */
 	struct text             event;    /* empty: any */
 	struct compiled_where  *where;    /* NULL: all of them */
 	struct plan_filter     *filter;   /* of `where`; NULL: none */
