@@ -9,12 +9,13 @@ Under the wall clock: each answer says at which instant it holds."""
 import http.client
 import json
 import random
+import shutil
 import sys
 import threading
 import time
 import urllib.parse
 
-from server import ROOT, Refused, Server
+from server import ROOT, Refused, Server, remove_directory, temporary_directory
 
 sys.path.insert(0, str(ROOT / "tests" / "differential"))
 
@@ -24,6 +25,7 @@ from values import DAY, Event, parse_instant  # noqa: E402
 
 RETENTION = 1096 * DAY
 CLIENTS = 4
+PARTITIONS = 4
 USERS_A_ROUND = 2  # new ones, for each client
 
 DEFINITIONS = [
@@ -151,7 +153,7 @@ class Crash:
         self.lost = 0          # events sent, not acknowledged and not there
 
     def run(self):
-        server = Server("--partitions", "4", "--journal-file-bytes", "1MiB",
+        server = Server("--partitions", str(PARTITIONS), "--journal-file-bytes", "1MiB",
                         "--checkpoint-interval", "20ms", clock="wall")
         with server:
             server.make_key()
@@ -164,6 +166,7 @@ class Crash:
                 server.start()
                 everybody = number % 10 == 9 or number == self.rounds - 1
                 self._verify(server, list(self.users.values()) if everybody else touched)
+            self._compare_replay(server)
 
     def _round(self, server, number):
         seconds = 0.02 + 0.4 * self.random.random() ** 2
@@ -190,6 +193,41 @@ class Crash:
         if definer.created is not None:
             self.expressions[definer.key] = definer.created
         return touched
+
+    # ---- After all of them ----
+
+    @staticmethod
+    def _changes(server):
+        """The change stream, by partition."""
+        client = server.client()
+        streams = []
+        for partition in range(PARTITIONS):
+            items, after = [], 0
+            while after is not None:
+                page = client.get(
+                    f"/api/v1/changes?partition={partition}&after={after}&limit=1000")
+                items += page["items"]
+                after = page["next"]
+            streams.append(items)
+        client.close()
+        return streams
+
+    def _compare_replay(self, server):
+        """The stream over all these restarts begins that of a start without any checkpoint, which
+        may go on: it is later then."""
+        kept = self._changes(server)
+        server.kill()
+        place = temporary_directory()
+        shutil.copytree(server.directory, place, dirs_exist_ok=True)
+        shutil.rmtree(place / "data" / "checkpoints")
+        with Server(*server.flags, directory=place, clock="wall") as second:
+            replayed = self._changes(second)
+        remove_directory(place)
+        server.start()
+        for ours, theirs in zip(kept, replayed):
+            if ours != theirs[:len(ours)]:
+                first = next(i for i, item in enumerate(ours) if theirs[i:i + 1] != [item])
+                raise Refused(f"change {first}: {ours[first]}, replayed {theirs[first:first + 1]}")
 
     # ---- After the restart ----
 
