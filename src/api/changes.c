@@ -62,7 +62,7 @@ static void find_messages(struct share *share, struct view *view, size_t begin, 
 			if (share->changes[i].event_position == events.items[e].position)
 				share->message_ids[i] =
 					arena_text(&share->arena, events.items[e].record.message_id);
-	VECTOR_DONE(&events);
+	event_list_done(&events);
 }
 
 static void run(struct api_call *call, struct view *view)

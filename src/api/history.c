@@ -135,7 +135,7 @@ static void write_row(struct api_call *call, struct json_writer *w, uint32_t par
 	json_member_string(w, "change", change->entered ? TEXT("entered") : TEXT("exited"));
 	json_member_instant(w, "at", change->at_ms);
 	json_member_string(w, "cause", text_of(cause_name((enum cause)change->cause)));
-	if (change->event_position != 0) {
+	if (row->event.position != 0) { /* what caused it, and exists */
 		if (row->event.record.message_id.length > 0)
 			json_member_string(w, "messageId", row->event.record.message_id);
 		json_member_instant(w, "eventTime", row->event.time_ms);

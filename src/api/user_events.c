@@ -77,7 +77,7 @@ static void run(struct api_call *call, struct view *view)
 		state->events[state->count] = events.items[i];
 		bytes += copy(&state->events[state->count++], call->arena);
 	}
-	VECTOR_DONE(&events);
+	event_list_done(&events);
 }
 
 static const char *call_name(enum record_call call)

@@ -5,6 +5,7 @@
  * precedence (base/settings.h). */
 
 #include "base/settings.h"
+#include "events/settings.h"
 #include "http/server.h"
 
 struct serve_settings {
@@ -27,10 +28,11 @@ struct serve_settings {
 	char    *config;
 	char    *log_level;
 
-	struct http_settings http;
+	struct events_settings events;
+	struct http_settings   http;
 };
 
-enum { SERVE_SETTINGS_SETS = 2 };
+enum { SERVE_SETTINGS_SETS = 3 };
 
 /* The tables over `target`, for help and documentation too. */
 void serve_settings_of(struct serve_settings *target,

@@ -184,6 +184,9 @@ static enum status start_engine(struct server *server, struct error *err)
 	enum status status = path_in(server, "checkpoints", checkpoints, err);
 	if (status != STATUS_OK)
 		return status;
+	char events[PATH_MAX];
+	if ((status = path_in(server, "events", events, err)) != STATUS_OK)
+		return status;
 	struct engine_config config = {
 		.journal                = server->journal,
 		.partition_count        = partitions,
@@ -193,6 +196,8 @@ static enum status start_engine(struct server *server, struct error *err)
 		.checkpoint_directory   = checkpoints,
 		.checkpoint_interval_ms = settings->checkpoint_interval_ms,
 		.checkpoint_bytes_per_s = settings->checkpoint_bytes_per_s,
+		.events_directory       = events,
+		.events                 = &settings->events,
 	};
 	workspace_bytes(&server->workspace, config.workspace_id);
 	return engine_start(&config, &server->engine, err);

@@ -136,8 +136,8 @@ void amend_finish(struct amend *amend, int64_t now_ms, enum cause cause, uint64_
 	look(amend, now_ms, &seen);
 	partition->touched.count = 0;
 	touch_differences(amend, &amend->seen, &seen);
-	VECTOR_DONE(&seen);
-	VECTOR_DONE(&amend->seen);
+	event_list_done(&seen);
+	event_list_done(&amend->seen);
 	arena_done(&amend->arena);
 
 	note_leaves(amend);

@@ -137,10 +137,12 @@ static void begin(struct partition_checkpoint *target, uint64_t through, int64_t
 	const struct checkpoint_line *line = &target->lines[target->line];
 	target->full                       = is_worn(line);
 	target->running                    = true;
-	target->ending                     = false;
-	target->cursor                     = 0;
-	target->began_ns                   = now_ns;
-	target->written.count              = 0;
+	/* A start reads the journal from what no part holds. */
+	(void)events_flush(partition->events, through);
+	target->ending        = false;
+	target->cursor        = 0;
+	target->began_ns      = now_ns;
+	target->written.count = 0;
 	atomic_store(&target->outcome, OUTCOME_NONE);
 	target->next = (struct checkpoint_manifest){
 		.round          = newest == CHECKPOINT_LINES ? 1 : target->lines[newest].manifest.round + 1,

@@ -39,6 +39,8 @@ static void *zeroed(size_t count, size_t size)
 
 static void engine_free(struct engine *engine)
 {
+	if (engine->events != NULL)
+		events_store_stop(engine->events);
 	for (unsigned i = 0; i < engine->thread_count; i++) {
 		struct engine_thread *thread = &engine->threads[i];
 		if (thread->reader != NULL)
@@ -51,9 +53,10 @@ static void engine_free(struct engine *engine)
 		free(thread->notified);
 	}
 	checkpoints_free(engine->checkpoints);
-	for (uint32_t i = 0; i < engine->config.partition_count; i++)
+	for (uint32_t i = 0; i < engine->config.partition_count && engine->partitions[i] != NULL; i++)
 		partition_free(engine->partitions[i]);
 	relay_free(engine->relay);
+	events_store_close(engine->events);
 	plan_cache_free(engine->plans);
 	pthread_mutex_destroy(&engine->failure_lock);
 	pthread_mutex_destroy(&engine->listener_lock);
@@ -89,15 +92,35 @@ static struct engine *engine_new(const struct engine_config *config)
 	engine->threads      = zeroed(config->thread_count, sizeof *engine->threads);
 	pthread_mutex_init(&engine->failure_lock, NULL);
 	pthread_mutex_init(&engine->listener_lock, NULL);
-	for (uint32_t i = 0; i < config->partition_count; i++)
-		engine->partitions[i] =
-			partition_new(i, config->retention_ms, &engine->budget, engine->plans);
 	for (unsigned i = 0; i < engine->thread_count; i++) {
 		engine->threads[i].engine   = engine;
 		engine->threads[i].number   = i;
 		engine->threads[i].stamp_ms = -1;
 	}
 	return engine;
+}
+
+static enum status open_events(struct engine *engine, struct error *err)
+{
+	const struct engine_config *config = &engine->config;
+	struct events_store_config  store  = {
+		  .directory       = config->events_directory,
+		  .partition_count = config->partition_count,
+		  .retention_ms    = config->retention_ms,
+		  .budget          = &engine->budget,
+		  .settings        = config->events,
+		  .position_end    = engine->journal->ops->position(engine->journal),
+    };
+	enum status status = STATUS_OK;
+	if (config->events_directory != NULL)
+		status = events_store_open(&store, &engine->events, err);
+	engine->config.events_directory = NULL;
+	for (uint32_t i = 0; i < config->partition_count && status == STATUS_OK; i++) {
+		struct events *events = engine->events != NULL ? events_open(engine->events, i)
+		                                               : events_new(i, &engine->budget);
+		engine->partitions[i] = partition_new(i, config->retention_ms, events, engine->plans);
+	}
+	return status;
 }
 
 static void prepare_thread(struct engine *engine, struct engine_thread *thread)
@@ -134,7 +157,9 @@ enum status engine_start(const struct engine_config *config, struct engine **ret
 	assert(config->partition_count <= PARTITION_COUNT_MAX);
 
 	struct engine *engine = engine_new(config);
-	enum status    status = open_checkpoints(engine, err);
+	enum status    status = open_events(engine, err);
+	if (status == STATUS_OK)
+		status = open_checkpoints(engine, err);
 	if (status != STATUS_OK) {
 		engine_free(engine);
 		return status;
@@ -259,6 +284,8 @@ void engine_status(struct engine *engine, struct engine_status *ret_status)
 		if (late_ms > ret_status->timer_late_ms_max)
 			ret_status->timer_late_ms_max = late_ms;
 	}
+	if (engine->events != NULL)
+		events_store_status(engine->events, &ret_status->stored);
 	for (uint32_t i = 0; i < engine->config.partition_count; i++)
 		add_partition(ret_status, engine->partitions[i]);
 	if (engine->checkpoints != NULL)

@@ -39,6 +39,11 @@ struct engine_config {
 	int64_t         retention_ms; /* whole days, INSTANT_MS_NEVER: unlimited */
 	uint64_t        memory_limit_bytes;
 
+	/* Of the event store's parts; NULL: all events stay in memory. Only until the call
+	 * returns. */
+	const char                   *events_directory;
+	const struct events_settings *events; /* outlive the engine; NULL without directory */
+
 	/* Where checkpoints and the change stream lie; NULL: nowhere, each start reads the whole
 	 * journal. Only until the call returns. */
 	const char *checkpoint_directory;
@@ -47,8 +52,8 @@ struct engine_config {
 	uint8_t     workspace_id[16];
 };
 
-/* Starts the threads: they load the newest checkpoint, replay the journal from there, and go on
- * live. What fails on the way there says engine_status(). */
+/* Opens the event store and starts the threads: they load the newest checkpoint, replay the journal
+ * from there, and go on live. What fails on the way there says engine_status(). */
 MUST_USE enum status engine_start(const struct engine_config *config, struct engine **ret_engine,
                                   struct error *err);
 
@@ -126,6 +131,8 @@ struct engine_status {
 	int64_t  replay_ms;                    /* from the start until everything was applied */
 	struct checkpoints_status checkpoints; /* zeros where there are none */
 	bool                      memory_full; /* engine_admits() refuses */
+
+	struct events_store_status stored; /* the event store's parts; zeros where it has none */
 };
 void engine_status(struct engine *engine, struct engine_status *ret_status);
 

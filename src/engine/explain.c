@@ -139,7 +139,7 @@ static void find_event(const struct leaf_question *question, struct explain_flip
 		flip->message_id = arena_text(inquiry->arena, event->record.message_id);
 		flip->event_ms   = event->time_ms;
 	}
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 }
 
 static void explain_event(struct inquiry *inquiry, const struct plan *plan, uint32_t index,

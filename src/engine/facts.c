@@ -297,7 +297,7 @@ static bool is_held(const struct partition *partition, uint32_t slot, struct tex
 	take_out_dropped(partition, slot, &list, 0);
 	for (size_t i = 0; i < list.count && !held; i++)
 		held = text_equal(list.items[i].record.message_id, message_id);
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 	return held;
 }
 
@@ -338,7 +338,7 @@ bool facts_first(struct partition *partition, uint32_t slot, struct profile *pro
 		if (other->stored_position < stored_position && text_equal(other->record.message_id, id))
 			drop(partition, slot, profile, other, stored_position);
 	}
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 	return first;
 }
 
@@ -367,7 +367,7 @@ static int64_t change_ms(struct partition *partition, uint32_t slot, int64_t now
 		if (end_ms < next_ms)
 			next_ms = end_ms;
 	}
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 	return next_ms;
 }
 
@@ -408,7 +408,7 @@ uint64_t facts_begun(struct partition *partition, uint32_t slot, int64_t now_ms)
 		if (part == FACT_UPDATED || part == FACT_CANCELLED)
 			position = list.items[i].position;
 	}
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 	return position;
 }
 

@@ -183,7 +183,7 @@ static void read_events(struct partition *partition, uint32_t slot, struct text 
 		.now_ms           = now_ms,
 		.retention_ms     = partition->retention_ms,
 	};
-	partition->scratch_events.count = 0;
+	event_list_clear(&partition->scratch_events);
 	facts_read(partition, slot, &query, NULL, &partition->scratch_events);
 }
 

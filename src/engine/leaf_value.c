@@ -145,6 +145,6 @@ struct leaf_value leaf_value(struct partition *partition, uint32_t slot,
 	finish(&gathering, now_ms);
 	gathering.value.value = leaf_value_keep(gathering.value.value, arena);
 	VECTOR_DONE(&gathering.keys);
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 	return gathering.value;
 }

@@ -167,7 +167,7 @@ static uint64_t begun_event(struct partition *partition, uint32_t slot, const st
 			.retention_ms     = partition->retention_ms,
 		};
 		event_list *list = &partition->scratch_events;
-		list->count      = 0;
+		event_list_clear(list);
 		facts_read(partition, slot, &query, NULL, list);
 		for (size_t j = 0; j < list->count; j++)
 			if (list->items[j].position == begun->position &&

@@ -292,7 +292,7 @@ static void add_calls(struct partition *partition, struct encoding *encoding)
 		                  &item);
 		add_item(encoding, buffer_text(&item));
 	}
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 	buffer_done(&encoded);
 	buffer_done(&item);
 }

@@ -15,7 +15,7 @@
 #include "engine/preview.h"
 #include "engine/step.h"
 
-struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events_budget *budget,
+struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events *events,
                                 struct plan_cache *plans)
 {
 	struct partition *partition = calloc(1, sizeof *partition);
@@ -24,7 +24,7 @@ struct partition *partition_new(uint32_t number, int64_t retention_ms, struct ev
 	partition->number       = number;
 	partition->retention_ms = retention_ms;
 	partition->plans        = plans;
-	partition->events       = events_new(number, budget);
+	partition->events       = events;
 	/* Instants before 1970 do not occur as log times. */
 	timers_init(&partition->timers, -1);
 	catalog_init(&partition->catalog);
@@ -50,7 +50,7 @@ void partition_free(struct partition *partition)
 	merges_done(&partition->merges);
 	facts_done(&partition->facts);
 	VECTOR_DONE(&partition->due);
-	VECTOR_DONE(&partition->scratch_events);
+	event_list_done(&partition->scratch_events);
 	VECTOR_DONE(&partition->scratch_steps);
 	VECTOR_DONE(&partition->found);
 	VECTOR_DONE(&partition->ahead);
@@ -536,6 +536,13 @@ void partition_advance(struct partition *partition, int64_t now_ms)
 	}
 	fire_through(partition, now_ms);
 	publish(partition, now_ms);
+}
+
+uint64_t partition_stored_through(const struct partition *partition)
+{
+	/* From a checkpoint on, until its begin is reached, only the store follows the journal. */
+	return partition->last_position > partition->resume.position ? partition->last_position
+	                                                             : partition->resume.seen_position;
 }
 
 bool partition_build(struct partition *partition, uint32_t slots)

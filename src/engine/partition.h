@@ -102,7 +102,8 @@ struct partition {
 	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */
 };
 
-struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events_budget *budget,
+/* Takes over `events`. */
+struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events *events,
                                 struct plan_cache *plans);
 void              partition_free(struct partition *partition);
 
@@ -116,6 +117,9 @@ struct profile *partition_person(struct partition *partition, uint32_t slot, boo
 MUST_USE enum status partition_apply(struct partition          *partition,
                                      const struct journal_read *batches, size_t batch_count,
                                      struct error *err);
+
+/* Everything of this partition at or before this position went through the event store. */
+uint64_t partition_stored_through(const struct partition *partition);
 
 /* Fires all timers due at or before `now_ms`; the clock is then there. */
 void partition_advance(struct partition *partition, int64_t now_ms);

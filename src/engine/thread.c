@@ -298,6 +298,21 @@ static void fail(struct engine_thread *thread, const struct error *err)
 	pthread_mutex_unlock(&engine->failure_lock);
 }
 
+/* Between batches: what the event store has written meanwhile, what it is to write next. */
+static void poll_events(struct engine_thread *thread)
+{
+	struct checkpoints *checkpoints = thread->engine->checkpoints;
+	uint64_t            needed_after =
+        checkpoints == NULL ? EVENTS_FROM_BEGIN : checkpoints_needed_after(checkpoints);
+	for (uint32_t i = 0; i < thread->partition_count; i++) {
+		struct partition *partition = thread->partitions[i];
+		uint64_t          through   = partition_stored_through(partition);
+		if (through < thread->through)
+			through = thread->through;
+		events_poll(partition->events, atomic_load(&partition->clock_ms), through, needed_after);
+	}
+}
+
 /* Applies what is staged. */
 static enum status flush(struct engine_thread *thread, struct error *err)
 {
@@ -311,6 +326,7 @@ static enum status flush(struct engine_thread *thread, struct error *err)
 		}
 		staged->batches[i].count = 0;
 	}
+	poll_events(thread);
 	staged->used = 0;
 	staged->any  = false;
 	return status;

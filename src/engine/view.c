@@ -21,7 +21,7 @@ static int64_t last_active_ms(struct view *view, uint32_t slot, const struct pro
 	view_events(view, slot, &events);
 	if (events.count > 0)
 		time_ms = events.items[events.count - 1].time_ms;
-	VECTOR_DONE(&events);
+	event_list_done(&events);
 	return time_ms;
 }
 

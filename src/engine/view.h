@@ -70,7 +70,7 @@ size_t view_members(struct view *view, uint32_t segment, uint32_t from_slot, siz
 struct view_history {
 	uint64_t      index;
 	struct change change; /* slot and segment are always set here */
-	struct event  event;  /* of cause event; record.message_id empty when there is none */
+	struct event  event;  /* of cause event, while it exists: times, record.message_id */
 };
 size_t view_person_history(struct view *view, uint32_t slot, uint64_t from_index, size_t limit,
                            struct arena *arena, struct view_history **ret_rows);

@@ -162,8 +162,18 @@ static void add_own_of_person(const struct partition *partition, const struct pe
 	}
 }
 
-/* The event that caused a row. */
-static void add_events(struct view *view, struct view_history *rows, size_t count)
+/* What a reader learns of the event that caused a row: not its content. */
+static struct event cause_of(const struct event *event, struct arena *arena)
+{
+	struct event cause = *event;
+	cause.record       = (struct record){.kind       = event->record.kind,
+	                                     .message_id = arena_text(arena, event->record.message_id)};
+	return cause;
+}
+
+/* The event that caused a row, as long as it exists. */
+static void add_events(struct view *view, struct view_history *rows, size_t count,
+                       struct arena *arena)
 {
 	event_list list = {0};
 	for (size_t i = 0; i < count; i++) {
@@ -172,15 +182,15 @@ static void add_events(struct view *view, struct view_history *rows, size_t coun
 		const struct events_query query = {.from_ms          = INT64_MIN,
 		                                   .to_ms            = INT64_MAX,
 		                                   .through_position = view->partition->stored_position,
-		                                   .now_ms           = INT64_MIN,
-		                                   .retention_ms     = INSTANT_MS_NEVER};
-		list.count                      = 0;
+		                                   .now_ms           = view->now_ms,
+		                                   .retention_ms     = view->partition->retention_ms};
+		event_list_clear(&list);
 		events_read(view->partition->events, rows[i].change.slot, &query, &list);
 		for (size_t j = 0; j < list.count; j++)
 			if (list.items[j].position == rows[i].change.event_position)
-				rows[i].event = list.items[j];
+				rows[i].event = cause_of(&list.items[j], arena);
 	}
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 }
 
 static size_t hand_out(struct view *view, row_list *rows, uint64_t from_index, size_t limit,
@@ -197,7 +207,7 @@ static size_t hand_out(struct view *view, row_list *rows, uint64_t from_index, s
 	*ret_rows = ARENA_ARRAY(arena, struct view_history, count);
 	if (count > 0)
 		memcpy(*ret_rows, rows->items + begin, count * sizeof **ret_rows);
-	add_events(view, *ret_rows, count);
+	add_events(view, *ret_rows, count, arena);
 	VECTOR_DONE(rows);
 	return count;
 }

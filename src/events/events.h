@@ -4,72 +4,94 @@
 /* The event store of one partition: the one place where events live. Windows beyond their rings,
  * late arrivals, backfills, dedupe and analytics read it.
  *
- *   slot ──► newest entry ──► entry before ──► …       (in order of acceptance)
- *            ┌──────────────────────────────┐
- *   chunk    │ entry │ entry │ entry │ …    │          2 MiB, append-only, one partition's persons
- *            └──────────────────────────────┘          mixed, in order of the journal
+ *   events_add ──► tail ──sealed──► writer ──► parts        tail: memory, mixed (tail.h)
+ *                   │                 merge ◄───┘           parts: files by month, clustered by
+ *   events_read ◄───┴───────────────────┘                          person (part.h, shelf.h)
  *
- * Everything is a function of the journal: the tail is rebuilt from it at start. What lies here is
- * the encoded record, so readers decode lazily. Calls without an event (identify, group, alias) are
- * kept too when they bear a message id, for dedupe; leaves never see them.
+ * Everything is a function of the journal. Calls without an event (identify, group) are kept too
+ * when they bear a message id, for dedupe; leaves never see them.
  *
- * Memory is counted in an `events_budget` that all partitions share: when it is used up, ingest
- * refuses (503). The store itself refuses nothing: what the journal holds must be applied.
+ * When a tail is over its share of the memory it is sealed, and the writer's threads cut it into
+ * parts while a new one is filled; events_poll() takes the finished parts over. Where they cannot
+ * be written (a full disk) the tail grows until there is room again. Memory is counted in an
+ * `events_budget` that all partitions share: when it is used up, ingest refuses (503). The store
+ * itself refuses nothing: what the journal holds must be applied.
+ *
+ * Restart: what lies in parts is not taken into the tail again. Whatever stood in the store before
+ * the restart, a reader that bounds its positions sees what it saw when it came there first.
  *
  * Retention (contracts, rule 21): an event exists at instants < floor_day(time) + retention.
- * Readers pass the instant; expired events are not handed out.
+ * Readers pass the instant; expired events are not handed out, and parts lose them in time.
  *
- * Thread: the partition's one writer thread, for everything. */
+ * Thread: the partition's one writer thread, for everything of `struct events`. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/text.h"
-#include "base/vector.h"
-#include "model/record.h"
+#include "events/event.h"
+#include "events/settings.h"
 
 struct events;
+struct events_store;
 
 struct events_budget {
 	_Atomic uint64_t used_bytes;
 	uint64_t         limit_bytes;
 };
 
-/* One stored call. Texts point into the store and live as long as it does.
- *
- * (partition, position) of acceptance says which one it is, and takes part in rule 13. A merge
- * gives a person calls that were accepted elsewhere, for another one: then `stored_position` is
- * that of the record that brought them, and `record.slot` still the slot, in `partition`, of the
- * person under whose key they are sealed. */
-struct event {
-	int64_t       time_ms;         /* rule 12 */
-	int64_t       received_ms;     /* the log time of acceptance */
-	uint64_t      position;        /* of acceptance */
-	uint64_t      stored_position; /* from here on it is this person's; mostly `position` */
-	uint32_t      partition;       /* of acceptance */
-	bool          marked;          /* its own time lay too far ahead and became `received_ms` */
-	struct record record;
+/* ---- The store of all partitions ---- */
+
+struct events_store_config {
+	const char                   *directory; /* read while opening */
+	uint32_t                      partition_count;
+	int64_t                       retention_ms;
+	struct events_budget         *budget;
+	const struct events_settings *settings;     /* outlive the store */
+	uint64_t                      position_end; /* the journal's: calls behind it are cut off */
 };
 
-typedef VECTOR(struct event) event_list;
+/* Opens what lies in the directory, or makes it, and starts the writer. Errors name file and
+ * reason: STATUS_CORRUPT, STATUS_NOT_FOUND, STATUS_IO, STATUS_NO_SPACE. */
+MUST_USE enum status events_store_open(const struct events_store_config *config,
+                                       struct events_store **ret_store, struct error *err);
 
-/* Which of two calls was accepted first: rule 13's last three. */
-static inline int event_compare_acceptance(const struct event *a, const struct event *b)
-{
-	if (a->received_ms != b->received_ms)
-		return a->received_ms < b->received_ms ? -1 : 1;
-	if (a->partition != b->partition)
-		return a->partition < b->partition ? -1 : 1;
-	return (a->position > b->position) - (a->position < b->position);
-}
+/* Ends the writer: to be called before the events of partitions are freed. What is in their tails
+ * is left to the journal. */
+void events_store_stop(struct events_store *store);
 
-struct events *events_new(uint32_t partition, struct events_budget *budget);
+/* After the events of all partitions were freed. */
+void events_store_close(struct events_store *store);
+
+/* For metrics; any thread. */
+struct events_store_status {
+	uint64_t parts;
+	uint64_t bytes;
+	uint64_t parts_to_rewrite; /* their columns were chosen by other settings */
+	uint64_t parts_damaged;
+	uint64_t flushes;
+	uint64_t merges;
+	bool     failing; /* files cannot be written: events stay in memory, it is tried again */
+};
+void events_store_status(struct events_store *store, struct events_store_status *ret_status);
+
+/* Reads every byte of a partition's parts. The store must not be open. STATUS_CORRUPT: file and
+ * reason, of the first damage. STATUS_NOT_FOUND: there is no such partition. */
+MUST_USE enum status events_store_verify(const char *directory, uint32_t partition,
+                                         uint64_t *ret_parts, uint64_t *ret_events,
+                                         struct error *err);
+
+/* ---- One partition ---- */
+
+struct events *events_open(struct events_store *store, uint32_t partition);
+struct events *events_new(uint32_t partition, struct events_budget *budget); /* in memory only */
 void           events_free(struct events *events);
 
-/* Keeps a copy of `encoded`, the record that `event->record` was decoded from, as this person's.
- * Stored positions must not fall. */
+/* Keeps a copy of `encoded`, the record that `event->record` was decoded from, as this person's. Stored positions must not fall, and those of one position come without
+ * events_poll() in between. What the parts have already is not kept again. */
 void events_add(struct events *events, uint32_t slot, struct text encoded,
                 const struct event *event);
 
@@ -86,7 +108,7 @@ void events_prefetch(const struct events *events, uint32_t slot, struct text mes
 /* A person's events (track, page, screen) in the order of rule 13, added to `*list` (not cleared).
  * Only those named `name` unless it is empty, with from_ms <= time < to_ms, stored at or before
  * `through_position`, that exist at `now_ms`; with `calls` also what is no event and was kept for
- * its message id. */
+ * its message id. Texts are valid until the list is cleared or the store polled. */
 struct events_query {
 	struct text name;
 	bool        calls;
@@ -99,8 +121,18 @@ struct events_query {
 void events_read(const struct events *events, uint32_t slot, const struct events_query *query,
                  event_list *list);
 
-/* The instant at which an event of this time ceases to exist. */
-int64_t events_end_ms(int64_t time_ms, int64_t retention_ms);
+/* Between batches, when everything stamped at or before `now_ms`, through the position, is applied:
+ * takes over what the writer has finished and seals the tail when it is time. Never waits.
+ *
+ * A restart asks about earlier instants: it applies what lies behind `needed_after` again, and the
+ * parts keep what existed at the instants of those records. EVENTS_FROM_BEGIN: it applies the whole
+ * journal, and with it adds again what the parts have lost. */
+#define EVENTS_FROM_BEGIN UINT64_MAX
+void events_poll(struct events *events, int64_t now_ms, uint64_t position, uint64_t needed_after);
+
+/* Asks for everything at or before the position to be written into parts, and tells whether it is:
+ * to be called again, with events_poll() in between, until it is. */
+bool events_flush(struct events *events, uint64_t through_position);
 
 uint64_t events_count(const struct events *events);
 

@@ -220,7 +220,7 @@ class Workspace:
         if message_id:
             if person.message_ids.get(message_id, 0) > self.now:
                 return None  # the first one counts
-            person.message_ids[message_id] = time // DAY * DAY + self.retention
+            person.message_ids[message_id] = self.exists_until(time)
             person.received[message_id] = self.now
         if call == "alias":
             return None
@@ -231,10 +231,13 @@ class Workspace:
             return None
         event = Event(event_name, self._properties(call, message, platform),
                       {} if platform else message.get("context") or {}, time, self.now,
-                      time // DAY * DAY + self.retention, message_id)
+                      self.exists_until(time), message_id)
         person.events.append(event)
         self._change(person, self.now, (EVENT,), (message_id,), time)
         return None
+
+    def exists_until(self, time):
+        return time // DAY * DAY + self.retention
 
     @staticmethod
     def _id(message, name):

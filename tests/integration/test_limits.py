@@ -17,7 +17,7 @@ def fill_batch(number, count=100):
 
 class MemoryLimit(unittest.TestCase):
     def test_at_the_memory_limit_collection_is_503_and_reads_go_on(self):
-        with Server("--memory-limit", "64MiB") as server:
+        with Server("--memory-limit", "64MiB", "--events-tail", "1TiB") as server:
             key, client = server.make_key(), server.client()
             client.set_clock(START)
             accepted = 0
@@ -45,7 +45,8 @@ class MemoryLimit(unittest.TestCase):
 
 
     def test_it_recovers_by_itself_once_memory_is_free(self):
-        with Server("--memory-limit", "64MiB", "--partitions", "2") as server:
+        with Server("--memory-limit", "64MiB", "--events-tail", "1TiB",
+                    "--partitions", "2") as server:
             key, client = server.make_key(), server.client()
             client.set_clock(START)
             # Windows: 24 bytes an event and segment, so that they are most of what is held.

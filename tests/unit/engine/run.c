@@ -10,7 +10,7 @@ void run_begin_retaining(struct run *run, int64_t retention_ms)
 {
 	*run           = (struct run){.budget.limit_bytes = UINT64_MAX, .retention_ms = retention_ms};
 	run->plans     = plan_cache_new(retention_ms);
-	run->partition = partition_new(0, retention_ms, &run->budget, run->plans);
+	run->partition = partition_new(0, retention_ms, events_new(0, &run->budget), run->plans);
 	run->parser    = json_parser_new();
 	arena_init(&run->arena);
 }
@@ -172,8 +172,9 @@ void run_stream(const struct partition *partition, struct buffer *out)
 
 void run_replay(const struct run *run, int64_t now_ms, struct buffer *out)
 {
-	struct events_budget budget    = {.limit_bytes = UINT64_MAX};
-	struct partition    *partition = partition_new(0, run->retention_ms, &budget, run->plans);
+	struct events_budget budget = {.limit_bytes = UINT64_MAX};
+	struct partition    *partition =
+		partition_new(0, run->retention_ms, events_new(0, &budget), run->plans);
 	for (size_t i = 0; i < run->batches.count; i++)
 		apply(partition, &run->batches.items[i]);
 	partition_advance(partition, now_ms);

@@ -89,7 +89,7 @@ static void die(struct world *world)
 
 static struct partition *fresh(struct world *world)
 {
-	return partition_new(0, RUN_RETENTION_MS, &world->run.budget, world->run.plans);
+	return partition_new(0, RUN_RETENTION_MS, events_new(0, &world->run.budget), world->run.plans);
 }
 
 static void feed_again(struct partition *partition, const struct run *run, uint64_t after)

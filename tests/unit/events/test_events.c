@@ -99,8 +99,8 @@ static void a_persons_events_come_in_order_of_time_then_acceptance(void **state)
 		             list.items[i - 1].position < list.items[i].position));
 	event_list other = read_all(70000, "", 100);
 	assert_int_equal(list.count + other.count, 300);
-	VECTOR_DONE(&list);
-	VECTOR_DONE(&other);
+	event_list_done(&list);
+	event_list_done(&other);
 }
 
 static void what_a_merge_brought_keeps_its_place_in_the_order(void **state)
@@ -125,7 +125,7 @@ static void what_a_merge_brought_keeps_its_place_in_the_order(void **state)
 	assert_int_equal(list.items[1].partition, 2);
 	assert_int_equal(list.items[1].record.slot, 7);
 	assert_int_equal(list.items[2].partition, 3);
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 
 	/* It is this person's from the merge on, not before. */
 	assert_false(events_seen(events, 1, TEXT("received before"), 43, 100, RETENTION_MS));
@@ -144,7 +144,7 @@ static void a_query_names_events_and_calls_are_none(void **state)
 	assert_int_equal(list.count, 1);
 	assert_int_equal(list.items[0].time_ms, 2);
 	assert_int_equal(events_count(events), 2);
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 }
 
 static void what_lies_behind_the_position_asked_for_is_not_seen(void **state)
@@ -164,7 +164,7 @@ static void what_lies_behind_the_position_asked_for_is_not_seen(void **state)
 	assert_int_equal(list.items[0].position, 1);
 	assert_false(events_seen(events, 1, TEXT("m2"), 2, 100, RETENTION_MS));
 	assert_true(events_seen(events, 1, TEXT("m2"), 3, 100, RETENTION_MS));
-	VECTOR_DONE(&list);
+	event_list_done(&list);
 }
 
 static void a_message_id_is_a_persons_own_and_free_again_after_the_retention(void **state)

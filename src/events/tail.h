@@ -1,0 +1,49 @@
+#ifndef SONNIM_EVENTS_TAIL_H
+#define SONNIM_EVENTS_TAIL_H
+
+/* The newest events of a partition, in memory, until they lie in parts.
+ *
+ *   slot ──► newest entry ──► entry before ──► …       (in order of acceptance)
+ *            ┌──────────────────────────────┐
+ *   chunk    │ entry │ entry │ entry │ …    │          append-only, one partition's persons mixed,
+ *            └──────────────────────────────┘          in order of the journal
+ *
+ * What lies here is the encoded record, so readers decode lazily. A tail is filled, then sealed:
+ * from then on nothing in it changes, any thread may read it, and it is freed as a whole.
+ *
+ * Owner: events.c; the writer reads sealed ones. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "events/events.h"
+#include "events/part_write.h"
+
+struct tail;
+
+/* A tail that will hold about `bytes`. */
+struct tail *tail_new(uint32_t partition, struct events_budget *budget, size_t bytes);
+void         tail_free(struct tail *tail);
+
+/* Keeps a copy of `encoded`. `message_hash` is not 0 if and only if the record has a message id. */
+void tail_add(struct tail *tail, uint32_t slot, const struct event *event, struct text encoded,
+              uint64_t message_hash);
+
+bool tail_seen(const struct tail *tail, uint64_t message_hash, struct text message_id,
+               uint32_t slot, uint64_t before_position, int64_t now_ms, int64_t retention_ms);
+void tail_prefetch(const struct tail *tail, uint32_t slot, uint64_t message_hash);
+
+/* Adds what is wanted, in no particular order. */
+void tail_read(const struct tail *tail, uint32_t slot, const struct events_query *query,
+               event_list *list);
+
+uint64_t tail_event_count(const struct tail *tail);
+size_t   tail_bytes(const struct tail *tail); /* in use */
+
+typedef VECTOR(struct part_row) part_row_list;
+
+/* Adds all calls that end after `after_ms`; they point into the tail. False: some did not. */
+bool tail_rows(const struct tail *tail, int64_t after_ms, int64_t retention_ms,
+               part_row_list *rows);
+
+#endif
