@@ -97,31 +97,49 @@ static void switch_slots(struct activation *activation, const roaring_bitmap_t *
 {
 	roaring_uint32_iterator_t iterator;
 	roaring_init_iterator(slots, &iterator);
-	for (; iterator.has_value; roaring_advance_uint32_iterator(&iterator))
-		switch_person(activation, iterator.current_value,
-		              profiles_change(&activation->partition->profiles, iterator.current_value));
+	for (; iterator.has_value; roaring_advance_uint32_iterator(&iterator)) {
+		struct profile *profile =
+			profiles_change(&activation->partition->profiles, iterator.current_value);
+		if (profile != NULL)
+			switch_person(activation, iterator.current_value, profile);
+	}
 }
 
-/* Every person who is, or was, a member, or is named by an exception. */
+static void switch_everybody(struct activation *activation)
+{
+	struct profiles *profiles = &activation->partition->profiles;
+	for (uint32_t slot = 0; slot < profiles->slot_count; slot++) {
+		struct profile *profile = profiles_change(profiles, slot);
+		if (profile != NULL)
+			switch_person(activation, slot, profile);
+	}
+}
+
+static void add_slots(roaring_bitmap_t *slots, struct rule *rule)
+{
+	if (rule == NULL)
+		return;
+	roaring_bitmap_or_inplace(slots, exceptions_bitmap(&rule->exceptions));
+	if (rule->recorded != NULL)
+		roaring_bitmap_or_inplace(slots, rule->recorded);
+}
+
+/* Every person of whom something is recorded: for all others the entry for everyone says all, or
+ * nothing changes. Only an edit after which the segment holds for fewer without events lets each of
+ * them leave by himself. */
 static void switch_persons(struct activation *activation)
 {
 	struct rule *old  = rule_at(activation, activation->old);
 	struct rule *next = rule_at(activation, activation->next);
-	if (holds_for_some(old) || holds_for_some(next)) {
-		struct profiles *profiles = &activation->partition->profiles;
-		for (uint32_t slot = 0; slot < profiles->slot_count; slot++) {
-			struct profile *profile = profiles_change(profiles, slot);
-			if (profile != NULL)
-				switch_person(activation, slot, profile);
+	for (int identified = 0; identified < 2 && next != NULL; identified++)
+		if (held(old, identified) && !held(next, identified)) {
+			switch_everybody(activation);
+			return;
 		}
-		return;
-	}
 	/* A copy: switching a person changes the bitmaps. */
 	roaring_bitmap_t *slots = roaring_bitmap_create();
-	if (old != NULL)
-		roaring_bitmap_or_inplace(slots, exceptions_bitmap(&old->exceptions));
-	if (next != NULL)
-		roaring_bitmap_or_inplace(slots, exceptions_bitmap(&next->exceptions));
+	add_slots(slots, old);
+	add_slots(slots, next);
 	switch_slots(activation, slots);
 	roaring_bitmap_free(slots);
 }

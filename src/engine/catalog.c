@@ -29,11 +29,19 @@ static void done_by_event(struct catalog *catalog)
 	map_text_done(&catalog->by_event);
 }
 
+static void forget_slots(struct rule *rule)
+{
+	exceptions_done(&rule->exceptions);
+	if (rule->recorded != NULL)
+		roaring_bitmap_free(rule->recorded);
+	rule->recorded = NULL;
+}
+
 static void done_rules(struct catalog *catalog)
 {
 	for (size_t i = 0; i < catalog->rules.count; i++) {
 		struct rule *rule = &catalog->rules.items[i];
-		exceptions_done(&rule->exceptions);
+		forget_slots(rule);
 		VECTOR_DONE(&rule->derived);
 		free(rule->segments);
 		plan_unref(rule->owner);
@@ -413,7 +421,7 @@ void catalog_retire(struct catalog *catalog, uint32_t index, index_list *dead)
 	}
 	for (uint32_t i = 0; i < rule->plan->segment_count; i++)
 		index_list_remove(&catalog->rules.items[rule->segments[i]].derived, index);
-	exceptions_done(&rule->exceptions);
+	forget_slots(rule);
 }
 
 void catalog_find(const struct catalog *catalog, struct text event, struct text properties,

@@ -88,6 +88,9 @@ struct rule {
 	const struct binding   *binding;     /* what its nodes' indices mean in this catalog */
 	uint32_t               *segments;    /* rules, in the order of plan->segments */
 	index_list              derived;     /* rules that refer to this one */
+	/* Of a rule that holds for some without events: slots of whom something was ever recorded,
+	 * exceptions or not, so that a switch need not ask everybody. NULL: none. */
+	roaring_bitmap_t *recorded;
 };
 
 struct catalog {

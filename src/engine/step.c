@@ -93,6 +93,13 @@ void step_emit(struct partition *partition, struct profile *profile, struct chan
 }
 
 /* `membership` is what is recorded of them, NULL: nothing. */
+static void note_recorded(struct rule *rule, uint32_t slot)
+{
+	if (rule->recorded == NULL)
+		rule->recorded = roaring_bitmap_create();
+	roaring_bitmap_add(rule->recorded, slot);
+}
+
 static void set_member(struct partition *partition, uint32_t slot, struct profile *profile,
                        uint32_t index, struct membership *membership, bool member, int64_t since_ms)
 {
@@ -108,8 +115,11 @@ static void set_member(struct partition *partition, uint32_t slot, struct profil
 			profile_membership_remove(profile, index);
 		return;
 	}
-	if (membership == NULL)
+	if (membership == NULL) {
 		membership = profile_membership_put(&partition->profiles, profile, index);
+		if (rule->holds[false] || rule->holds[true])
+			note_recorded(rule, slot);
+	}
 	membership->member   = member;
 	membership->since_ms = since_ms;
 }
