@@ -219,12 +219,15 @@ static void switch_span(struct partition *partition, const struct rule *old,
 	VECTOR_ADD(&partition->changes.spans, span);
 }
 
+/* Looked at before it is changed: blocks of which nobody has such a feature stay as they are. */
 static void forget_features(struct partition *partition, const index_list *dead)
 {
 	for (uint32_t slot = 0; dead->count > 0 && slot < partition->profiles.slot_count; slot++) {
-		struct profile *profile = profiles_change(&partition->profiles, slot);
+		const struct profile *profile = profiles_find(&partition->profiles, slot);
 		for (size_t i = 0; profile != NULL && i < dead->count; i++)
-			profile_feature_remove(&partition->profiles, profile, dead->items[i]);
+			if (profile_feature(profile, dead->items[i]) != NULL)
+				profile_feature_remove(&partition->profiles,
+				                       profiles_change(&partition->profiles, slot), dead->items[i]);
 	}
 }
 
