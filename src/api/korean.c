@@ -131,7 +131,8 @@ void korean_add_duration(struct buffer *out, int64_t ms)
 	} units[] = {{DAY_MS, "일"}, {60 * MINUTE_MS, "시간"}, {MINUTE_MS, "분"}, {1000, "초"}};
 	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
 		if (ms % units[i].ms == 0) {
-			korean_add_number(out, (double)(ms / units[i].ms));
+			int64_t count = ms / units[i].ms;
+			korean_add_number(out, (double)count);
 			buffer_printf(out, "%s", units[i].name);
 			return;
 		}

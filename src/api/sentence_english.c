@@ -30,8 +30,9 @@ static void add_duration(struct buffer *out, int64_t ms)
 	size_t unit = 0;
 	while (ms % units[unit].ms != 0)
 		unit++;
-	korean_add_number(out, (double)(ms / units[unit].ms));
-	buffer_printf(out, " %s%s", units[unit].name, ms == units[unit].ms ? "" : "s");
+	int64_t count = ms / units[unit].ms;
+	korean_add_number(out, (double)count);
+	buffer_printf(out, " %s%s", units[unit].name, count == 1 ? "" : "s");
 }
 
 static void add_scalars(struct buffer *out, const struct expr_test *test)
