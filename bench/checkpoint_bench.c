@@ -152,7 +152,8 @@ static void load_one(struct bench *bench, uint32_t p)
 	static const _Atomic bool stopping;
 	uint64_t                  after;
 	struct error              err = {0};
-	bench->partitions[p]          = partition_new(p, 1096 * DAY_MS, &bench->budget, bench->plans);
+	bench->partitions[p] =
+		partition_new(p, 1096 * DAY_MS, events_new(p, &bench->budget), bench->plans);
 	if (checkpoint_load(bench->checkpoints, bench->partitions[p], true, &stopping, &after, &err) !=
 	    STATUS_OK)
 		fail("loading", &err);

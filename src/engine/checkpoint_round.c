@@ -10,11 +10,12 @@
 #include "engine/checkpoint_catalog.h"
 
 enum {
-	FILE_BYTES_MIN = 1 << 20, /* a blocks' file that is smaller is not begun anew */
-	FILE_TIMES_MAX = 2,       /* as large as what of it is in use: then it is */
-	WAIT_MS        = 1,       /* for the writer */
-	WAIT_MS_MAX    = 1000,
-	RETRY_MS       = 1000, /* after a failed write of the change stream */
+	FILE_BYTES_MIN  = 1 << 20, /* a blocks' file that is smaller is not begun anew */
+	FILE_TIMES_MAX  = 2,       /* as large as what of it is in use: then it is */
+	WAIT_MS         = 1,       /* for the writer */
+	WAIT_MS_MAX     = 1000,
+	FLUSH_POSITIONS = 200000, /* that a start may have to read for the stored events' sake */
+	RETRY_MS        = 1000,   /* after a failed write of the change stream */
 };
 
 /* ---- The change stream ---- */
@@ -129,6 +130,13 @@ static void begin_blocks(struct partition_checkpoint *target, const struct check
 	}
 }
 
+/* A start reads what the stored events' parts lack, however far the checkpoint reaches. */
+static void flush_events(const struct partition *partition, uint64_t through)
+{
+	if (through > events_through(partition->events) + FLUSH_POSITIONS)
+		(void)events_flush(partition->events, through); /* the next round's start profits */
+}
+
 static void begin(struct partition_checkpoint *target, uint64_t through, int64_t now_ns)
 {
 	struct partition *partition        = target->partition;
@@ -154,6 +162,7 @@ static void begin(struct partition_checkpoint *target, uint64_t through, int64_t
 		.first_change   = partition->changes.count,
 		.last_change_id = partition->last_change_id,
 	};
+	flush_events(partition, target->next.position);
 	copy_future(&target->next.future, &partition->future);
 	begin_blocks(target, line);
 	add_definitions(target, line);
