@@ -126,7 +126,7 @@ static void steps_of_a_sequence_are_named_by_their_index(void **state)
 		partitions,
 		"{\"expression\":\"not sequence(Viewed then Orderd then Ordered where revenu > 1)\"}",
 		"[{\"field\":\"expression.not.sequence[1].event\",\"message\":\"No event \\\"Orderd\\\" "
-	    "was "
+		"was "
 		"ever seen\",\"nearest\":\"Ordered\"},"
 		"{\"field\":\"expression.not.sequence[2].where.property\",\"message\":\"No "
 		"\\\"Ordered\\\" with a property \\\"revenu\\\" was ever seen\",\"nearest\":\"revenue\"}]");
