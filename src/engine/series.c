@@ -6,7 +6,7 @@
 #include "base/instant.h"
 #include "base/slab.h"
 
-enum { ROOM_MIN = 2, ROOM_MAX = 1 << 27 };
+enum { ROOM_MIN = 1, ROOM_FEW = 8, ROOM_MAX = 1 << 27 };
 
 static const uint8_t item_bytes[SERIES_KIND_COUNT] = {
 	[SERIES_TOTALS]  = sizeof(__int128),
@@ -59,8 +59,9 @@ static size_t size_for(enum series_kind kind, uint32_t room)
 
 struct series *series_new(enum series_kind kind)
 {
-	struct series *series = slab_get(size_for(kind, ROOM_MIN));
-	*series               = (struct series){.room = ROOM_MIN, .kind = (unsigned)kind & 7};
+	uint32_t       room   = kind == SERIES_TIMES ? 2 : ROOM_MIN;
+	struct series *series = slab_get(size_for(kind, room));
+	*series = (struct series){.room = room & (2 * ROOM_MAX - 1), .kind = (unsigned)kind & 7};
 	return series;
 }
 
@@ -74,7 +75,12 @@ size_t series_bytes(const struct series *series)
 static struct series *grow(struct series *series, unsigned cap)
 {
 	assert(series->room < ROOM_MAX);
-	uint32_t room = series->room * 2;
+	/* By what the block then has room for; times alone are small enough to double at first. */
+	size_t   item = sizeof(int64_t) + item_bytes[series->kind];
+	uint32_t more = series->kind == SERIES_TIMES && series->room < ROOM_FEW ? series->room
+	                                                                        : 1 + series->room / 4;
+	size_t   size = slab_room(size_for(series->kind, series->room + more));
+	uint32_t room = (uint32_t)((size - sizeof *series) / item);
 	if (cap != SERIES_UNLIMITED && room > cap)
 		room = cap;
 	struct series *larger = slab_get(size_for(series->kind, room));
