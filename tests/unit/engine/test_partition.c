@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include "engine/merge_record.h"
+
 enum { ALICE = 3, BOB = 5, MINUTE = 60000, ORDERS = 1, VIP = 2, BOTH = 3 };
 
 static struct run run;
@@ -197,6 +199,42 @@ static void a_trait_that_changes_moves_its_person(void **state)
 	run_expect(&run, 2, ALICE, VIP, false, CAUSE_TRAIT, 3000);
 }
 
+static void feed_visitor(const char *message_id, int64_t at_ms)
+{
+	struct buffer list  = {0};
+	size_t        begin = value_list_begin(&list);
+	value_list_end(&list, begin, 0);
+	run_feed(&run, at_ms,
+	         &(struct record){.kind         = RECORD_EVENT,
+	                          .slot         = ALICE,
+	                          .call         = CALL_TRACK,
+	                          .timestamp_ms = at_ms,
+	                          .skew_ms      = INSTANT_MS_NONE,
+	                          .name         = TEXT("Order"),
+	                          .message_id   = text_of(message_id),
+	                          .properties   = buffer_text(&list)});
+	buffer_done(&list);
+}
+
+static void what_reaches_a_visitor_who_has_become_a_user_is_queued_for_the_user(void **state)
+{
+	(void)state;
+	struct buffer body = {0};
+	merge_out_encode((struct person){1, BOB}, &body);
+	feed_visitor("before", 1000);
+	run_feed(&run, 2000,
+	         &(struct record){.kind = RECORD_MERGE_OUT, .slot = ALICE, .body = buffer_text(&body)});
+	assert_int_equal(run.partition->merges.caused.count, 1);
+
+	feed_visitor("behind", 3000);
+
+	assert_int_equal(run.partition->merges.caused.count, 2);
+	assert_int_equal(run.partition->merges.caused.items[1].user.slot, BOB);
+	assert_int_equal(run.partition->merges.caused.items[1].received_ms, 3000);
+	assert_int_equal(run.partition->profiles.person_count, 0);
+	buffer_done(&body);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -208,6 +246,7 @@ int main(void)
 		TEST(a_late_event_enters_nobody_whose_window_is_over),
 		TEST(a_rule_that_holds_without_events_is_one_entry_for_everyone),
 		TEST(a_derived_segment_follows_in_the_same_step_without_a_glitch),
+		TEST(what_reaches_a_visitor_who_has_become_a_user_is_queued_for_the_user),
 		TEST(a_derived_segment_waits_for_its_base_whatever_their_numbers_are),
 		TEST(an_edit_records_only_the_difference_and_takes_derived_ones_along),
 		TEST(switching_off_lets_the_members_go),
