@@ -271,6 +271,25 @@ static void write_engine(struct buffer *out, const struct api *api)
 	write_memory(out, api, &s);
 }
 
+static void write_events(struct buffer *out, const struct api *api)
+{
+	struct engine_status s;
+	engine_status(api->config.engine, &s);
+	const struct events_store_status *e = &s.stored;
+	one(out, "sonnim_events_parts", "gauge", "Files of the event store", e->parts);
+	one(out, "sonnim_events_bytes", "gauge", "Their bytes", e->bytes);
+	one(out, "sonnim_events_flushes_total", "counter", "Tails written to files since start",
+	    e->flushes);
+	one(out, "sonnim_events_merges_total", "counter",
+	    "Times that files were merged, rewritten or dropped since start", e->merges);
+	one(out, "sonnim_events_parts_to_rewrite", "gauge",
+	    "Files whose columns other settings have chosen", e->parts_to_rewrite);
+	one(out, "sonnim_events_parts_damaged", "gauge", "Files of which rows cannot be read",
+	    e->parts_damaged);
+	one(out, "sonnim_events_failing", "gauge",
+	    "1 while files cannot be written and events stay in memory", e->failing);
+}
+
 static void write_checkpoints(struct buffer *out, const struct api *api)
 {
 	struct engine_status s;
@@ -354,6 +373,7 @@ static void write_all(struct api_call *call)
 	write_ingest(&out, api->metrics);
 	write_server(&out, api);
 	write_engine(&out, api);
+	write_events(&out, api);
 	write_checkpoints(&out, api);
 	write_journal(&out, api);
 	write_vault(&out, api);

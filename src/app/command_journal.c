@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "base/text.h"
+#include "events/events.h"
 #include "journal/file_log.h"
 #include "model/person.h"
 #include "model/record.h"
@@ -201,6 +202,22 @@ static enum exit_code run_follow(const struct journal_flags *flags)
 	return EXIT_REFUSED;
 }
 
+/* The event store's parts, of as many partitions as there are. */
+static enum status verify_events(const struct journal_flags *flags, struct error *err)
+{
+	uint64_t      parts = 0, events = 0;
+	enum status   status = STATUS_OK;
+	struct buffer path   = {0};
+	buffer_printf(&path, "%s/events", flags->data);
+	buffer_add_u8(&path, '\0');
+	for (uint32_t i = 0; i < PARTITION_COUNT_MAX && status == STATUS_OK; i++)
+		status = events_store_verify(path.data, i, &parts, &events, err);
+	buffer_done(&path);
+	if (!flags->json)
+		printf("%" PRIu64 " parts of the event store, %" PRIu64 " events\n", parts, events);
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
 static enum exit_code run(const struct journal_flags *flags, bool dump, const int64_t *from_ms)
 {
 	struct file_log_report report = {0};
@@ -219,6 +236,8 @@ static enum exit_code run(const struct journal_flags *flags, bool dump, const in
 	                                           dump ? dump_batch : NULL, NULL, &report, &err);
 	if (!dump)
 		print_report(&report, flags->json);
+	if (!dump && status == STATUS_OK)
+		status = verify_events(flags, &err);
 	if (status != STATUS_OK)
 		fprintf(stderr, "sonnim journal: %s\n", err.reason);
 	buffer_done(&path);

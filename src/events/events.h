@@ -55,7 +55,7 @@ struct events_store_config {
 };
 
 /* Opens what lies in the directory, or makes it, and starts the writer. Errors name file and
- * reason: STATUS_CORRUPT, STATUS_NOT_FOUND, STATUS_IO, STATUS_NO_SPACE. */
+ * reason: STATUS_CORRUPT, STATUS_IO, STATUS_NO_SPACE. */
 MUST_USE enum status events_store_open(const struct events_store_config *config,
                                        struct events_store **ret_store, struct error *err);
 
@@ -90,8 +90,9 @@ struct events *events_open(struct events_store *store, uint32_t partition);
 struct events *events_new(uint32_t partition, struct events_budget *budget); /* in memory only */
 void           events_free(struct events *events);
 
-/* Keeps a copy of `encoded`, the record that `event->record` was decoded from, as this person's. Stored positions must not fall, and those of one position come without
- * events_poll() in between. What the parts have already is not kept again. */
+/* Keeps a copy of `encoded`, the record that `event->record` was decoded from, as this person's.
+ * Stored positions must not fall, and those of one position come without events_poll() in between.
+ * What the parts have already is not kept again. */
 void events_add(struct events *events, uint32_t slot, struct text encoded,
                 const struct event *event);
 

@@ -221,15 +221,15 @@ static bool read_call(struct part *part, uint32_t row, struct record *record)
 bool part_row_read(struct part *part, uint32_t slot, uint32_t row, event_list *list,
                    struct event *ret_event)
 {
-	unsigned flags   = (unsigned)column_int(part->roles[ROLE_FLAGS], row);
-	int64_t  time_ms = part_time_ms(part, row);
-	*ret_event       = (struct event){
-			  .time_ms = time_ms,
-			  .received_ms =
-				  (int64_t)((uint64_t)time_ms + (uint64_t)column_int(part->roles[ROLE_RECEIVED], row)),
-			  .stored_position = part_position(part, row),
-			  .marked          = (flags & ROW_MARKED) != 0,
-			  .record = {.slot = slot, .timestamp_ms = INSTANT_MS_NONE, .skew_ms = INSTANT_MS_NONE},
+	unsigned flags    = (unsigned)column_int(part->roles[ROLE_FLAGS], row);
+	int64_t  time_ms  = part_time_ms(part, row);
+	int64_t  delay_ms = column_int(part->roles[ROLE_RECEIVED], row);
+	*ret_event        = (struct event){
+			   .time_ms         = time_ms,
+			   .received_ms     = (int64_t)((uint64_t)time_ms + (uint64_t)delay_ms),
+			   .stored_position = part_position(part, row),
+			   .marked          = (flags & ROW_MARKED) != 0,
+			   .record = {.slot = slot, .timestamp_ms = INSTANT_MS_NONE, .skew_ms = INSTANT_MS_NONE},
     };
 	if ((flags & ROW_EVENT) == 0)
 		return read_call(part, row, &ret_event->record) &&

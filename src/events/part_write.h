@@ -11,7 +11,8 @@
 #include "events/part.h"
 #include "events/settings.h"
 
-/* An encoded record with a message id, or of an event, as a person's; the numbers are those of struct event. */
+/* An encoded record, of an event or with a message id, as a person's; the numbers are those of
+ * struct event. */
 struct part_row {
 	int64_t     time_ms;
 	int64_t     received_ms;

@@ -490,7 +490,10 @@ static enum status open_parts(struct shelf *shelf, struct error *err)
 		enum status                 status;
 		if ((status = part_path(shelf->directory, wanted->number, path, err)) != STATUS_OK ||
 		    (status = part_open(path, &part, err)) != STATUS_OK)
-			return status;
+			return status == STATUS_NOT_FOUND
+			           ? error_set(err, STATUS_CORRUPT, "%s: the manifest names it, it is missing",
+			                       path)
+			           : status;
 		VECTOR_ADD(&shelf->parts, part);
 		if (part->header->number != wanted->number || part->header->checksum != wanted->checksum ||
 		    part->header->partition != shelf->partition)
@@ -614,9 +617,13 @@ enum status shelf_verify(const char *root, uint32_t partition, uint64_t *ret_par
 		status = manifest_read(path, &manifest, err);
 	for (size_t i = 0; i < manifest.parts.count && status == STATUS_OK; i++) {
 		struct part *part;
-		if ((status = part_path(directory, manifest.parts.items[i].number, path, err)) !=
-		        STATUS_OK ||
-		    (status = part_open(path, &part, err)) != STATUS_OK)
+		if ((status = part_path(directory, manifest.parts.items[i].number, path, err)) != STATUS_OK)
+			break;
+		status = part_open(path, &part, err);
+		if (status == STATUS_NOT_FOUND)
+			status =
+				error_set(err, STATUS_CORRUPT, "%s: the manifest names it, it is missing", path);
+		if (status != STATUS_OK)
 			break;
 		if (part->header->checksum != manifest.parts.items[i].checksum)
 			status =

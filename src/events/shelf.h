@@ -57,8 +57,8 @@ struct shelf_config {
 	_Atomic bool                 *stopping;
 };
 
-/* Opens or makes; removes the remains of a crash. STATUS_CORRUPT, STATUS_NOT_FOUND (a part is
- * missing), STATUS_IO, STATUS_NO_SPACE. */
+/* Opens or makes; removes the remains of a crash. STATUS_CORRUPT (a part that is missing,
+ * too), STATUS_IO, STATUS_NO_SPACE. */
 MUST_USE enum status shelf_open(const struct shelf_config *config, struct shelf **ret_shelf,
                                 struct error *err);
 void                 shelf_close(struct shelf *shelf);
