@@ -50,6 +50,16 @@ class Commands(ServerCase):
         told = self.sonnim("doctor", "--config", str(place / "wrong.conf"), code=1)
         self.assertRegex(told, "config +WRONG +--memory-limit must be 64MiB at least")
 
+    def test_a_segment_is_defined_as_text(self):
+        told = self.sonnim("segment", "define", "Buyers", 'COUNT("주문 완료") within 7d>=2')
+        self.assertRegex(told, r'Definition +count\("주문 완료"\) within 7d >= 2')
+        key = next(line.split()[1] for line in told.splitlines() if line.startswith("Key"))
+        self.client.wait_live(key)
+        told = self.sonnim("segment", "redefine", key, "not trait(tier) exists")
+        self.assertRegex(told, "Definition +not trait\\(tier\\) exists")
+        self.assertRegex(told, "(?m)^Version +2$")
+        self.sonnim("segment", "define", "wrong", "count(A) >", code=1)
+
     def test_a_change_is_previewed(self):
         self.make_segment("seen", {"event": "Seen", "op": "gte", "value": 1})
         self.track("lee")
