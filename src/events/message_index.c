@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CAPACITY_MIN = 16, TAG_SHIFT = 48 };
 
@@ -26,7 +27,7 @@ void message_index_done(struct message_index *index)
 static void place(struct message_table *table, uint64_t hash, const void *entry)
 {
 	uint32_t mask = table->capacity - 1;
-	uint32_t at   = (uint32_t)hash & mask;
+	uint32_t at   = message_index_line(hash, mask);
 	while (table->slots[at] != 0)
 		at = (at + 1) & mask;
 	table->slots[at] = tagged(hash, entry);
@@ -36,9 +37,11 @@ static void grow(struct message_table *table, message_index_hash_fn *hash_of)
 {
 	struct message_table old = *table;
 	table->capacity          = old.capacity == 0 ? CAPACITY_MIN : old.capacity * 2;
-	table->slots             = calloc(table->capacity, sizeof *table->slots);
+	size_t size              = table->capacity * sizeof *table->slots;
+	table->slots             = aligned_alloc(MESSAGE_LINE * sizeof *table->slots, size);
 	if (table->slots == NULL)
 		abort();
+	memset(table->slots, 0, size);
 
 	for (uint32_t i = 0; i < old.capacity; i++)
 		if (old.slots[i] != 0)
@@ -66,8 +69,9 @@ const void *message_index_next(const struct message_index *index, uint64_t hash,
 		return NULL;
 
 	uint32_t mask = table->capacity - 1;
+	uint32_t line = message_index_line(hash, mask);
 	for (;;) {
-		uint64_t slot = table->slots[((uint32_t)hash + *probe) & mask];
+		uint64_t slot = table->slots[(line + *probe) & mask];
 		if (slot == 0)
 			return NULL;
 		(*probe)++;

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MESSAGE_TABLES = 256 };
+enum { MESSAGE_TABLES = 256, MESSAGE_LINE = 8 };
 
 struct message_index {
 	struct message_table {
@@ -42,11 +42,18 @@ static inline uint32_t message_index_table(uint64_t hash)
 	return hash >> 32 & (MESSAGE_TABLES - 1);
 }
 
+/* Looking begins with a cache line, not within it: only where that is full of others, which it is
+ * rarely, is the next one met. */
+static inline uint32_t message_index_line(uint64_t hash, uint32_t mask)
+{
+	return (uint32_t)hash & mask & ~(uint32_t)(MESSAGE_LINE - 1);
+}
+
 static inline void message_index_prefetch(const struct message_index *index, uint64_t hash)
 {
 	const struct message_table *table = &index->tables[message_index_table(hash)];
 	if (table->capacity > 0)
-		__builtin_prefetch(&table->slots[hash & (table->capacity - 1)]);
+		__builtin_prefetch(&table->slots[message_index_line(hash, table->capacity - 1)], 1);
 }
 
 #endif
