@@ -200,10 +200,6 @@ FAULTS = [
     Fault("a correction of the future takes effect at once",
           ("src/engine/facts.c", "event->time_ms <= versions->now_ms ? part : FACT_NONE;",
            "versions->now_ms >= 0 ? part : FACT_NONE;")),
-    Fault("the last of several originals is corrected",
-          ("src/engine/facts.c", "if (fact != NULL && fact->original == SIZE_MAX)"
-           " fact->original = i;",
-           "if (fact != NULL) fact->original = i;")),
 
     # ---- Restarts ----
     Fault("a restart applies the last record of a block twice",
