@@ -118,19 +118,17 @@ FAULTS = [
 
     # ---- Stored events ----
     Fault("a message id is known for all persons",
-          ("src/events/events.c",
-           "uint64_t hash = hash_bytes_seeded(message_id.data, message_id.length, slot);",
-           "uint64_t hash = hash_bytes_seeded(message_id.data, message_id.length, slot & 0);"),
-          ("src/events/events.c",
-           "if (entry->message_hash != hash || entry->slot != slot ||",
-           "if (entry->message_hash != hash ||")),
+          ("src/events/event.c", "key + slot * UINT64_C(0x9e3779b97f4a7c15));", "key + 0 * slot);"),
+          ("src/events/tail.c",
+           "if (entry->message_hash != message_hash || entry->slot != slot ||",
+           "if (entry->message_hash != message_hash ||")),
     Fault("a message id is never free again",
-          ("src/events/events.c",
+          ("src/events/tail.c",
            "events_end_ms(entry->time_ms, retention_ms) <= now_ms) continue;",
            "(events_end_ms(entry->time_ms, retention_ms) <= now_ms && slot == UINT32_MAX))"
            " continue;")),
     Fault("events of one time are in the wrong order",
-          ("src/events/events.c", "return event_compare_acceptance(a, b);",
+          ("src/events/event.c", "return event_compare_acceptance(a, b);",
            "return event_compare_acceptance(b, a);")),
 
     # ---- Rules, history, definitions ----
