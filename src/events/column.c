@@ -14,7 +14,7 @@ uint64_t column_region_bytes(const struct part_column *entry)
 	uint64_t       sum      = 0;
 	for (unsigned i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
 		if (pieces[i] > (uint64_t)1 << 48)
-			return 0;
+			return UINT64_MAX;
 		sum += padded(pieces[i]);
 	}
 	return sum;

@@ -44,7 +44,7 @@ struct column {
 bool column_open(const struct part_column *entry, const char *region, uint32_t rows,
                  struct text name, struct column *ret_column);
 
-/* The bytes of a region, each of its four pieces padded; 0 when that overflows. */
+/* The bytes of a region, each of its four pieces padded; UINT64_MAX: more than there can be. */
 uint64_t column_region_bytes(const struct part_column *entry);
 
 /* Where the value of a row lies; false when it has none. */

@@ -229,8 +229,9 @@ bool part_row_read(struct part *part, uint32_t slot, uint32_t row, event_list *l
 			   .received_ms     = (int64_t)((uint64_t)time_ms + (uint64_t)delay_ms),
 			   .stored_position = part_position(part, row),
 			   .marked          = (flags & ROW_MARKED) != 0,
-			   .record = {.slot = slot, .timestamp_ms = INSTANT_MS_NONE, .skew_ms = INSTANT_MS_NONE},
     };
+	ret_event->record =
+		(struct record){.slot = slot, .timestamp_ms = INSTANT_MS_NONE, .skew_ms = INSTANT_MS_NONE};
 	if ((flags & ROW_EVENT) == 0)
 		return read_call(part, row, &ret_event->record) &&
 		       read_acceptance(part, row, flags, ret_event);
