@@ -91,20 +91,21 @@ static void add(struct bench *bench, struct buffer *encoded)
 	bench->position++;
 	bench->now_ms += r % 3 == 0;
 	message_of(bench->position, id);
-	uint32_t     slot  = slot_of(bench, bench->position);
-	struct event event = {.time_ms         = bench->now_ms,
-	                      .received_ms     = bench->now_ms,
-	                      .position        = bench->position,
-	                      .stored_position = bench->position,
-	                      .record          = {.kind         = RECORD_EVENT,
-	                                          .slot         = slot,
-	                                          .call         = CALL_TRACK,
-	                                          .timestamp_ms = bench->now_ms - (int64_t)(r >> 30 & 255),
-	                                          .skew_ms      = INSTANT_MS_NONE,
-	                                          .name         = text_of(names[r >> 16 & 7]),
-	                                          .message_id   = text_of(id),
-	                                          .properties   = buffer_text(&list),
-	                                          .context      = buffer_text(&context)}};
+	uint32_t     slot    = slot_of(bench, bench->position);
+	int64_t      sent_ms = bench->now_ms - (int64_t)(r >> 30 & 255);
+	struct event event   = {.time_ms         = bench->now_ms,
+	                        .received_ms     = bench->now_ms,
+	                        .position        = bench->position,
+	                        .stored_position = bench->position,
+	                        .record          = {.kind         = RECORD_EVENT,
+	                                            .slot         = slot,
+	                                            .call         = CALL_TRACK,
+	                                            .timestamp_ms = sent_ms,
+	                                            .skew_ms      = INSTANT_MS_NONE,
+	                                            .name         = text_of(names[r >> 16 & 7]),
+	                                            .message_id   = text_of(id),
+	                                            .properties   = buffer_text(&list),
+	                                            .context      = buffer_text(&context)}};
 	buffer_clear(encoded);
 	record_encode(encoded, &event.record);
 	events_add(bench->store_events, slot, buffer_text(encoded), &event);
