@@ -415,6 +415,9 @@ enum status shelf_tidy(struct shelf *shelf, struct error *err)
 	struct change change   = change_of(shelf, err);
 	int64_t       clock_ms = atomic_load(&shelf->clock_ms);
 	bool          merging  = false;
+	/* Before a first instant is known nothing is over, and no month is the present one. */
+	if (clock_ms == INSTANT_MS_NONE)
+		return STATUS_AGAIN;
 	pthread_mutex_lock(&shelf->lock);
 	find_over(shelf, clock_ms, &change.gone);
 	if (change.gone.count == 0) {
