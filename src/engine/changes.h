@@ -15,6 +15,7 @@
  * Owner: the partition; its thread only. What lies in memory never changes, so that another thread
  * may write what was handed out. */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -62,6 +63,7 @@ uint64_t changes_add(struct changes *changes, const struct change *change, uint3
 /* Valid until the next call that is not const. */
 static inline const struct stored_change *changes_at(const struct changes *changes, uint64_t index)
 {
+	assert(index < changes->count || index < changes->stored);
 	if (index < changes->base)
 		return change_file_at(changes->file, index);
 	index -= changes->base;

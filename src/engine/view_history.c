@@ -101,13 +101,14 @@ static bool concerns(const struct partition *partition, const struct person_key 
                      const struct default_span *span, uint64_t index, bool entered)
 {
 	bool identified = person->profile->identified;
-	if (person->created > index ||
-	    person->gone <= changes_at(&partition->changes, index)->change.position ||
-	    !span->holds[identified])
+	/* One that was not announced has no entry: the stream may end right there. */
+	if (person->created > index || !span->holds[identified] ||
+	    (entered && !span->announced[identified]) ||
+	    person->gone <= changes_at(&partition->changes, index)->change.position)
 		return false;
 	if (!entered)
 		return was_member(partition, person, span->segment, index);
-	return span->announced[identified] && !was_member(partition, person, span->segment, index) &&
+	return !was_member(partition, person, span->segment, index) &&
 	       !exits_in_step(partition, person, span->segment, index);
 }
 
