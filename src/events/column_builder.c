@@ -127,7 +127,7 @@ static bool are_decimals(const double *doubles, uint32_t count, unsigned scale, 
 		if (!(fabs(whole) < 9007199254740992.0))
 			return false;
 		double again = whole / power;
-		if (memcmp(&again, &doubles[i], sizeof again) != 0)
+		if (again != doubles[i])
 			return false;
 		ret_ints[i] = (int64_t)whole;
 		if ((double)ret_ints[i] / power != again || (whole == 0 && signbit(doubles[i])))

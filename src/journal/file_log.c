@@ -274,10 +274,7 @@ static enum status refuse_clock(struct journal *journal, int64_t now_ms, struct 
 }
 
 /* The writer's clock is not the follower's to move. */
-static void ignore_reach(struct journal *journal, int64_t now_ms)
-{
-	(void)journal, (void)now_ms;
-}
+static void ignore_reach(struct journal *journal, int64_t now_ms) { (void)journal, (void)now_ms; }
 
 static void ignore_needed(struct journal *journal, uint64_t position)
 {

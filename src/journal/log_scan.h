@@ -12,15 +12,16 @@
  *
  * Cost: one sequential read of the file and a hash of each frame. */
 
+#include "base/error.h"
 #include "journal/log_file.h"
 
 enum log_scan_end { LOG_SCAN_CLEAN, LOG_SCAN_TORN, LOG_SCAN_DAMAGED, LOG_SCAN_SEALED };
 
 struct log_scan {
 	enum log_scan_end end;
-	uint64_t          end_offset;  /* behind the last good frame; SEALED: of the SEAL */
-	uint64_t          tail_bytes;  /* from there to the last byte that is not 0, in steps of 8 */
-	char              reason[256]; /* DAMAGED: what is wrong at end_offset */
+	uint64_t          end_offset; /* behind the last good frame; SEALED: of the SEAL */
+	uint64_t          tail_bytes; /* from there to the last byte that is not 0, in steps of 8 */
+	char              reason[ERROR_REASON_BYTES_MAX]; /* DAMAGED: what is wrong at end_offset */
 
 	uint64_t frames; /* of kind DATA */
 	uint64_t records;

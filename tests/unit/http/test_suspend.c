@@ -100,6 +100,7 @@ static void answers_from_other_threads_reach_their_own_requests(void **state)
 /* ---- One at a time ---- */
 
 static pthread_t step_thread, handler_thread;
+static char      step_context[] = "context";
 
 static void hold_here(struct http_request *request, void *user)
 {
@@ -109,7 +110,7 @@ static void hold_here(struct http_request *request, void *user)
 
 static void echo_here(struct http_request *request, void *context)
 {
-	assert_string_equal(context, "context");
+	assert_ptr_equal(context, step_context);
 	step_thread = pthread_self();
 	echo(request);
 }
@@ -124,7 +125,7 @@ static void a_step_runs_on_the_thread_of_the_request_and_may_answer_it(void **st
 		peer_say(&peer, POST);
 		struct http_request *request = take_held();
 		sleep_ms(i * 20); /* parked or not */
-		http_go_on(request, echo_here, "context");
+		http_go_on(request, echo_here, step_context);
 		reply_read(&peer, false, &reply);
 		assert_string_equal(reply.body, "body");
 		assert_true(pthread_equal(step_thread, handler_thread));
@@ -142,7 +143,7 @@ static void a_step_of_a_request_whose_client_has_gone_ends_it(void **state)
 	struct http_request *request = take_held();
 	peer_close(&peer);
 	sleep_ms(50);
-	http_go_on(request, echo_here, "context");
+	http_go_on(request, echo_here, step_context);
 	assert_int_equal(status_of(*state, GET), 405);
 }
 
