@@ -420,6 +420,11 @@ static enum status apply_ahead(struct partition *partition, const struct ahead *
 	};
 	if (record_is_call(ahead->record.kind))
 		arrival.time_ms = record_time_ms(&ahead->record, received_ms, &arrival.marked);
+	/* The round may have ended between two records of one stamp. */
+	if (partition->resume.active && ahead->position > partition->resume.end_position) {
+		assert(received_ms >= partition->resume.end_clock_ms);
+		resume_finish(partition);
+	}
 	partition->resume.seen_position = ahead->position;
 	if (ahead->position > partition->resume.position) {
 		partition->last_position   = ahead->position;
