@@ -15,10 +15,10 @@
 
 #include "base/clock.h"
 #include "base/instant.h"
-#include "engine/change_record.h"
-#include "engine/checkpoint.h"
-#include "engine/partition.h"
-#include "engine/plan_cache.h"
+#include "engine/change/change_record.h"
+#include "engine/checkpoint/checkpoint.h"
+#include "engine/apply/partition.h"
+#include "engine/catalog/plan_cache.h"
 #include "engine_mix.h"
 #include "model/expr.h"
 

@@ -14,10 +14,10 @@
 #include <time.h>
 
 #include "base/instant.h"
-#include "engine/change_record.h"
-#include "engine/feature.h"
-#include "engine/partition.h"
-#include "engine/plan_cache.h"
+#include "engine/change/change_record.h"
+#include "engine/apply/feature.h"
+#include "engine/apply/partition.h"
+#include "engine/catalog/plan_cache.h"
 #include "engine_mix.h"
 #include "model/expr.h"
 

@@ -7,10 +7,10 @@
 
 #include "api/call.h"
 #include "api/errors.h"
-#include "api/live.h"
+#include "api/stream/live.h"
 #include "api/metrics.h"
 #include "api/openapi.h"
-#include "api/write_keys.h"
+#include "api/collection/write_keys.h"
 #include "base/clock.h"
 #include "base/log.h"
 

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/definition.h"
+#include "engine/definition/definition.h"
 #include "engine/engine.h"
 #include "http/router.h"
 #include "http/server.h"

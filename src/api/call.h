@@ -12,7 +12,7 @@
 
 #include "api/context.h"
 #include "api/route.h"
-#include "api/token.h"
+#include "api/access/token.h"
 #include "base/json.h"
 #include "engine/view.h"
 

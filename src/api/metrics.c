@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "api/call.h"
-#include "api/consumers.h"
+#include "api/stream/consumers.h"
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/instant.h"

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "api/scope.h"
+#include "api/access/scope.h"
 
 struct api_call;
 

@@ -4,7 +4,7 @@
 /* What the commands that talk to a running server share: where it is, who asks, and how answers are
  * printed: tables for people, JSON for machines (--json). */
 
-#include "app/command.h"
+#include "app/command/command.h"
 #include "base/json.h"
 #include "base/settings.h"
 #include "http/client.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "engine/change_line.h"
+#include "engine/change/change_line.h"
 #include "engine/engine.h"
 #include "engine/view.h"
 #include "journal/file_log.h"

@@ -3,7 +3,7 @@
 
 /* A second process beside the server: it reads the journal read-only (file_log_follow), applies it
  * with an engine of its own and prints the change stream, a JSON object a line
- * (engine/change_line.h). The server may run, or not; nothing in its data is changed, and neither
+ * (change_line.h). The server may run, or not; nothing in its data is changed, and neither
  * lock nor vault nor keyring is needed. Timers fire up to the last stamp in the journal. */
 
 #include <stdint.h>

@@ -14,7 +14,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "base/machine.h"
-#include "engine/definition.h"
+#include "engine/definition/definition.h"
 #include "engine/engine.h"
 #include "ingest/ingest.h"
 #include "journal/file_log.h"

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/instant.h"
 #include "engine/engine_internal.h"
-#include "engine/plan_cache.h"
+#include "engine/catalog/plan_cache.h"
 
 static const char *const cause_names[] = {
 	[CAUSE_CREATED] = "created", [CAUSE_EVENT] = "event",           [CAUSE_EXPIRY] = "expiry",

@@ -14,7 +14,7 @@
  * Nobody calls it with events: they come from the journal alone. What others may do:
  *  - read: engine_read_person(), engine_read_all(): a function that runs on the partition's thread;
  *  - listen to changes as they happen: engine_listen();
- *  - change definitions: engine/definition.h.
+ *  - change definitions: engine/definition/definition.h.
  *
  * Clock (contracts, rules 9 to 11): a partition's clock is the instant up to which all timers have
  * fired and before which all records are applied. */
@@ -24,7 +24,7 @@
 
 #include "base/error.h"
 #include "base/settings.h"
-#include "engine/checkpoint.h"
+#include "engine/checkpoint/checkpoint.h"
 #include "events/events.h"
 #include "journal/journal.h"
 #include "model/person.h"

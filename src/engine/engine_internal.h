@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 
 #include "engine/engine.h"
-#include "engine/partition.h"
-#include "engine/relay.h"
+#include "engine/apply/partition.h"
+#include "engine/merge/relay.h"
 
 struct view {
 	struct engine    *engine;

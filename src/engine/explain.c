@@ -5,7 +5,7 @@
 
 #include "base/instant.h"
 #include "engine/engine_internal.h"
-#include "engine/feature.h"
+#include "engine/apply/feature.h"
 
 /* A node's answer from now on: it is `holds`, flips at each instant, and is not known from
  * `through_ms` on (INSTANT_MS_NEVER: known for ever). */

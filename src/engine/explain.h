@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #include "base/vector.h"
-#include "engine/leaf.h"
+#include "engine/apply/leaf.h"
 #include "engine/leaf_value.h"
 #include "engine/view.h"
 #include "model/expr.h"

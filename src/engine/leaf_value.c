@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/instant.h"
-#include "engine/feature.h"
+#include "engine/apply/feature.h"
 
 typedef VECTOR(struct distinct_key) key_list;
 

@@ -4,7 +4,7 @@
 /* What the aggregate of a leaf is for a person, as a number or a value that can be shown. Only for
  * people to look at: what decides is leaf_look_events(), over the same stored events. */
 
-#include "engine/partition.h"
+#include "engine/apply/partition.h"
 
 struct leaf_value {
 	bool         missing; /* there is nothing to aggregate (rule 14) */

@@ -2,7 +2,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "engine/engine_internal.h"
-#include "engine/preview.h"
+#include "engine/definition/preview.h"
 
 #include <sched.h>
 #include <stdlib.h>

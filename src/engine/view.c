@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "base/instant.h"
-#include "engine/build.h"
+#include "engine/definition/build.h"
 #include "engine/engine_internal.h"
-#include "engine/leaf.h"
+#include "engine/apply/leaf.h"
 
 uint32_t view_partition(const struct view *view) { return view->partition->number; }
 

@@ -92,7 +92,7 @@ unsigned view_progress(struct view *view, uint64_t change_id);
 struct fact_types;
 const struct fact_types *view_fact_types(const struct view *view);
 
-/* Appends the names that occur here (engine/names.h, written form). */
+/* Appends the names that occur here (engine/apply/names.h, written form). */
 void view_names(struct view *view, struct buffer *out);
 
 #endif

@@ -1,4 +1,4 @@
-#include "api/korean.h"
+#include "api/sentence/korean.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

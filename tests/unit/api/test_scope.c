@@ -1,4 +1,4 @@
-#include "api/scope.h"
+#include "api/access/scope.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

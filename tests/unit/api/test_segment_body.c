@@ -1,4 +1,4 @@
-#include "api/segment_body.h"
+#include "api/segment/segment_body.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "api/segment_warnings.h"
+#include "api/segment/segment_warnings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "engine/names.h"
+#include "engine/apply/names.h"
 #include "model/rules.h"
 #include "model/value.h"
 

@@ -1,4 +1,4 @@
-#include "api/sentence.h"
+#include "api/sentence/sentence.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

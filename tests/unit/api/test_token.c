@@ -1,4 +1,4 @@
-#include "api/token.h"
+#include "api/access/token.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "api/scope.h"
+#include "api/access/scope.h"
 #include "base/hash.h"
 #include "base/instant.h"
 

@@ -1,4 +1,4 @@
-#include "api/write_keys.h"
+#include "api/collection/write_keys.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

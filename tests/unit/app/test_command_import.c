@@ -1,6 +1,6 @@
 /* `sonnim import` and `sonnim simulate` against a server that answers as the test wants. */
 
-#include "app/command.h"
+#include "app/command/command.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

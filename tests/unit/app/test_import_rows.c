@@ -1,4 +1,4 @@
-#include "app/import_rows.h"
+#include "app/import/import_rows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "engine/change_record.h"
+#include "engine/change/change_record.h"
 
 void run_begin(struct run *run) { run_begin_retaining(run, RUN_RETENTION_MS); }
 

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 
 #include "base/instant.h"
-#include "engine/partition.h"
-#include "engine/plan_cache.h"
-#include "engine/leaf.h"
+#include "engine/apply/partition.h"
+#include "engine/catalog/plan_cache.h"
+#include "engine/apply/leaf.h"
 #include "model/expr.h"
 #include "model/value.h"
 

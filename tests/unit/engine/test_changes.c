@@ -1,4 +1,4 @@
-#include "engine/changes.h"
+#include "engine/change/changes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* Checkpoints of a partition that goes on meanwhile, and restarts from them: state and change
  * stream are those of a run that was never interrupted. */
 
-#include "engine/feature.h"
-#include "engine/checkpoint.h"
+#include "engine/apply/feature.h"
+#include "engine/checkpoint/checkpoint.h"
 
 #include <ftw.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "../seed.h"
-#include "engine/checkpoint_internal.h"
+#include "engine/checkpoint/checkpoint_internal.h"
 #include "run.h"
 
 enum { SLOTS = 3500, STEPS = 1500, START_MS = 1000000 };

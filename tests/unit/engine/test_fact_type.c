@@ -1,4 +1,4 @@
-#include "engine/fact_type.h"
+#include "engine/fact/fact_type.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

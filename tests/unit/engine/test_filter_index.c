@@ -1,7 +1,7 @@
 /* What is found against every `where` evaluated by itself, with random ones and random events. */
 
 #include "../seed.h"
-#include "engine/filter_index.h"
+#include "engine/catalog/filter_index.h"
 #include "base/hash.h"
 #include "run.h"
 

@@ -1,4 +1,4 @@
-#include "engine/future.h"
+#include "engine/apply/future.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* Ladders against every leaf evaluated before and after, with random leaves and times. */
 
 #include "../seed.h"
-#include "engine/ladder.h"
+#include "engine/apply/ladder.h"
 #include "run.h"
 
 enum { ROUNDS = 300, EVENTS = 60, LEAVES_MAX = 12, DAYS = 40 };

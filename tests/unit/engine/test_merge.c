@@ -1,8 +1,8 @@
-#include "engine/merge.h"
+#include "engine/merge/merge.h"
 
 #include "run.h"
 
-#include "engine/merge_record.h"
+#include "engine/merge/merge_record.h"
 #include <string.h>
 
 enum { VISITOR = 3, USER = 5 };

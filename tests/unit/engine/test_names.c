@@ -1,4 +1,4 @@
-#include "engine/names.h"
+#include "engine/apply/names.h"
 
 #include "model/value.h"
 #include "run.h"

@@ -1,4 +1,4 @@
-#include "engine/series.h"
+#include "engine/apply/series.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "engine/timers.h"
+#include "engine/apply/timers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,346 @@
+/* Collection (Segment's Tracking API) and what it shares with the platform's own events API. */
+
+#include "api/collection/collect.h"
+
+#include <assert.h>
+
+#include "api/handlers.h"
+#include "api/metrics.h"
+#include "api/collection/write_keys.h"
+#include "base/log.h"
+
+enum { REJECTED_AT_ONCE_MAX = 32 }; /* answers with more are written by a worker */
+
+static const struct text success = {"{\"success\":true}", 16};
+
+struct collection {
+	enum ingest_kind         kind;
+	enum collect_answer      answer;
+	uint32_t                 source_number;
+	struct text              key;
+	bool                     parsed; /* by the loop's own ingest_thread */
+	collect_done_fn         *done;   /* of collect_own() */
+	uint64_t                 position;
+	struct ingest_rejection *rejected;
+	size_t                   rejected_count;
+};
+
+/* ---- When it is durable ---- */
+
+static void answer_rejected(struct api_call *call)
+{
+	const struct collection *state = call->state;
+	struct buffer            out   = {0};
+	struct json_writer       w     = json_writer_of(&out);
+	json_begin_object(&w);
+	json_member_bool(&w, "success", true);
+	json_add_key(&w, TEXT("rejected"));
+	json_begin_array(&w);
+	for (size_t i = 0; i < state->rejected_count; i++) {
+		const struct ingest_rejection *rejection = &state->rejected[i];
+		json_begin_object(&w);
+		json_member_int(&w, "index", rejection->index);
+		json_member_string(&w, "code", text_of(ingest_code_name(rejection->code)));
+		json_member_string(&w, "message", text_of(ingest_code_message(rejection->code)));
+		json_end_object(&w);
+	}
+	json_end_array(&w);
+	json_end_object(&w);
+	call_answer(call, 200, &out);
+}
+
+static void fail_rejected(struct api_call *call, enum ingest_code code)
+{
+	struct error err;
+	error_set(&err, STATUS_INVALID, "%s", ingest_code_message(code));
+	call_fail_code(call, &err, ingest_code_name(code));
+}
+
+static void go_on_with_own(struct api_call *call)
+{
+	const struct collection *state = call->state;
+	state->done(call, state->position);
+}
+
+static void answer_accepted(struct api_call *call, const struct ingest_result *result)
+{
+	struct collection *state = call->state;
+	if (state->done != NULL) {
+		state->position = result->position;
+		call_on_worker(call, go_on_with_own);
+		return;
+	}
+	call_add_position(call, result->position);
+	if (result->rejected_count == 0) {
+		call_answer_static(call, "application/json", success);
+		return;
+	}
+	state->rejected_count = result->rejected_count;
+	state->rejected = ARENA_ARRAY(call->arena, struct ingest_rejection, result->rejected_count);
+	memcpy(state->rejected, result->rejected, result->rejected_count * sizeof *state->rejected);
+	if (result->rejected_count <= REJECTED_AT_ONCE_MAX)
+		answer_rejected(call);
+	else
+		call_on_worker(call, answer_rejected);
+}
+
+/* On the journal's thread, on the vault's, or on that of ingest_submit(). */
+static void ingested(void *context, const struct ingest_result *result)
+{
+	struct api_call         *call   = context;
+	const struct collection *state  = call->state;
+	bool                     single = state->answer == COLLECT_ANSWER_SINGLE || state->done != NULL;
+	if (result->status == STATUS_OK)
+		metrics_ingested(call->api->metrics, result);
+	if (result->status != STATUS_OK) {
+		struct error err = *result->err;
+		err.status       = result->status;
+		call_fail(call, &err);
+	} else if (single && result->rejected_count > 0) {
+		fail_rejected(call, result->rejected[0].code);
+	} else {
+		answer_accepted(call, result);
+	}
+}
+
+/* ---- Handing over ---- */
+
+static void submit(struct api_call *call, struct ingest_thread *thread)
+{
+	const struct collection    *state   = call->state;
+	const struct ingest_request request = {.kind          = state->kind,
+	                                       .source_number = state->source_number,
+	                                       .done          = ingested,
+	                                       .context       = call};
+	ingest_submit(thread, &request);
+}
+
+/* On a worker: with the ingest_thread that workers share. */
+static enum status submit_shared(struct api_call *call, struct text padded_body, struct error *err)
+{
+	struct api *api = call->api;
+	pthread_mutex_lock(&api->ingest_shared_lock);
+	enum status status =
+		ingest_parse(api->ingest_shared, padded_body.data, padded_body.length, err);
+	if (status == STATUS_OK)
+		submit(call, api->ingest_shared);
+	pthread_mutex_unlock(&api->ingest_shared_lock);
+	return status;
+}
+
+static void submit_on_worker(struct api_call *call)
+{
+	struct error err;
+	if (submit_shared(call, http_body(call->request), &err) != STATUS_OK)
+		call_fail(call, &err);
+}
+
+static struct ingest_thread *thread_of(struct api_call *call)
+{
+	return call->api->ingest_threads[http_loop_index(call->request)];
+}
+
+static enum status check_size(struct api_call *call, struct error *err)
+{
+	if (http_body(call->request).length > INGEST_BODY_BYTES_MAX)
+		return error_set(err, STATUS_TOO_LARGE, "The body is larger than %d bytes",
+		                 INGEST_BODY_BYTES_MAX);
+	return STATUS_OK;
+}
+
+static enum status parse_on_loop(struct api_call *call, struct error *err)
+{
+	struct collection *state = call->state;
+	struct text        body  = http_body(call->request);
+	if (state->parsed)
+		return STATUS_OK;
+	enum status status = ingest_parse(thread_of(call), body.data, body.length, err);
+	state->parsed      = status == STATUS_OK;
+	return status;
+}
+
+static void submit_on_loop(struct api_call *call)
+{
+	struct error err;
+	if (parse_on_loop(call, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	call_suspend(call);
+	submit(call, thread_of(call));
+}
+
+static void begin(struct api_call *call, enum ingest_kind kind, enum collect_answer answer)
+{
+	struct collection *state = ARENA_NEW(call->arena, struct collection);
+	state->kind              = kind;
+	state->answer            = answer;
+	call->state              = state;
+}
+
+void collect_body(struct api_call *call, enum ingest_kind kind, uint32_t source_number,
+                  enum collect_answer answer)
+{
+	struct error err;
+	begin(call, kind, answer);
+	((struct collection *)call->state)->source_number = source_number;
+	if (check_size(call, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else if (call_is_suspended(call))
+		submit_on_worker(call);
+	else
+		submit_on_loop(call);
+}
+
+void collect_own(struct api_call *call, enum ingest_kind kind, struct buffer *message,
+                 collect_done_fn *done)
+{
+	struct error err;
+	begin(call, kind, COLLECT_ANSWER_SINGLE);
+	((struct collection *)call->state)->done = done;
+	buffer_reserve(message, JSON_PADDING_BYTES);
+	if (submit_shared(call, buffer_text(message), &err) != STATUS_OK)
+		call_fail(call, &err);
+}
+
+/* ---- Collection: who sends ---- */
+
+static void look_up_key(struct api_call *call)
+{
+	struct collection *state = call->state;
+	struct error       err;
+	if (write_keys_look_up(call->api->write_keys, state->key, &state->source_number, &err) !=
+	    STATUS_OK)
+		call_fail(call, &err);
+	else
+		submit_on_worker(call);
+}
+
+/* The key of the header, else of the body (which is parsed then). */
+static enum status find_key(struct api_call *call, struct error *err)
+{
+	struct collection *state = call->state;
+	struct text        header;
+	char               key[WRITE_KEY_BYTES_MAX];
+	size_t             length;
+	if (http_header(call->request, "Authorization", &header) &&
+	    write_key_of_basic(header, key, &length)) {
+		state->key = arena_text(call->arena, (struct text){key, length});
+		return STATUS_OK;
+	}
+	enum status status = parse_on_loop(call, err);
+	if (status != STATUS_OK)
+		return status;
+	struct text found;
+	if (!ingest_write_key(thread_of(call), &found) || found.length > WRITE_KEY_BYTES_MAX)
+		return error_set(err, STATUS_UNAUTHORIZED,
+		                 "A write key is needed: as the user of Basic authentication, or as "
+		                 "\"writeKey\" in the body");
+	state->key = arena_text(call->arena, found);
+	return STATUS_OK;
+}
+
+static void collect(struct api_call *call, enum ingest_kind kind)
+{
+	struct error err;
+	begin(call, kind, COLLECT_ANSWER_SDK);
+	struct collection *state = call->state;
+	if (check_size(call, &err) != STATUS_OK || find_key(call, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else if (write_keys_cached(call->api->write_keys, state->key, &state->source_number))
+		submit_on_loop(call);
+	else
+		call_on_worker(call, look_up_key);
+}
+
+void collect_track(struct api_call *call) { collect(call, INGEST_TRACK); }
+void collect_identify(struct api_call *call) { collect(call, INGEST_IDENTIFY); }
+void collect_page(struct api_call *call) { collect(call, INGEST_PAGE); }
+void collect_screen(struct api_call *call) { collect(call, INGEST_SCREEN); }
+void collect_group(struct api_call *call) { collect(call, INGEST_GROUP); }
+void collect_alias(struct api_call *call) { collect(call, INGEST_ALIAS); }
+void collect_batch(struct api_call *call) { collect(call, INGEST_BATCH); }
+
+/* What SDKs tell of themselves is not kept. */
+void collect_metrics(struct api_call *call)
+{
+	call_answer_static(call, "application/json", success);
+}
+
+/* ---- The settings that browser SDKs load first ---- */
+
+static bool is_host(struct text host)
+{
+	for (size_t i = 0; i < host.length; i++) {
+		char c = host.data[i];
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      c == '.' || c == '-' || c == ':' || c == '[' || c == ']' || c == '_'))
+			return false;
+	}
+	return host.length > 0;
+}
+
+static void answer_settings(struct api_call *call)
+{
+	struct text host;
+	if (!http_header(call->request, "Host", &host) || !is_host(host))
+		host = text_of(http_server_address(call->api->server));
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	json_begin_object(&w);
+	json_add_key(&w, TEXT("integrations"));
+	json_begin_object(&w);
+	json_add_key(&w, TEXT("Segment.io"));
+	json_begin_object(&w);
+	json_member_string(&w, "apiKey", http_param(call->request, "writeKey"));
+	json_member_string(&w, "apiHost",
+	                   text_of(arena_printf(call->arena, "%.*s/v1", TEXT_FORMAT(host))));
+	json_end_object(&w);
+	json_end_object(&w);
+	json_add_key(&w, TEXT("metrics"));
+	json_begin_object(&w);
+	json_member_int(&w, "sampleRate", 0);
+	json_end_object(&w);
+	json_end_object(&w);
+	call_answer(call, 200, &out);
+}
+
+static void settings_step(struct api_call *call)
+{
+	uint32_t     number;
+	struct error err;
+	enum status  status = write_keys_look_up(call->api->write_keys,
+	                                         http_param(call->request, "writeKey"), &number, &err);
+	if (status == STATUS_UNAUTHORIZED)
+		error_set(&err, STATUS_NOT_FOUND, "No source has this write key");
+	if (status != STATUS_OK)
+		call_fail(call, &err);
+	else
+		answer_settings(call);
+}
+
+void collect_settings(struct api_call *call)
+{
+	uint32_t number;
+	if (write_keys_cached(call->api->write_keys, http_param(call->request, "writeKey"), &number))
+		answer_settings(call);
+	else
+		call_on_worker(call, settings_step);
+}
+
+/* ---- The platform's own events API ---- */
+
+void events_post(struct api_call *call)
+{
+	collect_body(call, INGEST_EVENTS, 0, COLLECT_ANSWER_SDK);
+}
+
+void events_post_single(struct api_call *call)
+{
+	collect_body(call, INGEST_EVENT, 0, COLLECT_ANSWER_SINGLE);
+}
+
+void events_health(struct api_call *call)
+{
+	call_answer_static(call, "application/json", TEXT("{\"status\":\"ok\"}"));
+}

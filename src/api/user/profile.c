@@ -1,0 +1,264 @@
+/* GET and PUT /api/v1/users/{id}/profile. Personal values lie sealed in the records that brought
+ * them: the partition's thread copies the blocks, a worker decrypts them, and only for pii.read. */
+
+#include "api/call.h"
+#include "api/collection/collect.h"
+#include "api/handlers.h"
+#include "api/reads.h"
+#include "base/hash.h"
+#include "model/value.h"
+
+struct profile {
+	struct reads_user   user;
+	bool                found;
+	struct view_person  person; /* traits copied */
+	struct view_sealed *blocks; /* copied */
+	size_t              block_count;
+};
+
+static void run(struct api_call *call, struct view *view)
+{
+	struct profile *state = call->state;
+	uint32_t        slot  = state->user.person.slot;
+	state->found          = view_person(view, slot, &state->person);
+	if (!state->found)
+		return;
+	state->person.traits = arena_text(call->arena, state->person.traits);
+	if (!scope_allows(call->token.scopes, SCOPE_PII_READ))
+		return;
+	state->block_count = view_sealed_traits(view, slot, call->arena, &state->blocks);
+	for (size_t i = 0; i < state->block_count; i++) {
+		struct view_sealed *block = &state->blocks[i];
+		block->sealed             = arena_text(call->arena, block->sealed);
+		for (size_t n = 0; n < block->name_count; n++)
+			block->names[n] = arena_text(call->arena, block->names[n]);
+	}
+}
+
+/* ---- Personal values ---- */
+
+/* Whether the dotted path is, or lies within, one of the block's traits. */
+static bool belongs(const struct view_sealed *block, struct text path)
+{
+	for (size_t i = 0; i < block->name_count; i++) {
+		struct text name = block->names[i];
+		if (text_equal(path, name) || (text_starts_with(path, name) && path.length > name.length &&
+		                               path.data[name.length] == '.'))
+			return true;
+	}
+	return false;
+}
+
+static unsigned add_block(struct api_call *call, const struct view_sealed *block,
+                          struct buffer *list)
+{
+	struct buffer plain = {0};
+	struct error  err;
+	unsigned      count = 0;
+	if (reads_unseal(call, block->sealer, block->sealed, &plain, &err) == STATUS_OK) {
+		struct byte_reader reader = byte_reader_of(plain.data, plain.length);
+		struct text        traits = read_sized(&reader);
+		for (struct value_reader r = value_read(traits); value_next(&r);)
+			if (belongs(block, r.name)) {
+				value_add(list, r.name, &r.value);
+				count++;
+			}
+	}
+	buffer_done(&plain);
+	return count;
+}
+
+/* The newest personal values, as a list of dotted paths. */
+static struct text personal_values(struct api_call *call)
+{
+	const struct profile *state = call->state;
+	struct buffer         list  = {0};
+	unsigned              count = 0;
+	size_t                begin = value_list_begin(&list);
+	for (size_t i = 0; i < state->block_count; i++)
+		count += add_block(call, &state->blocks[i], &list);
+	value_list_end(&list, begin, count);
+	struct text kept = arena_text(call->arena, buffer_text(&list));
+	buffer_done(&list);
+	return kept;
+}
+
+static struct value find(struct text list, const char *name)
+{
+	return value_find(list, text_of(name), hash_name(text_of(name)));
+}
+
+/* The trait in clear, else among the personal ones. */
+static void write_trait(struct json_writer *w, const char *name, const char *trait,
+                        struct text traits, struct text personal)
+{
+	struct value value = find(traits, trait);
+	if (value.type == VALUE_PERSONAL)
+		value = find(personal, trait);
+	if (value.type == VALUE_NONE)
+		return;
+	json_add_key(w, text_of(name));
+	value_write_json(w, &value);
+}
+
+/* ---- The answer ---- */
+
+static void write_profile(struct api_call *call, struct json_writer *w)
+{
+	const struct profile *state    = call->state;
+	struct text           traits   = state->person.traits;
+	bool                  pii      = scope_allows(call->token.scopes, SCOPE_PII_READ);
+	struct text           personal = pii ? personal_values(call) : (struct text){0};
+
+	struct vault_id id;
+	struct error    err;
+	bool known = vault_external_id(call->api->config.vault, state->user.person, call->arena, &id,
+	                               &err) == STATUS_OK;
+	if (known)
+		json_member_string(w, "id", id.id);
+	else
+		json_member_null(w, "id");
+	json_member_bool(w, "identified", state->person.identified);
+	reads_write_merged(call, w, &state->user);
+	if (pii) {
+		write_trait(w, "email", "email", traits, personal);
+		write_trait(w, "phone", "phone", traits, personal);
+		write_trait(w, "deviceTokens", "deviceTokens", traits, personal);
+	}
+	json_add_key(w, TEXT("attributes"));
+	reads_write_values(w, traits, pii ? &personal : NULL);
+	json_member_instant(w, "createdAt", state->person.created_ms);
+	if (state->person.last_active_ms == INSTANT_MS_NONE)
+		json_member_null(w, "lastActiveAt");
+	else
+		json_member_instant(w, "lastActiveAt", state->person.last_active_ms);
+	json_member_instant(w, "as_of", call_as_of_ms(call));
+}
+
+static void answer(struct api_call *call)
+{
+	struct profile *state = call->state;
+	struct error    err;
+	if (!state->found) {
+		reads_unknown_user(&err);
+		call_fail(call, &err);
+		return;
+	}
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	json_begin_object(&w);
+	write_profile(call, &w);
+	json_end_object(&w);
+	call_answer(call, 200, &out);
+}
+
+static void read_profile(struct api_call *call)
+{
+	struct profile *state = ARENA_NEW(call->arena, struct profile);
+	struct error    err;
+	call->state = state;
+	if (reads_user(call, &state->user, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		call_read_person(call, state->user.person.partition, run, answer);
+}
+
+void users_profile(struct api_call *call) { read_profile(call); }
+
+/* ---- PUT: an identify call of the platform's own ---- */
+
+static const char *const put_members[] = {"email", "phone", "deviceTokens", "attributes", NULL};
+
+/* Attributes and the three named fields are traits alike; a field wins over an attribute. */
+static void write_traits(struct json_writer *w, struct json body)
+{
+	json_begin_object(w);
+	for (struct json_iterator i = json_iterate(json_get(body, "attributes")); json_next(&i);) {
+		json_add_key(w, i.name);
+		json_add_value(w, i.value);
+	}
+	for (unsigned i = 0; put_members[i + 1] != NULL; i++) {
+		struct json value = json_get(body, put_members[i]);
+		if (json_type(value) == JSON_NONE)
+			continue;
+		json_add_key(w, text_of(put_members[i]));
+		json_add_value(w, value);
+	}
+	json_end_object(w);
+}
+
+static enum status check_text(struct json body, const char *name, struct error *err)
+{
+	enum json_type type = json_type(json_get(body, name));
+	if (type != JSON_NONE && type != JSON_NULL && type != JSON_STRING)
+		return error_set_field(err, STATUS_INVALID, name,
+		                       "It must be a string, or null to remove it");
+	return STATUS_OK;
+}
+
+static enum status check_put(struct json body, struct error *err)
+{
+	enum status status;
+	if ((status = call_only(body, put_members, err)) != STATUS_OK ||
+	    (status = check_text(body, "email", err)) != STATUS_OK ||
+	    (status = check_text(body, "phone", err)) != STATUS_OK)
+		return status;
+	enum json_type tokens = json_type(json_get(body, "deviceTokens"));
+	if (tokens != JSON_NONE && tokens != JSON_NULL && tokens != JSON_ARRAY)
+		return error_set_field(err, STATUS_INVALID, "deviceTokens",
+		                       "It must be an array of strings, or null to remove it");
+	enum json_type attributes = json_type(json_get(body, "attributes"));
+	if (attributes != JSON_NONE && attributes != JSON_OBJECT)
+		return error_set_field(err, STATUS_INVALID, "attributes", "It must be an object");
+	return STATUS_OK;
+}
+
+static enum status put_message(struct api_call *call, struct buffer *message, struct error *err)
+{
+	struct json body;
+	struct text id     = http_param(call->request, "id");
+	enum status status = call_body(call, &body, err);
+	if (status == STATUS_OK)
+		status = check_put(body, err);
+	if (status != STATUS_OK)
+		return status;
+	bool        visitor = text_starts_with(id, TEXT("anonymous_id:"));
+	struct text prefix  = visitor ? TEXT("anonymous_id:") : TEXT("user_id:");
+	if (text_starts_with(id, prefix))
+		id = (struct text){id.data + prefix.length, id.length - prefix.length};
+	struct json_writer w = json_writer_of(message);
+	json_begin_object(&w);
+	json_member_string(&w, visitor ? "anonymousId" : "userId", id);
+	json_add_key(&w, TEXT("traits"));
+	write_traits(&w, body);
+	json_end_object(&w);
+	return STATUS_OK;
+}
+
+/* The profile as it is once what was written is applied. */
+static void put_done(struct api_call *call, uint64_t position)
+{
+	call->min_position = position;
+	read_profile(call);
+}
+
+static void put_step(struct api_call *call)
+{
+	struct buffer message = {0};
+	struct error  err;
+	enum status   status = put_message(call, &message, &err);
+	if (status == STATUS_OK)
+		collect_own(call, INGEST_IDENTIFY, &message, put_done);
+	else
+		call_fail(call, &err);
+	buffer_done(&message);
+}
+
+void users_profile_put(struct api_call *call)
+{
+	struct error err;
+	if (reads_reserved(http_param(call->request, "id"), &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		call_on_worker(call, put_step);
+}

@@ -1,0 +1,138 @@
+#include "app/command/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct command commands[] = {
+	{"serve", "Run the server", command_serve},
+	{"segment", "List, make, change and look into segments", command_segment},
+	{"user", "Look at a user: profile, segments, history, events", command_user},
+	{"source", "List, make and delete sources and their write keys", command_source},
+	{"token", "List, make and delete tokens", command_token},
+	{"import", "Send the rows of a CSV or JSON Lines file", command_import},
+	{"simulate", "Send the made-up traffic of a shop", command_simulate},
+	{"doctor", "Check this machine, the settings and a running server", command_doctor},
+	{"health", "Whether the server is ready", command_health},
+	{"journal", "Verify or dump the journal of a stopped server", command_journal},
+	{"config", "Print all settings with their defaults", command_config},
+	{"version", "Print the version", command_version},
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_BYTES_MAX = 32 };
+
+static void print_help(FILE *out)
+{
+	fprintf(out, "Usage: sonnim COMMAND [ARGUMENTS]\n\n");
+	for (int i = 0; i < COMMAND_COUNT; i++)
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fprintf(out,
+	        "\n`sonnim COMMAND --help` says more. Commands that talk to a server take --url and\n"
+	        "--token-file, or SONNIM_URL and SONNIM_TOKEN.\n"
+	        "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 no server answers.\n");
+}
+
+bool command_wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
+enum exit_code command_usage(const char *name, const struct error *err)
+{
+	fprintf(stderr, "sonnim %s: %s%s%s\n", name, err->field, err->field[0] != '\0' ? ": " : "",
+	        err->reason);
+	return EXIT_USAGE;
+}
+
+enum exit_code command_usage_text(const char *name, const char *format, ...)
+{
+	va_list arguments;
+	fprintf(stderr, "sonnim %s: ", name);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "\n");
+	return EXIT_USAGE;
+}
+
+/* Levenshtein's distance, one row at a time. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[NAME_BYTES_MAX + 1];
+	size_t   length = strlen(b);
+	if (length > NAME_BYTES_MAX)
+		return NAME_BYTES_MAX;
+	for (unsigned i = 0; i <= length; i++)
+		row[i] = i;
+	for (unsigned i = 0; a[i] != '\0'; i++) {
+		unsigned corner = row[0];
+		row[0]          = i + 1;
+		for (unsigned j = 0; j < length; j++) {
+			unsigned best = corner + (a[i] != b[j]);
+			corner        = row[j + 1];
+			if (row[j + 1] + 1 < best)
+				best = row[j + 1] + 1;
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			row[j + 1] = best;
+		}
+	}
+	return row[length];
+}
+
+const char *command_nearest(const char *typed, const char *const *names)
+{
+	const char *nearest = NULL;
+	unsigned    least   = 3; /* more than two slips are no slip */
+	if (strlen(typed) > NAME_BYTES_MAX)
+		return NULL;
+	for (; *names != NULL; names++)
+		if (distance(typed, *names) < least) {
+			least   = distance(typed, *names);
+			nearest = *names;
+		}
+	return nearest;
+}
+
+static enum exit_code unknown_command(const char *name)
+{
+	const char *names[COMMAND_COUNT + 1] = {NULL};
+	for (int i = 0; i < COMMAND_COUNT; i++)
+		names[i] = commands[i].name;
+	const char *nearest = command_nearest(name, names);
+	fprintf(stderr, "sonnim: there is no command \"%s\"", name);
+	if (nearest != NULL)
+		fprintf(stderr, "; did you mean \"%s\"?", nearest);
+	fprintf(stderr, "\n`sonnim --help` lists all.\n");
+	return EXIT_USAGE;
+}
+
+enum exit_code command_main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		print_help(stdout);
+		return EXIT_DONE;
+	}
+	if (strcmp(argv[1], "--version") == 0)
+		return command_version(argc - 1, argv + 1);
+	for (int i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	return unknown_command(argv[1]);
+}
+
+enum exit_code command_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	printf("sonnim %s\n", SONNIM_VERSION);
+	return EXIT_DONE;
+}

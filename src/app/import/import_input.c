@@ -1,0 +1,210 @@
+#include "app/import/import_input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/file.h"
+
+enum {
+	CHUNK_BYTES     = 256 * 1024,
+	MAGIC_BYTES     = 4,
+	GZIP_WINDOW     = 15 + 16, /* zlib's largest window, with a gzip header */
+	ZSTD_WINDOW_LOG = 27,      /* 128 MiB, what the zstd command takes without --long */
+};
+
+struct import_input {
+	const char *path;
+	int         fd;
+	enum { PLAIN, GZIP, ZSTD } form;
+	char          chunk[CHUNK_BYTES]; /* as it lies on the disk */
+	size_t        at;
+	size_t        length;
+	bool          ended;  /* nothing behind the chunk */
+	bool          inside; /* a compressed frame that has not ended */
+	uint64_t      position;
+	uint64_t      size;
+	z_stream      gzip;
+	ZSTD_DStream *zstd;
+};
+
+static enum status fill(struct import_input *input, struct error *err)
+{
+	while (!input->ended && input->at == input->length) {
+		ssize_t got = read(input->fd, input->chunk, CHUNK_BYTES);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return file_error(err, errno, "cannot read", input->path);
+		input->at     = 0;
+		input->length = (size_t)got;
+		input->ended  = got == 0;
+		input->position += (uint64_t)got;
+	}
+	return STATUS_OK;
+}
+
+/* The first read of a pipe may be short. */
+static enum status fill_magic(struct import_input *input, struct error *err)
+{
+	while (input->length < MAGIC_BYTES) {
+		ssize_t got = read(input->fd, input->chunk + input->length, CHUNK_BYTES - input->length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return file_error(err, errno, "cannot read", input->path);
+		if (got == 0)
+			break;
+		input->length += (size_t)got;
+		input->position += (uint64_t)got;
+	}
+	return STATUS_OK;
+}
+
+static void detect(struct import_input *input)
+{
+	static const char zstd_magic[] = {'\x28', '\xb5', '\x2f', '\xfd'};
+	static const char gzip_magic[] = {'\x1f', '\x8b'};
+	if (input->length >= sizeof zstd_magic &&
+	    memcmp(input->chunk, zstd_magic, sizeof zstd_magic) == 0) {
+		input->form = ZSTD;
+		input->zstd = ZSTD_createDStream();
+		if (input->zstd == NULL)
+			abort();
+		ZSTD_DCtx_setParameter(input->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG);
+	} else if (input->length >= sizeof gzip_magic &&
+	           memcmp(input->chunk, gzip_magic, sizeof gzip_magic) == 0) {
+		input->form = GZIP;
+		if (inflateInit2(&input->gzip, GZIP_WINDOW) != Z_OK)
+			abort();
+	}
+}
+
+enum status import_input_open(const char *path, struct import_input **ret_input, struct error *err)
+{
+	bool                 standard = strcmp(path, "-") == 0;
+	struct stat          info;
+	struct import_input *input = calloc(1, sizeof *input);
+	if (input == NULL)
+		abort();
+	input->path        = standard ? "the standard input" : path;
+	input->fd          = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	enum status status = STATUS_OK;
+	if (input->fd < 0 || fstat(input->fd, &info) != 0)
+		status = file_error(err, errno, "cannot open", input->path);
+	else if (S_ISDIR(info.st_mode))
+		status = file_error(err, EISDIR, "cannot read", input->path);
+	else if (S_ISREG(info.st_mode))
+		input->size = (uint64_t)info.st_size;
+	if (status == STATUS_OK)
+		status = fill_magic(input, err);
+	if (status != STATUS_OK) {
+		import_input_close(input);
+		return status;
+	}
+	detect(input);
+	*ret_input = input;
+	return STATUS_OK;
+}
+
+void import_input_close(struct import_input *input)
+{
+	if (input == NULL)
+		return;
+	if (input->form == GZIP)
+		inflateEnd(&input->gzip);
+	ZSTD_freeDStream(input->zstd);
+	if (input->fd >= 0)
+		close(input->fd);
+	free(input);
+}
+
+static enum status corrupt(const struct import_input *input, const char *what, struct error *err)
+{
+	return error_set(err, STATUS_CORRUPT, "%s: %s near byte %llu", input->path, what,
+	                 (unsigned long long)(input->position - (input->length - input->at)));
+}
+
+/* Takes from the chunk and puts behind `*length`. Several frames in a row are one text. */
+static enum status inflate_some(struct import_input *input, char *into, size_t size, size_t *length,
+                                struct error *err)
+{
+	if (!input->inside && inflateReset(&input->gzip) != Z_OK)
+		abort();
+	input->gzip.next_in   = (Bytef *)(input->chunk + input->at);
+	input->gzip.avail_in  = (uInt)(input->length - input->at);
+	input->gzip.next_out  = (Bytef *)(into + *length);
+	input->gzip.avail_out = (uInt)(size - *length);
+	int result            = inflate(&input->gzip, Z_NO_FLUSH);
+	input->at             = input->length - input->gzip.avail_in;
+	*length               = size - input->gzip.avail_out;
+	input->inside         = result != Z_STREAM_END;
+	/* Z_BUF_ERROR: nothing more to be had of what there is. */
+	if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
+		return corrupt(input, "not gzip", err);
+	return STATUS_OK;
+}
+
+static enum status decompress_some(struct import_input *input, char *into, size_t size,
+                                   size_t *length, struct error *err)
+{
+	ZSTD_inBuffer  in     = {input->chunk, input->length, input->at};
+	ZSTD_outBuffer out    = {into, size, *length};
+	size_t         result = ZSTD_decompressStream(input->zstd, &out, &in);
+	input->at             = in.pos;
+	*length               = out.pos;
+	input->inside         = result != 0;
+	if (ZSTD_isError(result))
+		return corrupt(input, ZSTD_getErrorName(result), err);
+	return STATUS_OK;
+}
+
+static void copy_some(struct import_input *input, char *into, size_t size, size_t *length)
+{
+	size_t count = input->length - input->at;
+	if (count > size - *length)
+		count = size - *length;
+	memcpy(into + *length, input->chunk + input->at, count);
+	input->at += count;
+	*length += count;
+}
+
+enum status import_input_read(struct import_input *input, char *into, size_t size,
+                              size_t *ret_length, struct error *err)
+{
+	size_t length = 0;
+	while (length == 0) {
+		enum status status = fill(input, err);
+		if (status == STATUS_OK && input->ended) {
+			/* A decoder may hold back what it has decoded. */
+			if (!input->inside)
+				break;
+			status = input->form == ZSTD ? decompress_some(input, into, size, &length, err)
+			                             : inflate_some(input, into, size, &length, err);
+			if (status == STATUS_OK && length == 0)
+				status = corrupt(input, "cut off", err);
+		} else if (status == STATUS_OK && input->form == GZIP) {
+			status = inflate_some(input, into, size, &length, err);
+		} else if (status == STATUS_OK && input->form == ZSTD) {
+			status = decompress_some(input, into, size, &length, err);
+		} else if (status == STATUS_OK) {
+			copy_some(input, into, size, &length);
+		}
+		if (status != STATUS_OK)
+			return status;
+	}
+	*ret_length = length;
+	return STATUS_OK;
+}
+
+uint64_t import_input_position(const struct import_input *input)
+{
+	return input->position - (input->length - input->at);
+}
+
+uint64_t import_input_size(const struct import_input *input) { return input->size; }

@@ -1,0 +1,64 @@
+#ifndef SONNIM_APP_IMPORT_ROWS_H
+#define SONNIM_APP_IMPORT_ROWS_H
+
+/* The rows of a file to import, one after another.
+ *
+ *   CSV         RFC 4180 with any one-character delimiter: fields in quotation marks may hold it,
+ *               line ends and doubled quotation marks; a byte order mark is passed over, and so are
+ *               empty lines. The first row names the columns unless they are given.
+ *   JSON Lines  one JSON text a line; empty lines are passed over.
+ *
+ * Rows are counted by the line on which they begin, from 1. One thread; it is gone at the next. */
+
+#include "app/import/import_input.h"
+#include "base/json.h"
+#include "base/vector.h"
+
+enum { IMPORT_ROW_BYTES_MAX = 1 << 20 };
+
+enum import_format { IMPORT_FORMAT_GUESS, IMPORT_FORMAT_CSV, IMPORT_FORMAT_JSONL };
+
+/* By the name without .gz and .zst; GUESS: it says nothing. */
+enum import_format import_format_of_name(const char *path);
+
+struct import_rows {
+	struct import_input *input;
+	enum import_format   format;
+	char                 delimiter;
+	char                *chunk;
+	size_t               at;
+	size_t               length;
+	bool                 ended;
+	uint64_t             next_line;
+
+	/* The row. */
+	uint64_t      line;
+	struct buffer raw;        /* as it stands in the file, without its line end */
+	struct buffer text;       /* of all fields, one behind the other */
+	VECTOR(size_t) ends;      /* of the fields in `text` */
+	struct json         json; /* of JSON Lines, once parsed */
+	struct json_parser *parser;
+
+	/* The columns of CSV; in one buffer. */
+	struct buffer names;
+	VECTOR(size_t) name_ends;
+};
+
+/* Guesses the format by the first byte where it is IMPORT_FORMAT_GUESS ('{' begins JSON Lines), and
+ * reads the names of the columns of CSV from the first row unless `columns` (separated by commas,
+ * may be NULL) gives them. `input` stays the caller's. STATUS_INVALID: no header, two columns of
+ * one name. */
+MUST_USE enum status import_rows_open(struct import_rows *rows, struct import_input *input,
+                                      enum import_format format, char delimiter,
+                                      const char *columns, struct error *err);
+void                 import_rows_close(struct import_rows *rows);
+
+/* The next row: STATUS_OK. STATUS_NOT_FOUND: there is none. STATUS_INVALID: this one is bad, `err`
+ * says why, the next call goes on behind it. Others end the import. */
+MUST_USE enum status import_rows_next(struct import_rows *rows, struct error *err);
+
+size_t      import_rows_column_count(const struct import_rows *rows);
+struct text import_rows_column(const struct import_rows *rows, size_t column);
+struct text import_rows_field(const struct import_rows *rows, size_t column);
+
+#endif

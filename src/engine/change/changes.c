@@ -1,0 +1,107 @@
+#include "engine/change/changes.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void changes_done(struct changes *changes)
+{
+	for (size_t i = 0; i < changes->blocks.count; i++)
+		free(changes->blocks.items[i]);
+	VECTOR_DONE(&changes->blocks);
+	VECTOR_DONE(&changes->spans);
+	change_file_close(changes->file);
+}
+
+void changes_open(struct changes *changes, struct change_file *file)
+{
+	assert(changes->count == 0 && changes->file == NULL);
+	changes->file = file;
+	changes->base = changes->stored = changes->handed = file->count;
+}
+
+void changes_skip(struct changes *changes, uint64_t count)
+{
+	assert(count >= changes->count && count <= changes->stored);
+	changes->count = count;
+}
+
+static struct stored_change *place_of(struct changes *changes, uint64_t index)
+{
+	index -= changes->base;
+	if (index / CHANGES_PER_BLOCK == changes->blocks.count) {
+		struct stored_change *block = malloc(CHANGES_PER_BLOCK * sizeof *block);
+		if (block == NULL)
+			abort();
+		VECTOR_ADD(&changes->blocks, block);
+		changes->bytes += CHANGES_PER_BLOCK * sizeof *block;
+	}
+	return &changes->blocks.items[index / CHANGES_PER_BLOCK][index % CHANGES_PER_BLOCK];
+}
+
+uint64_t changes_add(struct changes *changes, const struct change *change, uint32_t previous)
+{
+	uint64_t             index = changes->count++;
+	struct stored_change entry = {.change = *change, .previous = previous};
+	assert(index < UINT32_MAX);
+	if (index >= changes->base)
+		*place_of(changes, index) = entry;
+	else if (changes->differing == 0 &&
+	         memcmp(change_file_at(changes->file, index), &entry, sizeof entry) != 0)
+		changes->differing = index + 1;
+	return index;
+}
+
+uint64_t changes_next_of(const struct changes *changes, uint32_t segment, uint64_t from)
+{
+	if (from < changes->stored) {
+		uint64_t found = change_file_next_of(changes->file, segment, from);
+		if (found < changes->count)
+			return found;
+		from = changes->stored;
+	}
+	for (; from < changes->count; from++)
+		if (changes_at(changes, from)->change.segment == segment)
+			return from;
+	return UINT64_MAX;
+}
+
+uint32_t changes_hand_out(struct changes *changes, const struct stored_change **ret_entries,
+                          uint64_t *ret_first_index)
+{
+	uint64_t first = changes->handed;
+	if (changes->file == NULL || first >= changes->count)
+		return 0;
+	uint64_t count = CHANGES_PER_BLOCK - (first - changes->base) % CHANGES_PER_BLOCK;
+	if (count > changes->count - first)
+		count = changes->count - first;
+	*ret_first_index = first;
+	*ret_entries     = changes_at(changes, first);
+	changes->handed  = first + count;
+	return (uint32_t)count;
+}
+
+/* Frees the blocks of which everything is stored. */
+static void free_stored(struct changes *changes)
+{
+	size_t count = (changes->stored - changes->base) / CHANGES_PER_BLOCK;
+	for (size_t i = 0; i < count; i++)
+		free(changes->blocks.items[i]);
+	if (count == 0)
+		return;
+	changes->blocks.count -= count;
+	memmove(changes->blocks.items, changes->blocks.items + count,
+	        changes->blocks.count * sizeof *changes->blocks.items);
+	changes->base += count * CHANGES_PER_BLOCK;
+	changes->bytes -= count * CHANGES_PER_BLOCK * sizeof(struct stored_change);
+}
+
+void changes_stored(struct changes *changes, uint64_t bytes, uint32_t count)
+{
+	assert(changes->stored + count <= changes->handed);
+	change_file_adopt(changes->file, bytes, count);
+	changes->stored += count;
+	free_stored(changes);
+}
+
+void changes_not_stored(struct changes *changes) { changes->handed = changes->stored; }

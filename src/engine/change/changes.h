@@ -1,0 +1,85 @@
+#ifndef SONNIM_ENGINE_CHANGES_H
+#define SONNIM_ENGINE_CHANGES_H
+
+/* The change stream of one partition, append-only and for ever, with two ways in: each person's
+ * changes chained from the newest back, and each segment's in order. An index is a change's place
+ * in the stream, from 0.
+ *
+ *   0            base       stored        handed      count
+ *   ├──── file ────┼───────────┤             │          │
+ *                  ├──────── memory, in blocks ─────────┤
+ *                              └ on the way ─┘
+ *
+ * Without a file all of it stays in memory. What a restart emits again is not stored twice: entries
+ * before `stored` are compared with the file, and the first that differs is remembered.
+ * Owner: the partition; its thread only. What lies in memory never changes, so that another thread
+ * may write what was handed out. */
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/vector.h"
+#include "engine/change/change_file.h"
+#include "engine/engine.h"
+
+enum { CHANGES_PER_BLOCK = CHANGE_CHUNK_ENTRIES_MAX };
+
+/* A time during which a segment held for everybody without events: memberships that are not in the
+ * stream one by one follow from it (contracts, rule 22). */
+struct default_span {
+	uint32_t segment;
+	uint64_t from_index; /* entries with from_index <= index < to_index lie in it */
+	uint64_t to_index;
+	bool     holds[2];     /* for anonymous, for identified persons */
+	bool     announced[2]; /* it began with an entry for everyone; else it took over from another */
+	bool     ended;        /* it ended with an entry for everyone, at to_index */
+};
+
+struct changes {
+	struct change_file *file; /* NULL: none */
+	uint64_t            count;
+	uint64_t            base;
+	uint64_t            stored;
+	uint64_t            handed;
+	VECTOR(struct stored_change *) blocks;
+	VECTOR(struct default_span) spans;
+	uint64_t differing; /* index + 1 of the first entry that came otherwise than it is stored */
+	uint64_t bytes;     /* in memory */
+};
+
+void changes_done(struct changes *changes); /* closes the file */
+
+/* Takes over a file; the stream is empty still, what is stored is expected to come again. */
+void changes_open(struct changes *changes, struct change_file *file);
+
+/* What is stored before `count` (at most changes->stored) does not come again. */
+void changes_skip(struct changes *changes, uint64_t count);
+
+/* Adds behind the last; `previous` is the person's newest change (index + 1) or 0. Returns the
+ * index. */
+uint64_t changes_add(struct changes *changes, const struct change *change, uint32_t previous);
+
+/* Valid until the next call that is not const. */
+static inline const struct stored_change *changes_at(const struct changes *changes, uint64_t index)
+{
+	assert(index < changes->count || index < changes->stored);
+	if (index < changes->base)
+		return change_file_at(changes->file, index);
+	index -= changes->base;
+	return &changes->blocks.items[index / CHANGES_PER_BLOCK][index % CHANGES_PER_BLOCK];
+}
+
+/* The first entry of `segment` at or behind `from`; UINT64_MAX: none. Those in memory are looked
+ * through one by one. */
+uint64_t changes_next_of(const struct changes *changes, uint32_t segment, uint64_t from);
+
+/* The next entries that are to be written, one chunk at most; 0: none. They count as handed out
+ * until changes_stored() says that they are written, in order, or changes_not_stored() that they
+ * and those behind them are not. */
+uint32_t changes_hand_out(struct changes *changes, const struct stored_change **ret_entries,
+                          uint64_t *ret_first_index);
+void     changes_stored(struct changes *changes, uint64_t bytes, uint32_t count);
+void     changes_not_stored(struct changes *changes);
+
+#endif

@@ -1,0 +1,20 @@
+#ifndef SONNIM_ENGINE_ACTIVATE_H
+#define SONNIM_ENGINE_ACTIVATE_H
+
+/* The step of an ACTIVATE record: what was prepared takes the place of what was live, in one
+ * instant, with everything derived from it. Only the difference is recorded, by person slot, level,
+ * segment number; before them one entry for each segment that from now on holds, or no longer
+ * holds, for everyone without events (contracts, rules 22 and 28):
+ *
+ *            before        after
+ *   person   member        member       no change, stays a member since then
+ *            not           member       entered; nothing where the entry for everyone says it
+ *            member        not          exited
+ *            not           not          nothing; exited where an entry for everyone says entered */
+
+#include "engine/apply/partition.h"
+
+MUST_USE enum status activate(struct partition *partition, struct text body, int64_t at_ms,
+                              struct error *err);
+
+#endif

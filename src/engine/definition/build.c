@@ -1,0 +1,163 @@
+#include "engine/definition/build.h"
+
+#include <stdlib.h>
+
+#include "base/instant.h"
+#include "engine/apply/feature.h"
+#include "engine/apply/leaf.h"
+#include "engine/apply/look.h"
+#include "engine/catalog/plan_cache.h"
+#include "engine/apply/step.h"
+
+/* Whether what a plan refers to is there: the API saw to it, a damaged record could not. */
+static bool references_live(const struct partition *partition, const struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->rule_count; i++) {
+		for (uint32_t j = 0; j < plan->rules[i].segment_count; j++) {
+			uint32_t segment = plan->rules[i].segments[j];
+			bool     found   = catalog_live(&partition->catalog, segment) != RULE_NONE;
+			for (uint32_t k = 0; k < i && !found; k++)
+				found = plan->rules[k].segment == segment;
+			if (!found)
+				return false;
+		}
+	}
+	return true;
+}
+
+enum status build_prepare(struct partition *partition, struct text body, struct error *err)
+{
+	struct byte_reader reader = byte_reader_of(body.data, body.length);
+	uint64_t           id     = read_u64(&reader);
+	if (id <= partition->last_change_id)
+		return STATUS_OK; /* delivered before */
+
+	struct plan *plan;
+	enum status  status = plan_cache_get(partition->plans, id, body, &plan, err);
+	if (status != STATUS_OK)
+		return status;
+	if (!references_live(partition, plan)) {
+		plan_unref(plan);
+		return error_set(err, STATUS_CORRUPT,
+		                 "definition change %llu refers to a segment that is not live",
+		                 (unsigned long long)id);
+	}
+	partition->last_change_id = id;
+
+	struct build *build = calloc(1, sizeof *build);
+	if (build == NULL)
+		abort();
+	build->change_id = id;
+	build->plan      = plan;
+	catalog_add(&partition->catalog, plan, &build->news);
+	if (partition->number == 0) /* all partitions share it */
+		partition->catalog.bytes += plan->arena.bytes;
+	for (size_t i = 0; i < build->news.rules.count; i++) {
+		struct rule *rule = &partition->catalog.rules.items[build->news.rules.items[i]];
+		for (int identified = 0; identified < 2; identified++)
+			rule->holds[identified] =
+				rule_holds_by_default(partition, build->news.rules.items[i], identified);
+	}
+
+	struct build **end = &partition->builds;
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = build;
+	return STATUS_OK;
+}
+
+static void build_slot(struct partition *partition, const struct build *build, uint32_t slot)
+{
+	struct profile *profile = profiles_change(&partition->profiles, slot);
+	if (profile == NULL)
+		return;
+	int64_t now_ms = atomic_load_explicit(&partition->clock_ms, memory_order_relaxed);
+	for (size_t i = 0; i < build->news.deepened.count; i++)
+		profile_feature_remove(&partition->profiles, profile, build->news.deepened.items[i]);
+	feature_build(partition, slot, profile, &build->news.features, now_ms);
+	feature_build(partition, slot, profile, &build->news.deepened, now_ms);
+
+	for (size_t i = 0; i < build->news.extended.count; i++) {
+		struct person_feature *kept = profile_feature(profile, build->news.extended.items[i]);
+		if (kept != NULL)
+			look_again(partition, slot, profile, kept, now_ms);
+	}
+
+	/* Referred-to rules come first in a plan. */
+	for (size_t i = 0; i < build->news.rules.count; i++) {
+		uint32_t rule  = build->news.rules.items[i];
+		bool     holds = rule_holds(partition, slot, profile, rule, now_ms);
+		if (holds != rule_is_member(partition, profile, rule))
+			step_set_member(partition, slot, profile, rule, holds, now_ms);
+	}
+	step_rearm_traits(partition, slot, profile, now_ms);
+}
+
+static void set_built(struct partition *partition, const struct build *build, uint32_t built)
+{
+	for (size_t i = 0; i < build->news.features.count; i++)
+		partition->catalog.features.items[build->news.features.items[i]].built = built;
+	for (size_t i = 0; i < build->news.rules.count; i++)
+		partition->catalog.rules.items[build->news.rules.items[i]].built = built;
+}
+
+/* Builds up to `slots` slots; true when that was its last one. */
+static bool build_some(struct partition *partition, struct build *build, uint32_t slots)
+{
+	while (build->cursor < partition->profiles.slot_count && slots-- > 0)
+		build_slot(partition, build, build->cursor++);
+	build->built = build->cursor >= partition->profiles.slot_count;
+	set_built(partition, build, build->built ? BUILT_ALL : build->cursor);
+	return build->built;
+}
+
+static struct build *next_unbuilt(const struct partition *partition)
+{
+	struct build *build = partition->builds;
+	while (build != NULL && build->built)
+		build = build->next;
+	return build;
+}
+
+bool build_continue(struct partition *partition, uint32_t slots)
+{
+	struct build *build = next_unbuilt(partition);
+	if (build != NULL && build_some(partition, build, slots))
+		build = build->next;
+	return build != NULL;
+}
+
+static struct build *find(const struct partition *partition, uint64_t change_id)
+{
+	struct build *build = partition->builds;
+	while (build != NULL && build->change_id != change_id)
+		build = build->next;
+	return build;
+}
+
+struct build *build_finish(struct partition *partition, uint64_t change_id)
+{
+	struct build *build = find(partition, change_id);
+	while (build != NULL && !build->built)
+		build_some(partition, next_unbuilt(partition), UINT32_MAX);
+	return build;
+}
+
+void build_drop(struct partition *partition, struct build *build)
+{
+	struct build **place = &partition->builds;
+	while (*place != build)
+		place = &(*place)->next;
+	*place = build->next;
+	catalog_news_done(&build->news);
+	plan_unref(build->plan);
+	free(build);
+}
+
+unsigned build_progress(const struct partition *partition, uint64_t change_id)
+{
+	const struct build *build = find(partition, change_id);
+	if (build == NULL || build->built || partition->profiles.slot_count == 0)
+		return 1000;
+	return (unsigned)(999 * (uint64_t)build->cursor / partition->profiles.slot_count);
+}

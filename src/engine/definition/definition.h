@@ -1,0 +1,111 @@
+#ifndef SONNIM_ENGINE_DEFINITION_H
+#define SONNIM_ENGINE_DEFINITION_H
+
+/* The life of segment definitions: create, edit, disable, enable, delete. The store commits what is
+ * wanted together with an outbox row; a coordinator thread carries it into the journal:
+ *
+ *   commit ──► PREPARE in every partition ──► built beside the live ones ──► ACTIVATE, one append
+ *   (store)                                    (any speed)                    ──► Live, settled in
+ *                                                                                  the store
+ *
+ * A version is Live only by its ACTIVATE record. An edit takes along, in the same step, every
+ * segment that is derived from it. Changes that touch the same segments follow one another; others
+ * run side by side. After a restart what was begun is finished.
+ *
+ * Definitions are strongly consistent: one lock orders all calls here. Threads: any; the calls
+ * write to the store, so not from an HTTP loop that must not block for longer than a commit (some
+ * ms). */
+
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/json.h"
+#include "engine/engine.h"
+#include "model/expr.h"
+#include "store/store.h"
+
+struct definitions;
+
+/* To be started once the engine has replayed. */
+MUST_USE enum status definitions_start(struct engine *engine, struct journal *journal,
+                                       struct store *store, uint32_t partition_count,
+                                       struct definitions **ret_definitions, struct error *err);
+void                 definitions_stop(struct definitions *definitions);
+
+/* The states of contracts, Segments. */
+enum definition_state {
+	DEFINITION_PREPARING, /* with progress */
+	DEFINITION_COMPUTING, /* built, its ACTIVATE is on its way */
+	DEFINITION_LIVE,
+	DEFINITION_DISABLED,
+	DEFINITION_FAILED,
+};
+const char *definition_state_name(enum definition_state state); /* "Preparing" */
+
+/* A segment with what became of it. */
+struct definition {
+	struct store_segment  segment;
+	enum definition_state state;
+	unsigned              progress; /* 0..1000, of PREPARING */
+	struct expr          *expr;     /* of the newest version, as written: references are not
+	                                 * resolved; in the caller's arena */
+};
+
+/* What a caller wants to set; texts with data NULL are left as they are in an update. */
+struct definition_wish {
+	struct text  key; /* NULL in a create: made from the name */
+	struct text  name;
+	struct text  description;
+	struct text  body;   /* the definition as the author wrote it (store_segment.definition);
+	                           * data NULL: unchanged */
+	struct expr *expr;   /* parsed from it, unresolved; goes with body */
+	bool         active; /* of a create */
+};
+
+/* STATUS_INVALID (unknown reference, cycle with its path, `field`), STATUS_CONFLICT (key taken, a
+ * reference to a disabled segment), store errors. Answers at once, in state Preparing. */
+MUST_USE enum status definition_create(struct definitions           *definitions,
+                                       const struct definition_wish *wish, struct arena *arena,
+                                       struct definition *ret_definition, struct error *err);
+
+/* `expected_version` 0: any. An equal canonical form makes no version. */
+MUST_USE enum status definition_update(struct definitions *definitions, struct text id_or_key,
+                                       uint32_t                      expected_version,
+                                       const struct definition_wish *wish, struct arena *arena,
+                                       struct definition *ret_definition, struct error *err);
+
+/* Disable and delete are STATUS_CONFLICT while an active definition refers to it, and name
+ * those. */
+MUST_USE enum status definition_set_active(struct definitions *definitions, struct text id_or_key,
+                                           bool active, struct arena *arena,
+                                           struct definition *ret_definition, struct error *err);
+MUST_USE enum status definition_delete(struct definitions *definitions, struct text id_or_key,
+                                       struct error *err);
+
+MUST_USE enum status definition_get(struct definitions *definitions, struct text id_or_key,
+                                    struct arena *arena, struct definition *ret_definition,
+                                    struct error *err);
+MUST_USE enum status definition_list(struct definitions *definitions, struct arena *arena,
+                                     struct definition **ret_definitions, size_t *ret_count,
+                                     struct error *err);
+
+/* What a preview of a definition asks (preview.h): of the wished one (nothing else of the
+ * wish counts), or, with `body.data` NULL, of the newest version of the segment. `id_or_key` with
+ * data NULL: no segment is compared with. Errors as those of definition_update(); STATUS_CONFLICT
+ * too when what it refers to is not live. */
+struct definition_preview {
+	struct text canonical;
+	uint32_t    compared; /* number of the segment; 0: none */
+	char        id[UUID_TEXT_BYTES];
+	uint32_t    live_version; /* 0: it has none */
+};
+MUST_USE enum status definition_preview(struct definitions *definitions, struct text id_or_key,
+                                        const struct definition_wish *wish, struct arena *arena,
+                                        struct definition_preview *ret_preview, struct error *err);
+
+/* id and key of a segment number, deleted ones included; false: unknown. Any thread, does not touch
+ * the store. Copies into the arena. */
+bool definition_name_of(struct definitions *definitions, uint32_t number, struct arena *arena,
+                        struct text *ret_id, struct text *ret_key);
+
+#endif

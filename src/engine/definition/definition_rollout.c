@@ -1,0 +1,660 @@
+/* How definitions become live. The rollout thread takes what is queued, up to the first row that
+ * touches a segment of the round once more, and carries it through in one go:
+ *
+ *   queue ──► PREPARE (id: the round's last row) ──► all partitions built ──► ACTIVATE ──► settled
+ *
+ * Rounds follow one another. What a round sends besides its own segments are those that are live
+ * and derived from them, bound anew. After a restart the journal tells how far the last round
+ * came. */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "engine/definition/build.h"
+#include "engine/change/change_record.h"
+#include "engine/definition/definition_internal.h"
+
+enum {
+	ROUND_ROWS_MAX  = 256,
+	ROUND_BYTES_MAX = RECORD_BYTES_MAX / 2,
+	POLL_MS         = 2,   /* between two looks at the progress of a build */
+	RETRY_MS        = 500, /* after a refusal, a full disk for instance */
+};
+
+struct round {
+	struct arena arena;
+	uint64_t     id;
+	VECTOR(struct queued_change) rows;
+	VECTOR(uint32_t) segments; /* to be prepared, referred-to ones first */
+	VECTOR(uint32_t) off;
+	struct buffer prepare; /* the bodies of its records */
+	struct buffer activate;
+	bool          prepared; /* by the process before this one */
+	/* What becomes live by it; canonical data NULL: the store knows it. */
+	VECTOR(struct change_rule) rules;
+};
+
+void rollout_write_payload(struct buffer *out, uint32_t segment, uint32_t version)
+{
+	buffer_add_u32(out, segment);
+	buffer_add_u32(out, version);
+}
+
+void rollout_add(struct definitions *definitions, uint64_t id, bool prepare, uint32_t segment,
+                 uint32_t version)
+{
+	struct queued_change *change = malloc(sizeof *change);
+	if (change == NULL)
+		abort();
+	*change = (struct queued_change){id, prepare, segment, version, NULL};
+
+	pthread_rwlock_wrlock(&definitions->lock);
+	struct known *known = definitions_known(definitions, segment);
+	if (known != NULL) {
+		known->queued++;
+		known->progress = 0;
+	}
+	pthread_rwlock_unlock(&definitions->lock);
+
+	pthread_mutex_lock(&definitions->queue_lock);
+	struct queued_change **end = &definitions->queue;
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = change;
+	pthread_cond_signal(&definitions->queue_filled);
+	pthread_mutex_unlock(&definitions->queue_lock);
+}
+
+/* Waiting for others, in the rollout's thread. */
+struct signal {
+	pthread_mutex_t lock;
+	pthread_cond_t  changed;
+	bool            done;
+	enum status     status;
+	uint64_t        position;
+};
+
+static void signal_init(struct signal *signal)
+{
+	*signal = (struct signal){.done = false};
+	pthread_mutex_init(&signal->lock, NULL);
+	pthread_cond_init(&signal->changed, NULL);
+}
+
+static void signal_set(struct signal *signal, enum status status, uint64_t position)
+{
+	pthread_mutex_lock(&signal->lock);
+	signal->done     = true;
+	signal->status   = status;
+	signal->position = position;
+	pthread_cond_signal(&signal->changed);
+	pthread_mutex_unlock(&signal->lock);
+}
+
+static enum status signal_wait(struct signal *signal)
+{
+	pthread_mutex_lock(&signal->lock);
+	while (!signal->done)
+		pthread_cond_wait(&signal->changed, &signal->lock);
+	pthread_mutex_unlock(&signal->lock);
+	pthread_mutex_destroy(&signal->lock);
+	pthread_cond_destroy(&signal->changed);
+	return signal->status;
+}
+
+/* True: the time is over; false: the rollout stops. */
+static bool pause_for(struct definitions *definitions, int64_t wait_ms)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += wait_ms % 1000 * 1000000;
+	until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&definitions->queue_lock);
+	int waited = 0;
+	while (!definitions->stopping && waited == 0)
+		waited =
+			pthread_cond_timedwait(&definitions->queue_filled, &definitions->queue_lock, &until);
+	bool stopping = definitions->stopping;
+	pthread_mutex_unlock(&definitions->queue_lock);
+	return !stopping;
+}
+
+static void appended(void *context, enum status status, uint64_t position, int64_t log_time_ms,
+                     const struct error *err)
+{
+	(void)log_time_ms;
+	(void)err;
+	signal_set(context, status, position);
+}
+
+static enum status append_once(struct definitions *definitions, struct text record,
+                               uint64_t *ret_position)
+{
+	struct journal_batch *batches = calloc(definitions->partition_count, sizeof *batches);
+	if (batches == NULL)
+		abort();
+	for (uint32_t i = 0; i < definitions->partition_count; i++)
+		batches[i] = (struct journal_batch){i, 1, record};
+
+	struct signal signal;
+	signal_init(&signal);
+	struct error err    = {0};
+	enum status  status = definitions->journal->ops->append(
+		 definitions->journal, batches, definitions->partition_count, appended, &signal, &err);
+	free(batches);
+	if (status != STATUS_OK)
+		signal_set(&signal, status, 0);
+	status        = signal_wait(&signal);
+	*ret_position = signal.position;
+	return status;
+}
+
+/* One record for every partition, in one append; tried again while the journal refuses for a time.
+ * False: the rollout stops, or the journal takes nothing any more. */
+static bool append(struct definitions *definitions, enum record_kind kind, struct text body,
+                   uint64_t *ret_position)
+{
+	struct buffer record = {0};
+	record_encode(&record, &(struct record){.kind = kind, .slot = SLOT_NONE, .body = body});
+	enum status status;
+	while ((status = append_once(definitions, buffer_text(&record), ret_position)) != STATUS_OK &&
+	       status_retriable(status) && pause_for(definitions, RETRY_MS))
+		;
+	buffer_done(&record);
+	return status == STATUS_OK;
+}
+
+/* A look at all partitions. */
+struct look {
+	struct engine_read read;
+	struct signal      signal;
+	uint64_t           change_id;
+	_Atomic unsigned   progress; /* the least */
+	_Atomic uint64_t   last_change_id;
+	_Atomic uint64_t   pending_id; /* of a build that is not activated; 0: none */
+};
+
+static void look_run(struct engine_read *read, struct view *view)
+{
+	struct look *look     = (struct look *)read;
+	unsigned     progress = build_progress(view->partition, look->change_id);
+	unsigned     least    = atomic_load(&look->progress);
+	while (progress < least && !atomic_compare_exchange_weak(&look->progress, &least, progress))
+		;
+	/* PREPARE and ACTIVATE reach all partitions in one append: they all say the same. */
+	atomic_store(&look->last_change_id, view->partition->last_change_id);
+	atomic_store(&look->pending_id,
+	             view->partition->builds == NULL ? 0 : view->partition->builds->change_id);
+}
+
+static void look_done(struct engine_read *read, enum status status, const struct error *err)
+{
+	(void)err;
+	signal_set(&((struct look *)read)->signal, status, 0);
+}
+
+static enum status look_at(struct definitions *definitions, struct look *look,
+                           uint64_t min_position)
+{
+	look->read =
+		(struct engine_read){.run = look_run, .done = look_done, .min_position = min_position};
+	look->progress = 1000;
+	signal_init(&look->signal);
+	engine_read_all(definitions->engine, &look->read);
+	return signal_wait(&look->signal);
+}
+
+static void set_progress(struct definitions *definitions, const struct round *round,
+                         unsigned progress)
+{
+	pthread_rwlock_wrlock(&definitions->lock);
+	for (size_t i = 0; i < round->rows.count; i++) {
+		struct known *known = definitions_known(definitions, round->rows.items[i].segment);
+		if (known != NULL)
+			known->progress = progress;
+	}
+	pthread_rwlock_unlock(&definitions->lock);
+}
+
+/* Waits until all partitions have applied `position` and built the round. False: stop. */
+static bool wait_built(struct definitions *definitions, const struct round *round,
+                       uint64_t position)
+{
+	for (;;) {
+		struct look look   = {.change_id = round->id};
+		enum status status = look_at(definitions, &look, position);
+		if (status == STATUS_OK) {
+			set_progress(definitions, round, look.progress);
+			if (look.progress == 1000)
+				return true;
+		} else if (status != STATUS_TIMEOUT) {
+			return false;
+		}
+		if (!pause_for(definitions, POLL_MS))
+			return false;
+	}
+}
+
+static bool wait_applied(struct definitions *definitions, uint64_t position)
+{
+	for (;;) {
+		struct look look   = {0};
+		enum status status = look_at(definitions, &look, position);
+		if (status != STATUS_TIMEOUT)
+			return status == STATUS_OK;
+	}
+}
+
+static bool contains(const uint32_t *items, size_t count, uint32_t item)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i] == item)
+			return true;
+	return false;
+}
+
+/* Adds a segment after those of the round that it refers to; with `lock` held. */
+static void add_ordered(struct definitions *definitions, struct round *round,
+                        const uint32_t *wanted, size_t wanted_count, uint32_t number)
+{
+	if (contains(round->segments.items, round->segments.count, number))
+		return;
+	const struct known *known = definitions_known(definitions, number);
+	for (uint32_t i = 0; i < known->reference_count; i++)
+		if (contains(wanted, wanted_count, known->references[i]))
+			add_ordered(definitions, round, wanted, wanted_count, known->references[i]);
+	VECTOR_ADD(&round->segments, number);
+}
+
+/* The round's own segments and what is live and derived from them; with `lock` held. */
+static void collect_segments(struct definitions *definitions, struct round *round)
+{
+	VECTOR(uint32_t) wanted = {0};
+	for (size_t i = 0; i < round->rows.count; i++) {
+		uint32_t segment = round->rows.items[i].segment;
+		if (!round->rows.items[i].prepare)
+			VECTOR_ADD(&round->off, segment);
+		else if (definitions_known(definitions, segment) != NULL)
+			VECTOR_ADD(&wanted, segment);
+	}
+	bool more = true;
+	while (more) {
+		more = false;
+		for (uint32_t number = 1; number < definitions->segments.count; number++) {
+			const struct known *known = definitions_known(definitions, number);
+			if (known == NULL || !known->live || contains(wanted.items, wanted.count, number) ||
+			    contains(round->off.items, round->off.count, number))
+				continue;
+			for (uint32_t i = 0; i < known->reference_count; i++) {
+				if (!contains(wanted.items, wanted.count, known->references[i]))
+					continue;
+				VECTOR_ADD(&wanted, number);
+				more = true;
+				break;
+			}
+		}
+	}
+	for (size_t i = 0; i < wanted.count; i++)
+		add_ordered(definitions, round, wanted.items, wanted.count, wanted.items[i]);
+	VECTOR_DONE(&wanted);
+}
+
+/* A row brings the newest version; what is only bound anew keeps the live one. */
+static struct change_rule rule_of(const struct definitions *definitions, const struct round *round,
+                                  uint32_t number)
+{
+	const struct known *known = definitions->segments.items[number];
+	for (size_t i = 0; i < round->rows.count; i++)
+		if (round->rows.items[i].segment == number)
+			return (struct change_rule){number, known->segment.version, known->segment.canonical};
+	return (struct change_rule){number, known->segment.live_version, known->live_canonical};
+}
+
+/* Names what becomes live and writes the records' bodies; with `lock` held. */
+static void write_bodies(struct definitions *definitions, struct round *round)
+{
+	for (size_t i = 0; i < round->segments.count; i++)
+		VECTOR_ADD(&round->rules, rule_of(definitions, round, round->segments.items[i]));
+	struct change_record record = {.id         = round->id,
+	                               .rule_count = round->rules.count,
+	                               .rules      = round->rules.items,
+	                               .off_count  = round->off.count,
+	                               .off        = round->off.items};
+	change_record_write_prepare(&round->prepare, &record);
+	change_record_write_activate(&round->activate, &record);
+	/* A newer version may free the texts while the round is under way. */
+	for (size_t i = 0; i < round->rules.count; i++)
+		round->rules.items[i].canonical =
+			arena_text(&round->arena, round->rules.items[i].canonical);
+}
+
+/* Takes rows off the queue: no segment twice, not more than fits into a record. */
+static void take_rows(struct definitions *definitions, struct round *round)
+{
+	size_t bytes = 0;
+	pthread_mutex_lock(&definitions->queue_lock);
+	while (definitions->queue != NULL && round->rows.count < ROUND_ROWS_MAX &&
+	       bytes < ROUND_BYTES_MAX) {
+		struct queued_change *change = definitions->queue;
+		bool                  known  = false;
+		for (size_t i = 0; i < round->rows.count; i++)
+			known |= round->rows.items[i].segment == change->segment;
+		if (known)
+			break;
+		pthread_rwlock_rdlock(&definitions->lock);
+		const struct known *segment = definitions_known(definitions, change->segment);
+		bytes += segment == NULL ? 0 : segment->segment.canonical.length + 64;
+		pthread_rwlock_unlock(&definitions->lock);
+		VECTOR_ADD(&round->rows, *change);
+		round->id          = change->id;
+		definitions->queue = change->next;
+		free(change);
+	}
+	pthread_mutex_unlock(&definitions->queue_lock);
+}
+
+static struct round *round_new(void)
+{
+	struct round *round = calloc(1, sizeof *round);
+	if (round == NULL)
+		abort();
+	arena_init(&round->arena);
+	return round;
+}
+
+static void round_free(struct round *round)
+{
+	if (round == NULL)
+		return;
+	arena_done(&round->arena);
+	VECTOR_DONE(&round->rules);
+	VECTOR_DONE(&round->rows);
+	VECTOR_DONE(&round->segments);
+	VECTOR_DONE(&round->off);
+	buffer_done(&round->prepare);
+	buffer_done(&round->activate);
+	free(round);
+}
+
+static void set_live(struct known *known, bool live, uint32_t version, struct text canonical)
+{
+	if (known == NULL)
+		return; /* deleted before this process began */
+	if (canonical.data == NULL)
+		live = false; /* the store has it no more: it was deleted, and is switched off next */
+	free((char *)known->live_canonical.data);
+	known->live           = live;
+	known->live_canonical = (struct text){0};
+	if (!live)
+		return;
+	char *copy = malloc(canonical.length + 1);
+	if (copy == NULL)
+		abort();
+	memcpy(copy, canonical.data, canonical.length);
+	known->live_canonical       = (struct text){copy, canonical.length};
+	known->segment.live_version = version;
+	known->segment.state        = STORE_VERSION_LIVE;
+}
+
+/* False: deleted before this process began. */
+static bool id_of(struct definitions *definitions, uint32_t number, char ret_id[UUID_TEXT_BYTES])
+{
+	pthread_rwlock_rdlock(&definitions->lock);
+	const struct known *known = definitions_known(definitions, number);
+	if (known != NULL)
+		memcpy(ret_id, known->segment.id, UUID_TEXT_BYTES);
+	pthread_rwlock_unlock(&definitions->lock);
+	return known != NULL;
+}
+
+/* Tells the store of a version that is live, and learns its canonical form from there where need
+ * be. */
+static enum status settle_rule(struct definitions *definitions, struct round *round,
+                               struct change_rule *rule, struct error *err)
+{
+	char id[UUID_TEXT_BYTES];
+	if (!id_of(definitions, rule->segment, id))
+		return STATUS_OK;
+	const struct store_ops *ops    = definitions->store->ops;
+	enum status             status = ops->segment_settle(definitions->store, id, rule->version,
+	                                                     STORE_VERSION_LIVE, (struct text){0}, err);
+	if (status == STATUS_OK && rule->canonical.data == NULL) {
+		struct store_segment segment;
+		status = ops->segment_get(definitions->store, text_of(id), &round->arena, &segment, err);
+		if (status == STATUS_OK)
+			rule->canonical = segment.live_canonical;
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status; /* deleted meanwhile */
+}
+
+static void set_round_live(struct definitions *definitions, struct round *round)
+{
+	pthread_rwlock_wrlock(&definitions->lock);
+	for (size_t i = 0; i < round->rules.count; i++)
+		set_live(definitions_known(definitions, round->rules.items[i].segment), true,
+		         round->rules.items[i].version, round->rules.items[i].canonical);
+	for (size_t i = 0; i < round->off.count; i++)
+		set_live(definitions_known(definitions, round->off.items[i]), false, 0, (struct text){0});
+	for (size_t i = 0; i < round->rows.count; i++) {
+		struct known *known = definitions_known(definitions, round->rows.items[i].segment);
+		if (known != NULL)
+			known->queued--;
+	}
+	pthread_rwlock_unlock(&definitions->lock);
+}
+
+/* What the journal's ACTIVATE has made true, in the store and in memory. */
+static void settle(struct definitions *definitions, struct round *round)
+{
+	struct error err    = {0};
+	enum status  status = STATUS_OK;
+	for (size_t i = 0; i < round->rules.count && status == STATUS_OK; i++)
+		status = settle_rule(definitions, round, &round->rules.items[i], &err);
+	if (status == STATUS_OK)
+		status = definitions->store->ops->outbox_done(definitions->store, round->id, &err);
+	/* The journal is the truth; the next start settles again. */
+	if (status != STATUS_OK)
+		log_error("what became live could not be written to the store", &err);
+	set_round_live(definitions, round);
+}
+
+/* False: stopped on the way. */
+static bool run_round(struct definitions *definitions, struct round *round)
+{
+	uint64_t position = 0;
+	if (!round->prepared && round->segments.count > 0 &&
+	    !append(definitions, RECORD_PREPARE, buffer_text(&round->prepare), &position))
+		return false;
+	if (!wait_built(definitions, round, position))
+		return false;
+	if (!append(definitions, RECORD_ACTIVATE, buffer_text(&round->activate), &position))
+		return false;
+	if (!wait_applied(definitions, position))
+		return false;
+	settle(definitions, round);
+	return true;
+}
+
+static bool wait_for_rows(struct definitions *definitions)
+{
+	pthread_mutex_lock(&definitions->queue_lock);
+	while (!definitions->stopping && definitions->queue == NULL)
+		pthread_cond_wait(&definitions->queue_filled, &definitions->queue_lock);
+	bool stopping = definitions->stopping;
+	pthread_mutex_unlock(&definitions->queue_lock);
+	return !stopping;
+}
+
+static struct round *make_round(struct definitions *definitions)
+{
+	struct round *round = round_new();
+	take_rows(definitions, round);
+	pthread_rwlock_rdlock(&definitions->lock);
+	collect_segments(definitions, round);
+	write_bodies(definitions, round);
+	pthread_rwlock_unlock(&definitions->lock);
+	return round;
+}
+
+static void *rollout_run(void *pointer)
+{
+	struct definitions *definitions = pointer;
+	struct round       *round       = definitions->unfinished;
+	definitions->unfinished         = NULL;
+	for (;;) {
+		if (round == NULL) {
+			if (!wait_for_rows(definitions))
+				return NULL;
+			round = make_round(definitions);
+		}
+		bool done = run_round(definitions, round);
+		round_free(round);
+		round = NULL;
+		/* A journal that takes nothing any more: the next start goes on from the outbox. */
+		if (!done)
+			return NULL;
+	}
+}
+
+/* What the replayed journal says of definitions. */
+struct recovery {
+	struct engine_read read;
+	struct signal      signal;
+	uint64_t           last_change_id;
+	uint64_t           pending_id;
+	VECTOR(struct change_rule) live; /* without canonical forms */
+	VECTOR(struct change_rule) pending;
+};
+
+static void recovery_run(struct engine_read *read, struct view *view)
+{
+	struct recovery      *recovery = (struct recovery *)read;
+	const struct catalog *catalog  = &view->partition->catalog;
+	recovery->last_change_id       = view->partition->last_change_id;
+	for (size_t i = 0; i < catalog->live.count; i++) {
+		if (catalog->live.items[i] == RULE_NONE)
+			continue;
+		const struct rule *rule = &catalog->rules.items[catalog->live.items[i]];
+		VECTOR_ADD(&recovery->live, (struct change_rule){rule->segment, rule->plan->version, {0}});
+	}
+	const struct build *build = view->partition->builds;
+	for (uint32_t i = 0; build != NULL && i < build->plan->rule_count; i++)
+		VECTOR_ADD(&recovery->pending, (struct change_rule){build->plan->rules[i].segment,
+		                                                    build->plan->rules[i].version,
+		                                                    {0}});
+	recovery->pending_id = build == NULL ? 0 : build->change_id;
+}
+
+static void recovery_done(struct engine_read *read, enum status status, const struct error *err)
+{
+	(void)err;
+	signal_set(&((struct recovery *)read)->signal, status, 0);
+}
+
+static struct queued_change read_row(const struct store_outbox *row)
+{
+	struct byte_reader   reader = byte_reader_of(row->payload.data, row->payload.length);
+	struct queued_change change = {.id = row->id, .prepare = row->kind == RECORD_PREPARE};
+	change.segment              = read_u32(&reader);
+	change.version              = read_u32(&reader);
+	return change;
+}
+
+/* The store learns what is live; memory learns the live canonical forms. */
+static void recover_live(struct definitions *definitions, struct recovery *recovery)
+{
+	struct round *round = round_new();
+	round->id           = recovery->pending_id == 0 ? recovery->last_change_id : 0;
+	for (size_t i = 0; i < recovery->live.count; i++)
+		VECTOR_ADD(&round->rules, recovery->live.items[i]);
+	settle(definitions, round);
+	round_free(round);
+}
+
+static void recover_rows(struct definitions *definitions, struct recovery *recovery,
+                         const struct store_outbox *rows, size_t count)
+{
+	struct round *round = NULL;
+	if (recovery->pending_id > 0) {
+		round           = round_new();
+		round->id       = recovery->pending_id;
+		round->prepared = true;
+		for (size_t i = 0; i < recovery->pending.count; i++)
+			VECTOR_ADD(&round->rules, recovery->pending.items[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct queued_change change = read_row(&rows[i]);
+		if (change.id > recovery->last_change_id) {
+			rollout_add(definitions, change.id, change.prepare, change.segment, change.version);
+			continue;
+		}
+		if (round == NULL)
+			continue;
+		struct known *known = definitions_known(definitions, change.segment);
+		if (known != NULL)
+			known->queued++;
+		VECTOR_ADD(&round->rows, change);
+		if (!change.prepare)
+			VECTOR_ADD(&round->off, change.segment);
+	}
+	if (round != NULL) {
+		struct change_record record = {
+			.id = round->id, .off_count = round->off.count, .off = round->off.items};
+		change_record_write_activate(&round->activate, &record);
+	}
+	definitions->unfinished = round;
+}
+
+static enum status recover(struct definitions *definitions, struct error *err)
+{
+	struct recovery recovery = {.read = {.run = recovery_run, .done = recovery_done}};
+	signal_init(&recovery.signal);
+	engine_read_person(definitions->engine, 0, &recovery.read);
+	enum status status = signal_wait(&recovery.signal);
+	if (status != STATUS_OK)
+		return error_set(err, status, "the engine does not tell which definitions are live");
+
+	struct arena arena;
+	arena_init(&arena);
+	struct store_outbox *rows;
+	size_t               count;
+	recover_live(definitions, &recovery);
+	status = definitions->store->ops->outbox_list(definitions->store, SIZE_MAX / 2, &arena, &rows,
+	                                              &count, err);
+	if (status == STATUS_OK)
+		recover_rows(definitions, &recovery, rows, count);
+	arena_done(&arena);
+	VECTOR_DONE(&recovery.live);
+	VECTOR_DONE(&recovery.pending);
+	return status;
+}
+
+enum status rollout_start(struct definitions *definitions, struct error *err)
+{
+	enum status status = recover(definitions, err);
+	if (status != STATUS_OK)
+		return status;
+	if (pthread_create(&definitions->thread, NULL, rollout_run, definitions) != 0)
+		abort();
+	return STATUS_OK;
+}
+
+void rollout_stop(struct definitions *definitions)
+{
+	pthread_mutex_lock(&definitions->queue_lock);
+	definitions->stopping = true;
+	pthread_cond_broadcast(&definitions->queue_filled);
+	pthread_mutex_unlock(&definitions->queue_lock);
+	pthread_join(definitions->thread, NULL);
+	round_free(definitions->unfinished);
+	while (definitions->queue != NULL) {
+		struct queued_change *next = definitions->queue->next;
+		free(definitions->queue);
+		definitions->queue = next;
+	}
+}
