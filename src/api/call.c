@@ -211,6 +211,18 @@ void call_answer(struct api_call *call, unsigned http_status, struct buffer *bod
 	http_respond(request, http_status, "application/json", body);
 }
 
+void call_answer_written(struct api_call *call, call_write_fn *write)
+{
+	struct buffer out = {0};
+	struct error  err = {0};
+	if (write(call, &out, &err) == STATUS_OK) {
+		call_answer(call, 200, &out);
+	} else {
+		buffer_done(&out);
+		call_fail(call, &err);
+	}
+}
+
 void call_answer_empty(struct api_call *call, unsigned http_status)
 {
 	struct http_request *request = call->request;

@@ -103,6 +103,11 @@ int64_t call_as_of_ms(const struct api_call *call);
 /* `body` is moved. */
 void call_answer(struct api_call *call, unsigned http_status, struct buffer *body);
 void call_answer_empty(struct api_call *call, unsigned http_status);
+
+/* 200 with what `write` adds to an empty buffer, or its error. */
+typedef enum status call_write_fn(struct api_call *call, struct buffer *out, struct error *err);
+void                call_answer_written(struct api_call *call, call_write_fn *write);
+
 void call_answer_static(struct api_call *call, const char *content_type, struct text body);
 void call_fail(struct api_call *call, const struct error *err);
 void call_fail_code(struct api_call *call, const struct error *err, const char *code);

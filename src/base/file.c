@@ -95,6 +95,25 @@ enum status file_write_at(int fd, const void *data, size_t length, uint64_t offs
 	return STATUS_OK;
 }
 
+enum status file_read_at(int fd, void *into, size_t length, uint64_t offset, const char *path,
+                         struct error *err)
+{
+	char *at = into;
+	while (length > 0) {
+		ssize_t got = pread(fd, at, length, (off_t)offset);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return file_error(err, errno, "read", path);
+		if (got == 0)
+			return error_set(err, STATUS_CORRUPT, "%s ends too early", path);
+		at += got;
+		offset += (uint64_t)got;
+		length -= (size_t)got;
+	}
+	return STATUS_OK;
+}
+
 /* The directory in which `path` lies. */
 static enum status parent_of(const char *path, char into[PATH_BYTES_MAX], struct error *err)
 {

@@ -29,6 +29,10 @@ MUST_USE enum status file_write_all(int fd, const void *data, size_t length, con
 MUST_USE enum status file_write_at(int fd, const void *data, size_t length, uint64_t offset,
                                    const char *path, struct error *err);
 
+/* pread(2) from `offset` on until all is read; STATUS_CORRUPT when the file ends before. */
+MUST_USE enum status file_read_at(int fd, void *into, size_t length, uint64_t offset,
+                                  const char *path, struct error *err);
+
 MUST_USE enum status directory_create(const char *path, mode_t mode, struct error *err); /* -p */
 MUST_USE enum status directory_sync(const char *path, struct error *err);
 

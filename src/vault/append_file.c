@@ -11,25 +11,6 @@
 /* Preallocated at a time: an eighth of the file, within these. */
 enum { CHUNK_BYTES_MIN = 1 << 20, CHUNK_BYTES_MAX = 64 << 20 };
 
-enum status append_file_pread(int fd, const char *path, uint64_t offset, void *into, size_t length,
-                              struct error *err)
-{
-	char *at = into;
-	while (length > 0) {
-		ssize_t got = pread(fd, at, length, (off_t)offset);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return file_error(err, errno, "read", path);
-		if (got == 0)
-			return error_set(err, STATUS_CORRUPT, "%s ends too early", path);
-		at += got;
-		offset += (uint64_t)got;
-		length -= (size_t)got;
-	}
-	return STATUS_OK;
-}
-
 enum status append_file_init(struct append_file *file, const struct vault_system *system,
                              const char *path, int fd, uint64_t end, struct error *err)
 {
@@ -145,7 +126,7 @@ enum status append_file_read(struct append_file *file, pthread_mutex_t *lock, ui
 	            read_part(&file->writing, offset, into, length);
 	pthread_mutex_unlock(lock);
 
-	return done ? STATUS_OK : append_file_pread(file->fd, file->path, offset, into, length, err);
+	return done ? STATUS_OK : file_read_at(file->fd, into, length, offset, file->path, err);
 }
 
 uint64_t append_file_ahead(const struct append_file *file)

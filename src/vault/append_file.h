@@ -65,10 +65,6 @@ MUST_USE enum status append_file_read(struct append_file *file, pthread_mutex_t 
                                       uint64_t offset, void *into, size_t length,
                                       struct error *err);
 
-/* Reads all of it; STATUS_CORRUPT when the file ends before. */
-MUST_USE enum status append_file_pread(int fd, const char *path, uint64_t offset, void *into,
-                                       size_t length, struct error *err);
-
 /* How much should be allocated ahead now: 0, or up to which offset. */
 uint64_t append_file_ahead(const struct append_file *file);
 

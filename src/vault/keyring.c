@@ -94,7 +94,7 @@ static enum status read_keys_log(int fd, const char *path, struct keyring *keyri
                                  const uint8_t workspace_id[16], struct error *err)
 {
 	struct key_entry entries[KEY_AT_FIRST];
-	enum status      status = append_file_pread(fd, path, 0, entries, sizeof entries, err);
+	enum status      status = file_read_at(fd, entries, sizeof entries, 0, path, err);
 	if (status == STATUS_OK)
 		status = key_entry_check_header(&entries[KEY_AT_HEADER], path, workspace_id, err);
 	if (status != STATUS_OK)

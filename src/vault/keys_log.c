@@ -86,14 +86,14 @@ static enum status scan_entries(struct scan *scan, int fd, const char *path, uin
 	for (uint64_t at = KEY_AT_FIRST; at < whole; at += WINDOW_ENTRIES) {
 		uint64_t    count = whole - at < WINDOW_ENTRIES ? whole - at : WINDOW_ENTRIES;
 		enum status status =
-			append_file_pread(fd, path, at * KEY_ENTRY_BYTES, window, count * KEY_ENTRY_BYTES, err);
+			file_read_at(fd, window, count * KEY_ENTRY_BYTES, at * KEY_ENTRY_BYTES, path, err);
 		for (uint64_t i = 0; i < count && status == STATUS_OK; i++)
 			status = scan_entry(scan, &window[i], at + i, err);
 		if (status != STATUS_OK)
 			return status;
 	}
 	size_t      rest   = size % KEY_ENTRY_BYTES;
-	enum status status = append_file_pread(fd, path, whole * KEY_ENTRY_BYTES, window, rest, err);
+	enum status status = file_read_at(fd, window, rest, whole * KEY_ENTRY_BYTES, path, err);
 	if (status == STATUS_OK && !only_zeros(window, rest))
 		scan->dirty = true;
 	return status;

@@ -137,7 +137,7 @@ static enum status read_run(struct scan *scan, uint64_t offset, struct run_heade
 	if (scan->size - offset < RUN_HEADER_BYTES)
 		return STATUS_OK;
 	enum status status =
-		append_file_pread(scan->fd, scan->path, offset, ret_header, RUN_HEADER_BYTES, err);
+		file_read_at(scan->fd, ret_header, RUN_HEADER_BYTES, offset, scan->path, err);
 	if (status != STATUS_OK)
 		return status;
 	uint64_t begin = offset + RUN_HEADER_BYTES;
@@ -147,7 +147,7 @@ static enum status read_run(struct scan *scan, uint64_t offset, struct run_heade
 
 	buffer_clear(&scan->payload);
 	char *into = buffer_reserve(&scan->payload, ret_header->payload_bytes);
-	status = append_file_pread(scan->fd, scan->path, begin, into, ret_header->payload_bytes, err);
+	status     = file_read_at(scan->fd, into, ret_header->payload_bytes, begin, scan->path, err);
 	if (status != STATUS_OK)
 		return status;
 	scan->payload.length = ret_header->payload_bytes;
@@ -189,7 +189,7 @@ static enum status look_behind(struct scan *scan, uint64_t bad, bool *ret_torn, 
 		buffer_clear(&window);
 		char *bytes = buffer_reserve(&window, WINDOW_BYTES);
 		memset(bytes, 0, WINDOW_BYTES);
-		status = append_file_pread(scan->fd, scan->path, at, bytes, length, err);
+		status = file_read_at(scan->fd, bytes, length, at, scan->path, err);
 		/* Runs begin at multiples of 8, and `bad` is one. */
 		for (size_t i = 0; i < length && status == STATUS_OK && !later; i += 8) {
 			uint64_t word;
@@ -239,7 +239,7 @@ enum status persons_log_scan(int fd, const char *path, const uint8_t workspace_i
 		return error_set(err, STATUS_CORRUPT, "%s: bad file header at offset 0", path);
 
 	struct file_header header;
-	enum status        status = append_file_pread(fd, path, 0, &header, sizeof header, err);
+	enum status        status = file_read_at(fd, &header, sizeof header, 0, path, err);
 	if (status == STATUS_OK)
 		status = check_header(&header, path, workspace_id, partition_count, err);
 	if (status != STATUS_OK)

@@ -145,15 +145,7 @@ static enum status list(struct api_call *call, struct buffer *out, struct error 
 	return STATUS_OK;
 }
 
-static void list_step(struct api_call *call)
-{
-	struct buffer out = {0};
-	struct error  err;
-	if (list(call, &out, &err) != STATUS_OK)
-		call_fail(call, &err);
-	else
-		call_answer(call, 200, &out);
-}
+static void list_step(struct api_call *call) { call_answer_written(call, list); }
 
 void tokens_list(struct api_call *call) { call_on_worker(call, list_step); }
 

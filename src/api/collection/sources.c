@@ -173,14 +173,6 @@ static enum status write_list(struct api_call *call, struct buffer *out, struct 
 	return STATUS_OK;
 }
 
-static void list_step(struct api_call *call)
-{
-	struct buffer out = {0};
-	struct error  err;
-	if (write_list(call, &out, &err) != STATUS_OK)
-		call_fail(call, &err);
-	else
-		call_answer(call, 200, &out);
-}
+static void list_step(struct api_call *call) { call_answer_written(call, write_list); }
 
 void sources_list(struct api_call *call) { call_on_worker(call, list_step); }

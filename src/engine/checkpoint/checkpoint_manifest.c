@@ -217,19 +217,10 @@ static enum status read_at(int fd, const char *path, const struct checkpoint_pla
                            struct buffer *out, struct error *err)
 {
 	buffer_clear(out);
-	buffer_reserve(out, place->stored_bytes);
-	while (out->length < place->stored_bytes) {
-		ssize_t got = pread(fd, out->data + out->length, place->stored_bytes - out->length,
-		                    (off_t)(place->offset + out->length));
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return file_error(err, errno, "read", path);
-		if (got == 0)
-			return error_set(err, STATUS_CORRUPT, "%s ends too early", path);
-		out->length += (size_t)got;
-	}
-	return STATUS_OK;
+	char       *into   = buffer_reserve(out, place->stored_bytes);
+	enum status status = file_read_at(fd, into, place->stored_bytes, place->offset, path, err);
+	out->length        = status == STATUS_OK ? place->stored_bytes : 0;
+	return status;
 }
 
 enum status checkpoint_unpack(int fd, const char *path, const struct checkpoint_place *place,
