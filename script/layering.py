@@ -24,9 +24,10 @@ ALLOWED = {
     "http": {"base"},  # knows nothing of the domain
     "vault": DOMAIN,
     "engine": DOMAIN,
+    "job": {"base", "model", "journal", "store", "http"},
     "ingest": DOMAIN | {"http", "vault"},  # reaches the engine only through the journal
-    "api": DOMAIN | {"http", "vault", "engine", "ingest"},
-    "app": DOMAIN | {"http", "vault", "engine", "ingest", "api"},
+    "api": DOMAIN | {"http", "vault", "engine", "ingest", "job"},
+    "app": DOMAIN | {"http", "vault", "engine", "ingest", "job", "api"},
 }
 
 # Libraries behind a face of our own: only these folders see them.

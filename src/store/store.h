@@ -2,9 +2,9 @@
 #define SONNIM_STORE_STORE_H
 
 /* Definitions and everything relational: the workspace, sources, tokens, segments with their
- * versions, and the outbox through which definitions reach the journal. Backends: SQLite (embedded,
- * store/sqlite.h) and, later, PostgreSQL; the contract tests in tests/contract/store run on every
- * one.
+ * versions, jobs and their schedules, and the outbox through which definitions reach the journal.
+ * Backends: SQLite (embedded, store/sqlite.h) and, later, PostgreSQL; the contract tests in
+ * tests/contract/store run on every one.
  *
  * SQL lies in the .sql files of src/store/sql, embedded by the build; parameters only. Migrations
  * are numbered files that are applied once, in order, in one transaction each, and never change.
@@ -95,6 +95,72 @@ struct store_outbox {
 	uint64_t    id;   /* from 1, growing */
 	uint8_t     kind; /* enum record_kind: PREPARE or ACTIVATE */
 	struct text payload;
+};
+
+enum store_job_state {
+	STORE_JOB_QUEUED    = 1,
+	STORE_JOB_RUNNING   = 2,
+	STORE_JOB_DONE      = 3,
+	STORE_JOB_FAILED    = 4,
+	STORE_JOB_CANCELLED = 5,
+};
+enum { STORE_JOB_STATE_COUNT = 6 }; /* 0 is none */
+
+/* Work in the background (job/job.h). Times are milliseconds; INSTANT_MS_NONE: not yet. */
+struct store_job {
+	char        id[37];
+	uint64_t    number; /* dense, from 1, in order of creation, never used again */
+	struct text kind;
+	struct text params; /* JSON object */
+	struct text asked_by;
+	struct text schedule; /* the name of the one that added it; empty: none */
+	int         priority;
+	int64_t     created_ms;
+	int64_t     run_from_ms; /* not before */
+
+	enum store_job_state state;
+	bool                 cancel_wanted; /* while it is running */
+	bool                 saved;         /* `resume` was written since it was taken up */
+	unsigned             attempt;       /* how often it was taken up and ended by itself */
+	int64_t              started_ms;    /* when it was last taken up */
+	int64_t              finished_ms;
+	int64_t              updated_ms;
+
+	int64_t     done;
+	int64_t     total; /* −1: not known */
+	struct text unit;
+	struct text message;
+	struct text resume; /* bytes, its kind's own */
+	struct text result; /* JSON object; empty: none */
+	struct text code;   /* of the last failure: "NO_SPACE"; empty: none */
+	struct text reason;
+};
+
+struct store_job_filter {
+	struct text          kind;          /* empty: any */
+	enum store_job_state state;         /* 0: any */
+	uint64_t             before_number; /* 0: from the newest */
+	size_t               limit;
+};
+
+struct store_job_count {
+	struct text          kind;
+	enum store_job_state state;
+	uint64_t             count;
+};
+
+struct store_schedule {
+	struct text name;
+	struct text kind;
+	struct text params; /* JSON object */
+	struct text cron;
+	int         priority;
+	bool        active;
+	int64_t     created_ms;
+	int64_t     updated_ms;
+	int64_t     next_ms;     /* when it adds the next job; INSTANT_MS_NEVER */
+	int64_t     last_ms;     /* the instant for which it added the last one; INSTANT_MS_NONE */
+	char        last_id[37]; /* that job; empty: none yet */
 };
 
 struct store;
