@@ -26,8 +26,9 @@ ALLOWED = {
     "engine": DOMAIN,
     "job": {"base", "model", "journal", "store", "http"},
     "ingest": DOMAIN | {"http", "vault"},  # reaches the engine only through the journal
+    "transfer": DOMAIN | {"vault", "engine", "ingest", "job"},
     "api": DOMAIN | {"http", "vault", "engine", "ingest", "job"},
-    "app": DOMAIN | {"http", "vault", "engine", "ingest", "job", "api"},
+    "app": DOMAIN | {"http", "vault", "engine", "ingest", "job", "transfer", "api"},
 }
 
 # Libraries behind a face of our own: only these folders see them.

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "app/delivery.h"
-#include "app/import/import_map.h"
-#include "app/import/import_progress.h"
+#include "transfer/import/import_map.h"
+#include "app/command/import_progress.h"
 #include "base/clock.h"
 
 enum { BODY_BYTES_AIM = 1 << 20 };

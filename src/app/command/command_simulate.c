@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "app/delivery.h"
-#include "app/import/import_progress.h"
+#include "app/command/import_progress.h"
 #include "app/simulate_shop.h"
 #include "base/clock.h"
 #include "base/instant.h"

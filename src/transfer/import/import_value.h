@@ -1,9 +1,9 @@
-#ifndef SONNIM_APP_IMPORT_VALUE_H
-#define SONNIM_APP_IMPORT_VALUE_H
+#ifndef SONNIM_TRANSFER_IMPORT_VALUE_H
+#define SONNIM_TRANSFER_IMPORT_VALUE_H
 
 /* The value of one cell, as JSON. */
 
-#include "app/import/import_map.h"
+#include "transfer/import/import_map.h"
 
 struct import_cell {
 	struct text text; /* of CSV, of constants, and of JSON strings */

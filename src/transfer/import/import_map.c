@@ -1,4 +1,4 @@
-#include "app/import/import_map.h"
+#include "transfer/import/import_map.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "app/import/import_value.h"
+#include "transfer/import/import_value.h"
 #include "base/file.h"
 #include "base/hash.h"
 

@@ -1,5 +1,5 @@
-#ifndef SONNIM_APP_IMPORT_MAP_H
-#define SONNIM_APP_IMPORT_MAP_H
+#ifndef SONNIM_TRANSFER_IMPORT_MAP_H
+#define SONNIM_TRANSFER_IMPORT_MAP_H
 
 /* Which column of a file becomes which field of a message.
  *
@@ -19,7 +19,7 @@
  * A message without messageId gets one made of the row and its line: the same file can be imported
  * again, or further after a failure, and every row counts once. */
 
-#include "app/import/import_rows.h"
+#include "transfer/import/import_rows.h"
 #include "base/arena.h"
 
 enum import_type {

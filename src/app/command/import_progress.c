@@ -1,4 +1,4 @@
-#include "app/import/import_progress.h"
+#include "app/command/import_progress.h"
 
 #include <stdio.h>
 #include <string.h>

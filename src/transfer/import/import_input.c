@@ -1,4 +1,4 @@
-#include "app/import/import_input.h"
+#include "transfer/import/import_input.h"
 
 #include <errno.h>
 #include <fcntl.h>

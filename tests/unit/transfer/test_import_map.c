@@ -1,4 +1,4 @@
-#include "app/import/import_map.h"
+#include "transfer/import/import_map.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "app/import/import_rows.h"
+#include "transfer/import/import_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

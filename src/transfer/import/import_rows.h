@@ -1,5 +1,5 @@
-#ifndef SONNIM_APP_IMPORT_ROWS_H
-#define SONNIM_APP_IMPORT_ROWS_H
+#ifndef SONNIM_TRANSFER_IMPORT_ROWS_H
+#define SONNIM_TRANSFER_IMPORT_ROWS_H
 
 /* The rows of a file to import, one after another.
  *
@@ -10,7 +10,7 @@
  *
  * Rows are counted by the line on which they begin, from 1. One thread; it is gone at the next. */
 
-#include "app/import/import_input.h"
+#include "transfer/import/import_input.h"
 #include "base/json.h"
 #include "base/vector.h"
 

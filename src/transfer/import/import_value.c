@@ -1,4 +1,4 @@
-#include "app/import/import_value.h"
+#include "transfer/import/import_value.h"
 
 #include <math.h>
 #include <strings.h>

@@ -1,5 +1,5 @@
-#ifndef SONNIM_APP_IMPORT_INPUT_H
-#define SONNIM_APP_IMPORT_INPUT_H
+#ifndef SONNIM_TRANSFER_IMPORT_INPUT_H
+#define SONNIM_TRANSFER_IMPORT_INPUT_H
 
 /* The bytes of a file to import: plain, gzip or zstd (told by their first bytes), or "-" for the
  * standard input. One thread. */

@@ -1,4 +1,4 @@
-#include "app/import/import_rows.h"
+#include "transfer/import/import_rows.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
