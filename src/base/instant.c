@@ -32,7 +32,7 @@ static bool scan_number(struct scan *scan, unsigned digits, int min, int max, in
 	return number >= min && number <= max;
 }
 
-static int days_of_month(int year, int month)
+int instant_days_of_month(int year, int month)
 {
 	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool             leap   = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -41,7 +41,7 @@ static int days_of_month(int year, int month)
 
 /* Days since 1970-01-01, proleptic Gregorian (H. Hinnant, "chrono-compatible low-level date
  * algorithms"): years begin in March, so that the leap day is the last one. */
-static int64_t days_of_date(int year, int month, int day)
+int64_t instant_days_of_date(int year, int month, int day)
 {
 	int64_t from_march  = month <= 2 ? year - 1 : year;
 	int64_t era         = (from_march >= 0 ? from_march : from_march - 399) / 400;
@@ -66,14 +66,19 @@ static void date_of_days(int64_t days, int *ret_year, int *ret_month, int *ret_d
 	*ret_year  = (int)(year_of_era + era * 400 + (*ret_month <= 2));
 }
 
+void instant_date(int64_t ms, int *ret_year, int *ret_month, int *ret_day)
+{
+	date_of_days(instant_floor_day_ms(ms) / DAY_MS, ret_year, ret_month, ret_day);
+}
+
 static bool scan_date(struct scan *scan, int64_t *ret_ms)
 {
 	int year, month, day;
 	if (!scan_number(scan, 4, 1, 9999, &year) || !scan_char(scan, '-', '-') ||
 	    !scan_number(scan, 2, 1, 12, &month) || !scan_char(scan, '-', '-') ||
-	    !scan_number(scan, 2, 1, days_of_month(year, month), &day))
+	    !scan_number(scan, 2, 1, instant_days_of_month(year, month), &day))
 		return false;
-	*ret_ms = days_of_date(year, month, day) * DAY_MS;
+	*ret_ms = instant_days_of_date(year, month, day) * DAY_MS;
 	return true;
 }
 

@@ -30,6 +30,12 @@ enum { INSTANT_TEXT_BYTES = 32, DURATION_TEXT_BYTES = 24 };
  * Only from INSTANT_MS_MIN to INSTANT_MS_MAX (asserted). */
 struct text instant_format(int64_t ms, char into[INSTANT_TEXT_BYTES]);
 
+/* The calendar (Gregorian, also where another was used): days since 1970-01-01 of a date whose month
+ * is 1 to 12 and whose day may be any, the date of an instant in UTC, and how long a month is. */
+int64_t instant_days_of_date(int year, int month, int day);
+void    instant_date(int64_t ms, int *ret_year, int *ret_month, int *ret_day);
+int     instant_days_of_month(int year, int month);
+
 /* False: no such duration, or out of range (`*ret_ms` is then the value where it could be read,
  * else 0, so that a caller can say which of the two it is). */
 bool duration_parse(struct text text, int64_t *ret_ms);
