@@ -70,7 +70,7 @@ void *sqlite_grow(struct arena *arena, void *items, size_t count, size_t *capaci
 MUST_USE enum status sqlite_counter_next(struct sqlite_store *store, const char *name,
                                          uint64_t *ret_value, struct error *err);
 
-/* sqlite_source.c, sqlite_segment.c: the operations, as store/store.h describes them. */
+/* sqlite_source.c, sqlite_segment.c and so on: the operations, as store/store.h describes them. */
 enum status sqlite_workspace_open(struct store *, struct store_workspace *, bool *, struct error *);
 enum status sqlite_source_list(struct store *, struct arena *, struct store_source **, size_t *,
                                struct error *);
@@ -106,5 +106,32 @@ enum status sqlite_segment_settle(struct store *, const char *, uint32_t, enum s
 enum status sqlite_outbox_list(struct store *, size_t, struct arena *, struct store_outbox **,
                                size_t *, struct error *);
 enum status sqlite_outbox_done(struct store *, uint64_t, struct error *);
+
+enum status sqlite_job_add(struct store *, struct store_job *, struct error *);
+enum status sqlite_job_get(struct store *, const char *, struct arena *, struct store_job *,
+                           struct error *);
+enum status sqlite_job_list(struct store *, const struct store_job_filter *, struct arena *,
+                            struct store_job **, size_t *, uint64_t *, struct error *);
+enum status sqlite_job_ready(struct store *, int64_t, size_t, struct arena *, struct store_job **,
+                             size_t *, struct error *);
+enum status sqlite_job_change(struct store *, struct store_job *, enum store_job_state,
+                              struct error *);
+enum status sqlite_job_cancel(struct store *, const char *, int64_t, struct arena *,
+                              struct store_job *, struct error *);
+enum status sqlite_job_delete(struct store *, const char *, struct error *);
+enum status sqlite_job_count(struct store *, struct arena *, struct store_job_count **, size_t *,
+                             struct error *);
+enum status sqlite_schedule_list(struct store *, struct arena *, struct store_schedule **, size_t *,
+                                 struct error *);
+enum status sqlite_schedule_get(struct store *, struct text, struct arena *,
+                                struct store_schedule *, struct error *);
+enum status sqlite_schedule_put(struct store *, struct store_schedule *, struct error *);
+enum status sqlite_schedule_fire(struct store *, struct text, int64_t, int64_t, struct store_job *,
+                                 struct error *);
+enum status sqlite_schedule_delete(struct store *, struct text, struct error *);
+
+/* Adds a job within a transaction. */
+MUST_USE enum status sqlite_job_insert(struct sqlite_store *store, struct store_job *job,
+                                       struct error *err);
 
 #endif

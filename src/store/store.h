@@ -137,9 +137,10 @@ struct store_job {
 };
 
 struct store_job_filter {
-	struct text          kind;          /* empty: any */
-	enum store_job_state state;         /* 0: any */
-	uint64_t             before_number; /* 0: from the newest */
+	struct text          kind;               /* empty: any */
+	enum store_job_state state;              /* 0: any */
+	int64_t              finished_before_ms; /* done, failed or cancelled before; 0: any */
+	uint64_t             before_number;      /* 0: from the newest */
 	size_t               limit;
 };
 
@@ -236,6 +237,47 @@ struct store_ops {
 	enum status (*outbox_list)(struct store *, size_t limit, struct arena *,
 	                           struct store_outbox **ret_rows, size_t *ret_count, struct error *);
 	enum status (*outbox_done)(struct store *, uint64_t through_id, struct error *);
+
+	/* Adds a job that is queued; `number` is assigned. */
+	enum status (*job_add)(struct store *, struct store_job *job, struct error *err);
+	enum status (*job_get)(struct store *, const char *id, struct arena *,
+	                       struct store_job *ret_job, struct error *err);
+	/* The newest first; `*ret_total`: how many the filter finds without `before_number`. */
+	enum status (*job_list)(struct store *, const struct store_job_filter *filter, struct arena *,
+	                        struct store_job **ret_jobs, size_t *ret_count, uint64_t *ret_total,
+	                        struct error *err);
+	/* Those that are queued and may run at `now_ms`, as they are to run: by priority, the larger
+	 * first, then by number. */
+	enum status (*job_ready)(struct store *, int64_t now_ms, size_t limit, struct arena *,
+	                         struct store_job **ret_jobs, size_t *ret_count, struct error *err);
+	/* Writes everything from `state` on but `cancel_wanted`, and `run_from_ms`, over a job that is
+	 * in the state `expected`; STATUS_PRECONDITION when it is in another. `cancel_wanted` is what
+	 * is stored: cleared when the job leaves RUNNING. */
+	enum status (*job_change)(struct store *, struct store_job *job, enum store_job_state expected,
+	                          struct error *err);
+	/* QUEUED: CANCELLED at once; RUNNING: `cancel_wanted`; CANCELLED: stays so; else
+	 * STATUS_CONFLICT. */
+	enum status (*job_cancel)(struct store *, const char *id, int64_t now_ms, struct arena *,
+	                          struct store_job *ret_job, struct error *err);
+	/* Deletes it; STATUS_CONFLICT while it is queued or running. */
+	enum status (*job_delete)(struct store *, const char *id, struct error *err);
+	/* By kind and state, those that there are. */
+	enum status (*job_count)(struct store *, struct arena *, struct store_job_count **ret_counts,
+	                         size_t *ret_count, struct error *err);
+
+	enum status (*schedule_list)(struct store *, struct arena *,
+	                             struct store_schedule **ret_schedules, size_t *ret_count,
+	                             struct error *err); /* by name */
+	enum status (*schedule_get)(struct store *, struct text name, struct arena *,
+	                            struct store_schedule *ret_schedule, struct error *err);
+	/* Adds it, or replaces all but `created_ms`, `last_ms` and `last_id`, which are set to what is
+	 * stored. */
+	enum status (*schedule_put)(struct store *, struct store_schedule *schedule, struct error *err);
+	/* Adds `job` and moves the schedule on to `next_ms`, in one transaction, when it still is at
+	 * `expected_next_ms`; STATUS_PRECONDITION otherwise. */
+	enum status (*schedule_fire)(struct store *, struct text name, int64_t expected_next_ms,
+	                             int64_t next_ms, struct store_job *job, struct error *err);
+	enum status (*schedule_delete)(struct store *, struct text name, struct error *err);
 
 	void (*free)(struct store *);
 };

@@ -124,3 +124,89 @@ RETURNING created_ms;
 
 -- name: consumer_delete
 DELETE FROM consumer WHERE name = $1 RETURNING name;
+
+-- name: job_add
+INSERT INTO job (id, number, kind, params, asked_by, schedule, priority, created_ms, run_from_ms,
+                 state, cancel_wanted, saved, attempt, started_ms, finished_ms, updated_ms, done,
+                 total, unit, message, resume, result, code, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, $11, $11, $8, 0, -1, '', '', $12, '', '',
+        '');
+
+-- name: job_get
+SELECT id, number, kind, params, asked_by, schedule, priority, created_ms, run_from_ms, state,
+       cancel_wanted, saved, attempt, started_ms, finished_ms, updated_ms, done, total, unit,
+       message, resume, result, code, reason
+FROM job WHERE id = $1;
+
+-- name: job_list
+SELECT id, number, kind, params, asked_by, schedule, priority, created_ms, run_from_ms, state,
+       cancel_wanted, saved, attempt, started_ms, finished_ms, updated_ms, done, total, unit,
+       message, resume, result, code, reason
+FROM job
+WHERE ($1 = '' OR kind = $1) AND ($2 = 0 OR state = $2)
+  AND ($3 = 0 OR (state >= 3 AND finished_ms < $3)) AND ($4 = 0 OR number < $4)
+ORDER BY number DESC
+LIMIT $5;
+
+-- name: job_list_total
+SELECT count(*) FROM job
+WHERE ($1 = '' OR kind = $1) AND ($2 = 0 OR state = $2)
+  AND ($3 = 0 OR (state >= 3 AND finished_ms < $3));
+
+-- name: job_ready
+SELECT id, number, kind, params, asked_by, schedule, priority, created_ms, run_from_ms, state,
+       cancel_wanted, saved, attempt, started_ms, finished_ms, updated_ms, done, total, unit,
+       message, resume, result, code, reason
+FROM job
+WHERE state = 1 AND run_from_ms <= $1
+ORDER BY priority DESC, number
+LIMIT $2;
+
+-- name: job_change
+UPDATE job
+SET run_from_ms = $1, state = $2,
+    cancel_wanted = CASE WHEN $2 = 2 THEN cancel_wanted ELSE 0 END,
+    saved = $3, attempt = $4, started_ms = $5, finished_ms = $6, updated_ms = $7, done = $8,
+    total = $9, unit = $10, message = $11, resume = $12, result = $13, code = $14, reason = $15
+WHERE id = $16 AND state = $17
+RETURNING cancel_wanted;
+
+-- name: job_cancel
+UPDATE job
+SET cancel_wanted = CASE WHEN state = 2 THEN 1 ELSE 0 END,
+    finished_ms = CASE WHEN state = 1 THEN $1 ELSE finished_ms END,
+    updated_ms = CASE WHEN state = 5 THEN updated_ms ELSE $1 END,
+    state = CASE WHEN state = 1 THEN 5 ELSE state END
+WHERE id = $2 AND state IN (1, 2, 5);
+
+-- name: job_delete
+DELETE FROM job WHERE id = $1 AND state NOT IN (1, 2) RETURNING id;
+
+-- name: job_count
+SELECT kind, state, count(*) FROM job GROUP BY kind, state ORDER BY kind, state;
+
+-- name: schedule_list
+SELECT name, kind, params, cron, priority, active, created_ms, updated_ms, next_ms, last_ms, last_id
+FROM schedule ORDER BY name;
+
+-- name: schedule_get
+SELECT name, kind, params, cron, priority, active, created_ms, updated_ms, next_ms, last_ms, last_id
+FROM schedule WHERE name = $1;
+
+-- name: schedule_put
+INSERT INTO schedule (name, kind, params, cron, priority, active, created_ms, updated_ms, next_ms,
+                      last_ms, last_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, '')
+ON CONFLICT (name) DO UPDATE
+SET kind = excluded.kind, params = excluded.params, cron = excluded.cron,
+    priority = excluded.priority, active = excluded.active, updated_ms = excluded.updated_ms,
+    next_ms = excluded.next_ms
+RETURNING created_ms, last_ms, last_id;
+
+-- name: schedule_fire
+UPDATE schedule SET last_ms = next_ms, next_ms = $1, last_id = $2
+WHERE name = $3 AND next_ms = $4
+RETURNING name;
+
+-- name: schedule_delete
+DELETE FROM schedule WHERE name = $1 RETURNING name;

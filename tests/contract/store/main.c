@@ -71,6 +71,7 @@ int main(void)
 		current = store_backends[i];
 		failures += run_source_tests(current->name);
 		failures += run_segment_tests(current->name);
+		failures += run_job_tests(current->name);
 	}
 	current = &sqlite_backend;
 	failures += run_sqlite_tests();
