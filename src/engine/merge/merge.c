@@ -193,8 +193,9 @@ bool merge_forward(struct partition *partition, struct text encoded, const struc
 struct encoding {
 	const struct merge_caused *caused;
 	uint32_t                   origin;
-	uint32_t                   skip; /* items that were encoded before */
+	uint32_t                   skip; /* items that were encoded before, but for stored calls */
 	struct merge_cursor       *cursor;
+	size_t                     bytes_max;
 	struct buffer              part;
 	struct buffer             *out;
 	uint32_t                   records;
@@ -220,23 +221,24 @@ static void end_part(struct encoding *encoding, bool last)
 	buffer_done(&body);
 }
 
-static void add_item(struct encoding *encoding, struct text item)
+/* False: it is for the next append. */
+static bool add_to_part(struct encoding *encoding, struct text item)
 {
-	if (encoding->skip > 0) {
-		encoding->skip--;
-		return;
-	}
-	if (encoding->full)
-		return;
 	if (encoding->part.length > 0 && encoding->part.length + item.length > MERGE_PART_BYTES) {
 		end_part(encoding, false);
-		if (encoding->out->length > MERGE_APPEND_BYTES) {
-			encoding->full = true;
-			return;
-		}
+		encoding->full = encoding->out->length > encoding->bytes_max;
 	}
-	buffer_add_text(&encoding->part, item);
-	encoding->cursor->items++;
+	if (!encoding->full)
+		buffer_add_text(&encoding->part, item);
+	return !encoding->full;
+}
+
+static void add_item(struct encoding *encoding, struct text item)
+{
+	if (encoding->skip > 0)
+		encoding->skip--;
+	else if (!encoding->full && add_to_part(encoding, item))
+		encoding->cursor->items++;
 }
 
 static const struct sealed_block *block_of(const struct traits *traits, struct text name)
@@ -279,10 +281,13 @@ static void add_calls(struct partition *partition, struct encoding *encoding)
 		.now_ms           = encoding->caused->received_ms,
 		.retention_ms     = partition->retention_ms,
 	};
-	event_list    list    = {0};
-	struct buffer encoded = {0}, item = {0};
+	struct merge_cursor *cursor  = encoding->cursor;
+	event_list           list    = {0};
+	struct buffer        encoded = {0}, item = {0};
 	events_read(partition->events, encoding->caused->slot, &query, &list);
 	for (size_t i = 0; i < list.count && !encoding->full; i++) {
+		if (cursor->calls && event_compare(&list.items[i], &cursor->call) <= 0)
+			continue;
 		buffer_clear(&encoded);
 		buffer_clear(&item);
 		record_encode(&encoded, &list.items[i].record);
@@ -290,7 +295,11 @@ static void add_calls(struct partition *partition, struct encoding *encoding)
 		                                       .event   = list.items[i],
 		                                       .encoded = buffer_text(&encoded)},
 		                  &item);
-		add_item(encoding, buffer_text(&item));
+		if (!add_to_part(encoding, buffer_text(&item)))
+			break;
+		cursor->calls       = true;
+		cursor->call        = list.items[i];
+		cursor->call.record = (struct record){0};
 	}
 	event_list_done(&list);
 	buffer_done(&encoded);
@@ -298,13 +307,15 @@ static void add_calls(struct partition *partition, struct encoding *encoding)
 }
 
 bool merge_encode(struct partition *partition, const struct merge_caused *caused,
-                  struct merge_cursor *cursor, struct buffer *out, uint32_t *ret_record_count)
+                  struct merge_cursor *cursor, size_t bytes_max, struct buffer *out,
+                  uint32_t *ret_record_count)
 {
-	struct encoding    encoding = {.caused = caused,
-	                               .origin = partition->number,
-	                               .skip   = cursor->items,
-	                               .cursor = cursor,
-	                               .out    = out};
+	struct encoding    encoding = {.caused    = caused,
+	                               .origin    = partition->number,
+	                               .skip      = cursor->items,
+	                               .cursor    = cursor,
+	                               .bytes_max = bytes_max,
+	                               .out       = out};
 	struct byte_reader reader   = byte_reader_of(caused->items.data, caused->items.length);
 	while (read_left(&reader) > 0 && !encoding.full)
 		add_item(&encoding, read_sized(&reader));

@@ -27,12 +27,14 @@
 #include "base/buffer.h"
 #include "base/map.h"
 #include "base/vector.h"
+#include "events/event.h"
 #include "model/person.h"
 #include "model/record.h"
 
 struct partition;
 struct profile;
 
+/* Of one record, and of one append: what it may take is more than the one with the other. */
 enum { MERGE_PART_BYTES = 768 << 10, MERGE_APPEND_BYTES = 8 << 20 };
 
 /* A visitor who became a user. */
@@ -79,7 +81,6 @@ MUST_USE enum status merge_in(struct partition *partition, const struct record *
                               uint64_t position, int64_t at_ms, struct error *err);
 
 /* An event or traits of a visitor who has become a user: queues it for him. False: he has not. */
-struct event;
 bool merge_forward(struct partition *partition, struct text encoded, const struct event *event);
 
 /* Whose the events of this slot are now; false: nobody else's. */
@@ -91,16 +92,21 @@ uint64_t merge_position(const struct partition *partition, uint32_t slot);
 /* How far what came from an origin is applied here. */
 uint64_t merge_received(const struct partition *partition, uint32_t origin);
 
-/* Where the records of a caused merge stand; zeroed memory: at the first. */
+/* Where the records of a caused merge stand; zeroed memory: at the first. Stored calls are told by
+ * their place in rule 13, not by number: between two appends the oldest may cease to exist. */
 struct merge_cursor {
-	uint32_t items; /* encoded so far */
-	uint32_t parts;
+	uint32_t     items; /* encoded so far, but for stored calls */
+	uint32_t     parts;
+	bool         calls; /* some were: through the place of this one */
+	struct event call;  /* without its record */
 };
 
-/* Appends records for the user's partition from the cursor on, about MERGE_APPEND_BYTES at most,
- * and moves the cursor; true when that was the last one. */
+/* Appends records for the user's partition from the cursor on, until they are more than `bytes_max`
+ * (by a part of MERGE_PART_BYTES or one call at most), and moves the cursor; true when that was the
+ * last one. */
 bool merge_encode(struct partition *partition, const struct merge_caused *caused,
-                  struct merge_cursor *cursor, struct buffer *out, uint32_t *ret_record_count);
+                  struct merge_cursor *cursor, size_t bytes_max, struct buffer *out,
+                  uint32_t *ret_record_count);
 
 /* Takes the first of the queue out. */
 void merge_caused_remove(struct partition *partition);

@@ -138,7 +138,8 @@ static struct cargo *cargo_of(cargo_list *list, uint32_t partition)
 	return &list->items[list->count - 1];
 }
 
-/* Whole merges, and at the end perhaps the begin of one, or its continuation. */
+/* Whole merges, and at the end perhaps the begin of one, or its continuation: MERGE_APPEND_BYTES and
+ * a part in all, whatever waits. */
 static void load(struct outbox *outbox, struct partition *partition, cargo_list *list)
 {
 	const struct merges *merges = &partition->merges;
@@ -150,7 +151,8 @@ static void load(struct outbox *outbox, struct partition *partition, cargo_list 
 		size_t                     before = cargo->records.length;
 		struct buffer              part   = {0};
 		uint32_t                   count;
-		bool whole = merge_encode(partition, caused, &outbox->cursor, &part, &count);
+		bool whole = merge_encode(partition, caused, &outbox->cursor, MERGE_APPEND_BYTES - bytes,
+		                          &part, &count);
 		buffer_add_text(&cargo->records, buffer_text(&part));
 		buffer_done(&part);
 		cargo->record_count += count;

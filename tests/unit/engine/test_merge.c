@@ -62,7 +62,8 @@ static unsigned deliver(int64_t at_ms, bool take_out)
 	assert_true(merges->caused.count > 0);
 	do {
 		buffer_clear(&out);
-		whole = merge_encode(run.partition, &merges->caused.items[0], &cursor, &out, &count);
+		whole = merge_encode(run.partition, &merges->caused.items[0], &cursor, MERGE_APPEND_BYTES,
+		                     &out, &count);
 		struct text left = buffer_text(&out);
 		for (uint32_t i = 0; i < count; i++, total++) {
 			struct record record;
