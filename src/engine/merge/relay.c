@@ -138,8 +138,8 @@ static struct cargo *cargo_of(cargo_list *list, uint32_t partition)
 	return &list->items[list->count - 1];
 }
 
-/* Whole merges, and at the end perhaps the begin of one, or its continuation: MERGE_APPEND_BYTES and
- * a part in all, whatever waits. */
+/* Whole merges, and at the end perhaps the begin of one, or its continuation: in all
+ * MERGE_APPEND_BYTES and a part. */
 static void load(struct outbox *outbox, struct partition *partition, cargo_list *list)
 {
 	const struct merges *merges = &partition->merges;
