@@ -47,6 +47,12 @@ static const struct setting table[] = {
                    "FILE"),
 	SETTING_STRING(SERVE, address_file, "address-file", NULL,
                    "Where the address is written once the server listens (for port 0)", "FILE"),
+	SETTING_BOOL(SERVE, take_over, "take-over",
+                 "Take the sockets over from the server that runs on the data, and its place: it "
+                 "finishes and ends, and no connection is refused"),
+	SETTING_DURATION(SERVE, take_over_wait_ms, "take-over-wait", "30s", 0, 3600000,
+                     "With sockets that were passed on: how long connections wait in them until "
+                     "this server is ready; then it accepts and answers 503 until it is"),
 	SETTING_STRING(SERVE, roles, "roles", "all",
                    "Parts to run: ingest, api and engine; so far only all together",
                    "ingest,api,engine"),

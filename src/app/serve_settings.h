@@ -22,6 +22,8 @@ struct serve_settings {
 	uint64_t journal_pack_bytes_s;
 	char    *admin_token_file;
 	char    *address_file;
+	bool     take_over;
+	int64_t  take_over_wait_ms;
 	char    *roles;
 	int64_t  checkpoint_interval_ms;
 	uint64_t checkpoint_bytes_per_s;

@@ -27,6 +27,7 @@ enum { PARTITION_COUNT_DEFAULT = 16, UUID_BYTES = 16 };
 
 struct server {
 	const struct serve_settings *settings;
+	const struct sockets        *sockets; /* passed ones */
 	int                          lock_fd;
 	char                        *data;
 	struct store                *store;
@@ -205,68 +206,82 @@ static enum status start_engine(struct server *server, struct error *err)
 
 static enum status admit(void *context) { return engine_admits(context); }
 
-static enum status start_api(struct server *server, struct error *err)
+static void start_api(struct server *server)
 {
-	struct http_settings http   = server->settings->http;
-	http.threads                = thread_count(http.threads);
-	struct ingest_config ingest = {.journal         = server->journal,
-	                               .vault           = server->vault,
-	                               .partition_count = server->workspace.partition_count,
-	                               .retention_ms    = server->workspace.retention_ms,
-	                               .admit           = admit,
-	                               .admit_context   = server->engine};
-	server->ingest              = ingest_new(&ingest);
-	struct api_config config    = {.store           = server->store,
-	                               .journal         = server->journal,
-	                               .vault           = server->vault,
-	                               .engine          = server->engine,
-	                               .ingest          = server->ingest,
-	                               .partition_count = server->workspace.partition_count,
-	                               .loop_count      = (unsigned)http.threads,
-	                               .retention_ms    = ingest.retention_ms,
-	                               .manual_clock    = server->workspace.manual_clock};
+	const struct http_settings *http   = &server->settings->http;
+	struct ingest_config        ingest = {.journal         = server->journal,
+	                                      .vault           = server->vault,
+	                                      .partition_count = server->workspace.partition_count,
+	                                      .retention_ms    = server->workspace.retention_ms,
+	                                      .admit           = admit,
+	                                      .admit_context   = server->engine};
+	server->ingest                     = ingest_new(&ingest);
+	struct api_config config           = {.store           = server->store,
+	                                      .journal         = server->journal,
+	                                      .vault           = server->vault,
+	                                      .engine          = server->engine,
+	                                      .ingest          = server->ingest,
+	                                      .partition_count = server->workspace.partition_count,
+	                                      .loop_count      = http_loop_count(http, server->sockets->count),
+	                                      .retention_ms    = ingest.retention_ms,
+	                                      .manual_clock    = server->workspace.manual_clock};
 
 	server->api = api_new(&config);
 	api_set_phase(server->api, API_PHASE_HOT_DATA);
-
-	struct http_server_config listen = {.settings      = &http,
-	                                    .router        = api_router(server->api),
-	                                    .error_body    = api_error_body,
-	                                    .before_answer = api_before_answer,
-	                                    .user          = server->api};
-	enum status               status = http_server_start(&listen, &server->http, err);
-	if (status == STATUS_OK)
-		api_set_server(server->api, server->http);
-	return status;
 }
 
 /* ---- Life ---- */
 
-enum status server_start(const struct serve_settings *settings, struct server **ret_server,
-                         struct error *err)
+enum status server_start(const struct serve_settings *settings, const struct sockets *sockets,
+                         struct server **ret_server, struct error *err)
 {
 	struct server *server = calloc(1, sizeof *server);
 	enum status    status;
 	assert(server != NULL);
 	server->settings = settings;
+	server->sockets  = sockets;
 	server->lock_fd  = -1;
 	if ((status = open_directories(server, err)) != STATUS_OK ||
 	    (status = open_store(server, err)) != STATUS_OK ||
 	    (status = open_journal(server, err)) != STATUS_OK ||
 	    (status = open_vault(server, err)) != STATUS_OK ||
-	    (status = start_engine(server, err)) != STATUS_OK ||
-	    (status = start_api(server, err)) != STATUS_OK) {
-		server_stop(server);
+	    (status = start_engine(server, err)) != STATUS_OK) {
+		server_stop(server, false);
 		return status;
 	}
+	start_api(server);
 	*ret_server = server;
 	return STATUS_OK;
+}
+
+enum status server_accept(struct server *server, struct error *err)
+{
+	struct http_server_config config = {.settings      = &server->settings->http,
+	                                    .router        = api_router(server->api),
+	                                    .error_body    = api_error_body,
+	                                    .before_answer = api_before_answer,
+	                                    .user          = server->api,
+	                                    .sockets       = server->sockets->fds,
+	                                    .socket_count  = server->sockets->count};
+	enum status               status = http_server_start(&config, &server->http, err);
+	if (status == STATUS_OK)
+		api_set_server(server->api, server->http);
+	return status;
+}
+
+bool server_accepts(const struct server *server) { return server->http != NULL; }
+
+void server_sockets(const struct server *server, struct sockets *ret_sockets)
+{
+	ret_sockets->count = http_server_sockets(server->http, ret_sockets->fds);
 }
 
 const char *server_address(const struct server *server)
 {
 	return http_server_address(server->http);
 }
+
+const char *server_directory(const struct server *server) { return server->data; }
 
 enum status server_replayed(struct server *server, struct error *err)
 {
@@ -362,14 +377,16 @@ void server_watch_memory(struct server *server)
 
 /* The order is that in which nobody calls into what is gone: while everything still runs, the calls
  * on their way are answered; then whatever has threads that answer ends, and last the server. */
-void server_stop(struct server *server)
+void server_stop(struct server *server, bool outlived)
 {
 	if (server == NULL)
 		return;
-	if (server->http != NULL) {
+	if (server->http != NULL && outlived)
+		http_server_retire(server->http);
+	else if (server->http != NULL)
 		http_server_stop(server->http);
+	if (server->api != NULL)
 		api_stop(server->api);
-	}
 	if (server->definitions != NULL)
 		definitions_stop(server->definitions);
 	if (server->engine != NULL)

@@ -9,13 +9,24 @@
  *
  * Only here is it known which backend runs. */
 
+#include "app/process/sockets.h"
 #include "app/serve_settings.h"
 
 struct server;
 
-/* Starts everything up to HTTP; the engine replays. Whatever fails is undone. */
-MUST_USE enum status server_start(const struct serve_settings *settings, struct server **ret_server,
+/* Starts everything but HTTP; the engine replays. Whatever fails is undone. Both arguments outlive
+ * the server; the sockets that were passed to this process are used instead of binding one. */
+MUST_USE enum status server_start(const struct serve_settings *settings,
+                                  const struct sockets *sockets, struct server **ret_server,
                                   struct error *err);
+
+/* Starts HTTP, once: 503 for what needs more until server_open(). STATUS_IO: the address is taken,
+ * STATUS_INVALID: it is none. */
+MUST_USE enum status server_accept(struct server *server, struct error *err);
+bool                 server_accepts(const struct server *server);
+
+/* Copies of the sockets that it listens on, for a successor. */
+void server_sockets(const struct server *server, struct sockets *ret_sockets);
 
 /* Whether the engine has replayed; STATUS_AGAIN: not yet; else why it cannot go on. */
 MUST_USE enum status server_replayed(struct server *server, struct error *err);
@@ -29,13 +40,15 @@ struct server_first {
 MUST_USE enum status server_open(struct server *server, struct server_first *ret_first,
                                  struct error *err);
 
-const char *server_address(const struct server *server);
+const char *server_address(const struct server *server);   /* once it accepts */
+const char *server_directory(const struct server *server); /* the data's real path */
 
 /* Tells the engine what the rest of the process takes of memory: to be called some times a
  * second. */
 void server_watch_memory(struct server *server);
 
-/* What is in flight is answered, everything is synced and closed. NULL is fine. */
-void server_stop(struct server *server);
+/* What is in flight is answered, everything is synced and closed. `outlived`: another process goes
+ * on with the sockets, and nobody is turned away (http_server_retire()). NULL is fine. */
+void server_stop(struct server *server, bool outlived);
 
 #endif

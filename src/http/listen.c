@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -71,7 +72,7 @@ int http_listen_again(const struct http_server *server)
 	return bind_to((struct sockaddr *)&bound, length, false);
 }
 
-static void describe_bound(struct http_server *server)
+void http_describe_bound(struct http_server *server)
 {
 	struct sockaddr_storage bound;
 	socklen_t               length = sizeof bound;
@@ -116,6 +117,54 @@ enum status http_listen(struct http_server *server, const char *address, struct 
 	freeaddrinfo(found);
 	if (server->listen_fd < 0)
 		return error_set_errno(err, STATUS_IO, why, "cannot listen on %s", address);
-	describe_bound(server);
+	http_describe_bound(server);
 	return STATUS_OK;
+}
+
+/* ---- Sockets that others have bound ---- */
+
+bool http_socket_listens(int socket)
+{
+	int       family = 0, type = 0, listens = 0;
+	socklen_t length = sizeof(int);
+	return getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &length) == 0 &&
+	       getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+	       getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 &&
+	       (family == AF_INET || family == AF_INET6) && type == SOCK_STREAM && listens != 0;
+}
+
+static bool same_address(const struct sockaddr_storage *bound, const struct sockaddr *wanted)
+{
+	if (bound->ss_family != wanted->sa_family)
+		return false;
+	if (wanted->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)bound;
+		const struct sockaddr_in6 *b = (const struct sockaddr_in6 *)wanted;
+		return memcmp(&a->sin6_addr, &b->sin6_addr, sizeof a->sin6_addr) == 0 &&
+		       (b->sin6_port == 0 || a->sin6_port == b->sin6_port);
+	}
+	const struct sockaddr_in *a = (const struct sockaddr_in *)bound;
+	const struct sockaddr_in *b = (const struct sockaddr_in *)wanted;
+	return a->sin_addr.s_addr == b->sin_addr.s_addr &&
+	       (b->sin_port == 0 || a->sin_port == b->sin_port);
+}
+
+bool http_socket_is_at(int socket, const char *address)
+{
+	char                    host[HOST_BYTES_MAX];
+	char                    port[8];
+	struct addrinfo        *found  = NULL;
+	struct addrinfo         hints  = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct sockaddr_storage bound  = {0};
+	socklen_t               length = sizeof bound;
+	bool                    same   = false;
+
+	if (!split_address(address, host, port) ||
+	    getsockname(socket, (struct sockaddr *)&bound, &length) != 0 ||
+	    getaddrinfo(host[0] ? host : NULL, port, &hints, &found) != 0)
+		return false;
+	for (const struct addrinfo *at = found; at && !same; at = at->ai_next)
+		same = same_address(&bound, at->ai_addr);
+	freeaddrinfo(found);
+	return same;
 }

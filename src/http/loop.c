@@ -168,12 +168,15 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **con
 
 /* ---- Stopping ---- */
 
-/* Connections between two requests: those that have sent something are left to be served. */
+/* Connections between two requests: those that have sent something are left to be served, and so
+ * are those that may do so any moment when nobody is to be turned away. */
 static void close_waiting(struct http_loop *loop)
 {
 	for (struct http_connection *at = loop->oldest; at; at = at->newer) {
 		char byte;
-		if (at->phase == HTTP_PHASE_WAITING && recv(at->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+		if (at->phase == HTTP_PHASE_WAITING &&
+		    loop->now_ms - at->since_ms >= loop->server->linger_ms &&
+		    recv(at->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
 			shutdown(at->fd, SHUT_RDWR);
 	}
 }

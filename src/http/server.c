@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -60,24 +61,38 @@ static void raise_descriptor_limit(const struct http_settings *settings)
 		return; /* then connections wait where there is no descriptor */
 }
 
-static unsigned thread_count(const struct http_settings *settings)
+unsigned http_loop_count(const struct http_settings *settings, size_t socket_count)
 {
-	if (settings->threads > 0)
-		return (unsigned)settings->threads;
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	return processors < 1 ? 1 : (unsigned)processors;
+	long     processors = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned count      = settings->threads > 0 ? (unsigned)settings->threads
+	                      : processors > 0      ? (unsigned)processors
+	                                            : 1;
+	return count < socket_count ? (unsigned)socket_count : count;
 }
 
-static enum status start_loops(struct http_server *server, struct error *err)
+/* Each loop has a passed socket of its own; where there are fewer of them, they are shared: one
+ * that was bound here would take connections along into its end. */
+static int socket_for(const struct http_server *server, const struct http_server_config *config,
+                      unsigned loop)
 {
-	unsigned    count  = thread_count(&server->settings);
+	if (config->socket_count == 0)
+		return loop == 0 ? server->listen_fd : http_listen_again(server);
+	if (loop < config->socket_count)
+		return config->sockets[loop];
+	return fcntl(config->sockets[loop % config->socket_count], F_DUPFD_CLOEXEC, 0);
+}
+
+static enum status start_loops(struct http_server *server, const struct http_server_config *config,
+                               struct error *err)
+{
+	unsigned    count  = http_loop_count(&server->settings, config->socket_count);
 	enum status status = STATUS_OK;
 
 	server->loops      = calloc(count, sizeof *server->loops);
 	server->loop_count = count;
 	assert(server->loops);
 	for (unsigned i = 0; i < count && status == STATUS_OK; i++) {
-		int fd            = i == 0 ? server->listen_fd : http_listen_again(server);
+		int fd            = socket_for(server, config, i);
 		server->listen_fd = -1;
 		status            = http_loop_start(&server->loops[i], server, i, fd, err);
 		if (status != STATUS_OK)
@@ -85,6 +100,8 @@ static enum status start_loops(struct http_server *server, struct error *err)
 		else
 			server->loops_open++;
 	}
+	for (size_t i = server->loop_count; i < config->socket_count; i++)
+		close(config->sockets[i]); /* of loops that were not started */
 	return status;
 }
 
@@ -106,9 +123,16 @@ enum status http_server_start(const struct http_server_config *config,
 	copy_headers(server, config);
 	raise_descriptor_limit(&server->settings);
 
-	enum status status = http_listen(server, config->settings->listen, err);
+	enum status status = STATUS_OK;
+	assert(config->socket_count <= HTTP_SOCKETS_MAX);
+	if (config->socket_count == 0) {
+		status = http_listen(server, config->settings->listen, err);
+	} else {
+		server->listen_fd = config->sockets[0];
+		http_describe_bound(server);
+	}
 	if (status == STATUS_OK)
-		status = start_loops(server, err);
+		status = start_loops(server, config, err);
 	if (status != STATUS_OK) {
 		http_server_free(server);
 		return status;
@@ -135,6 +159,29 @@ void http_server_stop(struct http_server *server)
 	while (server->loops_open > 0)
 		pthread_cond_wait(&server->stop_cond, &server->stop_lock);
 	pthread_mutex_unlock(&server->stop_lock);
+}
+
+void http_server_retire(struct http_server *server)
+{
+	server->linger_ms = server->settings.stop_linger_ms;
+	http_server_stop(server);
+}
+
+size_t http_server_sockets(const struct http_server *server, int ret_sockets[HTTP_SOCKETS_MAX])
+{
+	size_t count = 0;
+	assert(!server->stopped);
+	while (count < server->loop_count && count < HTTP_SOCKETS_MAX) {
+		int copy = fcntl(server->loops[count].listen_fd, F_DUPFD_CLOEXEC, 0);
+		if (copy < 0)
+			break;
+		ret_sockets[count++] = copy;
+	}
+	if (count == server->loop_count)
+		return count;
+	while (count > 0) /* all or none: a connection in one that is left behind would be lost */
+		close(ret_sockets[--count]);
+	return 0;
 }
 
 void http_server_free(struct http_server *server)

@@ -46,6 +46,8 @@ struct http_settings {
 	int64_t  idle_timeout_ms;      /* a connection on which nothing moves is closed */
 	int64_t  request_timeout_ms;   /* from a request's first header to its last byte */
 	int64_t  stop_timeout_ms;      /* how long http_server_stop() waits for what is in flight */
+	int64_t  stop_linger_ms;       /* http_server_retire(): how long after its last answer a
+	                                * connection may begin another request */
 	int64_t  websocket_queue_max;  /* messages that wait for one slow reader */
 	uint64_t websocket_queue_bytes_max; /* their bytes */
 	int64_t  websocket_ping_ms;         /* no sign of life for twice this time: closed */
@@ -78,7 +80,15 @@ struct http_server_config {
 	http_error_body_fn         *error_body;    /* NULL: the form of contracts.md, "Errors" */
 	http_before_answer_fn      *before_answer; /* may be NULL */
 	void                       *user;          /* of both */
+
+	/* Sockets that listen already (http_server_sockets() of another process, or a supervisor's),
+	 * at most HTTP_SOCKETS_MAX. They belong to the server from here on, also when it does not
+	 * start; settings->listen is not looked at. Each has a loop: there are as many at least. */
+	const int *sockets;
+	size_t     socket_count; /* 0: bind settings->listen */
 };
+
+enum { HTTP_SOCKETS_MAX = 256 };
 
 /* Binds and starts the threads; requests are served from here on. STATUS_IO with the address
  * when it cannot be bound, STATUS_INVALID when it cannot be read. */
@@ -93,6 +103,25 @@ const char *http_server_address(const struct http_server *server);
  * 1001, then all connections. Suspended requests that are not answered in time lose their
  * connection, but live on until they are answered. Not from a loop thread. */
 void http_server_stop(struct http_server *server);
+
+/* The same when another process goes on with the sockets: a client that has just been answered and
+ * sends on is served once more, with `Connection: close`, and connects anew. A connection is closed
+ * when its last answer lies stop_linger_ms back. */
+void http_server_retire(struct http_server *server);
+
+/* Copies of the listening sockets, for another process: connections that nobody has accepted wait
+ * in them, as long as any process holds them. The caller closes them. Before the server stops.
+ * Their number, HTTP_SOCKETS_MAX at most; 0 when there are no descriptors left. */
+size_t http_server_sockets(const struct http_server *server, int ret_sockets[HTTP_SOCKETS_MAX]);
+
+/* Whether a passed socket listens at `address` ("127.0.0.1:8080"; port 0 is any port). */
+bool http_socket_is_at(int socket, const char *address);
+
+/* Whether it is a TCP socket that listens. */
+bool http_socket_listens(int socket);
+
+/* How many loops such a server has: as many as settings and sockets ask for. */
+unsigned http_loop_count(const struct http_settings *settings, size_t socket_count);
 
 /* Stops if need be, waits until every suspended request was answered, ends the threads, frees.
  * NULL is fine. */

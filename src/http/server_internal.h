@@ -163,6 +163,7 @@ struct http_server {
 	struct http_loop *loops;
 	unsigned          loop_count;
 	bool              stopped;
+	int64_t           linger_ms; /* set before the loops are asked to stop */
 	pthread_mutex_t   stop_lock;
 	pthread_cond_t    stop_cond;
 	unsigned          loops_open; /* under stop_lock */
@@ -181,6 +182,7 @@ extern _Thread_local struct http_loop *http_loop_current;
 /* listen.c: binds `address` ("127.0.0.1:8080"); fills in what was bound. */
 enum status http_listen(struct http_server *server, const char *address, struct error *err);
 int         http_listen_again(const struct http_server *server); /* one more; -1 and errno */
+void        http_describe_bound(struct http_server *server);     /* listen_fd's address */
 
 /* ---- Requests ---- */
 

@@ -20,6 +20,9 @@ static const struct setting table[] = {
                      86400000, "Time that a client has to send a request"),
 	SETTING_DURATION(struct http_settings, stop_timeout_ms, "http-stop-timeout", "10s", 0, 3600000,
                      "Time that requests in flight have to finish when the server stops"),
+	SETTING_DURATION(struct http_settings, stop_linger_ms, "http-stop-linger", "1s", 0, 60000,
+                     "When another process goes on with the sockets: time from a connection's last "
+                     "answer in which its next request is still served here"),
 	SETTING_INT(struct http_settings, websocket_queue_max, "websocket-queue-max", "256", 1, 1000000,
                 "Messages that wait for one slow WebSocket reader"),
 	SETTING_BYTES(struct http_settings, websocket_queue_bytes_max, "websocket-queue-bytes-max",

@@ -1,15 +1,39 @@
+#include <assert.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "app/command/command.h"
+#include "app/process/handover.h"
+#include "app/process/notify.h"
 #include "app/server.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 
-enum { MEMORY_POLL_MS = 100, REPLAY_POLL_MS = 5 };
+enum {
+	MEMORY_POLL_MS = 100,
+	REPLAY_POLL_MS = 5,
+	EXTEND_MS      = 60000, /* what a start may take until it is heard of again */
+	EXTEND_STEP_MS = 1000,
+};
+
+/* A server's life as a process: what it is told (signals, a successor), and whom it tells. */
+struct life {
+	struct serve_settings settings;
+	struct sockets        sockets; /* that were passed to this process */
+	struct server        *server;
+	struct notify        *notify;
+	struct handover      *handover;
+	int                   signals;
+};
+
+/* What ends a wait. */
+enum call { CALL_NONE, CALL_STOP, CALL_SUCCESSOR };
 
 static void print_help(void)
 {
@@ -24,29 +48,35 @@ static void print_help(void)
 	buffer_done(&out);
 }
 
-/* Blocked in every thread; this one asks for them. */
-static void block_signals(sigset_t *ret_signals)
+/* Blocked in every thread; this one reads them. */
+static int open_signals(void)
 {
-	sigemptyset(ret_signals);
-	sigaddset(ret_signals, SIGTERM);
-	sigaddset(ret_signals, SIGINT);
-	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigaction(SIGPIPE, &ignore, NULL);
+	int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	assert(fd >= 0);
+	return fd;
 }
 
-/* STATUS_AGAIN: a signal came first. */
-static enum status wait_for_replay(struct server *server, const sigset_t *signals,
-                                   struct error *err)
+/* Waits for a call, for so long at most. A successor waits itself until this server can be taken
+ * over. */
+static enum call wait_for_call(const struct life *life, bool may_be_taken_over, int timeout_ms)
 {
-	const struct timespec pause = {.tv_nsec = REPLAY_POLL_MS * 1000000};
-	for (;;) {
-		enum status status = server_replayed(server, err);
-		if (status != STATUS_AGAIN)
-			return status;
-		if (sigtimedwait(signals, NULL, &pause) > 0)
-			return STATUS_AGAIN;
+	struct signalfd_siginfo info;
+	struct pollfd           sources[] = {{life->signals, POLLIN, 0},
+	                                     {handover_fd(life->handover), POLLIN, 0}};
+	if (poll(sources, may_be_taken_over ? 2 : 1, timeout_ms) <= 0)
+		return CALL_NONE;
+	if (read(life->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		log_line(LOG_INFO, "stopping", LOG_NUMBER("signal", info.ssi_signo));
+		return CALL_STOP;
 	}
+	return sources[1].revents != 0 ? CALL_SUCCESSOR : CALL_NONE;
 }
 
 static enum status write_address(const char *file, const char *address, struct error *err)
@@ -68,61 +98,143 @@ static void show_first(const struct serve_settings *settings, const struct serve
 	fflush(stdout);
 }
 
+static enum status accept_connections(struct life *life, struct error *err)
+{
+	enum status status = server_accept(life->server, err);
+	if (status != STATUS_OK)
+		return status;
+	log_line(LOG_INFO, "listening", LOG_STRING("address", server_address(life->server)));
+	return write_address(life->settings.address_file, server_address(life->server), err);
+}
+
+/* Connections wait in sockets that were passed on, but not for ever. STATUS_AGAIN: it is to
+ * stop. */
+static enum status wait_for_replay(struct life *life, struct error *err)
+{
+	int64_t     begin_ms = clock_monotonic_ms(), heard_ms = begin_ms;
+	enum status status;
+	notify_status(life->notify, "reading the journal");
+	while ((status = server_replayed(life->server, err)) == STATUS_AGAIN) {
+		int64_t now_ms = clock_monotonic_ms();
+		if (!server_accepts(life->server) &&
+		    now_ms - begin_ms >= life->settings.take_over_wait_ms &&
+		    (status = accept_connections(life, err)) != STATUS_OK)
+			return status;
+		if (now_ms - heard_ms >= EXTEND_STEP_MS) {
+			notify_extend(life->notify, EXTEND_MS);
+			heard_ms = now_ms;
+		}
+		notify_alive(life->notify);
+		if (wait_for_call(life, false, REPLAY_POLL_MS) == CALL_STOP)
+			return STATUS_AGAIN;
+	}
+	return status;
+}
+
+/* STATUS_AGAIN: it is to stop. */
+static enum status become_ready(struct life *life, struct error *err)
+{
+	struct server_first first;
+	enum status         status;
+	/* Passed sockets hold connections: they wait there rather than being answered 503. */
+	if ((life->sockets.count == 0 && (status = accept_connections(life, err)) != STATUS_OK) ||
+	    (status = wait_for_replay(life, err)) != STATUS_OK ||
+	    (status = server_open(life->server, &first, err)) != STATUS_OK ||
+	    (!server_accepts(life->server) && (status = accept_connections(life, err)) != STATUS_OK))
+		return status;
+	show_first(&life->settings, &first);
+	log_line(LOG_INFO, "ready", LOG_STRING("address", server_address(life->server)));
+	notify_ready(life->notify, "ready");
+	return STATUS_OK;
+}
+
+/* True: a successor has the sockets. */
+static bool hand_over(struct life *life)
+{
+	struct sockets sockets;
+	server_sockets(life->server, &sockets);
+	bool taken = handover_give(life->handover, &sockets);
+	log_message(LOG_INFO, taken ? "stopping: a successor has the sockets"
+	                            : "a successor asked and has not taken the sockets");
+	return taken;
+}
+
+/* Until it is told to stop; whether others go on with its sockets. */
+static bool serve(struct life *life)
+{
+	for (;;) {
+		enum call call = wait_for_call(life, true, MEMORY_POLL_MS);
+		if (call == CALL_STOP)
+			return life->sockets.count > 0; /* the supervisor has them still */
+		if (call == CALL_SUCCESSOR && hand_over(life))
+			return true;
+		server_watch_memory(life->server);
+		notify_alive(life->notify);
+	}
+}
+
+static enum status get_sockets(struct life *life, struct error *err)
+{
+	enum status status = sockets_of_supervisor(&life->sockets, err);
+	if (status != STATUS_OK || !life->settings.take_over || life->sockets.count > 0)
+		return status;
+	status = handover_take(life->settings.data, life->settings.http.listen, &life->sockets, err);
+	if (status == STATUS_NOT_FOUND) { /* the first one */
+		log_message(LOG_INFO, "there is no server to take over from");
+		return STATUS_OK;
+	}
+	if (status == STATUS_OK)
+		log_message(LOG_INFO, "taken over: connections wait until this server is ready");
+	return status;
+}
+
 static enum exit_code failed(const char *message, const struct error *err)
 {
 	log_error(message, err);
 	return EXIT_REFUSED;
 }
 
-/* Until a signal comes. */
-static enum exit_code serve(const struct serve_settings *settings, struct server *server,
-                            const sigset_t *signals)
+static enum exit_code run(struct life *life)
 {
-	struct server_first first;
-	struct error        err;
-	int                 signal_number;
-	log_line(LOG_INFO, "listening", LOG_STRING("address", server_address(server)));
-	if (write_address(settings->address_file, server_address(server), &err) != STATUS_OK)
-		return failed("the address could not be written", &err);
-	enum status status = wait_for_replay(server, signals, &err);
-	if (status == STATUS_AGAIN)
-		return EXIT_DONE;
-	if (status != STATUS_OK)
-		return failed("the journal could not be replayed", &err);
-	if (server_open(server, &first, &err) != STATUS_OK)
+	struct error err;
+	bool         outlived = false;
+	enum status  status;
+	if ((status = get_sockets(life, &err)) != STATUS_OK ||
+	    (status = server_start(&life->settings, &life->sockets, &life->server, &err)) != STATUS_OK)
 		return failed("the server could not start", &err);
-	show_first(settings, &first);
-	log_line(LOG_INFO, "ready", LOG_STRING("address", server_address(server)));
-	const struct timespec pause = {.tv_nsec = MEMORY_POLL_MS * 1000000};
-	while ((signal_number = sigtimedwait(signals, NULL, &pause)) < 0)
-		server_watch_memory(server);
-	log_line(LOG_INFO, "stopping", LOG_NUMBER("signal", signal_number));
+	if ((status = handover_open(server_directory(life->server), &life->handover, &err)) ==
+	    STATUS_OK)
+		status = become_ready(life, &err);
+	if (status == STATUS_OK)
+		outlived = serve(life);
+	notify_stopping(life->notify);
+	if (life->handover != NULL)
+		handover_shut(life->handover);
+	server_stop(life->server, outlived);
+	handover_close(life->handover);
+	if (status != STATUS_OK && status != STATUS_AGAIN)
+		return failed("the server could not start", &err);
+	log_message(LOG_INFO, "stopped");
 	return EXIT_DONE;
 }
 
 enum exit_code command_serve(int argc, char **argv)
 {
-	struct serve_settings settings = {0};
-	struct server        *server;
-	struct error          err;
-	sigset_t              signals;
+	struct life  life = {0};
+	struct error err;
 	if (command_wants_help(argc, argv)) {
 		print_help();
 		return EXIT_DONE;
 	}
-	if (serve_settings_load(&settings, argc, argv, &err) != STATUS_OK) {
-		serve_settings_done(&settings);
+	if (serve_settings_load(&life.settings, argc, argv, &err) != STATUS_OK) {
+		serve_settings_done(&life.settings);
 		return command_usage(argv[0], &err);
 	}
-	block_signals(&signals);
-	enum exit_code code = EXIT_REFUSED;
-	if (server_start(&settings, &server, &err) != STATUS_OK) {
-		failed("the server could not start", &err);
-	} else {
-		code = serve(&settings, server, &signals);
-		server_stop(server);
-		log_message(LOG_INFO, "stopped");
-	}
-	serve_settings_done(&settings);
+	life.signals        = open_signals();
+	life.notify         = notify_new();
+	enum exit_code code = run(&life);
+	notify_free(life.notify);
+	close(life.signals);
+	serve_settings_done(&life.settings);
 	return code;
 }

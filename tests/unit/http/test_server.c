@@ -6,6 +6,8 @@
 
 #include "fixture.h"
 
+#include <unistd.h>
+
 static int init(void **state)
 {
 	static struct fixture fixture;
@@ -619,11 +621,64 @@ static void an_address_in_use_or_unreadable_is_an_error_that_names_it(void **sta
 	assert_null(server);
 }
 
+/* ---- Sockets that are passed on ---- */
+
+static void a_connection_waits_in_the_sockets_from_one_server_to_the_next(void **state)
+{
+	struct fixture *fixture = *state;
+	struct peer     waiting[8];
+	struct reply    reply;
+	int             sockets[HTTP_SOCKETS_MAX];
+	char            address[64];
+	FIXTURE_START(fixture, {"GET", "/", answer_ok, NULL});
+	snprintf(address, sizeof address, "%s", http_server_address(fixture->server));
+	size_t count = http_server_sockets(fixture->server, sockets);
+	assert_int_equal(count, 2); /* one a loop */
+	http_server_stop(fixture->server);
+	for (unsigned i = 0; i < 8; i++) {
+		peer_open(&waiting[i], fixture);
+		peer_say(&waiting[i], "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+	}
+	http_server_free(fixture->server);
+
+	struct error err;
+	fixture->settings.threads    = 3; /* two of them share a socket */
+	fixture->config.sockets      = sockets;
+	fixture->config.socket_count = count;
+	assert_int_equal(http_server_start(&fixture->config, &fixture->server, &err), STATUS_OK);
+	assert_string_equal(http_server_address(fixture->server), address);
+	for (unsigned i = 0; i < 8; i++) {
+		reply_read(&waiting[i], false, &reply);
+		assert_int_equal(reply.status, 200);
+		reply_done(&reply);
+		peer_close(&waiting[i]);
+	}
+}
+
+static void it_is_known_where_a_socket_listens(void **state)
+{
+	struct fixture *fixture = *state;
+	int             sockets[HTTP_SOCKETS_MAX];
+	FIXTURE_START(fixture, {"GET", "/", answer_ok, NULL});
+	size_t count = http_server_sockets(fixture->server, sockets);
+	assert_true(http_socket_listens(sockets[0]));
+	assert_true(http_socket_is_at(sockets[0], http_server_address(fixture->server)));
+	assert_true(http_socket_is_at(sockets[0], "127.0.0.1:0"));
+	assert_false(http_socket_is_at(sockets[0], "127.0.0.1:1"));
+	assert_false(http_socket_is_at(sockets[0], "127.0.0.2:0"));
+	assert_false(http_socket_is_at(sockets[0], "no address"));
+	assert_false(http_socket_listens(fileno(stdin)));
+	while (count > 0)
+		close(sockets[--count]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, init, done)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_connection_waits_in_the_sockets_from_one_server_to_the_next),
+		TEST(it_is_known_where_a_socket_listens),
 		TEST(a_handler_sees_parameters_query_headers_and_peer),
 		TEST(sixty_four_bytes_behind_a_body_may_be_read),
 		TEST(bodies_arrive_whole_in_pieces_or_chunks),

@@ -1,6 +1,8 @@
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fixture.h"
 
@@ -378,6 +380,55 @@ static void a_stop_lets_requests_in_flight_finish(void **state)
 	peer_close(&busy);
 }
 
+static bool can_connect(const struct fixture *fixture)
+{
+	struct sockaddr_in address = {
+		.sin_family      = AF_INET,
+		.sin_port        = htons((uint16_t)http_server_port(fixture->server)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int  fd        = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool connected = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+	close(fd);
+	return connected;
+}
+
+static void *retire(void *server)
+{
+	http_server_retire(server);
+	return NULL;
+}
+
+static void a_server_that_retires_serves_who_has_just_been_answered_once_more(void **state)
+{
+	struct fixture *fixture = *state;
+	struct peer     peer, other;
+	struct reply    reply;
+	pthread_t       retirer;
+	fixture->settings.stop_linger_ms = 60000;
+	FIXTURE_START(fixture, {"POST", "/", hold, NULL}, {"GET", "/", answer_ok, NULL});
+	peer_open(&peer, fixture);
+	exchange(&peer, GET, 200, &reply);
+	assert_string_equal(reply_header(&reply, "connection"), "");
+	reply_done(&reply);
+	peer_open(&other, fixture);
+	peer_say(&other, POST);
+	struct http_request *request = take_held();
+	assert_int_equal(pthread_create(&retirer, NULL, retire, fixture->server), 0);
+	while (can_connect(fixture)) /* until it has begun to retire */
+		sleep_ms(1);
+	exchange(&peer, GET, 200, &reply);
+	assert_string_equal(reply_header(&reply, "connection"), "close");
+	reply_done(&reply);
+	assert_true(peer_at_end(&peer));
+	echo(request);
+	reply_read(&other, false, &reply);
+	reply_done(&reply);
+	pthread_join(retirer, NULL);
+	peer_close(&peer);
+	peer_close(&other);
+}
+
 static void *free_server(void *server)
 {
 	http_server_free(server);
@@ -433,6 +484,7 @@ int main(void)
 		TEST(a_handler_learns_that_its_client_has_gone),
 		TEST(nobody_is_told_when_the_client_stays),
 		TEST(a_stop_lets_requests_in_flight_finish),
+		TEST(a_server_that_retires_serves_who_has_just_been_answered_once_more),
 		TEST(a_stop_cuts_off_what_takes_too_long_but_not_its_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
