@@ -209,6 +209,7 @@ static enum status admit(void *context) { return engine_admits(context); }
 static void start_api(struct server *server)
 {
 	const struct http_settings *http   = &server->settings->http;
+	size_t                      passed = server->sockets->count;
 	struct ingest_config        ingest = {.journal         = server->journal,
 	                                      .vault           = server->vault,
 	                                      .partition_count = server->workspace.partition_count,
@@ -222,7 +223,7 @@ static void start_api(struct server *server)
 	                                      .engine          = server->engine,
 	                                      .ingest          = server->ingest,
 	                                      .partition_count = server->workspace.partition_count,
-	                                      .loop_count      = http_loop_count(http, server->sockets->count),
+	                                      .loop_count      = http_loop_count(http, passed),
 	                                      .retention_ms    = ingest.retention_ms,
 	                                      .manual_clock    = server->workspace.manual_clock};
 
