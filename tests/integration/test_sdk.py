@@ -1,125 +1,205 @@
-"""Segment's own SDK for Node, unmodified, against the running server."""
+"""The SDKs of Segment and RudderStack, unmodified, a browser's among them, and plain curl: what
+they send arrives once and whole, whatever the server goes through.
+
+SONNIM_TEST_SDK_RESTARTS: how often it is killed or restarted under them (4)."""
 import datetime
-import http.server
-import threading
+import os
+import random
 import time
 
 from case import ServerCase
-from node import Node
+from proxy import RefusingProxy
+from sdk import COMMANDS, Sdk, content, everybody, wait_arrived
 from server import Server
+
+RESTARTS = int(os.environ.get("SONNIM_TEST_SDK_RESTARTS", "4"))
+LIBRARIES = {"segment-node": "@segment/analytics-node", "segment-browser": "analytics.js",
+             "segment-python": "analytics-python", "rudderstack-node": "analytics-node"}
 
 
 def now():
     return datetime.datetime.now(datetime.timezone.utc)
 
 
-class Sdk(ServerCase):
+def instant(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+class SdkCase(ServerCase):
     clock = "wall"
 
-    def sdk(self, address=None):
-        node = Node("sdk.mjs", f"http://{address or self.server.address}", self.key)
-        self.addCleanup(node.__exit__)
-        return node
+    def sdk(self, name):
+        sdk = Sdk(name, f"http://{self.server.address}", self.key)
+        self.addCleanup(sdk.program.__exit__)
+        sdk.wait_ready()
+        return sdk
 
-    def delivered(self, node, count):
-        """Waits until so many calls were delivered without an error."""
-        numbers = set()
-        while len(numbers) < count:
-            line = node.next()
-            if "delivered" in line:
-                self.assertIsNone(line["error"])
-                numbers.add(line["delivered"])
+    def check_arrived_once(self, client, user, count):
+        """Each of the SDKs' events is there once, with what it was sent with."""
+        events = client.items(f"/api/v1/users/{user}/events")
+        found = sorted((event["properties"] for event in events), key=lambda found: found["i"])
+        self.assertEqual(found, [content(i) for i in range(count)], user)
 
-    def test_every_call_arrives_with_its_content(self):
+
+class Content(SdkCase):
+    def check_every_call(self, name):
+        user, visitor = f"all-{name}", f"visitor-{name}"
         before = now() - datetime.timedelta(seconds=5)
-        with self.sdk() as node:
-            calls = [
-                ("identify", {"userId": "sdk", "traits": {"tier": "VIP", "age": 30}}),
-                ("track", {"userId": "sdk", "event": "Order Completed", "messageId": "sdk-1",
-                           "properties": {"revenue": 12.5, "region": "제주", "tags": ["a", "b"]},
-                           "context": {"app": {"name": "shop"}}}),
-                ("page", {"userId": "sdk", "name": "Home", "category": "Docs",
-                          "properties": {"url": "https://shop.example/"}}),
-                ("screen", {"userId": "sdk", "name": "Cart", "properties": {"n": 1}}),
-                ("group", {"userId": "sdk", "groupId": "team-1", "traits": {"seats": 5}}),
-                ("track", {"anonymousId": "sdk-visitor", "event": "Seen"}),
-                ("identify", {"userId": "sdk", "anonymousId": "sdk-browser"}),
-                ("track", {"anonymousId": "sdk-browser", "event": "Linked"}),
-                ("alias", {"userId": "sdk", "previousId": "sdk-older"}),
-                ("track", {"userId": "sdk", "event": "Dated",
-                           "timestamp": "2026-01-02T03:04:05.678Z"}),
-            ]
-            for call, arguments in calls:
-                node.send(call=call, arguments=arguments)
-            self.delivered(node, len(calls))
-            node.close()
-        events = {event["event"]: event for event in self.events("sdk")}
-        self.assertEqual(set(events), {"Order Completed", "$page", "$screen", "Linked", "Dated"})
-        order = events["Order Completed"]
-        self.assertEqual((order["messageId"], order["properties"]),
-                         ("sdk-1", {"revenue": 12.5, "region": "제주", "tags": ["a", "b"]}))
-        self.assertEqual(order["context"]["app"], {"name": "shop"})
-        self.assertEqual(order["context"]["library"]["name"], "@segment/analytics-node")
-        self.assertEqual(events["$page"]["properties"],
-                         {"url": "https://shop.example/", "name": "Home", "category": "Docs"})
-        self.assertEqual(events["$screen"]["properties"], {"n": 1, "name": "Cart"})
-        time = datetime.datetime.fromisoformat(order["time"].replace("Z", "+00:00"))
-        self.assertTrue(before < time < now() + datetime.timedelta(seconds=5), order)
-        self.assertEqual(self.user("sdk", "profile")["attributes"],
-                         {"tier": "VIP", "age": 30, "group_id": "team-1"})
-        self.assertEqual(self.user("anonymous_id:sdk-visitor", "events")["total"], 1)
-        self.assertEqual(self.user("anonymous_id:sdk-older", "profile")["id"], "sdk")
+        order = {"revenue": 12.5, "region": "제주", "tags": ["a", "b"], "gift": True}
+        sdk = self.sdk(name)
+        sdk.send("track", anonymousId=visitor, event="Seen", properties={"by": "visitor"})
+        wait_arrived(self.client, [f"anonymous_id:{visitor}"], 1)
+        sdk.send("identify", userId=user, anonymousId=visitor,
+                 traits={"tier": "VIP", "age": 30, "name": "김손님"})
+        sdk.send("track", userId=user, event="Order Completed", properties=order,
+                 context={"app": {"name": "shop"}})
+        sdk.send("page", userId=user, name="Home", category="Docs",
+                 properties={"title": "Welcome"})
+        sdk.send("screen", userId=user, name="Cart", properties={"n": 1})
+        sdk.send("group", userId=user, groupId="team-1", traits={"seats": 5})
+        sdk.send("track", userId=user, event="Dated", timestamp="2026-01-02T03:04:05.678Z")
+        sdk.send("alias", userId=user, previousId=f"older-{name}")
+        wait_arrived(self.client, [user], 5)
+        self.wait_linked(f"anonymous_id:older-{name}", user)
+        sdk.close()
+
+        events = {event["event"]: event for event in self.events(user)}
+        self.assertEqual(set(events), {"Seen", "Order Completed", "$page", "$screen", "Dated"})
+        completed = events["Order Completed"]
+        self.assertEqual(completed["properties"], order)
+        self.assertTrue(before < instant(completed["time"]) < now() + datetime.timedelta(seconds=5),
+                        completed)
+        self.assertEqual(completed["context"]["app"], {"name": "shop"})
+        if name in LIBRARIES:
+            self.assertEqual(completed["context"]["library"]["name"], LIBRARIES[name])
+        page = events["$page"]["properties"]
+        self.assertLessEqual({"name": "Home", "category": "Docs", "title": "Welcome"}.items(),
+                             page.items())
+        screen = events["$screen"]["properties"]
+        self.assertLessEqual({"n": 1, "name": "Cart"}.items(), screen.items())
+        profile = self.user(user, "profile")
+        self.assertEqual({"tier": "VIP", "age": 30, "group_id": "team-1", "name": "김손님"},
+                         profile["attributes"])
+
+    def wait_linked(self, visitor, user):
+        deadline = time.monotonic() + 60
+        while True:
+            answer = self.client.request("GET", f"/api/v1/users/{visitor}/profile")
+            if answer.status == 200 and answer.json["id"] == user:
+                return
+            self.assertLess(time.monotonic(), deadline, answer)
+            time.sleep(0.02)
+
+    def test_every_call_of_segments_node_sdk_arrives_with_its_content(self):
+        self.check_every_call("segment-node")
+
+    def test_every_call_of_segments_browser_sdk_arrives_with_its_content(self):
+        self.check_every_call("segment-browser")
+
+    def test_every_call_of_segments_python_sdk_arrives_with_its_content(self):
+        self.check_every_call("segment-python")
+
+    def test_every_call_of_rudderstacks_node_sdk_arrives_with_its_content(self):
+        self.check_every_call("rudderstack-node")
+
+    def test_every_call_of_plain_curl_arrives_with_its_content(self):
+        self.check_every_call("curl")
 
     def test_the_clock_of_the_sender_is_corrected(self):
         """sentAt comes with the batch, so a timestamp in the past stays as far in the past."""
         an_hour_ago = now() - datetime.timedelta(hours=1)
-        with self.sdk() as node:
-            node.send(call="track", arguments={"userId": "dated", "event": "Seen",
-                                               "timestamp": an_hour_ago.isoformat()})
-            self.delivered(node, 1)
-        time = datetime.datetime.fromisoformat(
-            self.events("dated")[0]["time"].replace("Z", "+00:00"))
-        self.assertLess(abs((time - an_hour_ago).total_seconds()), 5)
+        for name in LIBRARIES:
+            with self.subTest(sdk=name):
+                sdk, user = self.sdk(name), f"dated-{name}"
+                sdk.send("track", userId=user, event="Seen", timestamp=an_hour_ago.isoformat())
+                wait_arrived(self.client, [user], 1)
+                sdk.close()
+                time_ = instant(self.events(user)[0]["time"])
+                self.assertLess(abs((time_ - an_hour_ago).total_seconds()), 5)
 
     def test_an_oversized_event_is_rejected_singly(self):
-        with self.sdk() as node:
-            for i in range(10):
-                properties = {"long": "x" * 33_000} if i == 4 else {"i": i}
-                node.send(call="track", arguments={"userId": "oversized", "event": "Seen",
-                                                   "properties": properties})
-            node.close()
-        seen = sorted(event["properties"].get("i", -1) for event in self.events("oversized"))
-        self.assertEqual([i for i in seen if i >= 0], [0, 1, 2, 3, 5, 6, 7, 8, 9])
-        self.assertEqual(len(seen), 9)
+        """curl and RudderStack's SDK send what the others refuse or drop by themselves."""
+        for name in ("curl", "rudderstack-node"):
+            with self.subTest(sdk=name):
+                sdk, user = self.sdk(name), f"oversized-{name}"
+                for i in range(10):
+                    properties = {"long": "x" * 33_000} if i == 4 else {"i": i}
+                    sdk.send("track", userId=user, event="Seen", properties=properties)
+                wait_arrived(self.client, [user], 9)
+                sdk.close()
+                self.assertEqual(sorted(event["properties"]["i"] for event in self.events(user)),
+                                 [0, 1, 2, 3, 5, 6, 7, 8, 9])
 
     def test_duplicates_are_stored_once(self):
-        with self.sdk() as node:
-            for _ in range(3):
-                for i in range(7):
-                    node.send(call="track", arguments={"userId": "twice", "event": "Seen",
-                                                       "messageId": f"d-{i}"})
-            self.delivered(node, 21)
-        self.assertEqual(sorted(event["messageId"] for event in self.events("twice")),
-                         [f"d-{i}" for i in range(7)])
+        for name in LIBRARIES:
+            if name == "segment-browser":
+                continue  # it makes the ids itself
+            with self.subTest(sdk=name):
+                sdk, user = self.sdk(name), f"twice-{name}"
+                for _ in range(3):
+                    for i in range(7):
+                        sdk.send("track", userId=user, event="Seen", messageId=f"d-{i}")
+                sdk.close()
+                self.assertEqual(sorted(event["messageId"] for event in self.events(user)),
+                                 [f"d-{i}" for i in range(7)])
 
-    def test_nothing_is_lost_over_a_restart_in_the_middle(self):
+    def test_a_page_that_was_left_while_the_server_was_away_sends_the_rest_later(self):
         server = Server(clock="wall")
         with server:
-            key, address = server.make_key(), server.address
-            server.listen = address
-            with Node("sdk.mjs", f"http://{address}", key) as node:
-                for i in range(60):
-                    node.send(call="track", arguments={"userId": "restarted", "event": "Seen",
-                                                       "messageId": f"r-{i}"})
-                    if i == 20:
-                        server.kill()
-                    elif i == 40:
-                        server.start()
-                self.delivered(node, 60)
+            key = server.make_key()
+            server.listen = server.address
+            sdk = Sdk("segment-browser", f"http://{server.address}", key)
+            self.addCleanup(sdk.program.__exit__)
+            sdk.wait_ready()
+            server.kill()
+            for i in range(5):
+                sdk.track("left", i)
+            time.sleep(1)  # each is tried at once and then waits
+            sdk.send("reload")
+            time.sleep(0.5)
+            server.start()
+            sdk.send("reload")
             client = server.client()
-            events = client.items("/api/v1/users/restarted/events")
-            self.assertEqual(sorted(event["messageId"] for event in events),
-                             sorted(f"r-{i}" for i in range(60)))
+            wait_arrived(client, ["left-segment-browser"], 5)
+            sdk.close()
+            self.check_arrived_once(client, "left-segment-browser", 5)
+
+
+class Trouble(SdkCase):
+    def test_nothing_is_lost_or_doubled_over_restarts(self):
+        seed = int(os.environ.get("SONNIM_TEST_SEED", random.randrange(1 << 32)))
+        print(f"seed {seed}, {RESTARTS} restarts")
+        chance, count = random.Random(seed), 0
+        server = Server(clock="wall")
+        with server:
+            key = server.make_key()
+            server.listen = server.address
+            with everybody(f"http://{server.address}", key) as sdks:
+                for number in range(RESTARTS):
+                    for _ in range(chance.randint(3, 9)):
+                        for sdk in sdks:
+                            sdk.track("restarted", count)
+                        count += 1
+                        time.sleep(chance.random() * 0.05)
+                    if chance.random() < 0.7:
+                        server.kill()
+                    else:
+                        server.stop()
+                    for sdk in sdks:
+                        sdk.track("restarted", count)
+                    count += 1
+                    time.sleep(chance.random() * 0.5)
+                    server.start()
+                    self.assertEqual(server.client().request("GET", "/health/ready").status, 200)
+                    if number % 10 == 9:  # nobody's patience is the question here
+                        wait_arrived(server.client(), [f"restarted-{sdk.name}" for sdk in sdks],
+                                     count)
+                client = server.client()
+                wait_arrived(client, [f"restarted-{sdk.name}" for sdk in sdks], count)
+                for sdk in sdks:
+                    sdk.close()
+                for sdk in sdks:
+                    self.check_arrived_once(client, f"restarted-{sdk.name}", count)
 
     def test_nothing_is_lost_while_the_server_answers_503(self):
         """A server at its memory limit, until it is given more."""
@@ -127,79 +207,51 @@ class Sdk(ServerCase):
                         "--checkpoint-interval", "1h", clock="wall")
         with server:
             key, client = server.make_key(), server.client()
-            filler = {f"p{i}": "x" * 60 for i in range(400)}
-            refused = 0  # once may be for what is on its way alone
-            for number in range(200):
-                answer = client.request("POST", "/v1/batch", {"batch": [
-                    {"type": "track", "userId": "filler", "event": "Filled", "properties": filler}
-                    for _ in range(100)]}, key=key)
-                refused = refused + 1 if answer.status == 503 else 0
-                if refused == 5:
-                    break
-                if refused:
-                    time.sleep(0.2)
-            self.assertEqual((answer.status, answer.code), (503, "MEMORY_LIMIT"))
+            self.fill(client, key)
             server.listen = server.address
-            with Node("sdk.mjs", f"http://{server.address}", key) as node:
-                for i in range(12):
-                    node.send(call="track", arguments={"userId": "patient", "event": "Seen",
-                                                       "messageId": f"p-{i}"})
-                node.send(call="flush")
-                with self.assertRaises(Exception):
-                    node.next(2)  # it tries again and again
-                self.assertEqual(client.request("GET", "/api/v1/users/patient/events").status, 404)
+            with everybody(f"http://{server.address}", key) as sdks:
+                for i in range(6):
+                    for sdk in sdks:
+                        sdk.track("patient", i)
+                time.sleep(2)  # they try again and again
+                for sdk in sdks:
+                    self.assertEqual(client.request(
+                        "GET", f"/api/v1/users/patient-{sdk.name}/events").status, 404)
                 server.stop()
                 server.flags = ["--memory-limit", "512MiB"]
                 server.start()
-                self.delivered(node, 12)
-            client = server.client()
-            events = client.items("/api/v1/users/patient/events")
-            self.assertEqual(sorted(event["messageId"] for event in events),
-                             sorted(f"p-{i}" for i in range(12)))
+                client = server.client()
+                wait_arrived(client, [f"patient-{sdk.name}" for sdk in sdks], 6)
+                for sdk in sdks:
+                    sdk.close()
+                    self.check_arrived_once(client, f"patient-{sdk.name}", 6)
 
+    def fill(self, client, key):
+        """Until nothing is accepted; once may be for what is on its way alone."""
+        filler = {f"p{i}": "x" * 60 for i in range(400)}
+        refused = 0
+        for _ in range(200):
+            answer = client.request("POST", "/v1/batch", {"batch": [
+                {"type": "track", "userId": "filler", "event": "Filled", "properties": filler}
+                for _ in range(100)]}, key=key)
+            refused = refused + 1 if answer.status == 503 else 0
+            if refused == 5:
+                break
+            if refused:
+                time.sleep(0.2)
+        self.assertEqual((answer.status, answer.code), (503, "MEMORY_LIMIT"))
 
-class BehindAProxy(ServerCase):
-    clock = "wall"
-
-    def test_a_503_with_retry_after_is_sent_again(self):
-        """The first answers are a proxy's 503, the server's own come after."""
-        refusals = [3]
-        target = self.server
-
-        class Proxy(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if refusals[0] > 0:
-                    refusals[0] -= 1
-                    self.send_response(503)
-                    self.send_header("Retry-After", "1")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                client = target.client()
-                answer = client.request("POST", self.path, body, {
-                    name: value for name, value in self.headers.items()
-                    if name.lower() in ("authorization", "content-type", "content-encoding")})
-                client.close()
-                self.send_response(answer.status)
-                self.send_header("Content-Length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
-
-            def log_message(self, *_):
-                pass
-
-        proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        self.addCleanup(proxy.server_close)
-        self.addCleanup(proxy.shutdown)
-        with Node("sdk.mjs", f"http://127.0.0.1:{proxy.server_port}", self.key) as node:
+    def test_what_a_proxy_refuses_is_sent_again(self):
+        refusals = [503, 429, 502, 429, 503]
+        proxy = RefusingProxy(self.server, refusals)
+        self.addCleanup(proxy.close)
+        with everybody(f"http://{proxy.address}", self.key) as sdks:
             for i in range(5):
-                node.send(call="track", arguments={"userId": "proxied", "event": "Seen",
-                                                   "messageId": f"x-{i}"})
-            done = 0
-            while done < 5:
-                line = node.next()
-                self.assertIsNone(line.get("error"))
-                done += "delivered" in line
-        self.assertEqual(len(self.events("proxied")), 5)
+                for sdk in sdks:
+                    sdk.track("proxied", i)
+            wait_arrived(self.client, [f"proxied-{sdk.name}" for sdk in sdks], 5)
+            for sdk in sdks:
+                sdk.close()
+        self.assertEqual(list(proxy.refused.values()), [len(refusals)] * len(COMMANDS))
+        for sdk in sdks:
+            self.check_arrived_once(self.client, f"proxied-{sdk.name}", 5)

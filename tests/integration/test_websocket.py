@@ -3,7 +3,7 @@ from datetime import datetime
 
 from case import ServerCase
 from instants import write_instant
-from node import Node
+from program import Node
 
 MINUTE = {"event": "Seen", "within": "60s", "op": "gte", "value": 1}
 

@@ -1,4 +1,4 @@
-"""A Node program of this directory, spoken to line by line."""
+"""Programs of this directory, spoken to line by line."""
 import json
 import queue
 import subprocess
@@ -10,12 +10,11 @@ LINE_SECONDS_MAX = 60
 HERE = ROOT / "tests" / "integration"
 
 
-class Node:
-    def __init__(self, *arguments):
-        # Killed with its standard input: both programs end when that does.
-        self.process = subprocess.Popen([str(ROOT / "script" / "node"), *arguments], cwd=HERE,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        encoding="utf-8")
+class Program:
+    def __init__(self, *command):
+        # Killed with its standard input: all of them end when that does.
+        self.process = subprocess.Popen(command, cwd=HERE, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, encoding="utf-8")
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -57,3 +56,8 @@ class Node:
                 self.process.stdin.close()
             except OSError:
                 pass
+
+
+class Node(Program):
+    def __init__(self, *arguments):
+        super().__init__(str(ROOT / "script" / "node"), *arguments)
