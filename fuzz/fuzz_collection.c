@@ -111,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0 || size > INGEST_BODY_BYTES_MAX)
 		return 0;
 	size_t           length = size - 1;
-	enum ingest_kind kind   = data[0] % (INGEST_EVENT + 1);
+	enum ingest_kind kind   = data[0] % INGEST_KIND_COUNT;
 	char            *body   = malloc(length + JSON_PADDING_BYTES);
 	memcpy(body, data + 1, length);
 	memset(body + length, 0, JSON_PADDING_BYTES);

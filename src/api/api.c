@@ -10,6 +10,7 @@
 #include "api/stream/live.h"
 #include "api/metrics.h"
 #include "api/openapi.h"
+#include "api/collection/collect.h"
 #include "api/collection/write_keys.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -64,7 +65,9 @@ static void add_routes(struct api *api)
 
 static bool is_collection(const struct http_request *request)
 {
-	return text_starts_with(http_path(request), TEXT("/v1/"));
+	struct text path = http_path(request);
+	return text_starts_with(path, TEXT("/v1/")) || text_starts_with(path, TEXT("/beacon/")) ||
+	       text_starts_with(path, TEXT("/pixel/"));
 }
 
 static void answer_options(struct http_request *request, void *user)
@@ -150,6 +153,8 @@ void api_set_phase(struct api *api, enum api_phase phase)
 {
 	atomic_store_explicit(&api->phase, phase, memory_order_release);
 }
+
+enum status api_load(struct api *api, struct error *err) { return collect_load(api, err); }
 
 void api_open(struct api *api, struct definitions *definitions)
 {

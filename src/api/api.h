@@ -71,6 +71,9 @@ void api_set_server(struct api *api, struct http_server *server);
 /* The phase that the start is in (what came before is done). Any thread. */
 void api_set_phase(struct api *api, enum api_phase phase);
 
+/* Reads what the api needs of the store before it is opened. */
+MUST_USE enum status api_load(struct api *api, struct error *err);
+
 /* From here on everything is answered. */
 void api_open(struct api *api, struct definitions *definitions);
 

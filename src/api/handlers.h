@@ -7,9 +7,15 @@
 
 /* collect.c */
 api_handler_fn collect_track, collect_identify, collect_page, collect_screen, collect_group,
-	collect_alias, collect_batch, collect_metrics, collect_settings;
+	collect_alias, collect_merge, collect_batch, collect_beacon, collect_metrics, collect_settings;
 
-/* events_api.c */
+/* pixel.c */
+api_handler_fn pixel_track, pixel_page;
+
+/* event_types_api.c */
+api_handler_fn event_types_create, event_types_list;
+
+/* collect.c: the platform's own events API */
 api_handler_fn events_post, events_post_single, events_health;
 
 /* segments.c */

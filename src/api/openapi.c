@@ -27,6 +27,10 @@ static const struct parameter {
      "{\"type\":\"string\"}"},
 	{"segment", "query", "Id or key of the segment", "{\"type\":\"string\"}"},
 	{"consumer", "query", "Read behind the cursor of this consumer", "{\"type\":\"string\"}"},
+	{"writeKey", "query", "The source's write key", "{\"type\":\"string\"}"},
+	{"userId", "query", "Who it was", "{\"type\":\"string\"}"},
+	{"anonymousId", "query", "Who it was, when no userId is known", "{\"type\":\"string\"}"},
+	{"event", "query", "What happened", "{\"type\":\"string\"}"},
 };
 
 static const struct failure {
@@ -92,6 +96,14 @@ static void write_parameters(struct json_writer *w, const struct api_route *rout
 	json_end_array(w);
 }
 
+/* Of an answer with that schema. */
+static const char *content_type_of(const char *schema)
+{
+	if (strcmp(schema, "Metrics") == 0)
+		return "text/plain";
+	return strcmp(schema, "Pixel") == 0 ? "image/gif" : "application/json";
+}
+
 static void write_success(struct json_writer *w, const struct api_route *route)
 {
 	char status[8];
@@ -104,8 +116,7 @@ static void write_success(struct json_writer *w, const struct api_route *route)
 	                   : route->success == 204 ? TEXT("Done")
 	                                           : TEXT("The answer"));
 	if (route->response != NULL) {
-		bool text = strcmp(route->response, "Metrics") == 0;
-		write_content(w, text ? "text/plain" : "application/json", route->response);
+		write_content(w, content_type_of(route->response), route->response);
 	}
 	json_end_object(w);
 }

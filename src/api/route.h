@@ -34,8 +34,13 @@ enum route_parameter {
 	PARAMETER_TICKET       = 1 << 6,
 	PARAMETER_SEGMENT      = 1 << 7,
 	PARAMETER_CONSUMER     = 1 << 8,
-	PARAMETER_COUNT        = 9,
+	PARAMETER_WRITE_KEY    = 1 << 9,
+	PARAMETER_USER_ID      = 1 << 10,
+	PARAMETER_ANONYMOUS_ID = 1 << 11,
+	PARAMETER_EVENT        = 1 << 12,
+	PARAMETER_COUNT        = 13,
 	PARAMETER_PAGE         = PARAMETER_LIMIT | PARAMETER_CURSOR,
+	PARAMETER_MESSAGE      = PARAMETER_USER_ID | PARAMETER_ANONYMOUS_ID,
 };
 
 typedef void api_handler_fn(struct api_call *call);

@@ -360,6 +360,8 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	                                server->workspace.partition_count, &server->definitions,
 	                                err)) != STATUS_OK)
 		return status;
+	if ((status = api_load(server->api, err)) != STATUS_OK)
+		return status;
 	api_open(server->api, server->definitions);
 	return STATUS_OK;
 }

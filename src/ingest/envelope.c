@@ -28,6 +28,8 @@ static enum envelope_field candidate(struct text name)
 		                                           : FIELD_ATTRIBUTES;
 	case 11:
 		return FIELD_ANONYMOUS_ID;
+	case 15:
+		return FIELD_MERGE_PROPERTIES;
 	case 17:
 		return FIELD_ORIGINAL_TIMESTAMP;
 	default:

@@ -23,6 +23,7 @@
 	X(CONTEXT, "context")                                                                          \
 	X(NAME, "name")                                                                                \
 	X(CATEGORY, "category")                                                                        \
+	X(MERGE_PROPERTIES, "mergeProperties")                                                         \
 	X(EVENT_TYPE, "eventType") /* from here on: the platform's own events */                       \
 	X(ATTRIBUTES, "attributes")                                                                    \
 	X(SESSION_ID, "sessionId")                                                                     \

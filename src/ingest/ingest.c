@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/instant.h"
+#include "ingest/event_types.h"
 #include "ingest/message.h"
 #include "ingest/persons.h"
 #include "ingest/runs.h"
@@ -14,6 +15,7 @@ enum { MESSAGES_KEPT_MAX = 4096 }; /* memory for them, from one request to the n
 struct ingest {
 	struct ingest_config config;
 	struct unfinished    unfinished;
+	struct event_types  *event_types;
 };
 
 struct ingest_thread {
@@ -65,14 +67,18 @@ struct ingest *ingest_new(const struct ingest_config *config)
 		abort();
 	ingest->config = *config;
 	unfinished_init(&ingest->unfinished);
+	ingest->event_types = event_types_new();
 	return ingest;
 }
 
 void ingest_free(struct ingest *ingest)
 {
 	unfinished_done(&ingest->unfinished);
+	event_types_free(ingest->event_types);
 	free(ingest);
 }
+
+struct event_types *ingest_event_types(struct ingest *ingest) { return ingest->event_types; }
 
 struct ingest_thread *ingest_thread_new(struct ingest *ingest)
 {
@@ -81,7 +87,7 @@ struct ingest_thread *ingest_thread_new(struct ingest *ingest)
 		abort();
 	thread->ingest = ingest;
 	thread->parser = json_parser_new();
-	decoder_init(&thread->decoder);
+	decoder_init(&thread->decoder, ingest->event_types);
 	persons_init(&thread->persons, ingest->config.vault);
 	runs_init(&thread->runs, ingest->config.partition_count);
 	submission_pool_init(&thread->pool);

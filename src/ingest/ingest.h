@@ -43,6 +43,7 @@
 #include "journal/journal.h"
 #include "vault/vault.h"
 
+struct event_types;
 struct ingest;        /* one a process */
 struct ingest_thread; /* one a thread that receives requests */
 
@@ -55,12 +56,16 @@ enum {
 /* Why one message was rejected: INGEST_…, code for the outside, sentence. */
 #define INGEST_CODES(X)                                                                            \
 	X(INVALID_MESSAGE, "INVALID_MESSAGE", "the message is not a JSON object")                      \
-	X(UNKNOWN_TYPE, "UNKNOWN_TYPE", "type is none of track, identify, page, screen, group, alias") \
+	X(UNKNOWN_TYPE, "UNKNOWN_TYPE",                                                                \
+	  "type is none of track, identify, page, screen, group, alias, merge")                        \
 	X(UNKNOWN_EVENT_TYPE, "UNKNOWN_EVENT_TYPE",                                                    \
-	  "eventType is none of clicks, installs, orders, addToCart")                                  \
+	  "eventType is none of clicks, installs, orders, addToCart, and not registered")              \
 	X(MISSING_ID, "MISSING_ID", "neither userId nor anonymousId is given")                         \
 	X(MISSING_USER_ID, "MISSING_ID", "userId is missing")                                          \
 	X(MISSING_PREVIOUS_ID, "MISSING_ID", "previousId is missing")                                  \
+	X(UNSUPPORTED_MERGE, "UNSUPPORTED_MERGE",                                                      \
+	  "mergeProperties must be one userId and one anonymousId: only a visitor is merged, into "    \
+	  "a user")                                                                                    \
 	X(MISSING_GROUP_ID, "MISSING_ID", "groupId is missing")                                        \
 	X(MISSING_EVENT_NAME, "MISSING_EVENT_NAME", "event is missing or not a string")                \
 	X(INVALID_ID, "INVALID_ID",                                                                    \
@@ -117,6 +122,8 @@ enum ingest_kind {
 	INGEST_ALIAS,
 	INGEST_EVENTS, /* the platform's own: an array or {"events":[…]} */
 	INGEST_EVENT,  /* one of these */
+	INGEST_MERGE,  /* one message, RudderStack's: an alias that names both in `mergeProperties` */
+	INGEST_KIND_COUNT
 };
 
 struct ingest_result {
@@ -149,6 +156,9 @@ struct ingest_request {
 
 struct ingest *ingest_new(const struct ingest_config *config);
 void           ingest_free(struct ingest *ingest); /* after its threads */
+
+/* The registered event types: nobody but who calls this adds to them. */
+struct event_types *ingest_event_types(struct ingest *ingest);
 
 struct ingest_thread *ingest_thread_new(struct ingest *ingest);
 

@@ -4,14 +4,15 @@
 
 #include "base/instant.h"
 #include "ingest/envelope.h"
+#include "ingest/event_types.h"
 #include "ingest/tape.h"
 #include "model/rules.h"
 
 enum { KEPT_BYTES_MAX = 1 << 20 }; /* of a buffer, from one request to the next */
 
-void decoder_init(struct decoder *decoder)
+void decoder_init(struct decoder *decoder, struct event_types *event_types)
 {
-	*decoder = (struct decoder){0};
+	*decoder = (struct decoder){.event_types = event_types};
 	arena_init(&decoder->arena);
 	sift_init(&decoder->values, PERSONAL_IN_PROPERTIES);
 	sift_init(&decoder->context, PERSONAL_IN_CONTEXT);
@@ -332,6 +333,7 @@ static bool call_of_type(struct text type, enum record_call *ret_call)
 	} calls[] = {
 		{{"track", 5}, CALL_TRACK},   {{"page", 4}, CALL_PAGE},   {{"identify", 8}, CALL_IDENTIFY},
 		{{"screen", 6}, CALL_SCREEN}, {{"group", 5}, CALL_GROUP}, {{"alias", 5}, CALL_ALIAS},
+		{{"merge", 5}, CALL_ALIAS},
 	};
 	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
 		if (text_equal(type, calls[i].type)) {
@@ -346,10 +348,11 @@ static enum ingest_code read_call(const struct decoder *decoder, const struct en
                                   struct message *message)
 {
 	static const enum record_call of_kind[] = {
-		[INGEST_TRACK] = CALL_TRACK,  [INGEST_IDENTIFY] = CALL_IDENTIFY,
-		[INGEST_PAGE] = CALL_PAGE,    [INGEST_SCREEN] = CALL_SCREEN,
-		[INGEST_GROUP] = CALL_GROUP,  [INGEST_ALIAS] = CALL_ALIAS,
-		[INGEST_EVENTS] = CALL_TRACK, [INGEST_EVENT] = CALL_TRACK,
+		[INGEST_TRACK] = CALL_TRACK, [INGEST_IDENTIFY] = CALL_IDENTIFY,
+		[INGEST_PAGE] = CALL_PAGE,   [INGEST_SCREEN] = CALL_SCREEN,
+		[INGEST_GROUP] = CALL_GROUP, [INGEST_ALIAS] = CALL_ALIAS,
+		[INGEST_MERGE] = CALL_ALIAS, [INGEST_EVENTS] = CALL_TRACK,
+		[INGEST_EVENT] = CALL_TRACK,
 	};
 	if (decoder->kind != INGEST_BATCH) {
 		message->call = of_kind[decoder->kind];
@@ -361,14 +364,17 @@ static enum ingest_code read_call(const struct decoder *decoder, const struct en
 	return INGEST_UNKNOWN_TYPE;
 }
 
-static enum ingest_code read_platform_name(const struct envelope *envelope, struct message *message)
+static enum ingest_code read_platform_name(const struct decoder  *decoder,
+                                           const struct envelope *envelope, struct message *message)
 {
 	struct json type = envelope_get(envelope, FIELD_EVENT_TYPE);
 	if (json_type(type) != JSON_STRING)
 		return INGEST_UNKNOWN_EVENT_TYPE;
 	message->name = rules_event_name(json_string(type));
-	return text_equal(message->name, json_string(type)) ? INGEST_UNKNOWN_EVENT_TYPE
-	                                                    : INGEST_ACCEPTED;
+	bool built_in = !text_equal(message->name, json_string(type));
+	return built_in || event_types_has(decoder->event_types, message->name)
+	           ? INGEST_ACCEPTED
+	           : INGEST_UNKNOWN_EVENT_TYPE;
 }
 
 static enum ingest_code read_name(const struct decoder *decoder, const struct envelope *envelope,
@@ -376,7 +382,7 @@ static enum ingest_code read_name(const struct decoder *decoder, const struct en
 {
 	message->name = TEXT("");
 	if (from_platform(decoder))
-		return read_platform_name(envelope, message);
+		return read_platform_name(decoder, envelope, message);
 	if (message->call == CALL_PAGE)
 		message->name = TEXT("$page");
 	else if (message->call == CALL_SCREEN)
@@ -389,6 +395,33 @@ static enum ingest_code read_name(const struct decoder *decoder, const struct en
 		return INGEST_MISSING_EVENT_NAME;
 	message->name = rules_event_name(json_string(event));
 	return INGEST_ACCEPTED;
+}
+
+/* RudderStack's merge names both as {"type":"userId","value":"7"}: nothing but an alias is meant by
+ * that here. */
+static enum ingest_code read_merge(struct decoder *decoder, struct json properties,
+                                   struct message *message)
+{
+	unsigned         count = 0;
+	enum ingest_code code  = INGEST_ACCEPTED;
+	message->user_id       = TEXT("");
+	if (json_type(properties) != JSON_ARRAY)
+		return INGEST_UNSUPPORTED_MERGE;
+	for (struct json_iterator i = json_iterate(properties);
+	     code == INGEST_ACCEPTED && json_next(&i); count++) {
+		struct json type = json_get(i.value, "type");
+		struct text name = json_type(type) == JSON_STRING ? json_string(type) : TEXT("");
+		bool        user = text_equal(name, TEXT("userId")) || text_equal(name, TEXT("user_id"));
+		if (!user && !text_equal(name, TEXT("anonymousId")) &&
+		    !text_equal(name, TEXT("anonymous_id")))
+			return INGEST_UNSUPPORTED_MERGE;
+		code = read_id(decoder, json_get(i.value, "value"), VAULT_ID_BYTES_MAX, INGEST_INVALID_ID,
+		               user ? &message->user_id : &message->previous_id);
+	}
+	if (code != INGEST_ACCEPTED)
+		return code;
+	bool both = message->user_id.length > 0 && message->previous_id.length > 0;
+	return both && count == 2 ? INGEST_ACCEPTED : INGEST_UNSUPPORTED_MERGE;
 }
 
 /* Whether everybody is named whom the call needs. */
@@ -404,6 +437,9 @@ static enum ingest_code check_ids(struct decoder *decoder, const struct envelope
 		return message->user_id.length + message->anonymous_id.length > 0 ? INGEST_ACCEPTED
 		                                                                  : INGEST_MISSING_ID;
 
+	struct json merged = envelope_get(envelope, FIELD_MERGE_PROPERTIES);
+	if (decoder->kind == INGEST_MERGE || json_type(merged) != JSON_NONE)
+		return read_merge(decoder, merged, message);
 	enum ingest_code code = read_id(decoder, envelope_get(envelope, FIELD_PREVIOUS_ID),
 	                                VAULT_ID_BYTES_MAX, INGEST_INVALID_ID, &message->previous_id);
 	if (code != INGEST_ACCEPTED)

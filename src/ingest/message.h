@@ -51,6 +51,8 @@ struct decoder {
 	struct sift   values;
 	struct sift   context;
 
+	struct event_types *event_types; /* the registered ones */
+
 	/* Of the request. */
 	enum ingest_kind kind;
 	size_t           body_length;
@@ -61,7 +63,7 @@ struct decoder {
 	size_t           shared_bytes;   /* its size */
 };
 
-void decoder_init(struct decoder *decoder);
+void decoder_init(struct decoder *decoder, struct event_types *event_types);
 void decoder_done(struct decoder *decoder);
 
 /* Forgets the request before, and its memory where that was unusually much. */

@@ -84,6 +84,9 @@ enum status sqlite_token_by_hash(struct store *, const uint8_t[STORE_TOKEN_HASH_
 enum status sqlite_token_list(struct store *, struct arena *, struct store_token **, size_t *,
                               struct error *);
 enum status sqlite_token_delete(struct store *, const char *, struct error *);
+enum status sqlite_event_type_list(struct store *, struct arena *, struct store_event_type **,
+                                   size_t *, struct error *);
+enum status sqlite_event_type_add(struct store *, const struct store_event_type *, struct error *);
 enum status sqlite_consumer_list(struct store *, struct arena *, struct store_consumer **, size_t *,
                                  struct error *);
 enum status sqlite_consumer_get(struct store *, struct text, struct arena *,

@@ -1,10 +1,10 @@
 #ifndef SONNIM_STORE_STORE_H
 #define SONNIM_STORE_STORE_H
 
-/* Definitions and everything relational: the workspace, sources, tokens, segments with their
- * versions, jobs and their schedules, and the outbox through which definitions reach the journal.
- * Backends: SQLite (embedded, store/sqlite.h) and, later, PostgreSQL; the contract tests in
- * tests/contract/store run on every one.
+/* Definitions and everything relational: the workspace, sources, event types, tokens, segments with
+ * their versions, jobs and their schedules, and the outbox through which definitions reach the
+ * journal. Backends: SQLite (embedded, store/sqlite.h) and, later, PostgreSQL; the contract tests
+ * in tests/contract/store run on every one.
  *
  * SQL lies in the .sql files of src/store/sql, embedded by the build; parameters only. Migrations
  * are numbered files that are applied once, in order, in one transaction each, and never change.
@@ -49,6 +49,13 @@ struct store_token {
 	struct text scopes;                   /* separated by blanks */
 	int64_t     created_ms;
 	int64_t     expires_ms; /* INSTANT_MS_NEVER: never */
+};
+
+/* An event type of the platform's own events API beside the built-in ones. */
+struct store_event_type {
+	struct text name; /* unique */
+	struct text description;
+	int64_t     created_ms;
 };
 
 /* How far somebody who acts on the change stream has got. */
@@ -189,6 +196,12 @@ struct store_ops {
 	enum status (*token_list)(struct store *, struct arena *, struct store_token **ret_tokens,
 	                          size_t *ret_count, struct error *);
 	enum status (*token_delete)(struct store *, const char *id, struct error *);
+
+	enum status (*event_type_list)(struct store *, struct arena *,
+	                               struct store_event_type **ret_types, size_t *ret_count,
+	                               struct error *); /* by name */
+	enum status (*event_type_add)(struct store *, const struct store_event_type *type,
+	                              struct error *);
 
 	enum status (*consumer_list)(struct store *, struct arena *,
 	                             struct store_consumer **ret_consumers, size_t *ret_count,

@@ -13,11 +13,17 @@ enum { REJECTED_AT_ONCE_MAX = 32 }; /* answers with more are written by a worker
 
 static const struct text success = {"{\"success\":true}", 16};
 
+/* A GIF of one transparent dot. */
+static const char pixel[] = "GIF89a\1\0\1\0\200\0\0\0\0\0\377\377\377!\371\4\1\0\0\0\0,\0\0\0\0"
+							"\1\0\1\0\0\2\1D\0;";
+
 struct collection {
 	enum ingest_kind         kind;
 	enum collect_answer      answer;
 	uint32_t                 source_number;
+	struct text              body; /* with JSON_PADDING_BYTES behind it */
 	struct text              key;
+	bool                     key_in_query;
 	bool                     parsed; /* by the loop's own ingest_thread */
 	collect_done_fn         *done;   /* of collect_own() */
 	uint64_t                 position;
@@ -71,6 +77,11 @@ static void answer_accepted(struct api_call *call, const struct ingest_result *r
 		return;
 	}
 	call_add_position(call, result->position);
+	if (state->answer == COLLECT_ANSWER_PIXEL) {
+		http_add_header(call->request, "Cache-Control", TEXT("no-store"));
+		call_answer_static(call, "image/gif", (struct text){pixel, sizeof pixel - 1});
+		return;
+	}
 	if (result->rejected_count == 0) {
 		call_answer_static(call, "application/json", success);
 		return;
@@ -130,8 +141,9 @@ static enum status submit_shared(struct api_call *call, struct text padded_body,
 
 static void submit_on_worker(struct api_call *call)
 {
-	struct error err;
-	if (submit_shared(call, http_body(call->request), &err) != STATUS_OK)
+	struct error             err;
+	const struct collection *state = call->state;
+	if (submit_shared(call, state->body, &err) != STATUS_OK)
 		call_fail(call, &err);
 }
 
@@ -142,7 +154,8 @@ static struct ingest_thread *thread_of(struct api_call *call)
 
 static enum status check_size(struct api_call *call, struct error *err)
 {
-	if (http_body(call->request).length > INGEST_BODY_BYTES_MAX)
+	const struct collection *state = call->state;
+	if (state->body.length > INGEST_BODY_BYTES_MAX)
 		return error_set(err, STATUS_TOO_LARGE, "The body is larger than %d bytes",
 		                 INGEST_BODY_BYTES_MAX);
 	return STATUS_OK;
@@ -151,7 +164,7 @@ static enum status check_size(struct api_call *call, struct error *err)
 static enum status parse_on_loop(struct api_call *call, struct error *err)
 {
 	struct collection *state = call->state;
-	struct text        body  = http_body(call->request);
+	struct text        body  = state->body;
 	if (state->parsed)
 		return STATUS_OK;
 	enum status status = ingest_parse(thread_of(call), body.data, body.length, err);
@@ -174,6 +187,7 @@ static void begin(struct api_call *call, enum ingest_kind kind, enum collect_ans
 {
 	struct collection *state = ARENA_NEW(call->arena, struct collection);
 	state->kind              = kind;
+	state->body              = http_body(call->request);
 	state->answer            = answer;
 	call->state              = state;
 }
@@ -216,13 +230,19 @@ static void look_up_key(struct api_call *call)
 		submit_on_worker(call);
 }
 
-/* The key of the header, else of the body (which is parsed then). */
+/* The key of the query, where it may stand there, of the header, else of the body (which is parsed
+ * then). */
 static enum status find_key(struct api_call *call, struct error *err)
 {
 	struct collection *state = call->state;
 	struct text        header;
 	char               key[WRITE_KEY_BYTES_MAX];
 	size_t             length;
+	if (state->key_in_query && http_query(call->request, "writeKey", &header) &&
+	    header.length <= WRITE_KEY_BYTES_MAX) {
+		state->key = header;
+		return STATUS_OK;
+	}
 	if (http_header(call->request, "Authorization", &header) &&
 	    write_key_of_basic(header, key, &length)) {
 		state->key = arena_text(call->arena, (struct text){key, length});
@@ -240,10 +260,10 @@ static enum status find_key(struct api_call *call, struct error *err)
 	return STATUS_OK;
 }
 
-static void collect(struct api_call *call, enum ingest_kind kind)
+/* What begin() has begun. */
+static void go(struct api_call *call)
 {
-	struct error err;
-	begin(call, kind, COLLECT_ANSWER_SDK);
+	struct error       err;
 	struct collection *state = call->state;
 	if (check_size(call, &err) != STATUS_OK || find_key(call, &err) != STATUS_OK)
 		call_fail(call, &err);
@@ -253,12 +273,36 @@ static void collect(struct api_call *call, enum ingest_kind kind)
 		call_on_worker(call, look_up_key);
 }
 
+static void collect(struct api_call *call, enum ingest_kind kind)
+{
+	begin(call, kind, COLLECT_ANSWER_SDK);
+	go(call);
+}
+
+void collect_pixel(struct api_call *call, enum ingest_kind kind, struct text padded_body)
+{
+	begin(call, kind, COLLECT_ANSWER_PIXEL);
+	struct collection *state = call->state;
+	state->body              = padded_body;
+	state->key_in_query      = true;
+	go(call);
+}
+
+void collect_beacon(struct api_call *call)
+{
+	begin(call, INGEST_BATCH, COLLECT_ANSWER_SDK);
+	struct collection *state = call->state;
+	state->key_in_query      = true;
+	go(call);
+}
+
 void collect_track(struct api_call *call) { collect(call, INGEST_TRACK); }
 void collect_identify(struct api_call *call) { collect(call, INGEST_IDENTIFY); }
 void collect_page(struct api_call *call) { collect(call, INGEST_PAGE); }
 void collect_screen(struct api_call *call) { collect(call, INGEST_SCREEN); }
 void collect_group(struct api_call *call) { collect(call, INGEST_GROUP); }
 void collect_alias(struct api_call *call) { collect(call, INGEST_ALIAS); }
+void collect_merge(struct api_call *call) { collect(call, INGEST_MERGE); }
 void collect_batch(struct api_call *call) { collect(call, INGEST_BATCH); }
 
 /* What SDKs tell of themselves is not kept. */

@@ -8,12 +8,20 @@
 /* What becomes of a call once its messages are durable. */
 enum collect_answer {
 	COLLECT_ANSWER_SDK,    /* {"success":true,"rejected":[…]} */
+	COLLECT_ANSWER_PIXEL,  /* a picture, whatever was rejected */
 	COLLECT_ANSWER_SINGLE, /* the same, but a rejection is an error in the API's form */
 };
 
 /* Takes in the body of the request, which is let in. On a loop or on a worker. */
 void collect_body(struct api_call *call, enum ingest_kind kind, uint32_t source_number,
                   enum collect_answer answer);
+
+/* Takes in one message that stands in the query, as `padded_body` says it; the write key stands
+ * there too. On a loop. */
+void collect_pixel(struct api_call *call, enum ingest_kind kind, struct text padded_body);
+
+/* Reads the registered event types from the store. At start. */
+MUST_USE enum status collect_load(struct api *api, struct error *err);
 
 /* Takes in one message of the server's own making, on a worker; then `done` on a worker, with the
  * position at which it is in the journal. What goes wrong is answered. */

@@ -111,6 +111,12 @@ SELECT id, kind, payload FROM outbox ORDER BY id LIMIT $1;
 -- name: outbox_done
 DELETE FROM outbox WHERE id <= $1;
 
+-- name: event_type_list
+SELECT name, description, created_ms FROM event_type ORDER BY name;
+
+-- name: event_type_add
+INSERT INTO event_type (name, description, created_ms) VALUES ($1, $2, $3);
+
 -- name: consumer_list
 SELECT name, cursor, created_ms, updated_ms FROM consumer ORDER BY name;
 

@@ -298,6 +298,25 @@ static void threads_that_add_at_once_get_numbers_of_their_own(void **state)
 		assert_int_equal(sources[i].number, i + 1);
 }
 
+static void event_types_are_listed_by_name_and_added_once(void **state)
+{
+	struct fixture                *f       = *state;
+	const struct store_event_type  second  = {TEXT("refunds"), TEXT("Money back"), 5};
+	const struct store_event_type  first   = {TEXT("checkins"), TEXT(""), 6};
+	const struct store_event_type *added[] = {&second, &first};
+	for (int i = 0; i < 2; i++)
+		assert_ok(f, f->store->ops->event_type_add(f->store, added[i], &f->err));
+	assert_int_equal(f->store->ops->event_type_add(f->store, &first, &f->err), STATUS_CONFLICT);
+	fixture_reopen(f);
+	struct store_event_type *types;
+	size_t                   count;
+	assert_ok(f, f->store->ops->event_type_list(f->store, &f->arena, &types, &count, &f->err));
+	assert_int_equal(count, 2);
+	assert_true(text_equal(types[0].name, first.name));
+	assert_true(text_equal(types[1].description, second.description));
+	assert_int_equal(types[1].created_ms, 5);
+}
+
 int run_source_tests(const char *backend)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +332,7 @@ int run_source_tests(const char *backend)
 		STORE_TEST(a_token_is_found_by_its_hash),
 		STORE_TEST(tokens_are_listed_oldest_first_until_they_are_deleted),
 		STORE_TEST(a_consumer_keeps_its_cursor_until_it_is_moved_or_deleted),
+		STORE_TEST(event_types_are_listed_by_name_and_added_once),
 		STORE_TEST(a_full_disk_refuses_a_write_for_now_and_keeps_nothing_of_it),
 		STORE_TEST(threads_that_add_at_once_get_numbers_of_their_own),
 	};

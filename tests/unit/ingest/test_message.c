@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/instant.h"
 #include "harness.h"
+#include "ingest/event_types.h"
 
 static void assert_text(struct text text, const char *expected)
 {
@@ -512,6 +513,51 @@ static void other_event_types_are_rejected(void **state)
 	assert_rejected(*state, INGEST_EVENT, "{\"userId\":\"u\"}", "UNKNOWN_EVENT_TYPE");
 }
 
+static void a_registered_event_type_is_stored_under_its_own_name(void **state)
+{
+	struct harness *harness = *state;
+	event_types_add(ingest_event_types(harness->ingest), TEXT("예약 취소"));
+	struct record record =
+		assert_accepted(*state, INGEST_EVENT, "{\"userId\":\"u\",\"eventType\":\"예약 취소\"}");
+	assert_text(record.name, "예약 취소");
+	assert_rejected(*state, INGEST_EVENT, "{\"userId\":\"u\",\"eventType\":\"예약\"}",
+	                "UNKNOWN_EVENT_TYPE");
+}
+
+static void a_merge_of_a_visitor_into_a_user_is_an_alias(void **state)
+{
+	struct harness   *harness = *state;
+	static const char json[]  = "{\"mergeProperties\":[{\"type\":\"anonymousId\",\"value\":\"a\"},"
+								"{\"type\":\"user_id\",\"value\":7}]}";
+	harness_submit_string(harness, INGEST_MERGE, json);
+	assert_int_equal(harness->accepted_count, 1);
+	assert_int_equal(harness_record(harness, 0).kind, RECORD_ALIAS);
+	struct person visitor = fake_vault_person(VAULT_ANONYMOUS, "a");
+	struct person user    = fake_vault_person(VAULT_USER, "7");
+	assert_int_equal(visitor.slot, user.slot);
+	assert_int_equal(visitor.partition, user.partition);
+}
+
+static void any_other_merge_is_rejected(void **state)
+{
+	static const char *const others[] = {
+		"",
+		"[]",
+		"{}",
+		"[{\"type\":\"userId\",\"value\":\"u\"}]",
+		"[{\"type\":\"userId\",\"value\":\"u\"},{\"type\":\"userId\",\"value\":\"v\"}]",
+		"[{\"type\":\"userId\",\"value\":\"u\"},{\"type\":\"email\",\"value\":\"v\"}]",
+		"[{\"type\":\"userId\",\"value\":\"\"},{\"type\":\"anonymousId\",\"value\":\"v\"}]",
+		"[{\"type\":\"userId\",\"value\":\"u\"},{\"type\":\"anonymousId\",\"value\":\"v\"},5]",
+	};
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		char json[300];
+		snprintf(json, sizeof json, "{\"userId\":\"u\"%s%s}",
+		         others[i][0] != '\0' ? ",\"mergeProperties\":" : "", others[i]);
+		assert_rejected(*state, INGEST_MERGE, json, "UNSUPPORTED_MERGE");
+	}
+}
+
 static void a_platform_event_needs_a_user(void **state)
 {
 	assert_rejected(*state, INGEST_EVENT, "{\"anonymousId\":\"a\",\"eventType\":\"clicks\"}",
@@ -573,6 +619,9 @@ int main(void)
 		TEST(a_platform_event_is_stored_as_segments_with_its_session_and_device),
 		TEST(platform_events_come_as_an_array_or_under_events),
 		TEST(other_event_types_are_rejected),
+		TEST(a_registered_event_type_is_stored_under_its_own_name),
+		TEST(a_merge_of_a_visitor_into_a_user_is_an_alias),
+		TEST(any_other_merge_is_rejected),
 		TEST(a_platform_event_needs_a_user),
 		TEST(a_platform_timestamp_is_epoch_milliseconds_or_rfc_3339),
 	};
