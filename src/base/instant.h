@@ -30,8 +30,8 @@ enum { INSTANT_TEXT_BYTES = 32, DURATION_TEXT_BYTES = 24 };
  * Only from INSTANT_MS_MIN to INSTANT_MS_MAX (asserted). */
 struct text instant_format(int64_t ms, char into[INSTANT_TEXT_BYTES]);
 
-/* The calendar (Gregorian, also where another was used): days since 1970-01-01 of a date whose month
- * is 1 to 12 and whose day may be any, the date of an instant in UTC, and how long a month is. */
+/* The calendar (Gregorian, also where another was used): days since 1970-01-01 of a date whose
+ * month is 1 to 12 and whose day may be any, the date of an instant in UTC, a month's length. */
 int64_t instant_days_of_date(int year, int month, int day);
 void    instant_date(int64_t ms, int *ret_year, int *ret_month, int *ret_day);
 int     instant_days_of_month(int year, int month);

@@ -201,11 +201,10 @@ static enum exit_code take_row(struct import *import)
 	struct error err;
 	import->row_count++;
 	if (import_map_message(&import->map, &import->rows, &import->messages, &err) != STATUS_OK) {
-		reject(import, import->rows.line, buffer_text(&import->rows.raw), TEXT(""),
-		       text_of(err.reason));
+		reject(import, import->rows.line, import->rows.raw, TEXT(""), text_of(err.reason));
 		return EXIT_DONE;
 	}
-	buffer_add_text(&import->raws, buffer_text(&import->rows.raw));
+	buffer_add_text(&import->raws, import->rows.raw);
 	VECTOR_ADD(&import->pending,
 	           (struct pending){import->rows.line, import->messages.length, import->raws.length});
 	if (import->pending.count >= (size_t)import->settings.batch ||
@@ -231,8 +230,7 @@ static enum exit_code take_all(struct import *import)
 			code = take_row(import);
 		} else if (status == STATUS_INVALID) {
 			import->row_count++;
-			reject(import, import->rows.line, buffer_text(&import->rows.raw), TEXT(""),
-			       text_of(err.reason));
+			reject(import, import->rows.line, import->rows.raw, TEXT(""), text_of(err.reason));
 		} else {
 			code = flush(import);
 			return code != EXIT_DONE || status == STATUS_NOT_FOUND ? code : fail(import, &err);

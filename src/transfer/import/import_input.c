@@ -202,6 +202,39 @@ enum status import_input_read(struct import_input *input, char *into, size_t siz
 	return STATUS_OK;
 }
 
+/* In a plain file, from the chunk on. */
+static bool seek(struct import_input *input, uint64_t *bytes)
+{
+	uint64_t held = input->length - input->at;
+	if (input->form != PLAIN || input->size == 0 || *bytes <= held)
+		return false;
+	uint64_t more = *bytes - held;
+	if (more > input->size - input->position)
+		more = input->size - input->position;
+	if (lseek(input->fd, (off_t)more, SEEK_CUR) < 0)
+		return false;
+	input->position += more;
+	input->at = input->length;
+	*bytes -= held + more;
+	return true;
+}
+
+enum status import_input_skip(struct import_input *input, uint64_t bytes, struct error *err)
+{
+	enum status status = STATUS_OK;
+	size_t      length = 1;
+	if (bytes == 0 || (seek(input, &bytes) && bytes == 0))
+		return STATUS_OK;
+	char *dropped = malloc(CHUNK_BYTES);
+	if (dropped == NULL)
+		abort();
+	for (; status == STATUS_OK && bytes > 0 && length > 0; bytes -= length)
+		status = import_input_read(input, dropped,
+		                           bytes < CHUNK_BYTES ? (size_t)bytes : CHUNK_BYTES, &length, err);
+	free(dropped);
+	return status;
+}
+
 uint64_t import_input_position(const struct import_input *input)
 {
 	return input->position - (input->length - input->at);

@@ -20,6 +20,10 @@ void                 import_input_close(struct import_input *input); /* NULL is 
 MUST_USE enum status import_input_read(struct import_input *input, char *into, size_t size,
                                        size_t *ret_length, struct error *err);
 
+/* Passes over so many bytes, or all that there are: at once in a plain file, else by reading. */
+MUST_USE enum status import_input_skip(struct import_input *input, uint64_t bytes,
+                                       struct error *err);
+
 /* How much of the file was read, and how much there is (0: unknown), as it lies on the disk. */
 uint64_t import_input_position(const struct import_input *input);
 uint64_t import_input_size(const struct import_input *input);

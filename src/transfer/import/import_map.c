@@ -406,7 +406,7 @@ enum status import_map_message(struct import_map *map, const struct import_rows 
 {
 	size_t begin = out->length;
 	if (map->whole && is_given(rows->json, "messageId") && is_given(rows->json, "type")) {
-		buffer_add_text(out, buffer_text(&rows->raw));
+		buffer_add_text(out, rows->raw);
 		return STATUS_OK;
 	}
 	struct json_writer writer = json_writer_of(out);

@@ -82,9 +82,9 @@ static const char *next(void **state)
 	if (status != STATUS_OK)
 		buffer_printf(&fixture->line, "bad");
 	else if (fixture->rows.format == IMPORT_FORMAT_JSONL)
-		buffer_add_text(&fixture->line, buffer_text(&fixture->rows.raw));
+		buffer_add_text(&fixture->line, fixture->rows.raw);
 	else
-		for (size_t i = 0; i < fixture->rows.ends.count; i++) {
+		for (size_t i = 0; i < fixture->rows.fields.count; i++) {
 			if (i > 0)
 				buffer_add_u8(&fixture->line, '|');
 			buffer_add_text(&fixture->line, import_rows_field(&fixture->rows, i));
