@@ -124,10 +124,22 @@ static struct MHD_Response *response_of(struct buffer *body)
 	return response;
 }
 
+/* Its descriptor is libmicrohttpd's now. */
+static struct MHD_Response *file_response(struct http_request *request)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_fd64(request->answer_file_bytes, request->answer_fd);
+	assert(response);
+	request->answer_is_file = false;
+	return response;
+}
+
 static struct MHD_Response *make_response(struct http_request *request)
 {
 	if (request->socket)
 		return websocket_response(request->socket);
+	if (request->answer_is_file)
+		return file_response(request);
 	if (request->answer.length > 0)
 		return response_of(&request->answer);
 	struct MHD_Response *response = MHD_create_response_from_buffer(
@@ -179,6 +191,11 @@ static void deliver(struct http_loop *loop, struct http_post *post)
 	struct MHD_Connection *mhd    = request->mhd;
 	bool                   parked = request->parked;
 	loop->pending -= !parked;
+	if (http_upload_holds(request)) {
+		request->suspended = false;
+		http_upload_answered(request);
+		return;
+	}
 	http_answer_send(request); /* it may be gone after this */
 	if (parked)
 		MHD_resume_connection(mhd);
@@ -220,6 +237,8 @@ void http_answer_ready(struct http_request *request, unsigned http_status)
 		return;
 	}
 	assert(http_loop_current == request->loop);
+	if (http_upload_holds(request))
+		return;
 	/* It may have to wait for the next turn to be written. */
 	request->loop->progress = true;
 	http_answer_send(request);
@@ -246,6 +265,16 @@ void http_respond_static(struct http_request *request, unsigned http_status,
 {
 	request->content_type  = copy_type(request, content_type);
 	request->answer_static = body;
+	http_answer_ready(request, http_status);
+}
+
+void http_respond_file(struct http_request *request, unsigned http_status, const char *content_type,
+                       int fd, uint64_t length)
+{
+	request->content_type      = copy_type(request, content_type);
+	request->answer_is_file    = true;
+	request->answer_fd         = fd;
+	request->answer_file_bytes = length;
 	http_answer_ready(request, http_status);
 }
 

@@ -75,7 +75,10 @@ void http_body_prepare(struct http_request *request)
 {
 	uint64_t length = request->body_announced;
 
-	if (length == 0 || length > HTTP_BODY_EAGER_BYTES || !admit(request, length))
+	if (length > request->loop->server->settings.body_bytes_max)
+		http_body_refuse(request);
+	if (request->refusal || length == 0 || length > HTTP_BODY_EAGER_BYTES ||
+	    !admit(request, length))
 		return;
 	request->body          = arena_alloc(&request->arena, length + JSON_PADDING_BYTES);
 	request->body_capacity = length;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "http/percent.h"
@@ -37,6 +38,8 @@ void http_request_free(struct http_request *request)
 
 	http_body_done(request);
 	buffer_done(&request->answer);
+	if (request->answer_is_file)
+		close(request->answer_fd); /* the client was gone before */
 	if (loop->idle_count == HTTP_IDLE_REQUESTS_MAX) {
 		arena_done(&request->arena);
 		free(request);
@@ -82,8 +85,6 @@ static void take_content_length(struct http_request *request, const struct http_
 	for (size_t i = 0; i < header->value.length; i++)
 		length = length * 10 + (uint64_t)(header->value.data[i] - '0');
 	request->body_announced = length;
-	if (length > request->loop->server->settings.body_bytes_max)
-		http_body_refuse(request);
 }
 
 /* What decides where the next request begins must be said once and clearly: everything else is
@@ -331,10 +332,13 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 	trace_begin(&request->trace, &loop->traces, look_at_headers(request));
 	decode_query(request);
 	match_route(request);
-	if (!request->refusal)
+	bool upload = !request->refusal && request->matched.route && request->matched.route->upload;
+	if (!upload)
 		http_body_prepare(request);
 	http_enter(loop, request->connection, HTTP_PHASE_RECEIVING);
-	if (refused_at_once(request))
+	if (upload)
+		http_upload_begin(request);
+	else if (refused_at_once(request))
 		http_answer_refuse(request);
 	return request;
 }
@@ -382,6 +386,13 @@ enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, cons
 		*con_cls = begin(cls, mhd, url, method, version);
 		return MHD_YES;
 	}
+	if (request->upload && !request->body_ended) {
+		bool end = *upload_size == 0;
+		if (!http_upload_take(request, upload, upload_size))
+			return MHD_NO;
+		if (!end || !request->body_ended)
+			return MHD_YES;
+	}
 	if (*upload_size > 0) {
 		bool going   = http_body_take(request, upload, *upload_size);
 		*upload_size = 0;
@@ -391,6 +402,8 @@ enum MHD_Result http_request_receive(void *cls, struct MHD_Connection *mhd, cons
 		poll_again(request);
 	else if (!request->answered)
 		handle(request);
+	else if (request->upload && !request->queued)
+		http_answer_send(request);
 	return MHD_YES;
 }
 
@@ -416,6 +429,8 @@ void http_request_completed(void *cls, struct MHD_Connection *mhd, void **con_cl
 		loop->pending--;
 		if (request->gone)
 			request->gone(request->gone_user);
+		if (request->upload)
+			http_upload_gone(request);
 		return;
 	}
 	if (request->socket && !request->upgraded)

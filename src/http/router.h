@@ -26,6 +26,8 @@ struct http_route {
 	const char      *pattern; /* "/segments/{id}/members" */
 	http_handler_fn *handler;
 	void            *user;
+	bool             upload; /* asked when the headers have come, to say where the body goes:
+	                            http_receive(). The limit of bodies does not hold. */
 };
 
 struct http_router;

@@ -132,6 +132,8 @@ enum status http_server_start(const struct http_server_config *config,
 		http_describe_bound(server);
 	}
 	if (status == STATUS_OK)
+		status = http_writer_start(&server->writer, err);
+	if (status == STATUS_OK)
 		status = start_loops(server, config, err);
 	if (status != STATUS_OK) {
 		http_server_free(server);
@@ -193,6 +195,7 @@ void http_server_free(struct http_server *server)
 		http_loop_join(&server->loops[i]);
 		http_loop_free(&server->loops[i]);
 	}
+	http_writer_stop(&server->writer);
 	free(server->loops);
 	for (size_t i = 0; i < server->header_count; i++) {
 		free((char *)server->headers[i].name.data);
@@ -215,6 +218,7 @@ struct http_server_counts http_server_counts(const struct http_server *server)
 		counts.requests += atomic_load_explicit(&loop->requests, memory_order_relaxed);
 		counts.suspended += atomic_load_explicit(&loop->suspended, memory_order_relaxed);
 		counts.bodies_bytes += atomic_load_explicit(&loop->bodies_bytes, memory_order_relaxed);
+		counts.uploads += atomic_load_explicit(&loop->uploads, memory_order_relaxed);
 		counts.websocket_dropped +=
 			atomic_load_explicit(&loop->socket_dropped, memory_order_relaxed);
 	}

@@ -134,6 +134,7 @@ struct http_server_counts {
 	uint64_t requests;          /* answered since the start */
 	uint64_t suspended;         /* waiting for an answer */
 	uint64_t bodies_bytes;      /* held in request bodies */
+	uint64_t uploads;           /* bodies that are on their way to a file */
 	uint64_t websocket_dropped; /* messages replaced or dropped for slow readers */
 };
 struct http_server_counts http_server_counts(const struct http_server *server);
@@ -162,6 +163,17 @@ bool http_header(const struct http_request *request, const char *name, struct te
 /* Decompressed, in one piece, with JSON_PADDING_BYTES (base/json.h) readable behind it: pass it to
  * json_parse() as it is. Never a NULL pointer. The caller may write into it. */
 struct text http_body(const struct http_request *request);
+
+/* Of a route with `upload`: takes the body to the end of `fd` as it comes, in bounded memory, however
+ * large it is up to `bytes_max`. Once, after http_suspend(), from any thread; a body of which nobody
+ * wants anything is dropped when the request is answered.
+ * `received` is called on the loop's thread, once: STATUS_OK when all is written (not synced), or
+ * TOO_LARGE, NO_SPACE, IO, or UNAVAILABLE when the client ended before. `fd` is the caller's again,
+ * and the request is still to be answered. */
+typedef void http_received_fn(struct http_request *request, void *context, enum status status,
+                              uint64_t bytes, const struct error *err);
+void         http_receive(struct http_request *request, int fd, uint64_t bytes_max,
+                          http_received_fn *received, void *context);
 
 /* The address of the peer's socket: "127.0.0.1"; no proxy header is looked at. */
 const char *http_peer(const struct http_request *request);
@@ -207,6 +219,11 @@ void http_respond(struct http_request *request, unsigned http_status, const char
 /* The same for a body that lives as long as the process: a literal. */
 void http_respond_static(struct http_request *request, unsigned http_status,
                          const char *content_type, struct text body);
+
+/* The same for a body that is a file: `length` bytes from the begin of `fd`, which is the server's
+ * from here on and closed when they are sent. Neither copied nor held in memory. */
+void http_respond_file(struct http_request *request, unsigned http_status, const char *content_type,
+                       int fd, uint64_t length);
 
 /* The same with a body from the server's error_body. */
 void http_respond_error(struct http_request *request, unsigned http_status,

@@ -4,7 +4,7 @@
 /* What the server's files share:
  *
  *   server.c   start, stop, the loops' life          request.c  from bytes to a handler
- *   loop.c     epoll, posted work, deadlines         body.c     its body
+ *   loop.c     epoll, posted work, deadlines         body.c     its body; upload.c to a file
  *   listen.c   addresses and sockets                 answer.c   from an answer to bytes
  *   websocket.c, and websocket_internal.h
  *
@@ -21,6 +21,7 @@
 
 struct http_loop;
 struct websocket;
+struct http_upload;
 
 enum {
 	/* libmicrohttpd has one piece of memory for a connection: the headers as they come, a list of
@@ -36,10 +37,12 @@ enum {
 	HTTP_BODY_EAGER_BYTES = 256 << 10,
 	/* Bodies beyond this size count against bodies_bytes_max. */
 	HTTP_BODY_COUNTED_BYTES = 64 << 10,
-	HTTP_HEADER_COUNT_MAX   = 100,
-	HTTP_QUERY_COUNT_MAX    = 100,
-	HTTP_IDLE_REQUESTS_MAX  = 2048, /* kept by a loop for reuse, 5 KiB each */
-	HTTP_EVENTS_MAX         = 256,
+	/* What of an upload is in memory. */
+	HTTP_UPLOAD_BUFFER_BYTES = 1 << 20,
+	HTTP_HEADER_COUNT_MAX    = 100,
+	HTTP_QUERY_COUNT_MAX     = 100,
+	HTTP_IDLE_REQUESTS_MAX   = 2048, /* kept by a loop for reuse, 5 KiB each */
+	HTTP_EVENTS_MAX          = 256,
 	/* See http_suspend(): after so many vain questions a suspended request is parked. */
 	HTTP_POLLS_MAX = 32,
 	HTTP_TICK_MS   = 1000, /* how often WebSockets are looked at */
@@ -129,6 +132,7 @@ struct http_loop {
 	atomic_uint_fast64_t sockets_count;
 	atomic_uint_fast64_t requests;
 	atomic_uint_fast64_t bodies_bytes;
+	atomic_uint_fast64_t uploads;
 	atomic_uint_fast64_t socket_dropped; /* any thread */
 	atomic_uint_fast64_t suspended;
 };
@@ -147,6 +151,20 @@ static inline void http_count(atomic_uint_fast64_t *counter, int64_t by)
 	atomic_store_explicit(counter, value + (uint64_t)by, memory_order_relaxed);
 }
 
+/* The thread that writes uploads. */
+struct http_writer {
+	pthread_t           thread;
+	bool                started;
+	pthread_mutex_t     lock;
+	pthread_cond_t      wake;
+	bool                stopping;
+	struct http_upload *oldest;
+	struct http_upload *newest;
+};
+
+enum status http_writer_start(struct http_writer *writer, struct error *err);
+void        http_writer_stop(struct http_writer *writer); /* after the loops */
+
 struct http_server {
 	struct http_settings      settings;
 	const struct http_router *router;
@@ -160,13 +178,14 @@ struct http_server {
 	unsigned port;
 	char     address[INET6_ADDRSTRLEN + 16];
 
-	struct http_loop *loops;
-	unsigned          loop_count;
-	bool              stopped;
-	int64_t           linger_ms; /* set before the loops are asked to stop */
-	pthread_mutex_t   stop_lock;
-	pthread_cond_t    stop_cond;
-	unsigned          loops_open; /* under stop_lock */
+	struct http_loop  *loops;
+	unsigned           loop_count;
+	struct http_writer writer;
+	bool               stopped;
+	int64_t            linger_ms; /* set before the loops are asked to stop */
+	pthread_mutex_t    stop_lock;
+	pthread_cond_t     stop_cond;
+	unsigned           loops_open; /* under stop_lock */
 };
 
 /* Takes the socket, also when it fails. */
@@ -233,6 +252,10 @@ struct http_request {
 	uint64_t body_counted;   /* bytes in loop->bodies_bytes */
 	uint64_t body_announced; /* Content-Length */
 	uint64_t body_dropped;
+	bool     body_begun; /* of an upload: an answer has to wait for its end */
+	bool     body_ended;
+
+	struct http_upload *upload; /* NULL: the body stays in memory */
 
 	/* Where it is. `suspended` is written before the request leaves the loop's thread, all else
 	 * of the answer by whoever answers. */
@@ -253,6 +276,9 @@ struct http_request {
 	const char                *content_type;
 	struct buffer              answer;
 	struct text                answer_static;
+	bool                       answer_is_file;
+	int                        answer_fd;
+	uint64_t                   answer_file_bytes;
 	struct http_added_header  *added;
 	struct http_added_header **added_end;
 	struct websocket          *socket; /* it becomes one */
@@ -278,6 +304,21 @@ bool http_body_take(struct http_request *request, const char *data,
 void http_body_complete(struct http_request *request); /* decompresses, pads */
 void http_body_refuse(struct http_request *request);   /* too large */
 void http_body_done(struct http_request *request);
+
+/* upload.c. Begins: `route->upload`. Takes what came (nothing: that is all), as much as it can of it,
+ * and says how much is left; false: close. An answer is there: goes on to the body's end. The client
+ * is gone. */
+void http_upload_begin(struct http_request *request);
+void http_upload_ask(struct http_request *request);
+bool http_upload_take(struct http_request *request, const char *data, size_t *length);
+void http_upload_answered(struct http_request *request);
+void http_upload_gone(struct http_request *request);
+
+/* Whether an answer has to wait until the rest of the body was read. */
+static inline bool http_upload_holds(const struct http_request *request)
+{
+	return request->upload != NULL && request->body_begun && !request->body_ended;
+}
 
 /* Ends the request's part in the conversation: hands the answer to libmicrohttpd. */
 void http_answer_send(struct http_request *request);
