@@ -164,9 +164,9 @@ bool http_header(const struct http_request *request, const char *name, struct te
  * json_parse() as it is. Never a NULL pointer. The caller may write into it. */
 struct text http_body(const struct http_request *request);
 
-/* Of a route with `upload`: takes the body to the end of `fd` as it comes, in bounded memory, however
- * large it is up to `bytes_max`. Once, after http_suspend(), from any thread; a body of which nobody
- * wants anything is dropped when the request is answered.
+/* Of a route with `upload`: takes the body to the end of `fd` as it comes, in bounded memory,
+ * however large it is up to `bytes_max`. Once, after http_suspend(), from any thread; a body of
+ * which nobody wants anything is dropped when the request is answered.
  * `received` is called on the loop's thread, once: STATUS_OK when all is written (not synced), or
  * TOO_LARGE, NO_SPACE, IO, or UNAVAILABLE when the client ended before. `fd` is the caller's again,
  * and the request is still to be answered. */

@@ -305,9 +305,9 @@ void http_body_complete(struct http_request *request); /* decompresses, pads */
 void http_body_refuse(struct http_request *request);   /* too large */
 void http_body_done(struct http_request *request);
 
-/* upload.c. Begins: `route->upload`. Takes what came (nothing: that is all), as much as it can of it,
- * and says how much is left; false: close. An answer is there: goes on to the body's end. The client
- * is gone. */
+/* upload.c. Begins: `route->upload`. Takes what came (nothing: that is all), as much as it can of
+ * it, and says how much is left; false: close. An answer is there: goes on to the body's end. The
+ * client is gone. */
 void http_upload_begin(struct http_request *request);
 void http_upload_ask(struct http_request *request);
 bool http_upload_take(struct http_request *request, const char *data, size_t *length);

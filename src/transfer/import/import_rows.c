@@ -357,8 +357,8 @@ static const char *find_field_end(const struct import_rows *rows, const char *at
 	return at < end || rows->ended ? at : NULL;
 }
 
-/* The row at the window's `at` with its quotation marks, into `fields`; `*ret_end` behind it. False:
- * its end is not in the window. */
+/* The row at the window's `at` with its quotation marks, into `fields`; `*ret_end` behind it.
+ * False: its end is not in the window. */
 static bool split_quoted(struct import_rows *rows, const char **ret_end)
 {
 	const char *at = begin_of(rows), *end = end_of(rows);
