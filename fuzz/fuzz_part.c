@@ -1,5 +1,5 @@
-/* A file of the event store whose header passes its checksum, and all the rest is anything:
- * whatever the bytes, nothing outside of them is read, and rows are read or refused. */
+/* A file of the event store whose checksums are right, and all the rest is anything: whatever the
+ * bytes, nothing outside of them is read, and rows are read or refused. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +27,28 @@ static void read_all(struct part *part)
 	event_list_done(&list);
 }
 
+/* Of the blocks, where the last column has room for them. */
+static void write_checksums(struct part_header *header)
+{
+	char    *bytes = (char *)header;
+	uint64_t left  = header->header_bytes - sizeof *header;
+	if (header->column_count == 0 || left / sizeof(struct part_column) < header->column_count)
+		return;
+	struct part_column *guard = (struct part_column *)(header + 1) + header->column_count - 1;
+	if (guard->offset < header->header_bytes || guard->offset > header->file_bytes ||
+	    guard->text_bytes > header->file_bytes - guard->offset)
+		return;
+	struct buffer checksums = {0};
+	part_guard_write(
+		(struct text){bytes + header->header_bytes, (size_t)(guard->offset - header->header_bytes)},
+		&checksums);
+	if (checksums.length == guard->text_bytes && checksums.length > 0) {
+		memcpy(bytes + guard->offset, checksums.data, checksums.length);
+		guard->checksum = hash_bytes(checksums.data, checksums.length);
+	}
+	buffer_done(&checksums);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct part_header *header = aligned_alloc(PART_ALIGNMENT, (size / PART_ALIGNMENT + 1) * 8);
@@ -36,8 +58,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(header, data, size);
 	if (size >= sizeof *header && header->header_bytes <= size) {
 		header->file_bytes = size;
-		header->checksum   = 0;
-		header->checksum   = hash_bytes(header, header->header_bytes);
+		if (header->header_bytes >= sizeof *header)
+			write_checksums(header);
+		header->checksum = 0;
+		header->checksum = hash_bytes(header, header->header_bytes);
 	}
 	if (part_open_bytes((struct text){(const char *)header, size}, "fuzz", &part, NULL) ==
 	    STATUS_OK) {

@@ -71,6 +71,8 @@ static bool write_parts(struct json_writer *w, struct api *api)
 	json_add_key(w, TEXT("engine"));
 	json_begin_object(w);
 	json_member_bool(w, "failed", engine.failed);
+	if (engine.failed)
+		json_member_string(w, "error", text_of(engine.error.reason));
 	json_member_int(w, "position", (int64_t)engine.applied_position);
 	json_member_instant(w, "clock", engine.clock_ms);
 	json_member_bool(w, "full", engine.memory_full);

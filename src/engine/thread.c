@@ -91,9 +91,19 @@ static void run_read(struct engine_thread *thread, struct engine_read *read,
 	read->run(read, &view);
 }
 
+/* STATUS_CORRUPT: stored events that were read turned out to be damaged. */
+static enum status check_events(const struct engine_thread *thread, struct error *err)
+{
+	enum status status = STATUS_OK;
+	for (uint32_t i = 0; i < thread->partition_count && status == STATUS_OK; i++)
+		status = events_check(thread->partitions[i]->events, err);
+	return status;
+}
+
 static void answer(struct engine_thread *thread, struct read_ticket *ticket)
 {
 	struct engine_read *read = ticket->read;
+	struct error        err;
 	if (ticket->partition != NULL) {
 		read->as_of_ms = thread->stamp_ms;
 		run_read(thread, read, ticket->partition, thread->stamp_ms);
@@ -101,7 +111,7 @@ static void answer(struct engine_thread *thread, struct read_ticket *ticket)
 		for (uint32_t i = 0; i < thread->partition_count; i++)
 			run_read(thread, read, thread->partitions[i], read->as_of_ms);
 	}
-	ticket_finish(ticket, STATUS_OK);
+	ticket_finish(ticket, check_events(thread, &err));
 }
 
 /* Answers the waiting reads whose instant has come. Called when every record is applied that is
@@ -187,7 +197,9 @@ static void tell_needed(struct engine_thread *thread)
 /* Checkpoints go on; returns in how many ms they want to again. */
 static int64_t turn(struct engine_thread *thread, int64_t now_ns)
 {
-	if (thread->engine->checkpoints == NULL)
+	struct error err;
+	/* Nothing that damaged events gave may be kept. */
+	if (thread->engine->checkpoints == NULL || check_events(thread, &err) != STATUS_OK)
 		return WAIT_MS_MAX;
 	thread->turned_ns = now_ns;
 	tell_needed(thread);
@@ -264,12 +276,16 @@ static bool is_caught_up(const struct engine_thread *thread)
 }
 
 /* Nothing to read: time goes on to the safe time, then there is leisure for what is prepared. */
-static void idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through)
+static enum status idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through,
+                        struct error *err)
 {
 	set_through(thread, through);
 	if (safe_ms > thread->stamp_ms)
 		thread->stamp_ms = safe_ms;
 	advance_all(thread, thread->stamp_ms);
+	enum status status = check_events(thread, err);
+	if (status != STATUS_OK)
+		return status;
 	answer_reads(thread);
 	if (!atomic_load(&thread->replayed) && is_caught_up(thread)) {
 		atomic_store(&thread->replayed_ns, clock_monotonic_ns());
@@ -284,6 +300,7 @@ static void idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through
 	if (!more)
 		thread->engine->journal->ops->reader_wait(thread->reader,
 		                                          turn_ms < wait_ms ? turn_ms : wait_ms);
+	return STATUS_OK;
 }
 
 static void fail(struct engine_thread *thread, const struct error *err)
@@ -292,7 +309,7 @@ static void fail(struct engine_thread *thread, const struct error *err)
 	pthread_mutex_lock(&engine->failure_lock);
 	if (!atomic_load(&engine->failed)) {
 		engine->failure = *err;
-		log_error("the engine stops: the journal cannot be applied", err);
+		log_error("the engine stops: it cannot go on from what is on disk", err);
 	}
 	atomic_store(&engine->failed, true);
 	pthread_mutex_unlock(&engine->failure_lock);
@@ -326,6 +343,8 @@ static enum status flush(struct engine_thread *thread, struct error *err)
 		}
 		staged->batches[i].count = 0;
 	}
+	if (status == STATUS_OK)
+		status = check_events(thread, err);
 	poll_events(thread);
 	staged->used = 0;
 	staged->any  = false;
@@ -413,9 +432,8 @@ static bool work(struct engine_thread *thread)
 			status = stage(thread, &batch, &err);
 		} else if (status == STATUS_AGAIN) {
 			status = flush(thread, &err);
-			if (status != STATUS_OK)
-				break;
-			idle(thread, safe_ms, through);
+			if (status == STATUS_OK)
+				status = idle(thread, safe_ms, through, &err);
 			break;
 		}
 	}

@@ -117,13 +117,16 @@ bool column_index(const struct column *column, uint32_t row, uint32_t *ret_index
 		*ret_index = row;
 		return true;
 	}
-	uint32_t word = row / 64;
-	uint64_t bit  = (uint64_t)1 << row % 64;
+	uint32_t word  = row / 64;
+	uint64_t bit   = (uint64_t)1 << row % 64;
+	uint32_t begin = row / PRESENCE_RANK_ROWS;
+	uint32_t first = begin * (PRESENCE_RANK_ROWS / 64);
+	column_touch(column, column->words + first, (word - first + 1) * sizeof *column->words);
 	if ((column->words[word] & bit) == 0)
 		return false;
-	uint32_t begin = row / PRESENCE_RANK_ROWS;
+	column_touch(column, column->ranks + begin, sizeof *column->ranks);
 	uint32_t index = column->ranks[begin];
-	for (uint32_t i = begin * (PRESENCE_RANK_ROWS / 64); i < word; i++)
+	for (uint32_t i = first; i < word; i++)
 		index += (uint32_t)__builtin_popcountll(column->words[i]);
 	index += (uint32_t)__builtin_popcountll(column->words[word] & (bit - 1));
 	*ret_index = index;
@@ -139,23 +142,32 @@ double column_power(unsigned scale)
 
 double column_double(const struct column *column, uint32_t index)
 {
-	if (column->encoding == ENCODING_DOUBLES)
-		return ((const double *)(const void *)column->numbers)[index];
+	if (column->encoding == ENCODING_DOUBLES) {
+		const double *numbers = (const double *)(const void *)column->numbers;
+		column_touch(column, numbers + index, sizeof *numbers);
+		return numbers[index];
+	}
 	return (double)column_int(column, index) / column_power(column->scale);
 }
 
 bool column_bool(const struct column *column, uint32_t index)
 {
-	return (((const uint64_t *)(const void *)column->numbers)[index / 64] >> index % 64 & 1) != 0;
+	const uint64_t *words = (const uint64_t *)(const void *)column->numbers;
+	column_touch(column, words + index / 64, sizeof *words);
+	return (words[index / 64] >> index % 64 & 1) != 0;
 }
 
 bool column_entry(const struct column *column, uint32_t code, struct text *ret_text)
 {
+	uint32_t before = code == 0 ? 0 : 1;
+	column_touch(column, column->ends + (uint64_t)(code - before) * column->end_width,
+	             (before + 1) * column->end_width);
 	uint64_t begin = code == 0 ? 0 : column_number_at(column->ends, column->end_width, code - 1);
 	uint64_t end   = column_number_at(column->ends, column->end_width, code);
 	if (begin > end || end > column->text_bytes)
 		return false;
 	*ret_text = (struct text){column->texts + begin, end - begin};
+	column_touch(column, ret_text->data, ret_text->length);
 	return true;
 }
 
@@ -164,9 +176,11 @@ bool column_text(const struct column *column, uint32_t index, struct text *ret_t
 	if (column->encoding == ENCODING_FIXED) {
 		*ret_text = (struct text){column->texts + (uint64_t)index * (uint64_t)column->base,
 		                          (size_t)column->base};
+		column_touch(column, ret_text->data, ret_text->length);
 		return true;
 	}
 	if (column->encoding == ENCODING_DICT) {
+		column_touch_number(column, index);
 		uint64_t code = column_number_at(column->numbers, column->width, index);
 		return code < column->distinct && column_entry(column, (uint32_t)code, ret_text);
 	}

@@ -8,7 +8,8 @@
  *
  * Columns that every row has are asked by row. Whatever the bytes, nothing outside of them is read:
  * column_open() checks what can be checked once, the getters that return false the rest, and false
- * then means that the file is damaged.
+ * then means that the file is damaged. With a guard every byte that is looked at is one that was
+ * compared (part_guard.h).
  *
  * Read-only, any thread. Cost: a few nanoseconds where the memory is there. */
 
@@ -17,6 +18,7 @@
 
 #include "base/text.h"
 #include "events/part_format.h"
+#include "events/part_guard.h"
 #include "model/value.h"
 
 struct column {
@@ -37,6 +39,7 @@ struct column {
 	const char          *texts;
 	size_t               text_bytes;
 	struct text          name;
+	struct part_guard   *guard; /* NULL: none */
 };
 
 /* `region` is the column's, of the size that `entry` says, aligned to 8 bytes. False: the entry
@@ -66,9 +69,21 @@ static inline uint64_t column_number_at(const uint8_t *numbers, uint8_t width, u
 	}
 }
 
+static inline void column_touch(const struct column *column, const void *at, size_t length)
+{
+	if (column->guard != NULL)
+		part_guard_touch(column->guard, at, length);
+}
+
+static inline void column_touch_number(const struct column *column, uint64_t index)
+{
+	column_touch(column, column->numbers + index * column->width, column->width);
+}
+
 /* `index` is below the column's count. */
 static inline int64_t column_int(const struct column *column, uint32_t index)
 {
+	column_touch_number(column, index);
 	return (int64_t)((uint64_t)column->base +
 	                 column_number_at(column->numbers, column->width, index));
 }

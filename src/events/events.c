@@ -228,6 +228,19 @@ void events_read(const struct events *events, uint32_t slot, const struct events
 	event_list_sort(list, begin);
 }
 
+enum status events_check(const struct events *events, struct error *err)
+{
+	const struct shelf *shelf = events->shelf;
+	if (shelf == NULL || !atomic_load_explicit(&shelf->damaged, memory_order_relaxed))
+		return STATUS_OK;
+	for (size_t i = 0; i < events->set->count; i++) {
+		enum status status = part_check(events->set->parts[i], err);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return error_set(err, STATUS_CORRUPT, "%s: a part was damaged", shelf->directory);
+}
+
 /* Hands to the writer what is to be freed; frees itself what was there before. */
 static void retire(struct events *events, struct tail *tail, struct part_set *set)
 {

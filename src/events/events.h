@@ -122,6 +122,11 @@ struct events_query {
 void events_read(const struct events *events, uint32_t slot, const struct events_query *query,
                  event_list *list);
 
+/* STATUS_CORRUPT, file and place: something of what lies in parts was found damaged, and what was
+ * read or looked for since it was asked last may be wrong. To be asked before anything that follows
+ * from reading leaves the partition. Any thread; cheap. */
+MUST_USE enum status events_check(const struct events *events, struct error *err);
+
 /* Between batches, when everything stamped at or before `now_ms`, through the position, is applied:
  * takes over what the writer has finished and seals the tail when it is time. Never waits.
  *

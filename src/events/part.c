@@ -78,15 +78,27 @@ static uint32_t count_wanted(const struct part_header *header, uint8_t role)
 	}
 }
 
+static bool lies_within(const struct part *part, const struct part_column *entry)
+{
+	const struct part_header *header = part->header;
+	return entry->offset % PART_ALIGNMENT == 0 && entry->offset >= header->header_bytes &&
+	       entry->offset <= header->file_bytes &&
+	       column_region_bytes(entry) <= header->file_bytes - entry->offset;
+}
+
+static bool is_guarded(const struct part *part, const struct part_column *entry)
+{
+	uint64_t offset = entry->offset - part->header->header_bytes;
+	return offset <= part->guard.bytes && column_region_bytes(entry) <= part->guard.bytes - offset;
+}
+
 static bool open_column(struct part *part, uint32_t number)
 {
 	const struct part_header *header = part->header;
 	const struct part_column *entry  = &entries_of(part)[number];
 	uint64_t names = sizeof *header + header->column_count * sizeof(struct part_column);
-	uint64_t bytes = column_region_bytes(entry);
-	if (entry->role == 0 || entry->role >= ROLE_COUNT || entry->offset % PART_ALIGNMENT != 0 ||
-	    entry->offset < header->header_bytes || entry->offset > header->file_bytes ||
-	    bytes > header->file_bytes - entry->offset)
+	if (entry->role == 0 || entry->role >= ROLE_GUARD || !lies_within(part, entry) ||
+	    !is_guarded(part, entry))
 		return false;
 	if ((uint64_t)entry->name_offset + entry->name_bytes > header->header_bytes - names)
 		return false;
@@ -98,11 +110,32 @@ static bool open_column(struct part *part, uint32_t number)
 	struct text    name   = {part->bytes + names + entry->name_offset, entry->name_bytes};
 	if (!column_open(entry, part->bytes + entry->offset, header->rows, name, column))
 		return false;
-	if (column->role == ROLE_FILTER)
+	column->guard = &part->guard;
+	if (column->role == ROLE_FILTER) {
+		/* It is asked without the guard, from everywhere in it. */
+		part_guard_touch(&part->guard, column->texts, column->text_bytes);
 		return fuse_filter_read((struct text){column->texts, column->text_bytes}, &part->filter);
+	}
 	if (column->role != ROLE_PROPERTY)
 		part->roles[column->role] = column;
 	return true;
+}
+
+/* The guard of all regions: the last column's. */
+static bool open_guard(struct part *part)
+{
+	const struct part_header *header = part->header;
+	if (header->column_count == 0)
+		return false;
+	const struct part_column *entry = &entries_of(part)[header->column_count - 1];
+	if (entry->role != ROLE_GUARD || entry->encoding != ENCODING_BYTES ||
+	    !lies_within(part, entry) || column_region_bytes(entry) != entry->text_bytes)
+		return false;
+	struct text guarded   = {part->bytes + header->header_bytes,
+	                         entry->offset - header->header_bytes};
+	struct text checksums = {part->bytes + entry->offset, entry->text_bytes};
+	return hash_bytes(checksums.data, checksums.length) == entry->checksum &&
+	       part_guard_init(&part->guard, guarded, checksums);
 }
 
 static bool every_row_has(const struct part *part, enum column_role role)
@@ -145,10 +178,17 @@ static enum status attach(struct part *part, struct text bytes, const char *path
 	part->columns = calloc(part->header->column_count + 1, sizeof *part->columns);
 	if (part->columns == NULL)
 		abort();
-	for (uint32_t i = 0; i < part->header->column_count; i++)
+	if (!open_guard(part))
+		return corrupt(err, path, "its checksums do not fit it");
+	for (uint32_t i = 0; i + 1 < part->header->column_count; i++)
 		if (!open_column(part, i))
 			return corrupt(err, path, "a column does not fit what its header says");
-	return roles_fit(part) ? STATUS_OK : corrupt(err, path, "columns are missing");
+	if (!roles_fit(part))
+		return corrupt(err, path, "columns are missing");
+	/* The filter was looked at. */
+	return atomic_load(&part->guard.damaged)
+	           ? corrupt(err, path, "the checksum of its filter is wrong")
+	           : STATUS_OK;
 }
 
 static struct part *new_part(void)
@@ -225,14 +265,30 @@ void part_unref(struct part *part)
 		munmap((void *)(uintptr_t)part->bytes, part->header->file_bytes);
 	free(part->path);
 	free(part->columns);
+	part_guard_done(&part->guard);
 	free(part);
 }
 
 /* ---- Verifying ---- */
 
+static const char *name_of(const struct part *part)
+{
+	return part->path == NULL ? "part" : part->path;
+}
+
+enum status part_check(const struct part *part, struct error *err)
+{
+	if (!atomic_load(&part->guard.damaged))
+		return STATUS_OK;
+	return error_set(
+		err, STATUS_CORRUPT, "%s: damaged at byte %llu or up to %d behind", name_of(part),
+		(unsigned long long)(part->header->header_bytes + atomic_load(&part->guard.damaged_at)),
+		GUARD_BLOCK_BYTES);
+}
+
 static enum status verify_columns(struct part *part, struct error *err)
 {
-	const char *path = part->path == NULL ? "part" : part->path;
+	const char *path = name_of(part);
 	for (uint32_t i = 0; i < part->header->column_count; i++) {
 		const struct part_column *entry = &entries_of(part)[i];
 		if (hash_bytes(part->bytes + entry->offset, column_region_bytes(entry)) != entry->checksum)
@@ -245,7 +301,7 @@ static enum status verify_columns(struct part *part, struct error *err)
 
 enum status part_verify(struct part *part, struct error *err)
 {
-	const char *path   = part->path == NULL ? "part" : part->path;
+	const char *path   = name_of(part);
 	enum status status = verify_columns(part, err);
 	if (status != STATUS_OK)
 		return status;
@@ -332,8 +388,10 @@ bool part_has_name(const struct part *part, uint32_t row, const struct part_name
 		return true;
 	if (name->nowhere || !column_index(names, row, &index))
 		return false;
-	if (name->coded)
+	if (name->coded) {
+		column_touch_number(names, index);
 		return column_number_at(names->numbers, names->width, index) == name->code;
+	}
 	return column_text(names, index, &text) && text_equal(text, name->name);
 }
 
@@ -370,7 +428,7 @@ static bool row_has_message(struct part *part, uint32_t row, struct text packed,
 	if (row_uuid != uuid || !column_index(messages, row, &index))
 		return false;
 	if (!column_text(messages, index, &text)) {
-		atomic_store(&part->damaged, true);
+		part_guard_fail(&part->guard, messages->numbers);
 		return false;
 	}
 	return text_equal(text, packed);
@@ -398,6 +456,6 @@ bool part_read(struct part *part, uint32_t slot, uint32_t row, event_list *list,
 {
 	if (part_row_read(part, slot, row, list, ret_event))
 		return true;
-	atomic_store(&part->damaged, true);
+	part_guard_fail(&part->guard, part->guard.begin);
 	return false;
 }

@@ -6,9 +6,9 @@
  *
  *   slot ──► bucket ──► person ──► rows [begin, end) ──► columns
  *
- * The file is mapped, read-only. part_open() checks the header and where everything lies;
- * part_verify() every checksum. What is damaged inside a column is noticed when a reader meets it:
- * the part is then `damaged`, and rows that cannot be read are left out.
+ * The file is mapped, read-only. part_open() checks the header, where everything lies and the
+ * filter; part_verify() every checksum. What else is damaged is noticed when a reader meets it, at
+ * the latest: the part is then damaged (part_guard.h), and what was read of it may be wrong.
  *
  * Any thread; counted references. */
 
@@ -26,7 +26,7 @@ struct part {
 	struct column            *columns;
 	const struct column      *roles[ROLE_COUNT]; /* all but ROLE_PROPERTY; NULL: no row has one */
 	struct fuse_filter        filter;
-	_Atomic bool              damaged;
+	struct part_guard         guard;
 
 	char            *path;  /* NULL: not a file */
 	const char      *bytes; /* of the file */
@@ -42,6 +42,9 @@ MUST_USE enum status part_open_bytes(struct text bytes, const char *path, struct
 
 struct part *part_ref(struct part *part);
 void         part_unref(struct part *part);
+
+/* STATUS_CORRUPT, path and place: something of it was found damaged. */
+MUST_USE enum status part_check(const struct part *part, struct error *err);
 
 /* Reads the whole file. STATUS_CORRUPT: path and the first region that is wrong. */
 MUST_USE enum status part_verify(struct part *part, struct error *err);

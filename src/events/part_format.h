@@ -8,7 +8,7 @@
 
 #define PART_MAGIC "SONNIMPT"
 
-enum { PART_VERSION = 1, PART_ALIGNMENT = 8, PRESENCE_RANK_ROWS = 512 };
+enum { PART_VERSION = 2, PART_ALIGNMENT = 8, PRESENCE_RANK_ROWS = 512 };
 
 struct part_header {
 	char     magic[8];
@@ -58,6 +58,7 @@ enum column_role {
 	ROLE_RESIDUAL      = 19, /* values that have no column; calls that are no events, whole */
 	ROLE_PROPERTY      = 20, /* one of many: `name`, `type` */
 	ROLE_MOVED         = 21, /* rows that a merge brought */
+	ROLE_GUARD         = 22, /* checksums of all before it (part_guard.h): the last region */
 	ROLE_COUNT
 };
 

@@ -418,6 +418,17 @@ static void write_filter(struct work *work, struct buffer *body)
 	buffer_done(&filter);
 }
 
+/* The last region: it guards those before it. */
+static void write_guard(struct work *work, struct buffer *body)
+{
+	struct buffer      checksums = {0};
+	struct part_column column;
+	part_guard_write(buffer_text(body), &checksums);
+	column_write_bytes(ROLE_GUARD, buffer_text(&checksums), body, &column);
+	VECTOR_ADD(&work->columns, column);
+	buffer_done(&checksums);
+}
+
 static void write_head(struct work *work, struct part_header *header, struct buffer *head,
                        const struct buffer *body)
 {
@@ -505,6 +516,7 @@ void part_build(const struct part_row *rows, uint32_t count, const struct part_i
 	for (enum column_role role = ROLE_TIME; role < ROLE_COUNT; role++)
 		write_column(&work, &work.roles[role], (struct text){0}, body);
 	write_filter(&work, body);
+	write_guard(&work, body);
 	header.events = work.events;
 	write_head(&work, &header, head, body);
 	work_done(&work);

@@ -19,6 +19,9 @@ struct run {
 
 static enum status damaged(const struct part *part, struct error *err)
 {
+	enum status status = part_check(part, err);
+	if (status != STATUS_OK)
+		return status;
 	return error_set(err, STATUS_CORRUPT, "%s: a row cannot be read",
 	                 part->path == NULL ? "part" : part->path);
 }
@@ -74,12 +77,13 @@ static enum status read_person(struct run *run, size_t index, uint32_t slot, str
 			continue;
 		}
 		if (!part_read(part, slot, row, &run->events, &event) || !is_encodable(&event.record)) {
-			atomic_store(&part->damaged, true);
+			part_guard_fail(&part->guard, part->guard.begin);
 			return damaged(part, err);
 		}
 		VECTOR_ADD(&run->events, event);
 	}
-	return STATUS_OK;
+	/* What is written anew gets new checksums: nothing damaged may come so far. */
+	return part_check(part, err);
 }
 
 static bool hand_on(struct run *run)

@@ -60,7 +60,7 @@ static void count_parts(struct shelf *shelf)
 		const struct part *part = shelf->parts.items[i];
 		bytes += part->header->file_bytes;
 		other += part->header->schema != schema;
-		damaged += atomic_load(&part->damaged);
+		damaged += atomic_load(&part->guard.damaged);
 	}
 	atomic_store(&shelf->part_count, shelf->parts.count);
 	atomic_store(&shelf->part_bytes, bytes);
@@ -224,6 +224,7 @@ static bool write_part(void *context, const struct part_row *rows, uint32_t coun
 		change->status = part_open(path, &part, change->err);
 	if (change->status != STATUS_OK)
 		return false;
+	part->guard.alarm = &shelf->damaged;
 	VECTOR_ADD(&change->made, part);
 	return true;
 }
@@ -395,12 +396,13 @@ static void find_to_merge(struct shelf *shelf, int64_t clock_ms, part_list *chos
 	if (parts == NULL || marks == NULL)
 		abort();
 	for (size_t i = 0; i < count; i++) {
-		const struct part *part = shelf->parts.items[i];
-		parts[i]                = (struct merge_part){.month      = part->header->month,
-		                                              .run        = part->header->run,
-		                                              .bytes      = part->header->file_bytes,
-		                                              .old_schema = part->header->schema != schema,
-		                                              .excluded   = atomic_load(&part->damaged)};
+		const struct part *part    = shelf->parts.items[i];
+		bool               damaged = atomic_load(&part->guard.damaged);
+		parts[i]                   = (struct merge_part){.month      = part->header->month,
+		                                                 .run        = part->header->run,
+		                                                 .bytes      = part->header->file_bytes,
+		                                                 .old_schema = part->header->schema != schema,
+		                                                 .excluded   = damaged};
 	}
 	if (merge_choose(parts, count, event_month(clock_ms), marks))
 		for (size_t i = 0; i < count; i++)
@@ -497,6 +499,7 @@ static enum status open_parts(struct shelf *shelf, struct error *err)
 			           ? error_set(err, STATUS_CORRUPT, "%s: the manifest names it, it is missing",
 			                       path)
 			           : status;
+		part->guard.alarm = &shelf->damaged;
 		VECTOR_ADD(&shelf->parts, part);
 		if (part->header->number != wanted->number || part->header->checksum != wanted->checksum ||
 		    part->header->partition != shelf->partition)

@@ -46,6 +46,7 @@ struct shelf {
 	_Atomic uint64_t part_bytes;
 	_Atomic uint64_t parts_to_rewrite; /* their columns were chosen by other settings */
 	_Atomic uint64_t parts_damaged;
+	_Atomic bool     damaged; /* some part was found so since the start */
 };
 
 struct shelf_config {

@@ -123,6 +123,17 @@ FAULTS = [
           ("src/events/tail.c",
            "if (entry->message_hash != message_hash || entry->slot != slot ||",
            "if (entry->message_hash != message_hash ||")),
+    Fault("a damaged block of stored events is read",
+          ("src/events/part_guard.c", "part_guard_fail(guard, begin);", "(void)begin;")),
+    Fault("a damaged column is read before it is compared",
+          ("src/events/column.c",
+           "column_touch(column, ret_text->data, ret_text->length); return true; }"
+           " if (column->encoding == ENCODING_DICT)",
+           "return true; } if (column->encoding == ENCODING_DICT)"),
+          ("src/events/column.c",
+           "*ret_text = (struct text){column->texts + begin, end - begin};"
+           " column_touch(column, ret_text->data, ret_text->length);",
+           "*ret_text = (struct text){column->texts + begin, end - begin};")),
     Fault("a message id is never free again",
           ("src/events/tail.c",
            "events_end_ms(entry->time_ms, retention_ms) <= now_ms) continue;",

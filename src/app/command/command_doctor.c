@@ -76,7 +76,7 @@ static void check_parts(struct findings *findings, const struct client *client)
 		{"journal", "failed", DOCTOR_WRONG, "a write to the journal failed: restart it"},
 		{"journal", "full", DOCTOR_WRONG, "the disk is full: collection answers 503"},
 		{"journal", "clockHeld", DOCTOR_POOR, "a jump of the clock is not followed"},
-		{"engine", "failed", DOCTOR_WRONG, "the journal cannot be applied: see the log"},
+		{"engine", "failed", DOCTOR_WRONG, "it cannot go on: see the log"},
 		{"vault", "failed", DOCTOR_WRONG, "a write to the vault failed: restart it"},
 		{"memory", "full", DOCTOR_WRONG, "the memory limit is reached: collection answers 503"},
 	};

@@ -210,9 +210,12 @@ void relay_send(struct relay *relay, struct partition *partition, bool live)
 	if (!live || atomic_load(&outbox->flight) != FLIGHT_NONE ||
 	    outbox->sent == partition->merges.caused.count)
 		return;
-	cargo_list list = {0};
+	cargo_list   list = {0};
+	struct error err;
 	load(outbox, partition, &list);
-	take_off(outbox, &list);
+	/* The engine stops over damaged events: none may go into the journal before. */
+	if (events_check(partition->events, &err) == STATUS_OK)
+		take_off(outbox, &list);
 	for (size_t i = 0; i < list.count; i++)
 		buffer_done(&list.items[i].records);
 	VECTOR_DONE(&list);

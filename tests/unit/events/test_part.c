@@ -28,16 +28,22 @@ static int end(void **state)
 	return 0;
 }
 
-static void add_event(const char *name, const char *message_id, struct text properties)
+static void add_event_of(uint32_t slot, const char *name, const char *message_id,
+                         struct text properties)
 {
 	struct record record = {.kind         = RECORD_EVENT,
-	                        .slot         = 5,
+	                        .slot         = slot,
 	                        .call         = CALL_TRACK,
 	                        .timestamp_ms = fixture.now_ms,
 	                        .name         = text_of(name),
 	                        .message_id   = text_of(message_id),
 	                        .properties   = properties};
-	fixture_add(&fixture, 5, &record, fixture.now_ms);
+	fixture_add(&fixture, slot, &record, fixture.now_ms);
+}
+
+static void add_event(const char *name, const char *message_id, struct text properties)
+{
+	add_event_of(5, name, message_id, properties);
 }
 
 static void make_part(char path[256])
@@ -84,6 +90,8 @@ static void change_byte(const char *path, off_t at)
 	close(fd);
 }
 
+static enum status open_store(struct error *err);
+
 static void every_changed_byte_is_found(void **state)
 {
 	(void)state;
@@ -103,6 +111,84 @@ static void every_changed_byte_is_found(void **state)
 		assert_non_null(strstr(err.reason, ".part: "));
 		change_byte(path, at);
 	}
+}
+
+/* What readers get of everybody; STATUS_CORRUPT: they are told that it may be wrong. */
+static enum status read_everybody(uint32_t slots, struct buffer *out, struct error *err)
+{
+	const struct events_query query = {.calls            = true,
+	                                   .from_ms          = INT64_MIN,
+	                                   .to_ms            = INT64_MAX,
+	                                   .through_position = UINT64_MAX,
+	                                   .now_ms           = fixture.now_ms,
+	                                   .retention_ms     = fixture.retention_ms};
+	event_list                list  = {0};
+	buffer_clear(out);
+	for (uint32_t slot = 0; slot < slots; slot++) {
+		event_list_clear(&list);
+		events_read(fixture.events, slot, &query, &list);
+		buffer_add_u32(out, (uint32_t)list.count);
+		for (size_t i = 0; i < list.count; i++) {
+			const struct event *event = &list.items[i];
+			struct text         id    = event->record.message_id;
+			buffer_add_i64(out, event->time_ms);
+			buffer_add_u64(out, event->stored_position);
+			buffer_add_sized(out, event->record.name);
+			buffer_add_sized(out, id);
+			buffer_add_sized(out, event->record.properties);
+			buffer_add_u8(out, id.length > 0 && events_seen(fixture.events, slot, id, UINT64_MAX,
+			                                                fixture.now_ms, fixture.retention_ms));
+		}
+	}
+	event_list_done(&list);
+	return events_check(fixture.events, err);
+}
+
+static void no_damage_goes_into_what_is_read(void **state)
+{
+	(void)state;
+	enum { SLOTS = 20, EVENTS = 3000, FLIPS = 150 };
+	char          path[256];
+	struct error  err;
+	struct stat   info;
+	struct buffer whole = {0}, found = {0};
+	unsigned      told = 0, hidden = 0;
+	for (unsigned i = 0; i < EVENTS; i++) {
+		struct buffer list = {0};
+		char          id[32];
+		snprintf(id, sizeof id, "message-%u", i);
+		add_event_of(i % SLOTS, "상품 조회", i % 5 == 0 ? "" : id, fixture_list(&list));
+		buffer_done(&list);
+	}
+	fixture_flush(&fixture);
+	assert_int_equal(read_everybody(SLOTS, &whole, &err), STATUS_OK);
+	fixture_close(&fixture);
+	fixture_file(&fixture, ".part", path);
+	assert_int_equal(stat(path, &info), 0);
+	assert_true(info.st_size > 4 * GUARD_BLOCK_BYTES);
+	for (unsigned i = 0; i < FLIPS; i++) {
+		off_t at = (off_t)fixture_below((uint64_t)info.st_size);
+		change_byte(path, at);
+		if (open_store(&err) == STATUS_OK) {
+			fixture_open(&fixture);
+			enum status status = read_everybody(SLOTS, &found, &err);
+			if (status == STATUS_OK) {
+				hidden++;
+				assert_int_equal(found.length, whole.length);
+				assert_memory_equal(found.data, whole.data, whole.length);
+			} else {
+				told++;
+				assert_int_equal(status, STATUS_CORRUPT);
+				assert_non_null(strstr(err.reason, ".part: damaged at byte "));
+			}
+			fixture_close(&fixture);
+		}
+		change_byte(path, at);
+	}
+	/* Only what nobody looked at, such as the index of an empty column, stays unnoticed. */
+	assert_true(told > 10 * hidden);
+	buffer_done(&whole);
+	buffer_done(&found);
 }
 
 static enum status open_store(struct error *err)
@@ -181,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_string_of_almost_a_megabyte_comes_back),
 		TEST(every_changed_byte_is_found),
+		TEST(no_damage_goes_into_what_is_read),
 		TEST(a_cut_a_changed_head_and_a_missing_part_stop_the_start),
 		TEST(what_a_crash_left_is_removed),
 		cmocka_unit_test(months_begin_on_their_first_day_also_before_1970),
