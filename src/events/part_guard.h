@@ -1,16 +1,16 @@
 #ifndef SONNIM_EVENTS_PART_GUARD_H
 #define SONNIM_EVENTS_PART_GUARD_H
 
-/* Sees to it that no damaged byte of a part goes into an answer. A part holds the checksum of every
- * GUARD_BLOCK_BYTES of what it holds; whoever reads a few bytes touches them first, and the blocks
- * that nobody touched since the part was opened are compared then.
+/* Sees to it that no damaged byte of a part goes into an answer. A part has a checksum of each
+ * GUARD_BLOCK_BYTES of its content; whoever reads a few bytes touches them first, and blocks that
+ * nobody has touched since the part was opened are compared then.
  *
  *   header │ block 0 │ block 1 │ … │ last, shorter │ checksums        a bit a block: compared
  *
  * What is damaged is read all the same, so that readers need no way out at every number: the part
  * is noted as damaged, and whoever hands answers on looks whether it is (events_check()).
  *
- * Any thread. Cost: a look at a bit; a block that nobody touched before some 6 µs, and its pages. */
+ * Any thread. Cost: a look at a bit; for a block that nobody touched before 6 µs and its pages. */
 
 #include <stdatomic.h>
 #include <stdbool.h>

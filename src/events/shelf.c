@@ -387,6 +387,17 @@ static void find_over(struct shelf *shelf, int64_t clock_ms, part_list *over)
 			VECTOR_ADD(over, shelf->parts.items[i]);
 }
 
+static struct merge_part merge_part_of(const struct part *part, uint64_t schema)
+{
+	return (struct merge_part){
+		.month      = part->header->month,
+		.run        = part->header->run,
+		.bytes      = part->header->file_bytes,
+		.old_schema = part->header->schema != schema,
+		.excluded   = atomic_load(&part->guard.damaged),
+	};
+}
+
 static void find_to_merge(struct shelf *shelf, int64_t clock_ms, part_list *chosen)
 {
 	size_t             count  = shelf->parts.count;
@@ -395,15 +406,8 @@ static void find_to_merge(struct shelf *shelf, int64_t clock_ms, part_list *chos
 	bool              *marks  = calloc(count + 1, sizeof *marks);
 	if (parts == NULL || marks == NULL)
 		abort();
-	for (size_t i = 0; i < count; i++) {
-		const struct part *part    = shelf->parts.items[i];
-		bool               damaged = atomic_load(&part->guard.damaged);
-		parts[i]                   = (struct merge_part){.month      = part->header->month,
-		                                                 .run        = part->header->run,
-		                                                 .bytes      = part->header->file_bytes,
-		                                                 .old_schema = part->header->schema != schema,
-		                                                 .excluded   = damaged};
-	}
+	for (size_t i = 0; i < count; i++)
+		parts[i] = merge_part_of(shelf->parts.items[i], schema);
 	if (merge_choose(parts, count, event_month(clock_ms), marks))
 		for (size_t i = 0; i < count; i++)
 			if (marks[i])
