@@ -248,6 +248,7 @@ static const struct store_ops sqlite_ops = {
 	.job_get              = sqlite_job_get,
 	.job_list             = sqlite_job_list,
 	.job_ready            = sqlite_job_ready,
+	.job_next_run         = sqlite_job_next_run,
 	.job_change           = sqlite_job_change,
 	.job_cancel           = sqlite_job_cancel,
 	.job_delete           = sqlite_job_delete,

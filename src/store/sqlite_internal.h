@@ -115,8 +115,9 @@ enum status sqlite_job_get(struct store *, const char *, struct arena *, struct 
                            struct error *);
 enum status sqlite_job_list(struct store *, const struct store_job_filter *, struct arena *,
                             struct store_job **, size_t *, uint64_t *, struct error *);
-enum status sqlite_job_ready(struct store *, int64_t, size_t, struct arena *, struct store_job **,
-                             size_t *, struct error *);
+enum status sqlite_job_ready(struct store *, struct text, int64_t, struct arena *,
+                             struct store_job *, struct error *);
+enum status sqlite_job_next_run(struct store *, int64_t, int64_t *, struct error *);
 enum status sqlite_job_change(struct store *, struct store_job *, enum store_job_state,
                               struct error *);
 enum status sqlite_job_cancel(struct store *, const char *, int64_t, struct arena *,

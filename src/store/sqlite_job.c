@@ -179,24 +179,46 @@ enum status sqlite_job_list(struct store *base, const struct store_job_filter *f
 	return status;
 }
 
-enum status sqlite_job_ready(struct store *base, int64_t now_ms, size_t limit, struct arena *arena,
-                             struct store_job **ret_jobs, size_t *ret_count, struct error *err)
+enum status sqlite_job_ready(struct store *base, struct text kind, int64_t now_ms,
+                             struct arena *arena, struct store_job *ret_job, struct error *err)
 {
 	struct sqlite_store *store  = sqlite_store_of(base);
-	struct store_job    *jobs   = NULL;
-	size_t               count  = 0;
+	struct store_job     job    = {0};
+	bool                 found  = false;
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
 	sqlite3_stmt *statement = sqlite_statement(store, SQL_JOB_READY);
-	sqlite_bind_number(statement, 1, now_ms);
-	sqlite_bind_number(statement, 2, (int64_t)limit);
-	status = read_jobs(store, statement, arena, &jobs, &count, err);
+	sqlite_bind_text_of(statement, 1, kind);
+	sqlite_bind_number(statement, 2, now_ms);
+	status = sqlite_row(store, statement, &found, err);
+	if (status == STATUS_OK && found)
+		job = read_job(statement, arena);
+	else if (status == STATUS_OK)
+		status = error_set(err, STATUS_NOT_FOUND, "No job is ready");
 	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_jobs  = jobs;
-		*ret_count = count;
-	}
+	if (status == STATUS_OK)
+		*ret_job = job;
+	return status;
+}
+
+enum status sqlite_job_next_run(struct store *base, int64_t now_ms, int64_t *ret_run_ms,
+                                struct error *err)
+{
+	struct sqlite_store *store  = sqlite_store_of(base);
+	int64_t              run_ms = INSTANT_MS_NEVER;
+	bool                 found  = false;
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_JOB_NEXT_RUN);
+	sqlite_bind_number(statement, 1, now_ms);
+	status = sqlite_row(store, statement, &found, err);
+	if (status == STATUS_OK && found)
+		run_ms = sqlite3_column_int64(statement, 0);
+	status = sqlite_end(store, status, err);
+	if (status == STATUS_OK)
+		*ret_run_ms = run_ms;
 	return status;
 }
 

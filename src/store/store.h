@@ -113,6 +113,14 @@ enum store_job_state {
 };
 enum { STORE_JOB_STATE_COUNT = 6 }; /* 0 is none */
 
+/* "queued", as the API and metrics have it; static. */
+static inline const char *store_job_state_name(enum store_job_state state)
+{
+	static const char *const names[STORE_JOB_STATE_COUNT] = {"",     "queued", "running",
+	                                                         "done", "failed", "cancelled"};
+	return names[state];
+}
+
 /* Work in the background (job/job.h). Times are milliseconds; INSTANT_MS_NONE: not yet. */
 struct store_job {
 	char        id[37];
@@ -259,10 +267,13 @@ struct store_ops {
 	enum status (*job_list)(struct store *, const struct store_job_filter *filter, struct arena *,
 	                        struct store_job **ret_jobs, size_t *ret_count, uint64_t *ret_total,
 	                        struct error *err);
-	/* Those that are queued and may run at `now_ms`, as they are to run: by priority, the larger
-	 * first, then by number. */
-	enum status (*job_ready)(struct store *, int64_t now_ms, size_t limit, struct arena *,
-	                         struct store_job **ret_jobs, size_t *ret_count, struct error *err);
+	/* Which of this kind is to run next at `now_ms`: queued, its time has come; by priority, the
+	 * larger first, then by number. STATUS_NOT_FOUND: none. */
+	enum status (*job_ready)(struct store *, struct text kind, int64_t now_ms, struct arena *,
+	                         struct store_job *ret_job, struct error *err);
+	/* When the next one may run that is queued and may not at `now_ms`; INSTANT_MS_NEVER: none. */
+	enum status (*job_next_run)(struct store *, int64_t now_ms, int64_t *ret_run_ms,
+	                            struct error *err);
 	/* Writes everything from `state` on but `cancel_wanted`, and `run_from_ms`, over a job that is
 	 * in the state `expected`; STATUS_PRECONDITION when it is in another. `cancel_wanted` is what
 	 * is stored: cleared when the job leaves RUNNING. */

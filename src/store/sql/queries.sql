@@ -164,9 +164,12 @@ SELECT id, number, kind, params, asked_by, schedule, priority, created_ms, run_f
        cancel_wanted, saved, attempt, started_ms, finished_ms, updated_ms, done, total, unit,
        message, resume, result, code, reason
 FROM job
-WHERE state = 1 AND run_from_ms <= $1
+WHERE kind = $1 AND state = 1 AND run_from_ms <= $2
 ORDER BY priority DESC, number
-LIMIT $2;
+LIMIT 1;
+
+-- name: job_next_run
+SELECT run_from_ms FROM job WHERE state = 1 AND run_from_ms > $1 ORDER BY run_from_ms LIMIT 1;
 
 -- name: job_change
 UPDATE job

@@ -62,12 +62,17 @@ static size_t list(struct fixture *f, const struct store_job_filter *filter,
 	return count;
 }
 
-static size_t ready(struct fixture *f, int64_t now_ms, struct store_job **ret_jobs)
+static const char *ready(struct fixture *f, const char *kind, int64_t now_ms)
 {
-	size_t count;
-	assert_ok(f,
-	          f->store->ops->job_ready(f->store, now_ms, 10, &f->arena, ret_jobs, &count, &f->err));
-	return count;
+	static char      id[37];
+	struct store_job job;
+	enum status      status =
+		f->store->ops->job_ready(f->store, text_of(kind), now_ms, &f->arena, &job, &f->err);
+	if (status == STATUS_NOT_FOUND)
+		return NULL;
+	assert_ok(f, status);
+	memcpy(id, job.id, sizeof id);
+	return id;
 }
 
 static void a_job_is_there_with_all_that_it_was_added_with_after_a_restart(void **state)
@@ -157,22 +162,37 @@ static void a_change_of_a_job_that_is_in_another_state_is_refused(void **state)
 	assert_int_equal(get(f, "j-1").done, 0);
 }
 
-static void ready_are_those_whose_time_has_come_by_priority_then_by_age(void **state)
+static void ready_is_the_most_urgent_of_those_whose_time_has_come_then_the_oldest(void **state)
 {
 	struct fixture *f = *state;
 	add(f, "j-1", "import", 0, 0);
-	add(f, "j-2", "import", 0, 501);
+	add(f, "j-2", "import", 50, 501);
 	add(f, "j-3", "backup", 50, 500);
 	add(f, "j-4", "import", 0, 0);
-	add(f, "j-5", "import", 0, 0);
-	take(f, "j-5");
 
-	struct store_job *jobs;
-	assert_int_equal(ready(f, 500, &jobs), 3);
-	assert_string_equal(jobs[0].id, "j-3");
-	assert_string_equal(jobs[1].id, "j-1");
-	assert_string_equal(jobs[2].id, "j-4");
-	assert_int_equal(ready(f, 501, &jobs), 4);
+	assert_string_equal(ready(f, "import", 500), "j-1");
+	assert_string_equal(ready(f, "import", 501), "j-2");
+	assert_string_equal(ready(f, "backup", 500), "j-3");
+	assert_null(ready(f, "backup", 499));
+	take(f, "j-1");
+	assert_string_equal(ready(f, "import", 500), "j-4");
+	take(f, "j-4");
+	assert_null(ready(f, "import", 500));
+}
+
+static void the_next_that_waits_for_its_time_is_known(void **state)
+{
+	struct fixture *f = *state;
+	int64_t         run_ms;
+	add(f, "j-1", "import", 0, 0);
+	assert_ok(f, f->store->ops->job_next_run(f->store, 10, &run_ms, &f->err));
+	assert_int_equal(run_ms, INSTANT_MS_NEVER);
+	add(f, "j-2", "import", 0, 600);
+	add(f, "j-3", "import", 0, 500);
+	assert_ok(f, f->store->ops->job_next_run(f->store, 10, &run_ms, &f->err));
+	assert_int_equal(run_ms, 500);
+	assert_ok(f, f->store->ops->job_next_run(f->store, 500, &run_ms, &f->err));
+	assert_int_equal(run_ms, 600);
 }
 
 static void a_list_begins_with_the_newest_and_is_filtered_and_paged(void **state)
@@ -403,7 +423,8 @@ int run_job_tests(const char *backend)
 		STORE_TEST(an_unknown_job_is_not_found),
 		STORE_TEST(progress_state_and_result_are_written_in_one_go),
 		STORE_TEST(a_change_of_a_job_that_is_in_another_state_is_refused),
-		STORE_TEST(ready_are_those_whose_time_has_come_by_priority_then_by_age),
+		STORE_TEST(ready_is_the_most_urgent_of_those_whose_time_has_come_then_the_oldest),
+		STORE_TEST(the_next_that_waits_for_its_time_is_known),
 		STORE_TEST(a_list_begins_with_the_newest_and_is_filtered_and_paged),
 		STORE_TEST(finished_ones_are_found_by_their_age),
 		STORE_TEST(a_queued_job_is_cancelled_at_once_and_a_running_one_is_told),
