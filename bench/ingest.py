@@ -45,7 +45,7 @@ def measure(facts, quick=False, profile_directory=None):
         result, at_end, applied, stored, cpu_us = _run(server, load_program, seconds,
                                                        profile_directory)
         resident = machine.resident_bytes(server.pid)
-    lag_ms = at_end["sonnim_engine_lag_milliseconds"]
+    lag_ms = at_end["sonnim_engine_lag_seconds"] * 1e3
     changes = applied["sonnim_engine_changes_total"]
     beside = f"nginx, body thrown away: {baseline['events_per_s']:,.0f}/s"
     return [

@@ -128,14 +128,14 @@ def _checkpoints(server):
         if time.monotonic() > deadline:
             break
         time.sleep(0.5)
-    took_s = metrics["sonnim_checkpoint_duration_milliseconds"] / 1e3
+    took_s = metrics["sonnim_checkpoint_duration_seconds"]
     return [
         Figure("11", "checkpoint: bytes written", metrics["sonnim_checkpoint_bytes_total"] / 2**20,
                "MiB", None, "",
                f"{metrics['sonnim_checkpoint_rounds_total']:,.0f} rounds of partitions since start;"
                f" the last took {took_s:.1f} s"),
         Figure("11", "checkpoint: held up its partition at most",
-               metrics["sonnim_checkpoint_pause_microseconds_max"] / 1e3, "ms", None, "", ""),
+               metrics["sonnim_checkpoint_pause_max_seconds"] * 1e3, "ms", None, "", ""),
     ]
 
 
@@ -148,7 +148,7 @@ def _restart(server, users):
     return [Figure("11", f"kill −9, then ready with {users:,} users", took_s, "s",
                    less_is_better(READY_SECONDS_MAX), "",
                    f"{metrics['sonnim_replay_records']:,.0f} records read from the journal in "
-                   f"{metrics['sonnim_replay_milliseconds'] / 1e3:.1f} s"),
+                   f"{metrics['sonnim_replay_seconds']:.1f} s"),
             Figure("11", "persons there − before", metrics["sonnim_engine_persons"] - users, "",
                    more_is_better(0), "", "")]
 

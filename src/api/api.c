@@ -8,7 +8,7 @@
 #include "api/call.h"
 #include "api/errors.h"
 #include "api/stream/live.h"
-#include "api/metrics.h"
+#include "api/metrics/metrics.h"
 #include "api/openapi.h"
 #include "api/collection/collect.h"
 #include "api/collection/write_keys.h"
@@ -127,6 +127,7 @@ struct api *api_new(const struct api_config *config)
 	struct api *api = calloc(1, sizeof *api);
 	assert(api != NULL);
 	api->config     = *config;
+	api->started_ms = clock_wall_ms();
 	api->tokens     = tokens_new(config->store);
 	api->tickets    = tickets_new();
 	api->write_keys = write_keys_new(config->store);

@@ -40,6 +40,7 @@ struct api_config {
 	unsigned        loop_count;   /* loop threads of the HTTP server */
 	int64_t         retention_ms; /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
 	bool            manual_clock;
+	const char     *data_directory; /* for metrics of the disk; outlives the api */
 };
 
 /* Where a start stands; each phase is over when the next begins. */

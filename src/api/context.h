@@ -33,6 +33,7 @@ struct api {
 	struct api_config   config;
 	struct definitions *definitions; /* set before `phase` becomes READY */
 	struct http_server *server;
+	int64_t             started_ms;
 	_Atomic int         phase; /* enum api_phase */
 	_Atomic bool        stopped;
 	_Atomic int         call_count; /* collection not counted */
@@ -56,7 +57,7 @@ struct api {
 	pthread_mutex_t        ingest_shared_lock;
 };
 
-static inline bool api_is_open(struct api *api)
+static inline bool api_is_open(const struct api *api)
 {
 	return atomic_load_explicit(&api->phase, memory_order_acquire) == API_PHASE_READY &&
 	       !atomic_load_explicit(&api->stopped, memory_order_relaxed);

@@ -225,7 +225,8 @@ static void start_api(struct server *server)
 	                                      .partition_count = server->workspace.partition_count,
 	                                      .loop_count      = http_loop_count(http, passed),
 	                                      .retention_ms    = ingest.retention_ms,
-	                                      .manual_clock    = server->workspace.manual_clock};
+	                                      .manual_clock    = server->workspace.manual_clock,
+	                                      .data_directory  = server->data};
 
 	server->api = api_new(&config);
 	api_set_phase(server->api, API_PHASE_HOT_DATA);

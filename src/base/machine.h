@@ -13,4 +13,15 @@ uint64_t machine_memory_bytes(void);
  * when the system does not say. Cost: a read of /proc. */
 uint64_t machine_used_bytes(void);
 
+/* What the process has used, and may use. What the system does not say is 0. Cost: reads of /proc.
+ */
+struct machine_process {
+	double   processor_seconds; /* user and system */
+	uint64_t resident_bytes;    /* mapped files too */
+	uint64_t virtual_bytes;
+	uint64_t open_files;
+	uint64_t files_max;
+};
+void machine_process(struct machine_process *ret_process);
+
 #endif

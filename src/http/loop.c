@@ -120,8 +120,10 @@ static void enforce_deadlines(struct http_loop *loop)
 		struct http_connection *connection = loop->oldest;
 		take_out(loop, connection);
 		append(loop, connection);
-		if (loop->now_ms - connection->since_ms >= loop->patience_ms[connection->phase] ||
-		    is_deserted(loop, connection))
+		bool late = loop->now_ms - connection->since_ms >= loop->patience_ms[connection->phase];
+		if (late)
+			http_count(&loop->timeouts, 1);
+		if (late || is_deserted(loop, connection))
 			shutdown(connection->fd, SHUT_RDWR);
 	}
 }

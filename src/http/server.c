@@ -209,7 +209,10 @@ void http_server_free(struct http_server *server)
 
 struct http_server_counts http_server_counts(const struct http_server *server)
 {
-	struct http_server_counts counts = {0};
+	struct http_server_counts counts = {
+		.connections_max  = (uint64_t)server->settings.connection_count_max,
+		.bodies_bytes_max = server->settings.bodies_bytes_max,
+	};
 
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		struct http_loop *loop = &server->loops[i];
@@ -219,6 +222,7 @@ struct http_server_counts http_server_counts(const struct http_server *server)
 		counts.suspended += atomic_load_explicit(&loop->suspended, memory_order_relaxed);
 		counts.bodies_bytes += atomic_load_explicit(&loop->bodies_bytes, memory_order_relaxed);
 		counts.uploads += atomic_load_explicit(&loop->uploads, memory_order_relaxed);
+		counts.timeouts += atomic_load_explicit(&loop->timeouts, memory_order_relaxed);
 		counts.websocket_dropped +=
 			atomic_load_explicit(&loop->socket_dropped, memory_order_relaxed);
 	}

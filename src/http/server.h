@@ -130,10 +130,13 @@ void http_server_free(struct http_server *server);
 /* What runs now, for metrics; any thread, each number by itself. */
 struct http_server_counts {
 	uint64_t connections; /* open, WebSockets included */
+	uint64_t connections_max;
 	uint64_t websockets;
-	uint64_t requests;          /* answered since the start */
-	uint64_t suspended;         /* waiting for an answer */
-	uint64_t bodies_bytes;      /* held in request bodies */
+	uint64_t requests;     /* answered since the start */
+	uint64_t suspended;    /* waiting for an answer */
+	uint64_t bodies_bytes; /* held in request bodies */
+	uint64_t bodies_bytes_max;
+	uint64_t timeouts;          /* connections closed by the idle or the request timeout */
 	uint64_t uploads;           /* bodies that are on their way to a file */
 	uint64_t websocket_dropped; /* messages replaced or dropped for slow readers */
 };

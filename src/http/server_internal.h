@@ -131,6 +131,7 @@ struct http_loop {
 	atomic_uint_fast64_t connections;
 	atomic_uint_fast64_t sockets_count;
 	atomic_uint_fast64_t requests;
+	atomic_uint_fast64_t timeouts;
 	atomic_uint_fast64_t bodies_bytes;
 	atomic_uint_fast64_t uploads;
 	atomic_uint_fast64_t socket_dropped; /* any thread */

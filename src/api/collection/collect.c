@@ -5,7 +5,7 @@
 #include <assert.h>
 
 #include "api/handlers.h"
-#include "api/metrics.h"
+#include "api/metrics/metrics.h"
 #include "api/collection/write_keys.h"
 #include "base/log.h"
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TOUCHED_BYTES = 64 << 20 };
 
@@ -29,10 +30,27 @@ static void memory_that_is_touched_counts(void **state)
 	free(memory);
 }
 
+static void the_process_tells_what_it_uses(void **state)
+{
+	struct machine_process before, after;
+	int                    files[2];
+	(void)state;
+	machine_process(&before);
+	assert_int_equal(pipe(files), 0);
+	machine_process(&after);
+	assert_int_equal(after.open_files, before.open_files + 2);
+	assert_true(after.files_max > after.open_files);
+	assert_true(after.processor_seconds >= before.processor_seconds);
+	assert_true(after.resident_bytes > 0 && after.virtual_bytes > after.resident_bytes);
+	close(files[0]);
+	close(files[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_machine_has_memory_and_the_process_takes_less),
+		cmocka_unit_test(the_process_tells_what_it_uses),
 		cmocka_unit_test(memory_that_is_touched_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "api/metrics.h"
+#include "api/metrics/metrics.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "api/call.h"
+#include "api/metrics/metrics_process.h"
+#include "api/metrics/metrics_text.h"
 #include "api/stream/consumers.h"
 #include "api/handlers.h"
 #include "base/clock.h"
@@ -115,18 +117,6 @@ void metrics_ingested(struct metrics *metrics, const struct ingest_result *resul
 
 /* ---- Prometheus text ---- */
 
-static void head(struct buffer *out, const char *name, const char *type, const char *help)
-{
-	buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void one(struct buffer *out, const char *name, const char *type, const char *help,
-                uint64_t value)
-{
-	head(out, name, type, help);
-	buffer_printf(out, "%s %" PRIu64 "\n", name, value);
-}
-
 static void write_route(struct buffer *out, const struct route_counts *counts, const char *method,
                         const char *path)
 {
@@ -173,7 +163,8 @@ static const char *path_of(size_t route)
 
 static void write_http(struct buffer *out, const struct metrics *metrics)
 {
-	head(out, "sonnim_http_requests_total", "counter", "Requests answered, by route and status");
+	metric_head(out, "sonnim_http_requests_total", "counter",
+	            "Requests answered, by route and status");
 	for (size_t r = 0; r <= api_route_count; r++)
 		for (unsigned c = 1; c < CLASS_COUNT; c++)
 			if (get(&metrics->counts[r].answers[c]) > 0)
@@ -181,8 +172,8 @@ static void write_http(struct buffer *out, const struct metrics *metrics)
 				              "sonnim_http_requests_total{method=\"%s\",route=\"%s\","
 				              "status=\"%uxx\"} %" PRIu64 "\n",
 				              method_of(r), path_of(r), c, get(&metrics->counts[r].answers[c]));
-	head(out, "sonnim_http_request_duration_seconds", "histogram",
-	     "From a request's headers to its answer");
+	metric_head(out, "sonnim_http_request_duration_seconds", "histogram",
+	            "From a request's headers to its answer");
 	for (size_t r = 0; r <= api_route_count; r++)
 		if (was_used(&metrics->counts[r]))
 			write_route(out, &metrics->counts[r], method_of(r), path_of(r));
@@ -190,9 +181,9 @@ static void write_http(struct buffer *out, const struct metrics *metrics)
 
 static void write_ingest(struct buffer *out, const struct metrics *metrics)
 {
-	one(out, "sonnim_ingest_accepted_total", "counter", "Messages taken in",
-	    get(&metrics->accepted));
-	head(out, "sonnim_ingest_rejected_total", "counter", "Messages rejected, by code");
+	metric_one(out, "sonnim_ingest_accepted_total", "counter", "Messages taken in",
+	           get(&metrics->accepted));
+	metric_head(out, "sonnim_ingest_rejected_total", "counter", "Messages rejected, by code");
 	for (unsigned c = INGEST_ACCEPTED + 1; c < INGEST_CODE_COUNT; c++) {
 		/* Several codes share a name: the sum, with the first of them. */
 		const char *name  = ingest_code_name((enum ingest_code)c);
@@ -212,13 +203,21 @@ static void write_ingest(struct buffer *out, const struct metrics *metrics)
 static void write_server(struct buffer *out, const struct api *api)
 {
 	struct http_server_counts counts = http_server_counts(api->server);
-	one(out, "sonnim_http_connections", "gauge", "Open connections", counts.connections);
-	one(out, "sonnim_http_websockets", "gauge", "Open WebSockets", counts.websockets);
-	one(out, "sonnim_http_suspended", "gauge", "Requests waiting for their answer",
-	    counts.suspended);
-	one(out, "sonnim_http_body_bytes", "gauge", "Held in request bodies", counts.bodies_bytes);
-	one(out, "sonnim_websocket_dropped_total", "counter", "Messages replaced for slow readers",
-	    counts.websocket_dropped);
+	metric_one(out, "sonnim_http_connections", "gauge", "Open connections", counts.connections);
+	metric_one(out, "sonnim_http_connections_max", "gauge", "More wait in the kernel's queue",
+	           counts.connections_max);
+	metric_one(out, "sonnim_http_websockets", "gauge", "Open WebSockets", counts.websockets);
+	metric_one(out, "sonnim_http_suspended", "gauge", "Requests waiting for their answer",
+	           counts.suspended);
+	metric_one(out, "sonnim_http_body_bytes", "gauge", "Held in request bodies",
+	           counts.bodies_bytes);
+	metric_one(out, "sonnim_http_body_bytes_max", "gauge", "Beyond it large bodies get 503",
+	           counts.bodies_bytes_max);
+	metric_one(out, "sonnim_http_timeouts_total", "counter",
+	           "Connections closed since a request, or the next one, took too long to come",
+	           counts.timeouts);
+	metric_one(out, "sonnim_websocket_dropped_total", "counter",
+	           "Messages replaced for slow readers", counts.websocket_dropped);
 }
 
 static void write_memory(struct buffer *out, const struct api *api, const struct engine_status *s)
@@ -226,22 +225,23 @@ static void write_memory(struct buffer *out, const struct api *api, const struct
 	struct vault_status vault;
 	uint64_t            sum = 0;
 	vault_status(api->config.vault, &vault);
-	head(out, "sonnim_memory_bytes", "gauge", "What grows with data, by kind");
+	metric_head(out, "sonnim_memory_bytes", "gauge", "What grows with data, by kind");
 	for (unsigned i = 0; i < ENGINE_MEMORY_COUNT; i++) {
 		sum += s->memory_bytes[i];
 		buffer_printf(out, "sonnim_memory_bytes{kind=\"%s\"} %" PRIu64 "\n",
 		              engine_memory_name((enum engine_memory)i), s->memory_bytes[i]);
 	}
 	buffer_printf(out, "sonnim_memory_bytes{kind=\"vault\"} %" PRIu64 "\n", vault.memory_bytes);
-	one(out, "sonnim_engine_memory_bytes", "gauge", "Of the engine, all kinds", sum);
-	one(out, "sonnim_memory_used_bytes", "gauge",
-	    "What the limit is compared with: all kinds, and request bodies", s->memory_used_bytes);
-	one(out, "sonnim_memory_limit_bytes", "gauge", "Collection answers 503 beyond it",
-	    s->memory_limit_bytes);
-	one(out, "sonnim_memory_full", "gauge", "1 while collection answers 503 for it",
-	    s->memory_full);
-	one(out, "sonnim_memory_resident_bytes", "gauge", "Of the process, without files",
-	    machine_used_bytes());
+	metric_one(out, "sonnim_engine_memory_bytes", "gauge", "Of the engine, all kinds", sum);
+	metric_one(out, "sonnim_memory_used_bytes", "gauge",
+	           "What the limit is compared with: all kinds, and request bodies",
+	           s->memory_used_bytes);
+	metric_one(out, "sonnim_memory_limit_bytes", "gauge", "Collection answers 503 beyond it",
+	           s->memory_limit_bytes);
+	metric_one(out, "sonnim_memory_full", "gauge", "1 while collection answers 503 for it",
+	           s->memory_full);
+	metric_one(out, "sonnim_memory_resident_bytes", "gauge", "Of the process, without files",
+	           machine_used_bytes());
 }
 
 static void write_engine(struct buffer *out, const struct api *api)
@@ -250,24 +250,27 @@ static void write_engine(struct buffer *out, const struct api *api)
 	engine_status(api->config.engine, &s);
 	struct journal *journal = api->config.journal;
 	int64_t         lag_ms  = journal->ops->log_time_ms(journal) - s.clock_ms;
-	one(out, "sonnim_engine_replayed", "gauge", "1 once everything there at start is applied",
-	    s.replayed);
-	one(out, "sonnim_engine_failed", "gauge", "1 when the journal could not be read", s.failed);
-	one(out, "sonnim_engine_applied_position", "gauge", "Applied by every thread",
-	    s.applied_position);
-	one(out, "sonnim_engine_lag_records", "gauge", "In the journal, not yet applied",
-	    s.journal_position > s.applied_position ? s.journal_position - s.applied_position : 0);
-	one(out, "sonnim_engine_lag_milliseconds", "gauge", "Log time minus the slowest partition",
-	    lag_ms > 0 ? (uint64_t)lag_ms : 0);
-	one(out, "sonnim_engine_persons", "gauge", "Persons", s.persons);
-	one(out, "sonnim_engine_events", "gauge", "Events stored", s.events);
-	one(out, "sonnim_engine_events_duplicate_total", "counter", "Dropped by dedupe",
-	    s.events_duplicate);
-	one(out, "sonnim_engine_changes_total", "counter", "Entries of the change stream", s.changes);
-	one(out, "sonnim_engine_timers_fired_total", "counter", "Timers fired", s.timers_fired);
-	one(out, "sonnim_engine_timer_late_milliseconds_max", "gauge",
-	    "How far behind its instant a timer fired at most, since start",
-	    s.timer_late_ms_max > 0 ? (uint64_t)s.timer_late_ms_max : 0);
+	metric_one(out, "sonnim_engine_replayed", "gauge",
+	           "1 once everything there at start is applied", s.replayed);
+	metric_one(out, "sonnim_engine_failed", "gauge", "1 when the journal could not be read",
+	           s.failed);
+	metric_one(out, "sonnim_engine_applied_position", "gauge", "Applied by every thread",
+	           s.applied_position);
+	metric_one(out, "sonnim_engine_lag_records", "gauge", "In the journal, not yet applied",
+	           s.journal_position > s.applied_position ? s.journal_position - s.applied_position
+	                                                   : 0);
+	metric_real(out, "sonnim_engine_lag_seconds", "gauge", "Log time minus the slowest partition",
+	            lag_ms > 0 ? (double)lag_ms / 1e3 : 0);
+	metric_one(out, "sonnim_engine_persons", "gauge", "Persons", s.persons);
+	metric_one(out, "sonnim_engine_events", "gauge", "Events stored", s.events);
+	metric_one(out, "sonnim_engine_events_duplicate_total", "counter", "Dropped by dedupe",
+	           s.events_duplicate);
+	metric_one(out, "sonnim_engine_changes_total", "counter", "Entries of the change stream",
+	           s.changes);
+	metric_one(out, "sonnim_engine_timers_fired_total", "counter", "Timers fired", s.timers_fired);
+	metric_real(out, "sonnim_engine_timer_late_max_seconds", "gauge",
+	            "How far behind its instant a timer fired at most, since start",
+	            s.timer_late_ms_max > 0 ? (double)s.timer_late_ms_max / 1e3 : 0);
 	write_memory(out, api, &s);
 }
 
@@ -276,18 +279,18 @@ static void write_events(struct buffer *out, const struct api *api)
 	struct engine_status s;
 	engine_status(api->config.engine, &s);
 	const struct events_store_status *e = &s.stored;
-	one(out, "sonnim_events_parts", "gauge", "Files of the event store", e->parts);
-	one(out, "sonnim_events_bytes", "gauge", "Their bytes", e->bytes);
-	one(out, "sonnim_events_flushes_total", "counter", "Tails written to files since start",
-	    e->flushes);
-	one(out, "sonnim_events_merges_total", "counter",
-	    "Times that files were merged, rewritten or dropped since start", e->merges);
-	one(out, "sonnim_events_parts_to_rewrite", "gauge",
-	    "Files whose columns other settings have chosen", e->parts_to_rewrite);
-	one(out, "sonnim_events_parts_damaged", "gauge", "Files of which rows cannot be read",
-	    e->parts_damaged);
-	one(out, "sonnim_events_failing", "gauge",
-	    "1 while files cannot be written and events stay in memory", e->failing);
+	metric_one(out, "sonnim_events_parts", "gauge", "Files of the event store", e->parts);
+	metric_one(out, "sonnim_events_bytes", "gauge", "Their bytes", e->bytes);
+	metric_one(out, "sonnim_events_flushes_total", "counter", "Tails written to files since start",
+	           e->flushes);
+	metric_one(out, "sonnim_events_merges_total", "counter",
+	           "Times that files were merged, rewritten or dropped since start", e->merges);
+	metric_one(out, "sonnim_events_parts_to_rewrite", "gauge",
+	           "Files whose columns other settings have chosen", e->parts_to_rewrite);
+	metric_one(out, "sonnim_events_parts_damaged", "gauge", "Files of which rows cannot be read",
+	           e->parts_damaged);
+	metric_one(out, "sonnim_events_failing", "gauge",
+	           "1 while files cannot be written and events stay in memory", e->failing);
 }
 
 static void write_checkpoints(struct buffer *out, const struct api *api)
@@ -296,28 +299,30 @@ static void write_checkpoints(struct buffer *out, const struct api *api)
 	engine_status(api->config.engine, &s);
 	const struct checkpoints_status *c      = &s.checkpoints;
 	int64_t                          age_ms = clock_wall_ms() - c->oldest_ms;
-	one(out, "sonnim_checkpoint_rounds_total", "counter", "Checkpoints of partitions completed",
-	    c->rounds);
-	one(out, "sonnim_checkpoint_rounds_failed_total", "counter",
-	    "Given up since definitions changed, or failed", c->rounds_failed);
-	one(out, "sonnim_checkpoint_failing", "gauge", "1 when the last one could not be written",
-	    c->failing);
-	one(out, "sonnim_checkpoint_bytes_total", "counter",
-	    "Written by checkpoints and the change stream since start", c->bytes);
-	one(out, "sonnim_checkpoint_duration_milliseconds", "gauge", "Of the last one completed",
-	    (uint64_t)c->duration_ms);
+	metric_one(out, "sonnim_checkpoint_rounds_total", "counter",
+	           "Checkpoints of partitions completed", c->rounds);
+	metric_one(out, "sonnim_checkpoint_rounds_failed_total", "counter",
+	           "Given up since definitions changed, or failed", c->rounds_failed);
+	metric_one(out, "sonnim_checkpoint_failing", "gauge",
+	           "1 when the last one could not be written", c->failing);
+	metric_one(out, "sonnim_checkpoint_bytes_total", "counter",
+	           "Written by checkpoints and the change stream since start", c->bytes);
+	metric_real(out, "sonnim_checkpoint_duration_seconds", "gauge", "Of the last one completed",
+	            (double)c->duration_ms / 1e3);
 	if (c->oldest_ms != INSTANT_MS_NONE)
-		one(out, "sonnim_checkpoint_age_milliseconds", "gauge",
-		    "Of the oldest of the partitions' newest ones", age_ms > 0 ? (uint64_t)age_ms : 0);
-	one(out, "sonnim_checkpoint_pause_microseconds_max", "gauge",
-	    "How long one held up its partition's thread at most, since start",
-	    (uint64_t)c->pause_us_max);
-	one(out, "sonnim_checkpoint_needed_after_position", "gauge",
-	    "The journal before it is needed by no checkpoint", c->needed_after);
-	one(out, "sonnim_checkpoint_damaged", "gauge", "Found damaged at start", c->damaged);
-	one(out, "sonnim_replay_records", "gauge", "Read from the journal at start", s.replay_records);
-	one(out, "sonnim_replay_milliseconds", "gauge", "From the start until all was applied",
-	    (uint64_t)s.replay_ms);
+		metric_real(out, "sonnim_checkpoint_age_seconds", "gauge",
+		            "Of the oldest of the partitions' newest ones",
+		            age_ms > 0 ? (double)age_ms / 1e3 : 0);
+	metric_real(out, "sonnim_checkpoint_pause_max_seconds", "gauge",
+	            "How long one held up its partition's thread at most, since start",
+	            (double)c->pause_us_max / 1e6);
+	metric_one(out, "sonnim_checkpoint_needed_after_position", "gauge",
+	           "The journal before it is needed by no checkpoint", c->needed_after);
+	metric_one(out, "sonnim_checkpoint_damaged", "gauge", "Found damaged at start", c->damaged);
+	metric_one(out, "sonnim_replay_records", "gauge", "Read from the journal at start",
+	           s.replay_records);
+	metric_real(out, "sonnim_replay_seconds", "gauge", "From the start until all was applied",
+	            (double)s.replay_ms / 1e3);
 }
 
 static void write_journal(struct buffer *out, const struct api *api)
@@ -325,50 +330,53 @@ static void write_journal(struct buffer *out, const struct api *api)
 	struct journal        *journal = api->config.journal;
 	struct file_log_status s;
 	file_log_status(journal, &s);
-	one(out, "sonnim_journal_position", "gauge", "Of the last durable record",
-	    journal->ops->position(journal));
-	one(out, "sonnim_journal_first_position", "gauge", "Of the first record that is kept",
-	    s.first_position);
-	one(out, "sonnim_journal_needed_position", "gauge",
-	    "What lies before it is deleted once it is old", s.needed_position);
-	one(out, "sonnim_journal_files", "gauge", "Files", s.files);
-	one(out, "sonnim_journal_files_compressed", "gauge", "Files that are compressed",
-	    s.files_packed);
-	one(out, "sonnim_journal_disk_bytes", "gauge", "That all files take", s.disk_bytes);
-	one(out, "sonnim_journal_files_deleted_total", "counter", "Since start", s.files_deleted);
-	one(out, "sonnim_journal_compressed_bytes_total", "counter", "Of files compressed since start",
-	    s.bytes_packed);
-	one(out, "sonnim_journal_compressed_to_bytes_total", "counter", "What became of them",
-	    s.bytes_packed_to);
-	one(out, "sonnim_journal_keeping_failures_total", "counter",
-	    "Files that could not be compressed or deleted, since start", s.keeping_failures);
-	one(out, "sonnim_journal_failed", "gauge", "1 after a failed write or sync", s.failed);
-	one(out, "sonnim_journal_full", "gauge", "1 while the disk is full", s.full);
-	one(out, "sonnim_journal_clock_held", "gauge", "1 while a jump of the clock is not followed",
-	    s.clock_held);
-	one(out, "sonnim_journal_frames_total", "counter", "Group commits since start", s.frames);
-	one(out, "sonnim_journal_bytes_total", "counter", "Written since start", s.bytes);
-	one(out, "sonnim_journal_records_total", "counter", "Written since start", s.records);
-	one(out, "sonnim_journal_queue_bytes", "gauge", "Waiting for the next group commit",
-	    s.queue_bytes);
-	head(out, "sonnim_journal_sync_seconds_total", "counter", "Time spent in sync");
-	buffer_printf(out, "sonnim_journal_sync_seconds_total %.9g\n", (double)s.sync_ns_total / 1e9);
+	metric_one(out, "sonnim_journal_position", "gauge", "Of the last durable record",
+	           journal->ops->position(journal));
+	metric_one(out, "sonnim_journal_first_position", "gauge", "Of the first record that is kept",
+	           s.first_position);
+	metric_one(out, "sonnim_journal_needed_position", "gauge",
+	           "What lies before it is deleted once it is old", s.needed_position);
+	metric_one(out, "sonnim_journal_files", "gauge", "Files", s.files);
+	metric_one(out, "sonnim_journal_files_compressed", "gauge", "Files that are compressed",
+	           s.files_packed);
+	metric_one(out, "sonnim_journal_disk_bytes", "gauge", "That all files take", s.disk_bytes);
+	metric_one(out, "sonnim_journal_files_deleted_total", "counter", "Since start",
+	           s.files_deleted);
+	metric_one(out, "sonnim_journal_compressed_bytes_total", "counter",
+	           "Of files compressed since start", s.bytes_packed);
+	metric_one(out, "sonnim_journal_compressed_to_bytes_total", "counter", "What became of them",
+	           s.bytes_packed_to);
+	metric_one(out, "sonnim_journal_keeping_failures_total", "counter",
+	           "Files that could not be compressed or deleted, since start", s.keeping_failures);
+	metric_one(out, "sonnim_journal_failed", "gauge", "1 after a failed write or sync", s.failed);
+	metric_one(out, "sonnim_journal_full", "gauge", "1 while the disk is full", s.full);
+	metric_one(out, "sonnim_journal_clock_held", "gauge",
+	           "1 while a jump of the clock is not followed", s.clock_held);
+	metric_one(out, "sonnim_journal_frames_total", "counter", "Group commits since start",
+	           s.frames);
+	metric_one(out, "sonnim_journal_bytes_total", "counter", "Written since start", s.bytes);
+	metric_one(out, "sonnim_journal_records_total", "counter", "Written since start", s.records);
+	metric_one(out, "sonnim_journal_queue_bytes", "gauge", "Waiting for the next group commit",
+	           s.queue_bytes);
+	metric_real(out, "sonnim_journal_sync_seconds_total", "counter", "Time spent in sync",
+	            (double)s.sync_ns_total / 1e9);
 }
 
 static void write_vault(struct buffer *out, const struct api *api)
 {
 	struct vault_status s;
 	vault_status(api->config.vault, &s);
-	one(out, "sonnim_vault_persons", "gauge", "Persons", s.persons);
-	one(out, "sonnim_vault_links", "gauge", "Visitors linked to users", s.links);
-	one(out, "sonnim_vault_memory_bytes", "gauge", "Memory", s.memory_bytes);
-	one(out, "sonnim_vault_failed", "gauge", "1 after a failed write", s.failed);
+	metric_one(out, "sonnim_vault_persons", "gauge", "Persons", s.persons);
+	metric_one(out, "sonnim_vault_links", "gauge", "Visitors linked to users", s.links);
+	metric_one(out, "sonnim_vault_memory_bytes", "gauge", "Memory", s.memory_bytes);
+	metric_one(out, "sonnim_vault_failed", "gauge", "1 after a failed write", s.failed);
 }
 
 static void write_all(struct api_call *call)
 {
 	const struct api *api = call->api;
 	struct buffer     out = {0};
+	metrics_write_process(&out, api);
 	write_http(&out, api->metrics);
 	write_ingest(&out, api->metrics);
 	write_server(&out, api);
