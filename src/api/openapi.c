@@ -25,7 +25,8 @@ static const struct parameter {
      "{\"type\":\"integer\",\"minimum\":0,\"default\":0}"},
 	{"ticket", "query", "A one-time ticket instead of the token in the subprotocol",
      "{\"type\":\"string\"}"},
-	{"segment", "query", "Id or key of the segment", "{\"type\":\"string\"}"},
+	{"segment", "query", "Id or key of the segment",
+     "{\"type\":\"string\",\"examples\":[\"busy-buyers\"]}"},
 	{"consumer", "query", "Read behind the cursor of this consumer", "{\"type\":\"string\"}"},
 	{"writeKey", "query", "The source's write key", "{\"type\":\"string\"}"},
 	{"userId", "query", "Who it was", "{\"type\":\"string\"}"},
@@ -33,21 +34,49 @@ static const struct parameter {
 	{"event", "query", "What happened", "{\"type\":\"string\"}"},
 };
 
+enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET };
+
 static const struct failure {
-	const char *status;
-	const char *description;
+	const char   *status;
+	enum answerer who;
+	const char   *description;
 } failures[] = {
-	{"400", "The input is wrong; details.field says where"},
-	{"401", "No token, no write key, or not a known one"},
-	{"403", "The token lacks the scope"},
-	{"404", "There is no such thing"},
-	{"409", "Not in the present state"},
-	{"412", "If-Match names another version"},
-	{"413", "The body is too large"},
-	{"429", "Too many requests; Retry-After says when to try again"},
-	{"500", "The server failed; its log has the reason under the trace id"},
-	{"503", "Not now; Retry-After says when to try again"},
+	{"400", ANYBODY, "The input is wrong; details.field says where"},
+	{"401", KNOWN, "No token, no write key, or not a known one"},
+	{"403", SCOPED, "The token lacks the scope"},
+	{"404", ANYBODY, "There is no such thing"},
+	{"405", ANYBODY, "The path takes other methods; Allow names them"},
+	{"409", ANYBODY, "Not in the present state"},
+	{"412", MATCHED, "If-Match names another version"},
+	{"413", ANYBODY, "The body is too large"},
+	{"414", ANYBODY, "The request line is too long"},
+	{"415", ANYBODY, "The body is encoded in a way that is not known here"},
+	{"426", SOCKET, "WebSockets of version 13 only"},
+	{"429", ANYBODY, "Too many requests; Retry-After says when to try again"},
+	{"431", ANYBODY, "The headers are too large"},
+	{"500", ANYBODY, "The server failed; its log has the reason under the trace id"},
+	{"501", ANYBODY, "The body is transferred in a way that is not known here"},
+	{"503", ANYBODY, "Not now; Retry-After says when to try again"},
+	{"505", ANYBODY, "HTTP of another version"},
 };
+
+/* Whether the route can fail that way. */
+static bool can_answer(const struct api_route *route, const struct failure *failure)
+{
+	switch (failure->who) {
+	case ANYBODY:
+		return true;
+	case KNOWN:
+		return route->access != ACCESS_PUBLIC;
+	case SCOPED:
+		return route->scope != SCOPE_NONE;
+	case MATCHED:
+		return (route->parameters & PARAMETER_IF_MATCH) != 0;
+	case SOCKET:
+		return route->access == ACCESS_SOCKET;
+	}
+	return true;
+}
 
 static void write_reference(struct json_writer *w, const char *kind, const char *name)
 {
@@ -127,6 +156,8 @@ static void write_responses(struct json_writer *w, const struct api_route *route
 	json_begin_object(w);
 	write_success(w, route);
 	for (unsigned i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+		if (!can_answer(route, &failures[i]))
+			continue;
 		json_add_key(w, text_of(failures[i].status));
 		write_reference(w, "responses", failures[i].status);
 	}

@@ -1,6 +1,6 @@
-// Segment's SDK for browsers, as it comes from npm, in Chromium; spoken to like sdk_segment.mjs, and
-// {"call":"reload"} leaves the page and comes back. The page is served here, so that the server is
-// another origin for it: what it may send is decided by CORS.
+// Segment's SDK for browsers, as it comes from npm, in Chromium; spoken to like sdk_segment.mjs,
+// and {"call":"reload"} leaves the page and comes back. The page is served here, so that the server
+// is another origin for it: what it may send is decided by CORS.
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import readline from "node:readline";
@@ -11,7 +11,8 @@ const tell = (answer) => process.stdout.write(JSON.stringify(answer) + "\n");
 const scripts = new URL("node_modules/@segment/analytics-next/dist/umd/", import.meta.url);
 const executablePath = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"].find(existsSync);
 
-const page = `<!doctype html><meta charset="utf-8"><title>Shop</title><link rel="icon" href="data:,">
+const page = `<!doctype html><meta charset="utf-8"><title>Shop</title>
+<link rel="icon" href="data:,">
 <script src="/index.js"></script>
 <script>
   const retries = { maxRetryCount: 100 };

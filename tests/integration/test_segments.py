@@ -238,7 +238,8 @@ class Users(ServerCase):
 
     def test_a_bad_profile_is_refused_with_its_place(self):
         for body, field in [({"email": 5}, "email"), ({"attributes": []}, "attributes"),
-                            ({"deviceTokens": "x"}, "deviceTokens"), ({"name": "x"}, "name")]:
+                            ({"deviceTokens": "x"}, "deviceTokens"),
+                            ({"deviceTokens": [{}]}, "deviceTokens"), ({"name": "x"}, "name")]:
             answer = self.client.request("PUT", "/api/v1/users/bad/profile", body)
             self.refused(answer, 400, "VALIDATION_ERROR", field)
         self.refused(self.client.request("GET", "/api/v1/users/bad/profile"), 404)

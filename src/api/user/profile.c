@@ -88,16 +88,17 @@ static struct value find(struct text list, const char *name)
 	return value_find(list, text_of(name), hash_name(text_of(name)));
 }
 
-/* The trait in clear, else among the personal ones. */
-static void write_trait(struct json_writer *w, const char *name, const char *trait,
+/* The trait in clear, else among the personal ones. One of another type, as identify takes it, is
+ * among the attributes only. */
+static void write_trait(struct json_writer *w, const char *trait, enum value_type type,
                         struct text traits, struct text personal)
 {
 	struct value value = find(traits, trait);
 	if (value.type == VALUE_PERSONAL)
 		value = find(personal, trait);
-	if (value.type == VALUE_NONE)
+	if (value.type != type)
 		return;
-	json_add_key(w, text_of(name));
+	json_add_key(w, text_of(trait));
 	value_write_json(w, &value);
 }
 
@@ -121,9 +122,9 @@ static void write_profile(struct api_call *call, struct json_writer *w)
 	json_member_bool(w, "identified", state->person.identified);
 	reads_write_merged(call, w, &state->user);
 	if (pii) {
-		write_trait(w, "email", "email", traits, personal);
-		write_trait(w, "phone", "phone", traits, personal);
-		write_trait(w, "deviceTokens", "deviceTokens", traits, personal);
+		write_trait(w, "email", VALUE_STRING, traits, personal);
+		write_trait(w, "phone", VALUE_STRING, traits, personal);
+		write_trait(w, "deviceTokens", VALUE_STRING_SET, traits, personal);
 	}
 	json_add_key(w, TEXT("attributes"));
 	reads_write_values(w, traits, pii ? &personal : NULL);
@@ -196,17 +197,27 @@ static enum status check_text(struct json body, const char *name, struct error *
 	return STATUS_OK;
 }
 
+static enum status check_tokens(struct json tokens, struct error *err)
+{
+	enum json_type type  = json_type(tokens);
+	bool           valid = type == JSON_NONE || type == JSON_NULL || type == JSON_ARRAY;
+	if (type == JSON_ARRAY)
+		for (struct json_iterator i = json_iterate(tokens); json_next(&i);)
+			valid = valid && json_type(i.value) == JSON_STRING;
+	if (!valid)
+		return error_set_field(err, STATUS_INVALID, "deviceTokens",
+		                       "It must be an array of strings, or null to remove it");
+	return STATUS_OK;
+}
+
 static enum status check_put(struct json body, struct error *err)
 {
 	enum status status;
 	if ((status = call_only(body, put_members, err)) != STATUS_OK ||
 	    (status = check_text(body, "email", err)) != STATUS_OK ||
-	    (status = check_text(body, "phone", err)) != STATUS_OK)
+	    (status = check_text(body, "phone", err)) != STATUS_OK ||
+	    (status = check_tokens(json_get(body, "deviceTokens"), err)) != STATUS_OK)
 		return status;
-	enum json_type tokens = json_type(json_get(body, "deviceTokens"));
-	if (tokens != JSON_NONE && tokens != JSON_NULL && tokens != JSON_ARRAY)
-		return error_set_field(err, STATUS_INVALID, "deviceTokens",
-		                       "It must be an array of strings, or null to remove it");
 	enum json_type attributes = json_type(json_get(body, "attributes"));
 	if (attributes != JSON_NONE && attributes != JSON_OBJECT)
 		return error_set_field(err, STATUS_INVALID, "attributes", "It must be an object");

@@ -205,6 +205,42 @@ static void parameters_of_a_path_are_described(void **state)
 	}
 }
 
+static bool declares(const struct api_route *route, const char *status)
+{
+	return json_type(json_get(json_get(operation_of(route), "responses"), status)) == JSON_OBJECT;
+}
+
+static void every_route_declares_how_it_can_fail(void **state)
+{
+	static const char *const always[] = {"400", "404", "405", "413", "429", "500", "503"};
+	(void)state;
+	for (size_t i = 0; i < api_route_count; i++) {
+		const struct api_route *route = &api_routes[i];
+		for (size_t a = 0; a < sizeof always / sizeof always[0]; a++)
+			assert_true(declares(route, always[a]));
+		assert_true(declares(route, "401") == (route->access != ACCESS_PUBLIC));
+		assert_true(declares(route, "403") == (route->scope != SCOPE_NONE));
+		assert_true(declares(route, "412") == ((route->parameters & PARAMETER_IF_MATCH) != 0));
+		assert_true(declares(route, "426") == (route->access == ACCESS_SOCKET));
+	}
+}
+
+/* One success, and nothing that is not in the table. */
+static void a_route_declares_one_success(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < api_route_count; i++) {
+		char        own[8];
+		unsigned    count   = 0;
+		struct json answers = json_get(operation_of(&api_routes[i]), "responses");
+		snprintf(own, sizeof own, "%u", api_routes[i].success);
+		for (struct json_iterator r = json_iterate(answers); json_next(&r);)
+			count += r.name.data[0] < '4';
+		assert_int_equal(count, 1);
+		assert_true(declares(&api_routes[i], own));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +252,8 @@ int main(void)
 		cmocka_unit_test(operations_have_names_of_their_own),
 		cmocka_unit_test(whatever_needs_a_scope_says_so),
 		cmocka_unit_test(parameters_of_a_path_are_described),
+		cmocka_unit_test(every_route_declares_how_it_can_fail),
+		cmocka_unit_test(a_route_declares_one_success),
 	};
 	return cmocka_run_group_tests(tests, open_document, close_document);
 }
