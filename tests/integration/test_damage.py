@@ -270,7 +270,7 @@ class DamagedPart(unittest.TestCase):
                 for i in range(400)]}, key=self.key)
         self.before = [client.items(f"/api/v1/users/u{i}/events") for i in range(self.USERS)]
         client.close()
-        self.server.kill()
+        self.server.stop()
 
     def parts(self):
         return sorted((self.server.data / "events").glob("*/*.part"))
