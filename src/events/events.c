@@ -149,7 +149,7 @@ struct events *events_open(struct events_store *store, uint32_t partition)
 	events->store         = store;
 	events->shelf         = store->shelves[partition];
 	events->retention_ms  = store->config.retention_ms;
-	events->message_key   = events->shelf->manifest.message_key;
+	events->message_key   = events->shelf->message_key;
 	events->set           = shelf_take(events->shelf);
 	assert(events->set != NULL);
 	return events;

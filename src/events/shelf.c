@@ -596,7 +596,8 @@ enum status shelf_open(const struct shelf_config *config, struct shelf **ret_she
 		shelf_close(shelf);
 		return status;
 	}
-	shelf->stopping = config->stopping;
+	shelf->message_key = shelf->manifest.message_key;
+	shelf->stopping    = config->stopping;
 	publish(shelf);
 	*ret_shelf = shelf;
 	return STATUS_OK;

@@ -24,6 +24,7 @@ struct shelf {
 	int64_t                       retention_ms;
 	const struct events_settings *settings;
 	char                         *directory;
+	uint64_t                      message_key; /* the manifest's, which never changes */
 
 	pthread_mutex_t lock; /* of the manifest and the parts; held while the manifest is written */
 	struct manifest manifest;

@@ -71,6 +71,7 @@ static struct expr_place operand_place(const struct expr_place *place, const str
 }
 
 struct resolver {
+	const char      *field;
 	expr_resolve_fn *resolve;
 	void            *context;
 	struct error    *err;
@@ -79,6 +80,11 @@ struct resolver {
 static enum status refuse_reference(struct resolver *resolver, const struct expr *leaf,
                                     const struct expr_place *place)
 {
+	if (leaf->segment.line > 0)
+		return error_set_field(resolver->err, STATUS_INVALID, resolver->field,
+		                       "line %u, column %u: there is no segment \"%.*s\"",
+		                       leaf->segment.line, leaf->segment.column,
+		                       TEXT_FORMAT(leaf->segment.reference));
 	struct expr_parser parser  = {.err = resolver->err};
 	struct expr_place  own     = {NULL, leaf->segment.place, -1};
 	bool               has_own = leaf->segment.place.length > 0;
@@ -108,7 +114,7 @@ static enum status resolve(struct resolver *resolver, struct expr *expr,
 enum status expr_resolve(struct expr *expr, const char *field, expr_resolve_fn *resolve_reference,
                          void *context, struct error *err)
 {
-	struct resolver   resolver = {resolve_reference, context, err};
+	struct resolver   resolver = {field, resolve_reference, context, err};
 	struct expr_place root     = {NULL, text_of(field), -1};
 	return resolve(&resolver, expr, &root);
 }

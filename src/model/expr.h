@@ -147,6 +147,8 @@ struct expr {
 			struct text reference; /* id or key, as written */
 			struct text place;     /* of the reference, where the tree does not tell
 			                        * (rules): "dependencies[1].independentSegmentId" */
+			unsigned    line;      /* and column of the reference in the text notation, */
+			unsigned    column;    /* from 1; 0 where it was not read from that */
 			uint32_t    number;    /* set by expr_resolve(); 0 before */
 		} segment;
 	};

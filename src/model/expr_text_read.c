@@ -24,23 +24,30 @@ struct reader {
 
 /* --- mistakes --- */
 
-/* "line 2, column 14: …"; columns count characters. */
+/* Both from 1; columns count characters. */
+static void find_line(struct text text, size_t at, unsigned *ret_line, unsigned *ret_column)
+{
+	*ret_line   = 1;
+	*ret_column = 1;
+	for (size_t i = 0; i < at; i++) {
+		bool ends = text.data[i] == '\n';
+		bool goes = ((unsigned char)text.data[i] & 0xc0) == 0x80; /* on with a character */
+		*ret_line += ends;
+		*ret_column = ends ? 1 : *ret_column + !goes;
+	}
+}
+
+/* "line 2, column 14: …" */
 static void refuse(struct reader *reader, size_t at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 static void refuse(struct reader *reader, size_t at, const char *format, ...)
 {
 	char     reason[ERROR_REASON_BYTES_MAX];
-	unsigned line   = 1;
-	unsigned column = 1;
+	unsigned line, column;
 	va_list  arguments;
 	if (reader->status != STATUS_OK)
 		return;
-	for (size_t i = 0; i < at; i++) {
-		bool ends = reader->text.data[i] == '\n';
-		bool goes = ((unsigned char)reader->text.data[i] & 0xc0) == 0x80; /* on with a character */
-		line += ends;
-		column = ends ? 1 : column + !goes;
-	}
+	find_line(reader->text, at, &line, &column);
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof reason, format, arguments);
 	va_end(arguments);
@@ -571,6 +578,35 @@ static void check(struct reader *reader, const struct draft *draft, struct expr 
 	buffer_done(&out);
 }
 
+/* Notes in the leaves where in the text their references stand: whether there is such a segment is
+ * seen later. Drafts and what was made of them have the same order. */
+static void note_references(const struct reader *reader, const struct draft *draft,
+                            struct expr **leaves, size_t *next)
+{
+	for (const struct draft *inner = draft->first; inner != NULL; inner = inner->next) {
+		if (inner->name == NULL || strcmp(inner->name, "segment") != 0) {
+			note_references(reader, inner, leaves, next);
+			continue;
+		}
+		struct expr *leaf = leaves[(*next)++];
+		find_line(reader->text, inner->at, &leaf->segment.line, &leaf->segment.column);
+	}
+}
+
+/* The segment leaves in their order; `leaves` NULL: only how many there are. */
+static size_t collect_references(struct expr *expr, struct expr **leaves)
+{
+	size_t count = 0;
+	if (expr->kind == EXPR_SEGMENT) {
+		if (leaves != NULL)
+			leaves[0] = expr;
+		return 1;
+	}
+	for (unsigned i = 0; i < expr->count; i++)
+		count += collect_references(expr->operands[i], leaves == NULL ? NULL : leaves + count);
+	return count;
+}
+
 enum status expr_parse_text(struct text text, const char *field, struct arena *arena,
                             struct expr **ret_expr, struct error *err)
 {
@@ -587,7 +623,14 @@ enum status expr_parse_text(struct text text, const char *field, struct arena *a
 		refuse_token(&reader, "and, or or the end", words);
 	if (reader.status == STATUS_OK)
 		check(&reader, draft, &expr);
-	if (reader.status == STATUS_OK)
-		*ret_expr = expr;
-	return reader.status;
+	if (reader.status != STATUS_OK)
+		return reader.status;
+	size_t        next   = 0;
+	size_t        count  = collect_references(expr, NULL);
+	struct expr **leaves = ARENA_ARRAY(arena, struct expr *, count);
+	collect_references(expr, leaves);
+	note_references(&reader, draft, leaves, &next);
+	assert(next == count);
+	*ret_expr = expr;
+	return STATUS_OK;
 }

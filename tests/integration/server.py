@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -98,7 +99,8 @@ class Client:
 
     def request(self, method, path, body=None, headers=None, key=None):
         """`body`: bytes as they are, anything else as JSON. `key`: Basic instead of the token.
-        A connection that the server closed while it was idle is opened anew once for GET only."""
+        A connection that the server closed while it was idle is opened anew; one that ends amidst
+        a request once for GET only."""
         all_headers = {"Content-Type": "application/json"}
         if key is not None:
             all_headers["Authorization"] = "Basic " + base64.b64encode(f"{key}:".encode()).decode()
@@ -116,7 +118,14 @@ class Client:
                 raise
             return self._exchange(method, path, body, all_headers)
 
+    def _is_closed(self):
+        """Between requests there is nothing to read but the end."""
+        socket = self.connection.sock
+        return socket is not None and select.select([socket], [], [], 0)[0]
+
     def _exchange(self, method, path, body, headers):
+        if self.connection is not None and self._is_closed():
+            self.close()
         if self.connection is None:
             host, port = self.address.rsplit(":", 1)
             self.connection = http.client.HTTPConnection(host, int(port), timeout=self.timeout)

@@ -1,5 +1,6 @@
 """Definitions that must be refused, with the place of the mistake."""
 import json
+import time
 
 from case import ServerCase
 
@@ -203,3 +204,64 @@ class Definitions(ServerCase):
         self.make_segment("still-alive", LEAF)
         self.track("alive")
         self.assertEqual(self.members("still-alive"), ["alive"])
+
+
+class TooLarge(ServerCase):
+    """What does not fit into the journal, since every partition gets it, fails by itself."""
+    flags = ("--partitions", "256")
+
+    def define(self, key, expression):
+        self.client.expect(201, "POST", "/api/v1/segments",
+                           {"key": key, "name": key, "expression": expression})
+
+    def list_of(self, count, base=None):
+        leaf = {**LEAF, "where": {"property": "p", "op": "in",
+                                  "value": [f"{i:012}" for i in range(count)]}}
+        return leaf if base is None else {"and": [leaf, {"segment": base}]}
+
+    def wait_failed(self, key):
+        deadline = time.monotonic() + 60
+        while (found := self.client.get(f"/api/v1/segments/{key}"))["state"] != "Failed":
+            self.assertLess(time.monotonic(), deadline, found)
+            time.sleep(0.01)
+        return found
+
+    def test_an_edit_that_takes_too_many_along_fails_and_the_live_version_answers(self):
+        self.define("base", LEAF)
+        for i in range(6):
+            self.define(f"derived-{i}", self.list_of(900, "base"))
+        self.client.wait_live("derived-5")
+        self.client.expect(200, "POST", "/v1/track", {"userId": "u1", "event": "Seen"},
+                           key=self.key)
+        other = {**LEAF, "value": 2}
+        self.client.expect(200, "PUT", "/api/v1/segments/base", {"expression": other})
+        failed = self.wait_failed("base")
+        self.assertRegex(failed["reason"], r"6 live segments .* takes \d+ bytes; at most \d+")
+        self.assertEqual((failed["version"], failed["liveVersion"]), (2, 1))
+        members = self.client.items("/api/v1/segments/base/members")
+        self.assertEqual([member["userId"] for member in members], ["u1"])
+
+        # Others go on, also beside it in one round; and so does it, with fewer derived ones.
+        self.define("next", LEAF)
+        self.client.wait_live("next")
+        self.server.kill()
+        self.server.start()
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.assertEqual(self.wait_failed("base")["reason"], failed["reason"])
+        for i in range(3):
+            self.client.expect(204, "DELETE", f"/api/v1/segments/derived-{i}")
+        self.client.expect(200, "PUT", "/api/v1/segments/base",
+                           {"expression": {**LEAF, "value": 3}})
+        self.client.wait_live("base", 3)
+        self.assertEqual(self.client.items("/api/v1/segments/base/members"), [])
+
+    def test_one_that_never_became_live_fails_and_so_does_what_refers_to_it(self):
+        self.define("large", {"and": [self.list_of(1000) for _ in range(8)] +
+                                     [{**self.list_of(1000), "event": f"E{i}"} for i in range(5)]})
+        self.define("above", {"segment": "large"})
+        self.assertIsNone(self.wait_failed("large")["liveVersion"])
+        self.assertIn('"large", which is not live', self.wait_failed("above")["reason"])
+        self.refused(self.client.request("GET", "/api/v1/segments/large/members"), 409)
+        self.client.expect(200, "PUT", "/api/v1/segments/large", {"expression": LEAF})
+        self.client.wait_live("large", 2)

@@ -111,10 +111,11 @@ static enum status remember(struct definitions *definitions, const struct store_
 	struct arena         arena_before = known->arena;
 	struct store_segment before       = known->segment;
 	copy_segment(&known->segment, segment, &arena);
-	if (known->live) {
+	if (known->live)
 		known->segment.live_version = before.live_version;
-		if (before.version == segment->version)
-			known->segment.state = before.state;
+	if (before.version == segment->version) {
+		known->segment.state  = before.state;
+		known->segment.reason = arena_text(&arena, before.reason);
 	}
 	known->references = references_of(expr, &arena, &known->reference_count);
 	known->arena      = arena;
@@ -526,6 +527,8 @@ static enum status update_locked(struct definitions *definitions, struct text id
 	bool changed       = !text_equal(segment.canonical, known->segment.canonical);
 	segment.updated_ms = clock_wall_ms();
 	segment.version += changed;
+	if (changed)
+		segment.state = STORE_VERSION_PREPARING;
 	status = commit(definitions, &segment, expected_version,
 	                changed && segment.active ? RECORD_PREPARE : 0, err);
 	if (status != STATUS_OK)

@@ -4,8 +4,9 @@
  *   queue ──► PREPARE (id: the round's last row) ──► all partitions built ──► ACTIVATE ──► settled
  *
  * Rounds follow one another. What a round sends besides its own segments are those that are live
- * and derived from them, bound anew. After a restart the journal tells how far the last round
- * came. */
+ * and derived from them, bound anew. A row that cannot be sent, since all of that does not fit into
+ * a record, or since it refers to a segment that has failed, fails by itself: its segment keeps the
+ * version that is live. After a restart the journal tells how far the last round came. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 enum {
 	ROUND_ROWS_MAX  = 256,
 	ROUND_BYTES_MAX = RECORD_BYTES_MAX / 2,
+	HEAD_BYTES_MAX  = 256, /* of a record and its batch, besides the body */
 	POLL_MS         = 2,   /* between two looks at the progress of a build */
 	RETRY_MS        = 500, /* after a refusal, a full disk for instance */
 };
@@ -333,15 +335,16 @@ static void write_bodies(struct definitions *definitions, struct round *round)
 			arena_text(&round->arena, round->rules.items[i].canonical);
 }
 
-/* Takes rows off the queue: no segment twice, not more than fits into a record. */
-static void take_rows(struct definitions *definitions, struct round *round)
+/* The first rows of the queue, which stay in it: no segment twice, about as much as fits into a
+ * record. */
+static void look_at_rows(struct definitions *definitions, struct round *round, size_t rows_max)
 {
 	size_t bytes = 0;
 	pthread_mutex_lock(&definitions->queue_lock);
-	while (definitions->queue != NULL && round->rows.count < ROUND_ROWS_MAX &&
-	       bytes < ROUND_BYTES_MAX) {
-		struct queued_change *change = definitions->queue;
-		bool                  known  = false;
+	for (const struct queued_change *change = definitions->queue;
+	     change != NULL && round->rows.count < rows_max && bytes < ROUND_BYTES_MAX;
+	     change = change->next) {
+		bool known = false;
 		for (size_t i = 0; i < round->rows.count; i++)
 			known |= round->rows.items[i].segment == change->segment;
 		if (known)
@@ -351,8 +354,17 @@ static void take_rows(struct definitions *definitions, struct round *round)
 		bytes += segment == NULL ? 0 : segment->segment.canonical.length + 64;
 		pthread_rwlock_unlock(&definitions->lock);
 		VECTOR_ADD(&round->rows, *change);
-		round->id          = change->id;
-		definitions->queue = change->next;
+		round->id = change->id;
+	}
+	pthread_mutex_unlock(&definitions->queue_lock);
+}
+
+static void take_rows(struct definitions *definitions, size_t count)
+{
+	pthread_mutex_lock(&definitions->queue_lock);
+	while (count-- > 0) {
+		struct queued_change *change = definitions->queue;
+		definitions->queue           = change->next;
 		free(change);
 	}
 	pthread_mutex_unlock(&definitions->queue_lock);
@@ -398,7 +410,8 @@ static void set_live(struct known *known, bool live, uint32_t version, struct te
 	memcpy(copy, canonical.data, canonical.length);
 	known->live_canonical       = (struct text){copy, canonical.length};
 	known->segment.live_version = version;
-	known->segment.state        = STORE_VERSION_LIVE;
+	if (version == known->segment.version) /* a newer one may be under way, or have failed */
+		known->segment.state = STORE_VERSION_LIVE;
 }
 
 /* False: deleted before this process began. */
@@ -490,15 +503,121 @@ static bool wait_for_rows(struct definitions *definitions)
 	return !stopping;
 }
 
-static struct round *make_round(struct definitions *definitions)
+/* The segment that one of the round's refers to and that neither is live nor comes to be with it;
+ * NULL: none. With `lock` held. */
+static const struct known *missing_reference(struct definitions *definitions,
+                                             const struct round *round)
+{
+	for (size_t i = 0; i < round->segments.count; i++) {
+		const struct known *known = definitions_known(definitions, round->segments.items[i]);
+		for (uint32_t j = 0; j < known->reference_count; j++) {
+			const struct known *other = definitions_known(definitions, known->references[j]);
+			if (other != NULL && !other->live &&
+			    !contains(round->segments.items, round->segments.count, known->references[j]))
+				return other;
+		}
+	}
+	return NULL;
+}
+
+/* Every partition gets the PREPARE, in one append. */
+static size_t prepare_bytes_max(const struct definitions *definitions)
+{
+	size_t append = JOURNAL_APPEND_BYTES_MAX / definitions->partition_count;
+	return (append < RECORD_BYTES_MAX ? append : RECORD_BYTES_MAX) - HEAD_BYTES_MAX;
+}
+
+/* Why the round cannot be sent, in the round's arena; no bytes: it can. With `lock` held. */
+static struct text fault_of(struct definitions *definitions, struct round *round)
+{
+	const struct known *missing   = missing_reference(definitions, round);
+	size_t              bytes_max = prepare_bytes_max(definitions);
+	if (missing != NULL)
+		return text_of(arena_printf(&round->arena,
+		                            "it refers to segment \"%.*s\", which is not live",
+		                            TEXT_FORMAT(missing->segment.key)));
+	if (round->prepare.length > bytes_max)
+		return text_of(arena_printf(
+			&round->arena,
+			"with the %zu live segments that are derived from it, the definition takes "
+			"%zu bytes; at most %zu with %u partitions",
+			round->segments.count - 1, round->prepare.length, bytes_max,
+			definitions->partition_count));
+	return (struct text){0};
+}
+
+static struct round *make_round(struct definitions *definitions, size_t rows_max,
+                                struct text *ret_fault)
 {
 	struct round *round = round_new();
-	take_rows(definitions, round);
+	look_at_rows(definitions, round, rows_max);
 	pthread_rwlock_rdlock(&definitions->lock);
 	collect_segments(definitions, round);
 	write_bodies(definitions, round);
+	*ret_fault = fault_of(definitions, round);
 	pthread_rwlock_unlock(&definitions->lock);
 	return round;
+}
+
+static void set_failed(struct definitions *definitions, const struct queued_change *row,
+                       uint32_t version, struct text reason)
+{
+	pthread_rwlock_wrlock(&definitions->lock);
+	struct known *known = definitions_known(definitions, row->segment);
+	if (known != NULL) {
+		known->queued--;
+		if (known->segment.version == version) {
+			known->segment.state  = STORE_VERSION_FAILED;
+			known->segment.reason = arena_text(&known->arena, reason);
+		}
+	}
+	pthread_rwlock_unlock(&definitions->lock);
+}
+
+/* The only row of a round that cannot be sent. */
+static void fail_row(struct definitions *definitions, const struct round *round, struct text reason)
+{
+	const struct queued_change *row     = &round->rows.items[0];
+	const struct store_ops     *ops     = definitions->store->ops;
+	uint32_t                    version = row->version;
+	char                        id[UUID_TEXT_BYTES];
+	struct error                err;
+	enum status                 status = STATUS_OK;
+	for (size_t i = 0; i < round->rules.count; i++)
+		if (round->rules.items[i].segment == row->segment)
+			version = round->rules.items[i].version;
+	if (id_of(definitions, row->segment, id)) {
+		log_line(LOG_WARNING, "a definition cannot become live", LOG_STRING("segment", id),
+		         LOG_NUMBER("version", version));
+		status = ops->segment_settle(definitions->store, id, version, STORE_VERSION_FAILED, reason,
+		                             &err);
+	}
+	if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+		status = ops->outbox_done(definitions->store, row->id, &err);
+	if (status != STATUS_OK)
+		log_error("what failed could not be written to the store", &err);
+	set_failed(definitions, row, version, reason);
+}
+
+/* The next round, its rows taken off the queue. NULL: its only row has failed. */
+static struct round *next_round(struct definitions *definitions)
+{
+	size_t rows_max = ROUND_ROWS_MAX;
+	for (;;) {
+		struct text   fault;
+		struct round *round = make_round(definitions, rows_max, &fault);
+		size_t        rows  = round->rows.count;
+		if (fault.length == 0 || rows == 1)
+			take_rows(definitions, rows);
+		if (fault.length == 0)
+			return round;
+		if (rows == 1)
+			fail_row(definitions, round, fault);
+		round_free(round);
+		if (rows == 1)
+			return NULL;
+		rows_max = rows / 2;
+	}
 }
 
 static void *rollout_run(void *pointer)
@@ -510,7 +629,9 @@ static void *rollout_run(void *pointer)
 		if (round == NULL) {
 			if (!wait_for_rows(definitions))
 				return NULL;
-			round = make_round(definitions);
+			round = next_round(definitions);
+			if (round == NULL)
+				continue;
 		}
 		bool done = run_round(definitions, round);
 		round_free(round);

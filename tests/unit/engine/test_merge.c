@@ -176,6 +176,21 @@ static void a_merge_of_many_events_comes_in_parts_and_as_one_step(void **state)
 	buffer_done(&properties);
 }
 
+static void every_trait_that_the_user_lacks_becomes_his(void **state)
+{
+	(void)state;
+	run_define(&run, 1, 1, "{\"trait\":\"a\",\"op\":\"eq\",\"value\":\"visitor\"}");
+	run_define(&run, 1, 2, "{\"trait\":\"b\",\"op\":\"eq\",\"value\":\"user\"}");
+	run_define(&run, 1, 3, "{\"trait\":\"c\",\"op\":\"eq\",\"value\":\"visitor\"}");
+	visit(9, "A", ""); /* an anonymous profile */
+	run_traits(&run, VISITOR, 10, "{\"a\":\"visitor\",\"b\":\"visitor\",\"c\":\"visitor\"}");
+	run_traits(&run, USER, 10, "{\"b\":\"user\"}");
+	tell_merge(20);
+	deliver(21, true);
+	for (uint32_t segment = 1; segment <= 3; segment++)
+		assert_true(run_is_member(&run, USER, segment));
+}
+
 static void the_same_records_give_the_same_stream(void **state)
 {
 	(void)state;
@@ -248,6 +263,7 @@ int main(void)
 		TEST(a_call_that_reaches_a_merged_visitor_goes_to_the_user),
 		TEST(of_one_message_id_the_call_accepted_first_counts),
 		TEST(a_merge_of_many_events_comes_in_parts_and_as_one_step),
+		TEST(every_trait_that_the_user_lacks_becomes_his),
 		TEST(the_same_records_give_the_same_stream),
 		TEST(what_is_under_way_comes_back_from_a_checkpoint),
 		TEST(a_damaged_merge_is_refused),

@@ -246,6 +246,33 @@ static void mistakes_of_meaning_stand_where_they_were_written(void **state)
 	CHECK_MISTAKES(mistakes);
 }
 
+static uint32_t number_unless_none(void *context, struct text reference)
+{
+	(void)context;
+	return text_equal(reference, TEXT("none")) ? 0 : 7;
+}
+
+static void a_segment_that_is_not_there_is_named_with_line_and_column(void **state)
+{
+	static const struct mistake mistakes[] = {
+		{"segment(none)", "line 1, column 9: there is no segment \"none\""},
+		{"segment(a) and count(A where \"segment\" = 1) > 1\n  or not segment(\"none\")",
+	     "line 2, column 18: there is no segment \"none\""},
+		{"not (segment(\"제주\") or segment(b) and segment(none))",
+	     "line 1, column 46: there is no segment \"none\""},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+		struct expr *expr;
+		struct error err;
+		assert_int_equal(read(mistakes[i].text, &expr, &err), STATUS_OK);
+		assert_int_equal(expr_resolve(expr, "expression", number_unless_none, NULL, &err),
+		                 STATUS_INVALID);
+		assert_string_equal(err.field, "expression");
+		assert_string_equal(err.reason, mistakes[i].reason);
+	}
+}
+
 static void a_long_word_is_shown_in_part(void **state)
 {
 	static const struct mistake mistakes[] = {
@@ -334,6 +361,7 @@ int main(void)
 		DEFINITION_TEST(json_in_text_and_back_has_the_same_canonical_form),
 		DEFINITION_TEST(mistakes_of_form_have_line_and_column_and_a_hint),
 		DEFINITION_TEST(mistakes_of_meaning_stand_where_they_were_written),
+		DEFINITION_TEST(a_segment_that_is_not_there_is_named_with_line_and_column),
 		DEFINITION_TEST(a_long_word_is_shown_in_part),
 		DEFINITION_TEST(limits_are_those_of_the_json),
 		DEFINITION_TEST(nesting_is_limited_and_what_is_written_at_the_limit_is_read),
