@@ -27,8 +27,9 @@ ALLOWED = {
     "job": {"base", "model", "journal", "store", "http"},
     "ingest": DOMAIN | {"http", "vault"},  # reaches the engine only through the journal
     "transfer": DOMAIN | {"vault", "engine", "ingest", "job"},
+    "backup": DOMAIN | {"vault", "engine", "job"},
     "api": DOMAIN | {"http", "vault", "engine", "ingest", "job"},
-    "app": DOMAIN | {"http", "vault", "engine", "ingest", "job", "transfer", "api"},
+    "app": DOMAIN | {"http", "vault", "engine", "ingest", "job", "transfer", "backup", "api"},
 }
 
 # Libraries behind a face of our own: only these folders see them.

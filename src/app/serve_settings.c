@@ -71,6 +71,7 @@ void serve_settings_of(struct serve_settings *target, struct settings ret_sets[S
 	ret_sets[0] = (struct settings){table, sizeof table / sizeof table[0], target};
 	ret_sets[1] = events_settings_of(&target->events);
 	ret_sets[2] = http_settings_of(&target->http);
+	ret_sets[3] = backup_settings_of(&target->backup);
 }
 
 /* ---- Checks ---- */

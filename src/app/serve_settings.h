@@ -4,6 +4,7 @@
 /* What `sonnim serve` can be told: by flag, environment, file and default, in this order of
  * precedence (base/settings.h). */
 
+#include "backup/settings.h"
 #include "base/settings.h"
 #include "events/settings.h"
 #include "http/server.h"
@@ -31,10 +32,11 @@ struct serve_settings {
 	char    *log_level;
 
 	struct events_settings events;
+	struct backup_settings backup;
 	struct http_settings   http;
 };
 
-enum { SERVE_SETTINGS_SETS = 3 };
+enum { SERVE_SETTINGS_SETS = 4 };
 
 /* The tables over `target`, for help and documentation too. */
 void serve_settings_of(struct serve_settings *target,

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "backup/backups.h"
+#include "backup/restore.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -34,6 +36,7 @@ struct server {
 	struct store_workspace       workspace;
 	struct journal              *journal;
 	struct vault                *vault;
+	struct backups              *backups; /* NULL: none are made */
 	struct engine               *engine;
 	struct ingest               *ingest;
 	struct ingest_thread        *finisher; /* of merges that an end has interrupted */
@@ -91,7 +94,7 @@ static enum status open_directories(struct server *server, struct error *err)
 	status = check_apart(server->data, settings->keyring, err);
 	if (status != STATUS_OK && !was_there)
 		(void)rmdir(settings->keyring);
-	return status;
+	return status == STATUS_OK ? restore_check(server->data, err) : status;
 }
 
 /* ---- Parts ---- */
@@ -167,6 +170,34 @@ static enum status open_vault(struct server *server, struct error *err)
 	enum status         status = path_in(server, "vault", path, err);
 	workspace_bytes(&server->workspace, config.workspace_id);
 	return status != STATUS_OK ? status : vault_open(&config, &server->vault, err);
+}
+
+/* A backup beside what it is a copy of would be lost with it. */
+static enum status check_backup_directory(const struct server *server, struct error *err)
+{
+	const char *directory = server->settings->backup.directory;
+	enum status status    = directory_create(directory, 0700, err);
+	char       *real      = status == STATUS_OK ? realpath(directory, NULL) : NULL;
+	if (real != NULL && (lies_within(real, server->data) || lies_within(server->data, real)))
+		status = error_set(err, STATUS_INVALID,
+		                   "--backup-directory must lie outside --data, and not around it");
+	free(real);
+	return status;
+}
+
+static enum status open_backups(struct server *server, struct error *err)
+{
+	struct backups_config config = {.data            = server->data,
+	                                .settings        = &server->settings->backup,
+	                                .journal         = server->journal,
+	                                .vault           = server->vault,
+	                                .store           = server->store,
+	                                .partition_count = server->workspace.partition_count};
+	if (server->settings->backup.directory == NULL)
+		return STATUS_OK;
+	workspace_bytes(&server->workspace, config.workspace_id);
+	enum status status = check_backup_directory(server, err);
+	return status == STATUS_OK ? backups_open(&config, &server->backups, err) : status;
 }
 
 static unsigned thread_count(int64_t wanted)
@@ -247,6 +278,7 @@ enum status server_start(const struct serve_settings *settings, const struct soc
 	    (status = open_store(server, err)) != STATUS_OK ||
 	    (status = open_journal(server, err)) != STATUS_OK ||
 	    (status = open_vault(server, err)) != STATUS_OK ||
+	    (status = open_backups(server, err)) != STATUS_OK ||
 	    (status = start_engine(server, err)) != STATUS_OK) {
 		server_stop(server, false);
 		return status;
@@ -395,6 +427,7 @@ void server_stop(struct server *server, bool outlived)
 		definitions_stop(server->definitions);
 	if (server->engine != NULL)
 		engine_stop(server->engine);
+	backups_close(server->backups);
 	if (server->journal != NULL)
 		server->journal->ops->free(server->journal);
 	if (server->vault != NULL)

@@ -177,6 +177,27 @@ void file_log_status(struct journal *journal, struct file_log_status *ret_status
 	pthread_mutex_unlock(&log->queue_lock);
 }
 
+void file_log_extents(struct journal *journal, struct file_log_extent **ret_extents,
+                      size_t *ret_count, uint64_t *ret_last_position, int64_t *ret_last_ms)
+{
+	struct file_log *log = file_log_of(journal);
+	pthread_mutex_lock(&log->state_lock);
+	size_t                  count   = log->files.count;
+	struct file_log_extent *extents = calloc(count, sizeof *extents);
+	if (extents == NULL)
+		abort();
+	for (size_t i = 0; i < count; i++) {
+		const struct log_entry *entry = &log->files.items[i];
+		extents[i].first_position     = entry->first_position;
+		extents[i].end                = i + 1 < count ? entry->end : log->durable_end;
+	}
+	*ret_last_position = atomic_load(&log->durable_position);
+	*ret_last_ms       = log->log_time_ms;
+	pthread_mutex_unlock(&log->state_lock);
+	*ret_extents = extents;
+	*ret_count   = count;
+}
+
 static uint64_t first_position(struct journal *journal)
 {
 	struct file_log *log = file_log_of(journal);
@@ -313,15 +334,16 @@ static struct file_log *new_log(const struct file_log_config *config,
 	struct file_log *log = calloc(1, sizeof *log);
 	if (log == NULL)
 		abort();
-	log->journal.ops  = ops_of_it;
-	log->directory    = strdup(config->directory);
-	log->directory_fd = -1;
-	log->file_bytes   = config->file_bytes;
-	log->retention_ms = config->retention_ms;
-	log->pack_bytes_s = config->pack_bytes_s;
-	log->system       = config->system == NULL ? log_write_system : *config->system;
-	log->file.fd      = -1;
-	log->spare.fd     = -1;
+	log->journal.ops   = ops_of_it;
+	log->held_position = UINT64_MAX;
+	log->directory     = strdup(config->directory);
+	log->directory_fd  = -1;
+	log->file_bytes    = config->file_bytes;
+	log->retention_ms  = config->retention_ms;
+	log->pack_bytes_s  = config->pack_bytes_s;
+	log->system        = config->system == NULL ? log_write_system : *config->system;
+	log->file.fd       = -1;
+	log->spare.fd      = -1;
 	memcpy(log->workspace_id, config->workspace_id, sizeof log->workspace_id);
 	log_clock_boot_id(log->boot_id);
 	pthread_mutex_init(&log->queue_lock, NULL);

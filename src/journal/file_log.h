@@ -89,6 +89,23 @@ struct file_log_status {
 };
 void file_log_status(struct journal *journal, struct file_log_status *ret_status);
 
+/* ---- Copies of the files while the log is open ---- */
+
+/* A file as far as it is durable; offsets are those of the plain file, packed or not. */
+struct file_log_extent {
+	uint64_t first_position; /* its name */
+	uint64_t end;            /* behind its SEAL; of the last file: behind its last durable frame */
+};
+
+/* All files, the last one included, at one instant; `*ret_extents` is freed by the caller.
+ * `*ret_last_position` is that of the last durable record, `*ret_last_ms` its stamp. */
+void file_log_extents(struct journal *journal, struct file_log_extent **ret_extents,
+                      size_t *ret_count, uint64_t *ret_last_position, int64_t *ret_last_ms);
+
+/* Files that hold records at or behind `position` are not deleted, whatever journal->ops->needed()
+ * says; UINT64_MAX: nothing is held, which is so at first. May go back. */
+void file_log_hold(struct journal *journal, uint64_t position);
+
 /* Reads every frame of a directory that no process has open and calls `visit` (may be NULL) for
  * every batch in order. Damage: STATUS_CORRUPT with file and offset in `err` and the good part
  * counted; with `truncate`, everything from the first damage on is cut off (moved aside into

@@ -114,6 +114,7 @@ struct file_log {
 	pthread_cond_t keeper_wake;
 	bool           keeper_stop;
 	uint64_t       needed_position; /* 0: not told yet */
+	uint64_t       held_position;   /* by copies; UINT64_MAX: none */
 	int64_t        retention_ms;
 	uint64_t       pack_bytes_s;
 

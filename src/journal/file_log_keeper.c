@@ -57,6 +57,7 @@ static bool is_due(struct file_log *log)
 		return false;
 	const struct log_entry *next = &log->files.items[1];
 	return next->first_position <= log->needed_position &&
+	       next->first_position <= log->held_position &&
 	       file_log_now_ms(log) - next->log_time_ms >= log->retention_ms;
 }
 
@@ -273,6 +274,15 @@ void file_log_needed(struct journal *journal, uint64_t position)
 	pthread_mutex_lock(&log->state_lock);
 	if (position > log->needed_position)
 		log->needed_position = position;
+	pthread_cond_signal(&log->keeper_wake);
+	pthread_mutex_unlock(&log->state_lock);
+}
+
+void file_log_hold(struct journal *journal, uint64_t position)
+{
+	struct file_log *log = file_log_of(journal);
+	pthread_mutex_lock(&log->state_lock);
+	log->held_position = position;
 	pthread_cond_signal(&log->keeper_wake);
 	pthread_mutex_unlock(&log->state_lock);
 }

@@ -201,8 +201,8 @@ enum status log_file_read_at(int fd, const char *path, void *into, size_t length
 	return STATUS_OK;
 }
 
-static enum status read_at(const struct log_file *file, void *into, size_t length, uint64_t offset,
-                           size_t *ret_length, struct error *err)
+enum status log_file_read(const struct log_file *file, void *into, size_t length, uint64_t offset,
+                          size_t *ret_length, struct error *err)
 {
 	*ret_length = 0;
 	return file->pack != NULL
@@ -220,7 +220,7 @@ static enum status read_header(struct log_file *file, uint64_t first_position, s
 
 	uint8_t     bytes[LOG_FILE_HEADER_BYTES];
 	size_t      length;
-	enum status status = read_at(file, bytes, sizeof bytes, 0, &length, err);
+	enum status status = log_file_read(file, bytes, sizeof bytes, 0, &length, err);
 	if (status != STATUS_OK)
 		return status;
 	if (length < sizeof bytes)
@@ -314,8 +314,8 @@ static enum status fill(struct log_chunk *chunk, const struct log_file *file, si
 	make_room(chunk, target);
 	size_t       got;
 	struct error failure;
-	enum status  status = read_at(file, chunk->data + chunk->length, target - chunk->length,
-	                              chunk->offset + chunk->length, &got, &failure);
+	enum status  status = log_file_read(file, chunk->data + chunk->length, target - chunk->length,
+	                                    chunk->offset + chunk->length, &got, &failure);
 	chunk->length += got;
 	/* Damage to what is only read ahead is met when it is needed. */
 	size_t needed = bytes < left ? bytes : (size_t)left;

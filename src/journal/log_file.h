@@ -89,6 +89,10 @@ void log_file_close(struct log_file *file); /* also when it was never opened: fd
 MUST_USE enum status log_file_check_link(uint64_t first_position, const struct log_file *next,
                                          struct error *err);
 
+/* Reads a plain or packed file's bytes; `*ret_length` is less than `length` at its end only. */
+MUST_USE enum status log_file_read(const struct log_file *file, void *into, size_t length,
+                                   uint64_t offset, size_t *ret_length, struct error *err);
+
 /* pread(2) until all is read or the file ends. */
 MUST_USE enum status log_file_read_at(int fd, const char *path, void *into, size_t length,
                                       uint64_t offset, size_t *ret_length, struct error *err);

@@ -258,6 +258,8 @@ static const struct store_ops sqlite_ops = {
 	.schedule_put         = sqlite_schedule_put,
 	.schedule_fire        = sqlite_schedule_fire,
 	.schedule_delete      = sqlite_schedule_delete,
+	.revision             = sqlite_revision,
+	.snapshot             = sqlite_snapshot,
 	.free                 = sqlite_free,
 };
 

@@ -70,6 +70,10 @@ void *sqlite_grow(struct arena *arena, void *items, size_t count, size_t *capaci
 MUST_USE enum status sqlite_counter_next(struct sqlite_store *store, const char *name,
                                          uint64_t *ret_value, struct error *err);
 
+/* sqlite_snapshot.c */
+uint64_t    sqlite_revision(struct store *);
+enum status sqlite_snapshot(struct store *, const char *, struct error *);
+
 /* sqlite_source.c, sqlite_segment.c and so on: the operations, as store/store.h describes them. */
 enum status sqlite_workspace_open(struct store *, struct store_workspace *, bool *, struct error *);
 enum status sqlite_source_list(struct store *, struct arena *, struct store_source **, size_t *,

@@ -303,6 +303,13 @@ struct store_ops {
 	                             int64_t next_ms, struct store_job *job, struct error *err);
 	enum status (*schedule_delete)(struct store *, struct text name, struct error *err);
 
+	/* Grows with every row that is written, from the opening on: two equal answers mean that
+	 * nothing was written between. */
+	uint64_t (*revision)(struct store *);
+	/* Writes a copy of everything as of one moment, which later calls do not wait for, into the
+	 * file `path`, which must not be there: the backend's own form. Not synced. */
+	enum status (*snapshot)(struct store *, const char *path, struct error *);
+
 	void (*free)(struct store *);
 };
 

@@ -158,6 +158,11 @@ enum status vault_unseal(struct vault *vault, struct person person, struct text 
 	return status;
 }
 
+uint64_t vault_durable_bytes(struct vault *vault)
+{
+	return atomic_load_explicit(&vault->writer.durable_bytes, memory_order_acquire);
+}
+
 void vault_status(struct vault *vault, struct vault_status *ret_status)
 {
 	*ret_status = (struct vault_status){

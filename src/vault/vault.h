@@ -129,6 +129,10 @@ MUST_USE enum status vault_seal(struct vault *vault, struct person person, struc
 MUST_USE enum status vault_unseal(struct vault *vault, struct person person, struct text purpose,
                                   struct text sealed, struct buffer *out, struct error *err);
 
+/* How many bytes of persons.log are durable: whatever the journal's durable records need is in
+ * them. Only appended to, so that a copy of so many bytes is a vault of this moment. */
+uint64_t vault_durable_bytes(struct vault *vault);
+
 struct vault_status {
 	uint64_t persons;
 	uint64_t links;

@@ -30,6 +30,7 @@ enum status writer_open(struct writer *writer, const struct writer_config *confi
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_cond_init(&writer->wake, NULL);
 	atomic_init(&writer->durable, config->group);
+	atomic_init(&writer->durable_bytes, config->persons_end);
 	atomic_init(&writer->added, config->group);
 
 	enum status status = open_both(writer, config, err);
@@ -237,9 +238,13 @@ static void finish_run(struct writer *writer, uint64_t group)
 static enum status write_group(struct writer *writer, uint64_t group, struct error *err)
 {
 	finish_run(writer, group);
-	enum status status = append_file_write(&writer->keys, true, err);
+	const struct append_part *part   = &writer->persons.writing;
+	enum status               status = append_file_write(&writer->keys, true, err);
 	if (status == STATUS_OK)
 		status = append_file_write(&writer->persons, true, err);
+	if (status == STATUS_OK) /* before anybody hears of it */
+		atomic_store_explicit(&writer->durable_bytes, part->base + part->bytes.length,
+		                      memory_order_release);
 	return status;
 }
 

@@ -64,6 +64,7 @@ struct writer {
 	struct buffer        entry;           /* for encoding */
 	atomic_uint_fast64_t durable;         /* the last group that is */
 	atomic_uint_fast64_t added;           /* the last group that has entries */
+	atomic_uint_fast64_t durable_bytes;   /* of persons.log */
 };
 
 /* What stands in both files already. */

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "base/vector.h"
+#include "engine/change/change_record.h"
 #include "engine/definition/definition.h"
 #include "engine/engine_internal.h"
 
@@ -74,6 +75,11 @@ void rollout_add(struct definitions *definitions, uint64_t id, bool prepare, uin
 
 MUST_USE enum status rollout_start(struct definitions *definitions, struct error *err);
 void                 rollout_stop(struct definitions *definitions);
+
+/* Queues what the store wants and what is live, `live`, has not; before the rollout runs. */
+MUST_USE enum status definitions_reconcile(struct definitions       *definitions,
+                                           const struct change_rule *live, size_t live_count,
+                                           struct error *err);
 
 /* Outbox payload: u32 segment, u32 version. What is sent is made of what is newest then, with
  * everything that is derived from it. */

@@ -749,6 +749,8 @@ static enum status recover(struct definitions *definitions, struct error *err)
 	                                              &count, err);
 	if (status == STATUS_OK)
 		recover_rows(definitions, &recovery, rows, count);
+	if (status == STATUS_OK)
+		status = definitions_reconcile(definitions, recovery.live.items, recovery.live.count, err);
 	arena_done(&arena);
 	VECTOR_DONE(&recovery.live);
 	VECTOR_DONE(&recovery.pending);

@@ -114,6 +114,48 @@ static void a_failed_sync_is_an_error_and_the_write_is_not_there(void **state)
 	assert_int_equal(count, 0);
 }
 
+static size_t token_count(struct fixture *f, struct store *store)
+{
+	struct store_token *tokens;
+	size_t              count;
+	assert_ok(f, store->ops->token_list(store, &f->arena, &tokens, &count, &f->err));
+	return count;
+}
+
+static void a_snapshot_is_a_store_of_that_moment_and_takes_no_name_twice(void **state)
+{
+	struct fixture    *f     = *state;
+	struct store_token first = {.id = "t-1", .name = TEXT("a"), .scopes = TEXT("b")};
+	struct store_token next  = {.id = "t-2", .hash = {1}, .name = TEXT("c"), .scopes = TEXT("d")};
+	struct store      *copy;
+	struct stat        info;
+	char               path[160];
+	snprintf(path, sizeof path, "%s/copy.db", f->directory);
+	assert_ok(f, f->store->ops->token_add(f->store, &first, &f->err));
+	assert_ok(f, f->store->ops->snapshot(f->store, path, &f->err));
+	assert_ok(f, f->store->ops->token_add(f->store, &next, &f->err));
+	assert_int_equal(stat(path, &info), 0);
+	assert_int_equal(info.st_mode & 0777, 0600);
+	assert_int_not_equal(f->store->ops->snapshot(f->store, path, &f->err), STATUS_OK);
+
+	assert_ok(f, sqlite_store_open(path, &copy, &f->err));
+	assert_int_equal(token_count(f, copy), 1);
+	assert_int_equal(token_count(f, f->store), 2);
+	copy->ops->free(copy);
+	remove(path);
+}
+
+static void the_revision_changes_with_what_is_written_and_with_nothing_else(void **state)
+{
+	struct fixture    *f      = *state;
+	struct store_token token  = {.id = "t-1", .name = TEXT("a"), .scopes = TEXT("b")};
+	uint64_t           before = f->store->ops->revision(f->store);
+	token_count(f, f->store);
+	assert_int_equal(f->store->ops->revision(f->store), before);
+	assert_ok(f, f->store->ops->token_add(f->store, &token, &f->err));
+	assert_true(f->store->ops->revision(f->store) > before);
+}
+
 int run_sqlite_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +167,8 @@ int run_sqlite_tests(void)
 		STORE_TEST(a_directory_that_is_not_there_is_an_io_error),
 		STORE_TEST(a_full_disk_at_the_first_open_leaves_a_file_that_opens_later),
 		STORE_TEST(a_failed_sync_is_an_error_and_the_write_is_not_there),
+		STORE_TEST(a_snapshot_is_a_store_of_that_moment_and_takes_no_name_twice),
+		STORE_TEST(the_revision_changes_with_what_is_written_and_with_nothing_else),
 	};
 	return cmocka_run_group_tests_name("sqlite alone", tests, NULL, NULL);
 }
