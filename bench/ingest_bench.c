@@ -1,11 +1,11 @@
 /* What taking events in costs before the journal: parse, check, encode, resolve; the journal throws
  * away what it gets. One thread, CPU time of it. The vault is a real one in a temporary directory.
  *
- *   ingest_bench [--batch=100] [--users=1000000] [--seconds=3] [--personal]
+ *   ingest_bench [--batch=100] [--users=1000000] [--seconds=3] [--personal] [--source]
  *
  * First every user is seen once (so that the measured ones are known), then the batches: track
  * calls of about 220 bytes, as server libraries send them. --personal gives each an e-mail
- * address. */
+ * address, --source a source whose limit is asked and for whom they are counted. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,12 +19,14 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "ingest/ingest.h"
+#include "ingest/source.h"
 
 struct options {
 	int64_t batch;
 	int64_t users;
 	int64_t seconds;
 	bool    personal;
+	bool    source;
 };
 
 static const struct setting option_table[] = {
@@ -32,6 +34,7 @@ static const struct setting option_table[] = {
 	SETTING_INT(struct options, users, "users", "1000000", 1, 100000000, "Distinct users"),
 	SETTING_INT(struct options, seconds, "seconds", "3", 1, 600, "How long to measure"),
 	SETTING_BOOL(struct options, personal, "personal", "With an e-mail address each"),
+	SETTING_BOOL(struct options, source, "source", "With a source's limit and statistics"),
 };
 
 enum { PARTITION_COUNT = 16, BODY_COUNT = 500 };
@@ -42,6 +45,8 @@ static struct options options;
 
 static uint64_t position;
 static uint64_t journal_bytes;
+
+static struct source *source; /* NULL: none */
 
 static enum status forget(struct journal *journal, const struct journal_batch *batches,
                           size_t batch_count, journal_appended_fn *appended, void *context,
@@ -131,7 +136,7 @@ static void done(void *context, const struct ingest_result *result)
 static void submit(struct ingest_thread *thread, const struct buffer *body)
 {
 	struct error          err;
-	struct ingest_request request = {INGEST_BATCH, 1, done, NULL};
+	struct ingest_request request = {INGEST_BATCH, 1, done, NULL, source};
 	if (ingest_parse(thread, body->data, body->length, &err) != STATUS_OK) {
 		fprintf(stderr, "%s\n", err.reason);
 		exit(1);
@@ -222,6 +227,12 @@ int main(int argc, char **argv)
 	struct ingest        *ingest  = ingest_new(&config);
 	struct ingest_thread *thread  = ingest_thread_new(ingest);
 	see_everyone(thread);
+	if (options.source) {
+		source = source_of(ingest_sources(ingest), 1);
+		source_set(source, &(struct source_settings){.rate       = SOURCE_RATE_MAX,
+		                                             .burst      = SOURCE_RATE_MAX,
+		                                             .any_origin = true});
+	}
 	measure(thread);
 	vault_close(vault);
 	ingest_thread_free(thread);

@@ -18,6 +18,9 @@ PROGRAMS = (
         (r"µs CPU an event\s+" + NUMBER, "ingest: parse, check, resolve, encode", "µs/event"),
         (r"bytes an event .* JSON, " + NUMBER, "ingest: record in the journal", "B/event"),
     )),
+    ("ingest_bench", ("--seconds=3", "--source"), ("--users=200000", "--seconds=1", "--source"), (
+        (r"µs CPU an event\s+" + NUMBER, "ingest: with limit and statistics", "µs/event"),
+    )),
     ("journal_bench", ("{directory}", "1"), ("{directory}", "0.3"), (
         (r"\n +1 +disk +" + NUMBER, "disk: write and fdatasync of one event, one by one", "/s"),
         (r"\n +1 +1 +" + NUMBER, "journal: appends of one event, one thread", "/s"),

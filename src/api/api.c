@@ -11,6 +11,7 @@
 #include "api/metrics/metrics.h"
 #include "api/openapi.h"
 #include "api/collection/collect.h"
+#include "api/collection/counting.h"
 #include "api/collection/write_keys.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -100,14 +101,16 @@ void api_before_answer(void *user, struct http_request *request, unsigned http_s
 	metrics_answered(api->metrics, request, http_status);
 	if (log_enabled(LOG_DEBUG))
 		log_request(request, http_status);
-	if (errors_wants_retry_after(http_status))
+	if (errors_wants_retry_after(http_status) && !http_header_added(request, "Retry-After"))
 		http_add_header(request, "Retry-After", TEXT("1"));
 	if (http_status == 401)
 		http_add_header(request, "WWW-Authenticate",
 		                is_collection(request) ? TEXT("Basic realm=\"write key\"")
 		                                       : TEXT("Bearer"));
 	if (is_collection(request)) {
-		http_add_header(request, "Access-Control-Allow-Origin", TEXT("*"));
+		/* A source that lets only some origins send has said so: collect.c. */
+		if (!http_header_added(request, "Vary"))
+			http_add_header(request, "Access-Control-Allow-Origin", TEXT("*"));
 		http_add_header(request, "Access-Control-Expose-Headers", TEXT("Retry-After"));
 	}
 }
@@ -130,7 +133,7 @@ struct api *api_new(const struct api_config *config)
 	api->started_ms = clock_wall_ms();
 	api->tokens     = tokens_new(config->store);
 	api->tickets    = tickets_new();
-	api->write_keys = write_keys_new(config->store);
+	api->write_keys = write_keys_new(config->store, ingest_sources(config->ingest));
 	api->metrics    = metrics_new();
 	api->workers    = workers_new(API_WORKER_COUNT);
 	openapi_write(&api->openapi);
@@ -155,7 +158,21 @@ void api_set_phase(struct api *api, enum api_phase phase)
 	atomic_store_explicit(&api->phase, phase, memory_order_release);
 }
 
-enum status api_load(struct api *api, struct error *err) { return collect_load(api, err); }
+static void count_duplicate(void *context, uint32_t source_number, uint64_t position)
+{
+	sources_count_duplicate(context, source_number, position);
+}
+
+enum status api_load(struct api *api, struct error *err)
+{
+	struct sources *sources = ingest_sources(api->config.ingest);
+	enum status     status  = collect_load(api, err);
+	if (status != STATUS_OK)
+		return status;
+	engine_on_duplicate(api->config.engine, count_duplicate, sources);
+	api->counting = counting_new(sources, api->config.store, api->config.journal);
+	return STATUS_OK;
+}
 
 void api_open(struct api *api, struct definitions *definitions)
 {
@@ -174,6 +191,8 @@ void api_stop(struct api *api)
 		nanosleep(&pause, NULL);
 	workers_free(api->workers);
 	api->workers = NULL;
+	counting_free(api->counting);
+	api->counting = NULL;
 }
 
 void api_free(struct api *api)

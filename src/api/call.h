@@ -72,6 +72,10 @@ MUST_USE enum status call_limit(struct api_call *call, size_t *ret_limit, struct
 MUST_USE enum status call_query_number(struct api_call *call, const char *name, uint64_t max,
                                        uint64_t fallback, uint64_t *ret_number, struct error *err);
 
+/* An RFC 3339 instant in the query; `fallback_ms` when absent. */
+MUST_USE enum status call_query_instant(struct api_call *call, const char *name,
+                                        int64_t fallback_ms, int64_t *ret_ms, struct error *err);
+
 /* The content of ?cursor=, empty when there is none. */
 MUST_USE enum status call_cursor(struct api_call *call, enum cursor_kind kind,
                                  struct byte_reader *ret_content, struct error *err);

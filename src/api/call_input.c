@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/instant.h"
+
 enum status call_body(struct api_call *call, struct json *ret_object, struct error *err)
 {
 	struct text body = http_body(call->request);
@@ -84,6 +86,16 @@ enum status call_query_number(struct api_call *call, const char *name, uint64_t 
 		return error_set_field(err, STATUS_INVALID, name,
 		                       "It must be a whole number up to %" PRIu64, max);
 	return STATUS_OK;
+}
+
+enum status call_query_instant(struct api_call *call, const char *name, int64_t fallback_ms,
+                               int64_t *ret_ms, struct error *err)
+{
+	struct text text;
+	*ret_ms = fallback_ms;
+	if (!http_query(call->request, name, &text) || instant_parse(text, ret_ms))
+		return STATUS_OK;
+	return error_set_field(err, STATUS_INVALID, name, "It must be an RFC 3339 instant");
 }
 
 enum status call_limit(struct api_call *call, size_t *ret_limit, struct error *err)

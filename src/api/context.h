@@ -20,6 +20,7 @@ struct api_route;
 struct tokens;
 struct tickets;
 struct write_keys;
+struct counting;
 struct metrics;
 struct live;
 
@@ -47,6 +48,7 @@ struct api {
 	struct tokens      *tokens;
 	struct tickets     *tickets;
 	struct write_keys  *write_keys;
+	struct counting    *counting; /* from api_load() on */
 	struct metrics     *metrics;
 	struct live        *live;
 	struct buffer       openapi;

@@ -9,6 +9,9 @@
 api_handler_fn collect_track, collect_identify, collect_page, collect_screen, collect_group,
 	collect_alias, collect_merge, collect_batch, collect_beacon, collect_metrics, collect_settings;
 
+/* statistics.c */
+api_handler_fn sources_statistics;
+
 /* pixel.c */
 api_handler_fn pixel_track, pixel_page;
 

@@ -32,6 +32,11 @@ static const struct parameter {
 	{"userId", "query", "Who it was", "{\"type\":\"string\"}"},
 	{"anonymousId", "query", "Who it was, when no userId is known", "{\"type\":\"string\"}"},
 	{"event", "query", "What happened", "{\"type\":\"string\"}"},
+	{"span", "query", "How long what is counted together is",
+     "{\"enum\":[\"minute\",\"hour\",\"day\"],\"default\":\"hour\"}"},
+	{"from", "query", "The first instant", "{\"type\":\"string\",\"format\":\"date-time\"}"},
+	{"to", "query", "The first instant behind it",
+     "{\"type\":\"string\",\"format\":\"date-time\"}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET };

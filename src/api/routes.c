@@ -73,10 +73,16 @@ const struct api_route api_routes[] = {
 	{"GET", "/api/v1/sources/{id}", ACCESS_TOKEN, SCOPE_SOURCE_WRITE, 0, sources_get, "getSource",
      "Sources", "One source", 0, NULL, 200, "Source"},
 	{"PUT", "/api/v1/sources/{id}", ACCESS_TOKEN, SCOPE_SOURCE_WRITE, 0, sources_update,
-     "updateSource", "Sources", "Rename a source", 0, "SourceWish", 200, "Source"},
+     "updateSource", "Sources", "Change a source: fields that are absent stay", 0, "SourceChange",
+     200, "Source"},
 	{"DELETE", "/api/v1/sources/{id}", ACCESS_TOKEN, SCOPE_SOURCE_WRITE, 0, sources_delete,
      "deleteSource", "Sources", "Delete a source: its write key is refused from now on", 0, NULL,
      204, NULL},
+
+	{"GET", "/api/v1/sources/{id}/statistics", ACCESS_TOKEN, SCOPE_SOURCE_WRITE, 0,
+     sources_statistics, "getSourceStatistics", "Sources",
+     "What a source has sent, by minute, hour or day; id \"api\" is the events API",
+     PARAMETER_SPAN | PARAMETER_RANGE | PARAMETER_PAGE, NULL, 200, "SourceStatistics"},
 
 	{"POST", "/api/v1/segments", ACCESS_TOKEN, SCOPE_SEGMENT_WRITE, 0, segments_create,
      "createSegment", "Segments", "Define a segment", 0, "SegmentWish", 201, "Segment"},

@@ -245,8 +245,10 @@ static void start_api(struct server *server)
 	                                      .vault           = server->vault,
 	                                      .partition_count = server->workspace.partition_count,
 	                                      .retention_ms    = server->workspace.retention_ms,
-	                                      .admit           = admit,
-	                                      .admit_context   = server->engine};
+	                                      .replayed_through =
+	                                          server->journal->ops->position(server->journal),
+	                                      .admit         = admit,
+	                                      .admit_context = server->engine};
 	server->ingest                     = ingest_new(&ingest);
 	struct api_config config           = {.store           = server->store,
 	                                      .journal         = server->journal,

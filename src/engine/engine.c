@@ -119,6 +119,7 @@ static enum status open_events(struct engine *engine, struct error *err)
 		struct events *events = engine->events != NULL ? events_open(engine->events, i)
 		                                               : events_new(i, &engine->budget);
 		engine->partitions[i] = partition_new(i, config->retention_ms, events, engine->plans);
+		engine->partitions[i]->duplicates = &engine->duplicates;
 	}
 	return status;
 }
@@ -316,6 +317,12 @@ bool engine_merged(struct engine *engine, struct person person)
 {
 	struct person user;
 	return merge_user_of(engine->partitions[person.partition], person.slot, &user);
+}
+
+void engine_on_duplicate(struct engine *engine, engine_duplicate_fn *call, void *context)
+{
+	engine->duplicates.context = context;
+	atomic_store_explicit(&engine->duplicates.call, call, memory_order_release);
 }
 
 void engine_listen(struct engine *engine, engine_listener_fn *listener, void *context)

@@ -179,6 +179,11 @@ struct change {
 	uint64_t event_position;
 };
 
+/* `call` is told of each record that is dropped because its message id was there before, on its
+ * partition's thread, also while a restart replays. Must be short. Once. */
+typedef void engine_duplicate_fn(void *context, uint32_t source_number, uint64_t position);
+void         engine_on_duplicate(struct engine *engine, engine_duplicate_fn *call, void *context);
+
 /* `listener` is called on the partition's thread with the changes of one or more steps, in order,
  * live only (not for what a restart replays). Must be short and must not call the engine's waiting
  * functions. At most LISTENERS_MAX, for the life of the engine, set before engine_start's threads

@@ -83,9 +83,10 @@ struct engine {
 	pthread_mutex_t       failure_lock;
 	struct error          failure;
 
-	struct engine_listener listeners[LISTENERS_MAX];
-	_Atomic unsigned       listener_count;
-	pthread_mutex_t        listener_lock;
+	struct duplicate_listener duplicates;
+	struct engine_listener    listeners[LISTENERS_MAX];
+	_Atomic unsigned          listener_count;
+	pthread_mutex_t           listener_lock;
 };
 
 enum { STAGED_BYTES_MAX = 1 << 20 };

@@ -314,3 +314,11 @@ void http_add_header(struct http_request *request, const char *name, struct text
 	*request->added_end = header;
 	request->added_end  = &header->next;
 }
+
+bool http_header_added(const struct http_request *request, const char *name)
+{
+	for (struct http_added_header *at = request->added; at; at = at->next)
+		if (strcmp(at->name, name) == 0)
+			return true;
+	return false;
+}

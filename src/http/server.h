@@ -202,6 +202,9 @@ const char *http_pattern(const struct http_request *request);
  * below 1 KiB: more has room only when the request's own headers were small. */
 void http_add_header(struct http_request *request, const char *name, struct text value);
 
+/* Whether such a header was added to the answer. */
+bool http_header_added(const struct http_request *request, const char *name);
+
 /* Takes the request out of the handler: it will be answered later, from any thread. Handler only.
  * After this call only the thread that it is passed to may use it. */
 void http_suspend(struct http_request *request);

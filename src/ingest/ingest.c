@@ -8,6 +8,7 @@
 #include "ingest/message.h"
 #include "ingest/persons.h"
 #include "ingest/runs.h"
+#include "ingest/source.h"
 #include "ingest/submission.h"
 
 enum { MESSAGES_KEPT_MAX = 4096 }; /* memory for them, from one request to the next */
@@ -16,6 +17,7 @@ struct ingest {
 	struct ingest_config config;
 	struct unfinished    unfinished;
 	struct event_types  *event_types;
+	struct sources      *sources;
 };
 
 struct ingest_thread {
@@ -68,6 +70,7 @@ struct ingest *ingest_new(const struct ingest_config *config)
 	ingest->config = *config;
 	unfinished_init(&ingest->unfinished);
 	ingest->event_types = event_types_new();
+	ingest->sources     = sources_new(config->replayed_through);
 	return ingest;
 }
 
@@ -75,10 +78,13 @@ void ingest_free(struct ingest *ingest)
 {
 	unfinished_done(&ingest->unfinished);
 	event_types_free(ingest->event_types);
+	sources_free(ingest->sources);
 	free(ingest);
 }
 
 struct event_types *ingest_event_types(struct ingest *ingest) { return ingest->event_types; }
+
+struct sources *ingest_sources(struct ingest *ingest) { return ingest->sources; }
 
 struct ingest_thread *ingest_thread_new(struct ingest *ingest)
 {
@@ -199,6 +205,17 @@ static enum status too_much(struct error *err)
 	                 JOURNAL_APPEND_BYTES_MAX >> 20);
 }
 
+/* Takes the messages from the source's bucket: all of them, or none. */
+static enum status limit(const struct ingest_request *request, struct submission *submission,
+                         uint64_t count, struct error *err)
+{
+	if (request->source == NULL ||
+	    source_admits(request->source, submission->now_ms, count, &submission->retry_after_s))
+		return STATUS_OK;
+	source_count_refused(request->source, submission->now_ms, SOURCE_REFUSED_RATE_LIMITED);
+	return error_set(err, STATUS_LIMITED, "The source sends more events than it may");
+}
+
 static enum status take_messages(struct ingest_thread *thread, const struct ingest_request *request,
                                  struct submission *submission, struct error *err)
 {
@@ -211,8 +228,11 @@ static enum status take_messages(struct ingest_thread *thread, const struct inge
 		return error_set(err, STATUS_TOO_LARGE, "more than %d events in one request",
 		                 INGEST_MESSAGES_MAX);
 
-	decoder_begin(&thread->decoder, request->kind, thread->body_length,
-	              config->journal->ops->log_time_ms(config->journal), config->retention_ms);
+	uint64_t count = json_type(messages) == JSON_ARRAY ? json_count(messages) : 1;
+	if ((status = limit(request, submission, count, err)) != STATUS_OK)
+		return status;
+	decoder_begin(&thread->decoder, request->kind, thread->body_length, submission->now_ms,
+	              config->retention_ms);
 	if (request->kind == INGEST_BATCH && json_type(messages) == JSON_ARRAY)
 		decoder_share(&thread->decoder, thread->root);
 	return decode_all(thread, submission, messages) ? STATUS_OK : too_much(err);
@@ -414,7 +434,9 @@ static enum status prepare(struct ingest_thread *thread, const struct ingest_req
 	if (status != STATUS_OK)
 		return error_set(err, status, "no more events are taken at the moment");
 
-	status = take_messages(thread, request, submission, err);
+	submission->now_ms = config->journal->ops->log_time_ms(config->journal);
+	status             = take_messages(thread, request, submission, err);
+	submission->counts = thread->decoder.counts;
 	runs_begin(&thread->runs);
 	if (status != STATUS_OK || !any_left(thread, submission))
 		return status;
@@ -436,6 +458,7 @@ void ingest_submit(struct ingest_thread *thread, const struct ingest_request *re
 	submission->unfinished        = &thread->ingest->unfinished;
 	submission->done              = request->done;
 	submission->context           = request->context;
+	submission->source            = request->source;
 
 	struct error       err;
 	enum status        status = prepare(thread, request, submission, &err);

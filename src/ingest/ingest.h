@@ -44,6 +44,8 @@
 #include "vault/vault.h"
 
 struct event_types;
+struct sources;
+struct source;
 struct ingest;        /* one a process */
 struct ingest_thread; /* one a thread that receives requests */
 
@@ -105,6 +107,9 @@ struct ingest_config {
 	uint32_t        partition_count; /* that of the vault */
 	int64_t         retention_ms;    /* whole days; INSTANT_MS_NEVER: unlimited */
 
+	/* What was in the journal when the process started (sources_new()). */
+	uint64_t replayed_through;
+
 	/* Asked before anything of a request is accepted: STATUS_OK, or why nothing is taken now
 	 * (STATUS_NO_MEMORY, STATUS_UNAVAILABLE). Any thread; cheap; NULL: always. */
 	enum status (*admit)(void *context);
@@ -130,10 +135,12 @@ struct ingest_result {
 	/* OK: what was accepted is durable (also when that is nothing).
 	 * INVALID: the body has no messages where they belong; TOO_LARGE: more than
 	 * INGEST_MESSAGES_MAX, or than the journal takes at once. Not retriable.
+	 * LIMITED: the source has sent too much: again in `retry_after_s`.
 	 * NO_SPACE, UNAVAILABLE, NO_MEMORY: nothing was accepted, the client shall retry.
 	 * FAILED: nothing more is taken until the server restarts; this may or may not be there. */
 	enum status         status;
 	const struct error *err; /* unless OK */
+	unsigned            retry_after_s;
 
 	uint64_t position;    /* of the last record in the journal; 0 when there is none */
 	int64_t  log_time_ms; /* its stamp */
@@ -152,6 +159,7 @@ struct ingest_request {
 	uint32_t         source_number; /* 0: the platform's own API */
 	ingest_done_fn  *done;
 	void            *context;
+	struct source   *source; /* whose limits hold, and for whom it is counted; NULL: nobody */
 };
 
 struct ingest *ingest_new(const struct ingest_config *config);
@@ -159,6 +167,8 @@ void           ingest_free(struct ingest *ingest); /* after its threads */
 
 /* The registered event types: nobody but who calls this adds to them. */
 struct event_types *ingest_event_types(struct ingest *ingest);
+
+struct sources *ingest_sources(struct ingest *ingest);
 
 struct ingest_thread *ingest_thread_new(struct ingest *ingest);
 

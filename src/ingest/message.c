@@ -48,6 +48,7 @@ void decoder_begin(struct decoder *decoder, enum ingest_kind kind, size_t body_l
 	decoder->sent_at_ms     = INSTANT_MS_NONE;
 	decoder->shared_context = (struct json){0};
 	decoder->shared_bytes   = 0;
+	decoder->counts         = (struct source_counts){.bytes = body_length};
 }
 
 /* INSTANT_MS_NONE when absent, or not to be read: who sent it does not lose the event for it. */
@@ -131,12 +132,14 @@ static bool from_platform(const struct decoder *decoder)
 	return decoder->kind == INGEST_EVENTS || decoder->kind == INGEST_EVENT;
 }
 
-static bool too_old(const struct decoder *decoder, const struct message *message)
+/* Whether it is older than events are kept; notes how long it was on its way. */
+static bool too_old(struct decoder *decoder, const struct message *message)
 {
-	if (decoder->retention_ms == INSTANT_MS_NEVER)
-		return false;
 	struct record record  = {.timestamp_ms = message->timestamp_ms, .skew_ms = message->skew_ms};
 	int64_t       time_ms = record_time_ms(&record, decoder->now_ms, NULL);
+	decoder->lag_ms       = time_ms < decoder->now_ms ? decoder->now_ms - time_ms : 0;
+	if (decoder->retention_ms == INSTANT_MS_NEVER)
+		return false;
 	return instant_floor_day_ms(time_ms) + decoder->retention_ms <= decoder->now_ms;
 }
 
@@ -145,6 +148,7 @@ static enum ingest_code read_times(struct decoder *decoder, const struct envelop
 {
 	message->timestamp_ms = INSTANT_MS_NONE;
 	message->skew_ms      = INSTANT_MS_NONE;
+	decoder->lag_ms       = 0;
 	struct json timestamp = envelope_get(envelope, FIELD_TIMESTAMP);
 	if (json_type(timestamp) == JSON_NONE && !from_platform(decoder))
 		timestamp = envelope_get(envelope, FIELD_ORIGINAL_TIMESTAMP);
@@ -487,5 +491,10 @@ enum ingest_code decoder_message(struct decoder *decoder, struct json json, stru
 
 	struct envelope envelope;
 	envelope_read(&envelope, json);
-	return ret_message->code = decode(decoder, &envelope, ret_message);
+	ret_message->code = decode(decoder, &envelope, ret_message);
+	if (ret_message->code == INGEST_ACCEPTED) {
+		decoder->counts.lag_sum_ms += decoder->lag_ms;
+		decoder->counts.lags[source_lag_of(decoder->lag_ms)]++;
+	}
+	return ret_message->code;
 }

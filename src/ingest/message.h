@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "ingest/ingest.h"
+#include "ingest/source.h"
 #include "ingest/sift.h"
 #include "model/record.h"
 
@@ -54,13 +55,15 @@ struct decoder {
 	struct event_types *event_types; /* the registered ones */
 
 	/* Of the request. */
-	enum ingest_kind kind;
-	size_t           body_length;
-	int64_t          now_ms;
-	int64_t          retention_ms;
-	int64_t          sent_at_ms;     /* of the batch; INSTANT_MS_NONE: none */
-	struct json      shared_context; /* of the batch */
-	size_t           shared_bytes;   /* its size */
+	enum ingest_kind     kind;
+	size_t               body_length;
+	int64_t              now_ms;
+	int64_t              retention_ms;
+	int64_t              sent_at_ms;     /* of the batch; INSTANT_MS_NONE: none */
+	struct json          shared_context; /* of the batch */
+	size_t               shared_bytes;   /* its size */
+	int64_t              lag_ms;         /* of the message at hand */
+	struct source_counts counts;         /* of those accepted: their lag, and `bytes` */
 };
 
 void decoder_init(struct decoder *decoder, struct event_types *event_types);

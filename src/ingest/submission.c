@@ -57,6 +57,8 @@ static void give_back(struct submission *submission)
 	submission->held           = NULL;
 	submission->held_count     = 0;
 	submission->accepted_count = 0;
+	submission->source         = NULL;
+	submission->retry_after_s  = 0;
 	submission->rejected.count = 0;
 	submission->merges.count   = 0;
 	if (submission->rejected.capacity > REJECTIONS_KEPT_MAX)
@@ -81,6 +83,12 @@ void submission_finish(struct submission *submission, enum status status, uint64
 		result.accepted_count = submission->accepted_count;
 		result.rejected       = submission->rejected.items;
 		result.rejected_count = submission->rejected.count;
+	}
+	result.retry_after_s = submission->retry_after_s;
+	if (status == STATUS_OK && submission->source != NULL) {
+		submission->counts.accepted = submission->accepted_count;
+		source_count(submission->source, submission->now_ms, &submission->counts,
+		             submission->rejected.items, submission->rejected.count);
 	}
 	if (status != STATUS_OK && submission->merges.count > 0)
 		unfinished_add(submission->unfinished, submission->merges.items, submission->merges.count);

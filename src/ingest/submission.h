@@ -11,6 +11,7 @@
 
 #include "base/vector.h"
 #include "ingest/ingest.h"
+#include "ingest/source.h"
 #include "ingest/unfinished.h"
 
 struct submission {
@@ -21,6 +22,11 @@ struct submission {
 	void                   *context;
 	unsigned                accepted_count;
 	VECTOR(struct ingest_rejection) rejected;
+
+	struct source       *source; /* for whom it is counted; NULL: nobody */
+	struct source_counts counts;
+	int64_t              now_ms; /* when it came */
+	unsigned             retry_after_s;
 
 	struct unfinished *unfinished; /* where `merges` go when the submission fails */
 	merge_list         merges;     /* those that its records tell of */

@@ -82,6 +82,9 @@ enum status sqlite_source_put(struct store *, struct store_source *, bool, struc
 enum status sqlite_source_delete(struct store *, const char *, struct error *);
 enum status sqlite_source_by_key(struct store *, struct text, struct arena *, struct store_source *,
                                  struct error *);
+enum status sqlite_count_add(struct store *, const struct store_count *, size_t, struct error *);
+enum status sqlite_count_list(struct store *, uint32_t, enum store_span, int64_t, int64_t,
+                              struct arena *, struct store_count **, size_t *, struct error *);
 enum status sqlite_token_add(struct store *, const struct store_token *, struct error *);
 enum status sqlite_token_by_hash(struct store *, const uint8_t[STORE_TOKEN_HASH_BYTES],
                                  struct arena *, struct store_token *, struct error *);

@@ -59,6 +59,7 @@ static struct store_source read_source(sqlite3_stmt *row, struct arena *arena)
 		.write_key  = sqlite_text(row, 3, arena),
 		.created_ms = sqlite3_column_int64(row, 4),
 		.updated_ms = sqlite3_column_int64(row, 5),
+		.settings   = sqlite_text(row, 6, arena),
 	};
 	sqlite_id(row, 0, source.id);
 	return source;
@@ -108,19 +109,21 @@ static enum status add_source(struct sqlite_store *store, struct store_source *s
 	sqlite_bind_text_of(statement, 4, source->write_key);
 	sqlite_bind_number(statement, 5, source->created_ms);
 	sqlite_bind_number(statement, 6, source->updated_ms);
+	sqlite_bind_text_of(statement, 7, source->settings);
 	status = sqlite_run(store, statement, err);
 	if (status == STATUS_OK)
 		source->number = (uint32_t)number;
 	return status;
 }
 
-static enum status rename_source(struct sqlite_store *store, struct store_source *source,
+static enum status change_source(struct sqlite_store *store, struct store_source *source,
                                  struct error *err)
 {
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_SOURCE_RENAME);
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SOURCE_CHANGE);
 	sqlite_bind_text_of(statement, 1, source->name);
 	sqlite_bind_number(statement, 2, source->updated_ms);
-	sqlite_bind_string(statement, 3, source->id);
+	sqlite_bind_text_of(statement, 3, source->settings);
+	sqlite_bind_string(statement, 4, source->id);
 	bool        found  = false;
 	enum status status = sqlite_row(store, statement, &found, err);
 	if (status == STATUS_OK && !found)
@@ -138,7 +141,7 @@ enum status sqlite_source_put(struct store *base, struct store_source *source, b
 	if (status != STATUS_OK)
 		return status;
 	uint32_t before = source->number;
-	status          = create ? add_source(store, source, err) : rename_source(store, source, err);
+	status          = create ? add_source(store, source, err) : change_source(store, source, err);
 	status          = sqlite_end(store, status, err);
 	if (status != STATUS_OK)
 		source->number = before;
@@ -163,7 +166,25 @@ static enum status delete_by_id(struct sqlite_store *store, enum sql_query query
 
 enum status sqlite_source_delete(struct store *base, const char *id, struct error *err)
 {
-	return delete_by_id(sqlite_store_of(base), SQL_SOURCE_DELETE, id, "no such source", err);
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SOURCE_DELETE);
+	sqlite_bind_string(statement, 1, id);
+	bool    found  = false;
+	int64_t number = 0;
+	status         = sqlite_row(store, statement, &found, err);
+	if (status == STATUS_OK && found)
+		number = sqlite3_column_int64(statement, 0);
+	else if (status == STATUS_OK)
+		status = error_set(err, STATUS_NOT_FOUND, "no such source");
+	if (status == STATUS_OK) {
+		statement = sqlite_statement(store, SQL_COUNT_FORGET);
+		sqlite_bind_number(statement, 1, number);
+		status = sqlite_run(store, statement, err);
+	}
+	return sqlite_end(store, status, err);
 }
 
 enum status sqlite_source_by_key(struct store *base, struct text write_key, struct arena *arena,

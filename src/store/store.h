@@ -38,6 +38,25 @@ struct store_source {
 	struct text write_key; /* unique */
 	int64_t     created_ms;
 	int64_t     updated_ms;
+	struct text settings; /* JSON; empty: none */
+};
+
+/* What sources have sent is kept by minute, hour and day, each for a time of its own. */
+enum store_span { STORE_SPAN_MINUTE = 1, STORE_SPAN_HOUR, STORE_SPAN_DAY };
+
+#define STORE_MINUTE_MS       INT64_C(60000)
+#define STORE_HOUR_MS         INT64_C(3600000)
+#define STORE_MINUTES_KEPT_MS (6 * STORE_HOUR_MS)
+#define STORE_HOURS_KEPT_MS   (14 * 24 * STORE_HOUR_MS)
+#define STORE_DAYS_KEPT_MS    (400 * 24 * STORE_HOUR_MS)
+
+int64_t store_span_ms(enum store_span span); /* its length */
+
+struct store_count {
+	uint32_t    source_number; /* 0: the platform's own events API */
+	int64_t     at_ms;         /* to be added: any instant of it; listed: its beginning */
+	struct text name;
+	int64_t     value;
 };
 
 enum { STORE_TOKEN_HASH_BYTES = 32 };
@@ -190,13 +209,23 @@ struct store_ops {
 
 	enum status (*source_list)(struct store *, struct arena *, struct store_source **ret_sources,
 	                           size_t *ret_count, struct error *);
-	/* Adds (number is assigned), or changes the name of the one with that id. */
+	/* Adds (number is assigned), or changes name and settings of the one with that id. */
 	enum status (*source_put)(struct store *, struct store_source *source, bool create,
 	                          struct error *);
+	/* With all that was counted of it. */
 	enum status (*source_delete)(struct store *, const char *id, struct error *);
 	/* The source of a write key: what collection asks on a miss of its cache. */
 	enum status (*source_by_key)(struct store *, struct text write_key, struct arena *,
 	                             struct store_source *ret_source, struct error *);
+
+	/* Adds each to its minute, hour and day, in order of their sources, and drops what has been
+	 * kept long enough by the time of a source's last one. */
+	enum status (*count_add)(struct store *, const struct store_count *counts, size_t count,
+	                         struct error *);
+	/* What begins within [from_ms, until_ms), by time, then name. */
+	enum status (*count_list)(struct store *, uint32_t source_number, enum store_span span,
+	                          int64_t from_ms, int64_t until_ms, struct arena *,
+	                          struct store_count **ret_counts, size_t *ret_count, struct error *);
 
 	enum status (*token_add)(struct store *, const struct store_token *token, struct error *);
 	enum status (*token_by_hash)(struct store *, const uint8_t       hash[STORE_TOKEN_HASH_BYTES],

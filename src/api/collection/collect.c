@@ -3,11 +3,13 @@
 #include "api/collection/collect.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "api/handlers.h"
 #include "api/metrics/metrics.h"
 #include "api/collection/write_keys.h"
 #include "base/log.h"
+#include "ingest/source.h"
 
 enum { REJECTED_AT_ONCE_MAX = 32 }; /* answers with more are written by a worker */
 
@@ -20,8 +22,8 @@ static const char pixel[] = "GIF89a\1\0\1\0\200\0\0\0\0\0\377\377\377!\371\4\1\0
 struct collection {
 	enum ingest_kind         kind;
 	enum collect_answer      answer;
-	uint32_t                 source_number;
-	struct text              body; /* with JSON_PADDING_BYTES behind it */
+	struct source           *source; /* NULL: the server's own message */
+	struct text              body;   /* with JSON_PADDING_BYTES behind it */
 	struct text              key;
 	bool                     key_in_query;
 	bool                     parsed; /* by the loop's own ingest_thread */
@@ -32,6 +34,14 @@ struct collection {
 };
 
 /* ---- When it is durable ---- */
+
+static void count_refused(struct api_call *call, enum source_refusal why)
+{
+	const struct collection *state   = call->state;
+	struct journal          *journal = call->api->config.journal;
+	if (state->source != NULL)
+		source_count_refused(state->source, journal->ops->log_time_ms(journal), why);
+}
 
 static void answer_rejected(struct api_call *call)
 {
@@ -95,6 +105,13 @@ static void answer_accepted(struct api_call *call, const struct ingest_result *r
 		call_on_worker(call, answer_rejected);
 }
 
+static void add_retry_after(struct api_call *call, unsigned seconds)
+{
+	char text[16];
+	snprintf(text, sizeof text, "%u", seconds);
+	http_add_header(call->request, "Retry-After", text_of(text));
+}
+
 /* On the journal's thread, on the vault's, or on that of ingest_submit(). */
 static void ingested(void *context, const struct ingest_result *result)
 {
@@ -106,6 +123,12 @@ static void ingested(void *context, const struct ingest_result *result)
 	if (result->status != STATUS_OK) {
 		struct error err = *result->err;
 		err.status       = result->status;
+		if (result->status == STATUS_LIMITED)
+			add_retry_after(call, result->retry_after_s);
+		else if (result->status == STATUS_INVALID)
+			count_refused(call, SOURCE_REFUSED_INVALID_BODY);
+		else if (result->status == STATUS_TOO_LARGE)
+			count_refused(call, SOURCE_REFUSED_TOO_LARGE);
 		call_fail(call, &err);
 	} else if (single && result->rejected_count > 0) {
 		fail_rejected(call, result->rejected[0].code);
@@ -119,10 +142,13 @@ static void ingested(void *context, const struct ingest_result *result)
 static void submit(struct api_call *call, struct ingest_thread *thread)
 {
 	const struct collection    *state   = call->state;
-	const struct ingest_request request = {.kind          = state->kind,
-	                                       .source_number = state->source_number,
-	                                       .done          = ingested,
-	                                       .context       = call};
+	const struct ingest_request request = {
+		.kind          = state->kind,
+		.source_number = state->source == NULL ? SOURCE_OF_API : source_number(state->source),
+		.done          = ingested,
+		.context       = call,
+		.source        = state->source,
+	};
 	ingest_submit(thread, &request);
 }
 
@@ -143,8 +169,10 @@ static void submit_on_worker(struct api_call *call)
 {
 	struct error             err;
 	const struct collection *state = call->state;
-	if (submit_shared(call, state->body, &err) != STATUS_OK)
+	if (submit_shared(call, state->body, &err) != STATUS_OK) {
+		count_refused(call, SOURCE_REFUSED_INVALID_BODY);
 		call_fail(call, &err);
+	}
 }
 
 static struct ingest_thread *thread_of(struct api_call *call)
@@ -176,6 +204,7 @@ static void submit_on_loop(struct api_call *call)
 {
 	struct error err;
 	if (parse_on_loop(call, &err) != STATUS_OK) {
+		count_refused(call, SOURCE_REFUSED_INVALID_BODY);
 		call_fail(call, &err);
 		return;
 	}
@@ -192,12 +221,12 @@ static void begin(struct api_call *call, enum ingest_kind kind, enum collect_ans
 	call->state              = state;
 }
 
-void collect_body(struct api_call *call, enum ingest_kind kind, uint32_t source_number,
+void collect_body(struct api_call *call, enum ingest_kind kind, struct source *source,
                   enum collect_answer answer)
 {
 	struct error err;
 	begin(call, kind, answer);
-	((struct collection *)call->state)->source_number = source_number;
+	((struct collection *)call->state)->source = source;
 	if (check_size(call, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else if (call_is_suspended(call))
@@ -217,16 +246,36 @@ void collect_own(struct api_call *call, enum ingest_kind kind, struct buffer *me
 		call_fail(call, &err);
 }
 
-/* ---- Collection: who sends ---- */
+/* ---- Collection: who sends, and from where ---- */
+
+/* Only pages bear an origin. False: answered. */
+static bool check_origin(struct api_call *call)
+{
+	struct collection *state = call->state;
+	struct text        origin;
+	struct error       err;
+	if (!source_restricts_origins(state->source))
+		return true;
+	http_add_header(call->request, "Vary", TEXT("Origin"));
+	if (!http_header(call->request, "Origin", &origin))
+		return true;
+	if (source_allows_origin(state->source, origin)) {
+		http_add_header(call->request, "Access-Control-Allow-Origin", origin);
+		return true;
+	}
+	count_refused(call, SOURCE_REFUSED_ORIGIN);
+	error_set(&err, STATUS_FORBIDDEN, "Pages of this origin may not send to this source");
+	call_fail_code(call, &err, "ORIGIN_NOT_ALLOWED");
+	return false;
+}
 
 static void look_up_key(struct api_call *call)
 {
 	struct collection *state = call->state;
 	struct error       err;
-	if (write_keys_look_up(call->api->write_keys, state->key, &state->source_number, &err) !=
-	    STATUS_OK)
+	if (write_keys_look_up(call->api->write_keys, state->key, &state->source, &err) != STATUS_OK)
 		call_fail(call, &err);
-	else
+	else if (check_origin(call))
 		submit_on_worker(call);
 }
 
@@ -267,10 +316,10 @@ static void go(struct api_call *call)
 	struct collection *state = call->state;
 	if (check_size(call, &err) != STATUS_OK || find_key(call, &err) != STATUS_OK)
 		call_fail(call, &err);
-	else if (write_keys_cached(call->api->write_keys, state->key, &state->source_number))
-		submit_on_loop(call);
-	else
+	else if (!write_keys_cached(call->api->write_keys, state->key, &state->source))
 		call_on_worker(call, look_up_key);
+	else if (check_origin(call))
+		submit_on_loop(call);
 }
 
 static void collect(struct api_call *call, enum ingest_kind kind)
@@ -351,10 +400,10 @@ static void answer_settings(struct api_call *call)
 
 static void settings_step(struct api_call *call)
 {
-	uint32_t     number;
-	struct error err;
-	enum status  status = write_keys_look_up(call->api->write_keys,
-	                                         http_param(call->request, "writeKey"), &number, &err);
+	struct source *source;
+	struct error   err;
+	struct text    key    = http_param(call->request, "writeKey");
+	enum status    status = write_keys_look_up(call->api->write_keys, key, &source, &err);
 	if (status == STATUS_UNAUTHORIZED)
 		error_set(&err, STATUS_NOT_FOUND, "No source has this write key");
 	if (status != STATUS_OK)
@@ -365,8 +414,8 @@ static void settings_step(struct api_call *call)
 
 void collect_settings(struct api_call *call)
 {
-	uint32_t number;
-	if (write_keys_cached(call->api->write_keys, http_param(call->request, "writeKey"), &number))
+	struct source *source;
+	if (write_keys_cached(call->api->write_keys, http_param(call->request, "writeKey"), &source))
 		answer_settings(call);
 	else
 		call_on_worker(call, settings_step);
@@ -374,14 +423,19 @@ void collect_settings(struct api_call *call)
 
 /* ---- The platform's own events API ---- */
 
+static struct source *source_of_api(struct api_call *call)
+{
+	return source_of(ingest_sources(call->api->config.ingest), SOURCE_OF_API);
+}
+
 void events_post(struct api_call *call)
 {
-	collect_body(call, INGEST_EVENTS, 0, COLLECT_ANSWER_SDK);
+	collect_body(call, INGEST_EVENTS, source_of_api(call), COLLECT_ANSWER_SDK);
 }
 
 void events_post_single(struct api_call *call)
 {
-	collect_body(call, INGEST_EVENT, 0, COLLECT_ANSWER_SINGLE);
+	collect_body(call, INGEST_EVENT, source_of_api(call), COLLECT_ANSWER_SINGLE);
 }
 
 void events_health(struct api_call *call)

@@ -13,7 +13,7 @@ enum collect_answer {
 };
 
 /* Takes in the body of the request, which is let in. On a loop or on a worker. */
-void collect_body(struct api_call *call, enum ingest_kind kind, uint32_t source_number,
+void collect_body(struct api_call *call, enum ingest_kind kind, struct source *source,
                   enum collect_answer answer);
 
 /* Takes in one message that stands in the query, as `padded_body` says it; the write key stands

@@ -6,21 +6,24 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "api/collection/source_settings.h"
 #include "base/log.h"
 #include "base/map.h"
 
 struct write_keys {
 	struct store    *store;
+	struct sources  *sources;
 	pthread_rwlock_t lock;
-	struct map_text  cache;   /* key → number of its source, as a pointer */
+	struct map_text  cache;   /* key → struct source */
 	uint64_t         version; /* grows with each write_keys_forget() */
 };
 
-struct write_keys *write_keys_new(struct store *store)
+struct write_keys *write_keys_new(struct store *store, struct sources *sources)
 {
 	struct write_keys *keys = calloc(1, sizeof *keys);
 	assert(keys != NULL);
-	keys->store = store;
+	keys->store   = store;
+	keys->sources = sources;
 	pthread_rwlock_init(&keys->lock, NULL);
 	return keys;
 }
@@ -40,52 +43,67 @@ static void clear(struct write_keys *keys)
 	keys->cache = (struct map_text){0};
 }
 
-void write_keys_forget(struct write_keys *keys)
+void write_keys_forget(struct write_keys *keys, struct source *source,
+                       const struct source_settings *settings)
 {
 	pthread_rwlock_wrlock(&keys->lock);
 	clear(keys);
 	keys->version++;
+	if (settings != NULL)
+		source_set(source, settings);
 	pthread_rwlock_unlock(&keys->lock);
 }
 
-bool write_keys_cached(struct write_keys *keys, struct text key, uint32_t *ret_source_number)
+bool write_keys_cached(struct write_keys *keys, struct text key, struct source **ret_source)
 {
 	pthread_rwlock_rdlock(&keys->lock);
-	uintptr_t number = (uintptr_t)map_text_get(&keys->cache, key);
+	*ret_source = map_text_get(&keys->cache, key);
 	pthread_rwlock_unlock(&keys->lock);
-	*ret_source_number = (uint32_t)number;
-	return number != 0;
+	return *ret_source != NULL;
 }
 
-static void keep(struct write_keys *keys, struct text key, uint32_t number, uint64_t version)
+/* What was asked before a change is not kept, and its settings do not hold. */
+static void keep(struct write_keys *keys, struct text key, struct source *source,
+                 const struct source_settings *settings, uint64_t version)
 {
 	pthread_rwlock_wrlock(&keys->lock);
 	if (keys->version == version) {
 		if (keys->cache.count >= WRITE_KEY_CACHE_MAX)
 			clear(keys);
-		*map_text_put(&keys->cache, key) = (void *)(uintptr_t)number;
+		source_set(source, settings);
+		*map_text_put(&keys->cache, key) = source;
 	}
 	pthread_rwlock_unlock(&keys->lock);
 }
 
-enum status write_keys_look_up(struct write_keys *keys, struct text key,
-                               uint32_t *ret_source_number, struct error *err)
+static enum status ask(struct write_keys *keys, struct text key, struct arena *arena,
+                       struct source **ret_source, struct error *err)
 {
-	struct store_source source;
-	struct arena        arena;
-	struct error        failed;
-	enum status         status = STATUS_NOT_FOUND;
+	struct store_source    stored;
+	struct source_settings settings;
 	pthread_rwlock_rdlock(&keys->lock);
 	uint64_t version = keys->version;
 	pthread_rwlock_unlock(&keys->lock);
 
+	enum status status = keys->store->ops->source_by_key(keys->store, key, arena, &stored, err);
+	if (status == STATUS_OK)
+		status = source_settings_parse(stored.settings, arena, &settings, err);
+	if (status != STATUS_OK)
+		return status;
+	*ret_source = source_of(keys->sources, stored.number);
+	keep(keys, key, *ret_source, &settings, version);
+	return STATUS_OK;
+}
+
+enum status write_keys_look_up(struct write_keys *keys, struct text key, struct source **ret_source,
+                               struct error *err)
+{
+	struct arena arena;
+	struct error failed;
+	enum status  status = STATUS_NOT_FOUND;
 	arena_init(&arena);
 	if (key.length > 0 && key.length <= WRITE_KEY_BYTES_MAX)
-		status = keys->store->ops->source_by_key(keys->store, key, &arena, &source, &failed);
-	if (status == STATUS_OK) {
-		*ret_source_number = source.number;
-		keep(keys, key, source.number, version);
-	}
+		status = ask(keys, key, &arena, ret_source, &failed);
 	arena_done(&arena);
 	if (status == STATUS_NOT_FOUND)
 		return error_set(err, STATUS_UNAUTHORIZED, "No source has this write key");

@@ -14,6 +14,7 @@
 #include "base/instant.h"
 #include "base/machine.h"
 #include "base/map.h"
+#include "ingest/source.h"
 #include "journal/file_log.h"
 
 /* Upper bounds of the duration histogram; the last bucket has none. */
@@ -200,6 +201,17 @@ static void write_ingest(struct buffer *out, const struct metrics *metrics)
 	}
 }
 
+static void write_refused(struct buffer *out, const struct api *api)
+{
+	struct sources_totals totals;
+	sources_totals(ingest_sources(api->config.ingest), &totals);
+	metric_head(out, "sonnim_ingest_refused_total", "counter",
+	            "Requests of known sources that were refused whole, by reason");
+	for (unsigned i = 0; i < SOURCE_REFUSAL_COUNT; i++)
+		buffer_printf(out, "sonnim_ingest_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+		              source_refusal_name((enum source_refusal)i), totals.refused[i]);
+}
+
 static void write_server(struct buffer *out, const struct api *api)
 {
 	struct http_server_counts counts = http_server_counts(api->server);
@@ -379,6 +391,7 @@ static void write_all(struct api_call *call)
 	metrics_write_process(&out, api);
 	write_http(&out, api->metrics);
 	write_ingest(&out, api->metrics);
+	write_refused(&out, api);
 	write_server(&out, api);
 	write_engine(&out, api);
 	write_events(&out, api);

@@ -102,6 +102,15 @@ static struct profile *person_of(struct partition *partition, const struct arriv
 	                        arrival->received_ms);
 }
 
+static void tell_duplicate(const struct partition *partition, const struct arrival *arrival)
+{
+	const struct duplicate_listener *listener = partition->duplicates;
+	void (*call)(void *, uint32_t, uint64_t) =
+		listener == NULL ? NULL : atomic_load_explicit(&listener->call, memory_order_acquire);
+	if (call != NULL)
+		call(listener->context, arrival->record->source_number, arrival->position);
+}
+
 static bool is_duplicate(struct partition *partition, const struct profile *profile,
                          const struct arrival *arrival)
 {
@@ -111,6 +120,7 @@ static bool is_duplicate(struct partition *partition, const struct profile *prof
 	                arrival->received_ms))
 		return false;
 	atomic_fetch_add_explicit(&partition->events_duplicate, 1, memory_order_relaxed);
+	tell_duplicate(partition, arrival);
 	return true;
 }
 

@@ -54,6 +54,12 @@ struct candidate {
 };
 typedef VECTOR(struct candidate) candidate_list;
 
+/* Who is told of records that are dropped as duplicates. `call` NULL: nobody. */
+struct duplicate_listener {
+	void *context; /* set before `call` */
+	_Atomic(void (*)(void *context, uint32_t source_number, uint64_t position)) call;
+};
+
 struct partition {
 	uint32_t           number;
 	int64_t            retention_ms;
@@ -79,13 +85,14 @@ struct partition {
 	uint64_t last_change_id;  /* highest PREPARE or ACTIVATE id applied */
 
 	/* Counters, read by others. */
-	_Atomic int64_t  clock_ms;
-	_Atomic uint64_t persons;
-	_Atomic uint64_t events_stored;
-	_Atomic uint64_t events_duplicate;
-	_Atomic uint64_t changes_count;
-	_Atomic uint64_t timers_fired;
-	_Atomic uint64_t bytes[ENGINE_MEMORY_COUNT]; /* of events: engine.budget */
+	_Atomic int64_t            clock_ms;
+	_Atomic uint64_t           persons;
+	_Atomic uint64_t           events_stored;
+	_Atomic uint64_t           events_duplicate;
+	struct duplicate_listener *duplicates; /* the engine's; NULL: none */
+	_Atomic uint64_t           changes_count;
+	_Atomic uint64_t           timers_fired;
+	_Atomic uint64_t           bytes[ENGINE_MEMORY_COUNT]; /* of events: engine.budget */
 
 	/* The step at hand. */
 	uint32_t        step;

@@ -21,20 +21,36 @@ VALUES (1, $1, $2, $3, $4, $5);
 UPDATE counter SET value = value + 1 WHERE name = $1 RETURNING value;
 
 -- name: source_list
-SELECT id, number, name, write_key, created_ms, updated_ms FROM source ORDER BY number;
+SELECT id, number, name, write_key, created_ms, updated_ms, settings FROM source ORDER BY number;
 
 -- name: source_by_key
-SELECT id, number, name, write_key, created_ms, updated_ms FROM source WHERE write_key = $1;
+SELECT id, number, name, write_key, created_ms, updated_ms, settings FROM source
+WHERE write_key = $1;
 
 -- name: source_add
-INSERT INTO source (id, number, name, write_key, created_ms, updated_ms)
-VALUES ($1, $2, $3, $4, $5, $6);
+INSERT INTO source (id, number, name, write_key, created_ms, updated_ms, settings)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
 
--- name: source_rename
-UPDATE source SET name = $1, updated_ms = $2 WHERE id = $3 RETURNING number;
+-- name: source_change
+UPDATE source SET name = $1, updated_ms = $2, settings = $3 WHERE id = $4 RETURNING number;
 
 -- name: source_delete
 DELETE FROM source WHERE id = $1 RETURNING number;
+
+-- name: count_add
+INSERT INTO source_count (source, span, at_ms, name, value) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (source, span, at_ms, name) DO UPDATE SET value = value + excluded.value;
+
+-- name: count_prune
+DELETE FROM source_count WHERE source = $1 AND span = $2 AND at_ms < $3;
+
+-- name: count_list
+SELECT at_ms, name, value FROM source_count
+WHERE source = $1 AND span = $2 AND at_ms >= $3 AND at_ms < $4
+ORDER BY at_ms, name;
+
+-- name: count_forget
+DELETE FROM source_count WHERE source = $1;
 
 -- name: token_add
 INSERT INTO token (id, name, hash, scopes, created_ms, expires_ms)

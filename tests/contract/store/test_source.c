@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "base/instant.h"
 
 static struct store_source new_source(const char *id, const char *write_key)
 {
@@ -118,7 +119,7 @@ static void a_write_key_that_is_taken_is_a_conflict_that_names_it(void **state)
 	assert_int_equal(put_source(f, "s-3", "key-3").number, 2);
 }
 
-static void changing_a_source_changes_its_name_alone(void **state)
+static void changing_a_source_changes_its_name_and_settings_alone(void **state)
 {
 	struct fixture *f = *state;
 	put_source(f, "s-1", "key-1");
@@ -317,6 +318,65 @@ static void event_types_are_listed_by_name_and_added_once(void **state)
 	assert_int_equal(types[1].created_ms, 5);
 }
 
+static int64_t counted(struct fixture *f, uint32_t number, enum store_span span, const char *name)
+{
+	struct store_count *counts;
+	size_t              count;
+	int64_t             value = 0;
+	assert_ok(f, f->store->ops->count_list(f->store, number, span, INT64_MIN, INT64_MAX, &f->arena,
+	                                       &counts, &count, &f->err));
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(counts[i].name, text_of(name)))
+			value += counts[i].value;
+	return value;
+}
+
+static void counts_are_added_up_by_minute_hour_and_day(void **state)
+{
+	struct fixture          *f        = *state;
+	const struct store_count counts[] = {
+		{1, 5 * DAY_MS, TEXT("accepted"), 3},
+		{1, 5 * DAY_MS + 59999, TEXT("accepted"), 4},
+		{1, 5 * DAY_MS + STORE_HOUR_MS, TEXT("accepted"), 5},
+		{2, 5 * DAY_MS, TEXT("accepted"), 9},
+	};
+	assert_ok(f, f->store->ops->count_add(f->store, counts, 4, &f->err));
+	fixture_reopen(f);
+	struct store_count *listed;
+	size_t              count;
+	assert_ok(f, f->store->ops->count_list(f->store, 1, STORE_SPAN_HOUR, 5 * DAY_MS, 6 * DAY_MS,
+	                                       &f->arena, &listed, &count, &f->err));
+	assert_int_equal(count, 2);
+	assert_int_equal(listed[0].value, 7);
+	assert_int_equal(listed[1].at_ms, 5 * DAY_MS + STORE_HOUR_MS);
+	assert_int_equal(counted(f, 1, STORE_SPAN_DAY, "accepted"), 12);
+	assert_int_equal(counted(f, 2, STORE_SPAN_MINUTE, "accepted"), 9);
+	assert_int_equal(counted(f, 3, STORE_SPAN_MINUTE, "accepted"), 0);
+}
+
+static void counts_are_dropped_when_they_were_kept_long_enough(void **state)
+{
+	struct fixture          *f      = *state;
+	const struct store_count first  = {1, 900 * DAY_MS, TEXT("accepted"), 1};
+	const struct store_count second = {1, 900 * DAY_MS + STORE_MINUTES_KEPT_MS + STORE_MINUTE_MS,
+	                                   TEXT("accepted"), 1};
+	assert_ok(f, f->store->ops->count_add(f->store, &first, 1, &f->err));
+	assert_ok(f, f->store->ops->count_add(f->store, &second, 1, &f->err));
+	assert_int_equal(counted(f, 1, STORE_SPAN_MINUTE, "accepted"), 1);
+	assert_int_equal(counted(f, 1, STORE_SPAN_HOUR, "accepted"), 2);
+	assert_int_equal(counted(f, 1, STORE_SPAN_DAY, "accepted"), 2);
+}
+
+static void a_deleted_source_takes_its_counts_along(void **state)
+{
+	struct fixture     *f      = *state;
+	struct store_source source = put_source(f, "s-1", "key-1");
+	struct store_count  count  = {source.number, 5, TEXT("accepted"), 1};
+	assert_ok(f, f->store->ops->count_add(f->store, &count, 1, &f->err));
+	assert_ok(f, f->store->ops->source_delete(f->store, "s-1", &f->err));
+	assert_int_equal(counted(f, source.number, STORE_SPAN_DAY, "accepted"), 0);
+}
+
 int run_source_tests(const char *backend)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,13 +386,16 @@ int run_source_tests(const char *backend)
 		STORE_TEST(more_sources_than_a_first_guess_holds_are_listed_in_order_of_number),
 		STORE_TEST(a_deleted_sources_number_is_never_used_again),
 		STORE_TEST(a_write_key_that_is_taken_is_a_conflict_that_names_it),
-		STORE_TEST(changing_a_source_changes_its_name_alone),
+		STORE_TEST(changing_a_source_changes_its_name_and_settings_alone),
 		STORE_TEST(changing_a_source_that_is_not_there_is_not_found),
 		STORE_TEST(an_unknown_write_key_is_not_found_and_keys_are_told_apart_by_case),
 		STORE_TEST(a_token_is_found_by_its_hash),
 		STORE_TEST(tokens_are_listed_oldest_first_until_they_are_deleted),
 		STORE_TEST(a_consumer_keeps_its_cursor_until_it_is_moved_or_deleted),
 		STORE_TEST(event_types_are_listed_by_name_and_added_once),
+		STORE_TEST(counts_are_added_up_by_minute_hour_and_day),
+		STORE_TEST(counts_are_dropped_when_they_were_kept_long_enough),
+		STORE_TEST(a_deleted_source_takes_its_counts_along),
 		STORE_TEST(a_full_disk_refuses_a_write_for_now_and_keeps_nothing_of_it),
 		STORE_TEST(threads_that_add_at_once_get_numbers_of_their_own),
 	};

@@ -34,6 +34,7 @@ static const struct store_ops ops = {.name = "fake", .source_by_key = source_by_
 
 struct fixture {
 	struct fake_store  store;
+	struct sources    *sources;
 	struct write_keys *keys;
 };
 
@@ -41,7 +42,8 @@ static int set_up(void **state)
 {
 	struct fixture *fixture  = calloc(1, sizeof *fixture);
 	fixture->store.store.ops = &ops;
-	fixture->keys            = write_keys_new(&fixture->store.store);
+	fixture->sources         = sources_new(0);
+	fixture->keys            = write_keys_new(&fixture->store.store, fixture->sources);
 	*state                   = fixture;
 	return 0;
 }
@@ -50,6 +52,7 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 	write_keys_free(fixture->keys);
+	sources_free(fixture->sources);
 	free(fixture);
 	return 0;
 }
@@ -57,26 +60,26 @@ static int tear_down(void **state)
 static void a_known_key_is_looked_up_once(void **state)
 {
 	struct fixture *fixture = *state;
-	uint32_t        number;
+	struct source  *source;
 	struct error    err;
-	assert_false(write_keys_cached(fixture->keys, TEXT("wk_known"), &number));
-	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_known"), &number, &err), STATUS_OK);
-	assert_int_equal(number, 7);
+	assert_false(write_keys_cached(fixture->keys, TEXT("wk_known"), &source));
+	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_known"), &source, &err), STATUS_OK);
+	assert_int_equal(source_number(source), 7);
 
-	assert_true(write_keys_cached(fixture->keys, TEXT("wk_known"), &number));
+	assert_true(write_keys_cached(fixture->keys, TEXT("wk_known"), &source));
 
-	assert_int_equal(number, 7);
+	assert_int_equal(source_number(source), 7);
 	assert_int_equal(fixture->store.asked, 1);
 }
 
 static void an_absent_key_is_unauthorized(void **state)
 {
 	struct fixture *fixture = *state;
-	uint32_t        number;
+	struct source  *source;
 	struct error    err;
-	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_other"), &number, &err),
+	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_other"), &source, &err),
 	                 STATUS_UNAUTHORIZED);
-	assert_int_equal(write_keys_look_up(fixture->keys, TEXT(""), &number, &err),
+	assert_int_equal(write_keys_look_up(fixture->keys, TEXT(""), &source, &err),
 	                 STATUS_UNAUTHORIZED);
 }
 
@@ -84,27 +87,27 @@ static void an_absent_key_is_unauthorized(void **state)
 static void a_store_out_of_reach_is_no_absent_key(void **state)
 {
 	struct fixture *fixture = *state;
-	uint32_t        number;
+	struct source  *source;
 	struct error    err;
 	fixture->store.broken = true;
 	log_level_set(LOG_ERROR + 1);
 
-	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_known"), &number, &err),
+	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_known"), &source, &err),
 	                 STATUS_UNAVAILABLE);
 }
 
 static void a_deleted_source_is_refused_from_then_on(void **state)
 {
 	struct fixture *fixture = *state;
-	uint32_t        number;
+	struct source  *source;
 	struct error    err;
-	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_known"), &number, &err), STATUS_OK);
+	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_known"), &source, &err), STATUS_OK);
 
 	fixture->store.deleted = true;
-	write_keys_forget(fixture->keys);
+	write_keys_forget(fixture->keys, NULL, NULL);
 
-	assert_false(write_keys_cached(fixture->keys, TEXT("wk_known"), &number));
-	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_known"), &number, &err),
+	assert_false(write_keys_cached(fixture->keys, TEXT("wk_known"), &source));
+	assert_int_equal(write_keys_look_up(fixture->keys, TEXT("wk_known"), &source, &err),
 	                 STATUS_UNAUTHORIZED);
 }
 
