@@ -10,17 +10,97 @@
 
 enum { MEMORY_LIMIT_BYTES_MIN = 64 << 20, MEMORY_SHARE_PERCENT = 60 };
 
+/* ---- Checks ---- */
+
+static const char *text_in(const void *member)
+{
+	const char *text;
+	memcpy(&text, member, sizeof text);
+	return text;
+}
+
+static int64_t number_in(const void *member)
+{
+	int64_t number;
+	memcpy(&number, member, sizeof number);
+	return number;
+}
+
+static const char *check_named(const void *member)
+{
+	return text_in(member)[0] == '\0' ? "must not be empty" : NULL;
+}
+
+static const char *check_clock(const void *member)
+{
+	const char *clock = text_in(member);
+	return strcmp(clock, "wall") != 0 && strcmp(clock, "manual") != 0 ? "must be wall or manual"
+	                                                                  : NULL;
+}
+
+static const char *check_retention(const void *member)
+{
+	int64_t ms = number_in(member);
+	return ms % DAY_MS != 0 || (ms != 0 && ms < 2 * DAY_MS) ? "must be whole days, at least 2d"
+	                                                        : NULL;
+}
+
+static const char *check_memory(const void *member)
+{
+	int64_t bytes = number_in(member);
+	return bytes != 0 && bytes < MEMORY_LIMIT_BYTES_MIN ? "must be 64MiB at least, or 0" : NULL;
+}
+
+/* "all", or the three in any order: the bit of each. */
+static const char *check_roles(const void *member)
+{
+	static const char *const names[] = {"ingest", "api", "engine"};
+	const char              *at      = text_in(member);
+	unsigned                 there   = 0;
+	if (strcmp(at, "all") == 0)
+		return NULL;
+	for (size_t length; *at != '\0'; at += length + (at[length] == ',')) {
+		length        = strcspn(at, ",");
+		unsigned role = 0;
+		while (role < 3 && (strlen(names[role]) != length || memcmp(names[role], at, length) != 0))
+			role++;
+		if (role == 3)
+			return "names a role that there is not: ingest, api, engine";
+		there |= 1U << role;
+	}
+	return there == 7 ? NULL : "must be all: this version runs ingest,api,engine together only";
+}
+
+static const char *const level_names[] = {"debug", "info", "warning", "error"};
+enum { LEVEL_COUNT = sizeof level_names / sizeof level_names[0] };
+
+static unsigned level_of(const char *name)
+{
+	unsigned level = 0;
+	while (level < LEVEL_COUNT && strcmp(level_names[level], name) != 0)
+		level++;
+	return level;
+}
+
+static const char *check_level(const void *member)
+{
+	return level_of(text_in(member)) == LEVEL_COUNT ? "must be debug, info, warning or error"
+	                                                : NULL;
+}
+
+/* ---- The table ---- */
+
 #define SERVE struct serve_settings
 static const struct setting table[] = {
 	SETTING_STRING(SERVE, data, "data", "./data",
                    "Directory of the data; made when it is absent, locked while the server runs",
-                   "DIRECTORY"),
+                   "DIRECTORY", .check = check_named),
 	SETTING_STRING(SERVE, keyring, "keyring", "./keyring",
                    "Directory of the keys, outside the data so that a backup never holds both",
-                   "DIRECTORY"),
+                   "DIRECTORY", .check = check_named),
 	SETTING_STRING(SERVE, clock, "clock", NULL,
                    "wall, or manual for tests (POST /api/v1/clock); chosen when the data is made",
-                   "wall|manual"),
+                   "wall|manual", .check = check_clock),
 	SETTING_BOOL(SERVE, accept_clock, "accept-clock",
                  "Follow a wall clock that is more than an hour ahead of the journal"),
 	SETTING_INT(SERVE, partitions, "partitions", "0", 0, PARTITION_COUNT_MAX,
@@ -29,19 +109,23 @@ static const struct setting table[] = {
                 "Threads of the engine; 0: one for each processor"),
 	SETTING_BYTES(SERVE, memory_limit_bytes, "memory-limit", "0", 0, INT64_C(1) << 50,
                   "Memory for all that grows with data, 64MiB at least; at the limit collection "
-                  "answers 503. 0: 60 % of the machine's, or of its control group's"),
+                  "answers 503. 0: 60 % of the machine's, or of its control group's",
+                  .live = true, .check = check_memory),
 	SETTING_DURATION(SERVE, retention_ms, "retention", NULL, 0, INT64_C(36500) * 86400000,
                      "How long events are kept, in whole days, chosen when the data is made; "
-                     "0: 1096d, or what the data has"),
+                     "0: 1096d, or what the data has",
+                     .check = check_retention),
 	SETTING_BYTES(SERVE, journal_file_bytes, "journal-file-bytes", "256MiB", 1 << 20,
                   INT64_C(1) << 34, "Size of one file of the journal"),
 	SETTING_DURATION(SERVE, journal_retention_ms, "journal-retention", "7d", 0,
                      INT64_C(36500) * 86400000,
                      "How long files of the journal are kept at least; those that a restart or a "
-                     "consumer still needs are kept in any case"),
+                     "consumer still needs are kept in any case",
+                     .live = true),
 	SETTING_BYTES(SERVE, journal_pack_bytes_s, "journal-compress-rate", "32MiB", 0,
                   INT64_C(1) << 40,
-                  "Finished files of the journal are compressed, reading so much a second; 0: not"),
+                  "Finished files of the journal are compressed, reading so much a second; 0: not",
+                  .live = true),
 	SETTING_STRING(SERVE, admin_token_file, "admin-token-file", NULL,
                    "Where the first admin token is written (0600) instead of being printed",
                    "FILE"),
@@ -55,14 +139,15 @@ static const struct setting table[] = {
                      "this server is ready; then it accepts and answers 503 until it is"),
 	SETTING_STRING(SERVE, roles, "roles", "all",
                    "Parts to run: ingest, api and engine; so far only all together",
-                   "ingest,api,engine"),
+                   "ingest,api,engine", .check = check_roles),
 	SETTING_DURATION(SERVE, checkpoint_interval_ms, "checkpoint-interval", "1m", 1, 86400000,
                      "From one checkpoint of a partition to the next, while it changes"),
 	SETTING_BYTES(SERVE, checkpoint_bytes_per_s, "checkpoint-bandwidth", "64MiB", 64 << 10,
                   INT64_C(1) << 40, "Bytes a second that checkpoints write at most"),
 	SETTING_STRING(SERVE, config, "config", NULL,
                    "File with settings, a line \"name = value\" each", "FILE"),
-	SETTING_STRING(SERVE, log_level, "log-level", "info", "debug, info, warning or error", "LEVEL"),
+	SETTING_STRING(SERVE, log_level, "log-level", "info", "debug, info, warning or error", "LEVEL",
+                   .live = true, .check = check_level),
 };
 #undef SERVE
 
@@ -74,73 +159,11 @@ void serve_settings_of(struct serve_settings *target, struct settings ret_sets[S
 	ret_sets[3] = backup_settings_of(&target->backup);
 }
 
-/* ---- Checks ---- */
-
 enum serve_clock serve_settings_clock(const struct serve_settings *settings)
 {
 	if (settings->clock == NULL)
 		return SERVE_CLOCK_ANY;
 	return strcmp(settings->clock, "manual") == 0 ? SERVE_CLOCK_MANUAL : SERVE_CLOCK_WALL;
-}
-
-static bool is_role(struct text name)
-{
-	return text_equal(name, TEXT("ingest")) || text_equal(name, TEXT("api")) ||
-	       text_equal(name, TEXT("engine"));
-}
-
-/* "all", or the three in any order. */
-static enum status check_roles(const char *roles, struct error *err)
-{
-	unsigned count = 0;
-	if (strcmp(roles, "all") == 0)
-		return STATUS_OK;
-	for (const char *at = roles;; at++) {
-		size_t length = strcspn(at, ",");
-		if (!is_role((struct text){at, length}))
-			return error_set(err, STATUS_INVALID, "--roles: there is no role \"%.*s\"", (int)length,
-			                 at);
-		count++;
-		at += length;
-		if (*at == '\0')
-			break;
-	}
-	bool all =
-		count == 3 && strstr(roles, "ingest") && strstr(roles, "api") && strstr(roles, "engine");
-	if (!all)
-		return error_set(err, STATUS_INVALID,
-		                 "--roles: this version runs all roles together only "
-		                 "(ingest,api,engine)");
-	return STATUS_OK;
-}
-
-static enum status set_log_level(const char *name, struct error *err)
-{
-	static const char *const names[] = {"debug", "info", "warning", "error"};
-	for (unsigned i = 0; i < 4; i++)
-		if (strcmp(name, names[i]) == 0) {
-			log_level_set((enum log_level)i);
-			return STATUS_OK;
-		}
-	return error_set(err, STATUS_INVALID, "--log-level must be debug, info, warning or error");
-}
-
-static enum status check(const struct serve_settings *settings, struct error *err)
-{
-	enum status status;
-	if (settings->clock != NULL && strcmp(settings->clock, "wall") != 0 &&
-	    strcmp(settings->clock, "manual") != 0)
-		return error_set(err, STATUS_INVALID, "--clock must be wall or manual");
-	if (settings->retention_ms % DAY_MS != 0 ||
-	    (settings->retention_ms != 0 && settings->retention_ms < 2 * DAY_MS))
-		return error_set(err, STATUS_INVALID, "--retention must be whole days, at least 2d");
-	if (settings->memory_limit_bytes != 0 && settings->memory_limit_bytes < MEMORY_LIMIT_BYTES_MIN)
-		return error_set(err, STATUS_INVALID, "--memory-limit must be 64MiB at least, or 0");
-	if (settings->data == NULL || settings->keyring == NULL || settings->http.listen == NULL)
-		return error_set(err, STATUS_INVALID, "--data, --keyring and --listen must not be empty");
-	if ((status = check_roles(settings->roles, err)) != STATUS_OK)
-		return status;
-	return set_log_level(settings->log_level, err);
 }
 
 /* ---- Reading ---- */
@@ -177,7 +200,12 @@ enum status serve_settings_load(struct serve_settings *settings, int argc, char 
 		if (status == STATUS_OK)
 			status = parse_flags(sets, argc, argv, err);
 	}
-	return status == STATUS_OK ? check(settings, err) : status;
+	return status;
+}
+
+enum log_level serve_settings_log_level(const struct serve_settings *settings)
+{
+	return (enum log_level)level_of(settings->log_level);
 }
 
 uint64_t serve_settings_memory_bytes(const struct serve_settings *settings)

@@ -4,6 +4,7 @@
 /* What `sonnim serve` can be told: by flag, environment, file and default, in this order of
  * precedence (base/settings.h). */
 
+#include "base/log.h"
 #include "backup/settings.h"
 #include "base/settings.h"
 #include "events/settings.h"
@@ -50,6 +51,8 @@ void                 serve_settings_done(struct serve_settings *settings);
 
 /* The memory limit: as set, or a share of what there is. */
 uint64_t serve_settings_memory_bytes(const struct serve_settings *settings);
+
+enum log_level serve_settings_log_level(const struct serve_settings *settings);
 
 /* "manual" was asked for, "wall", or nothing. */
 enum serve_clock { SERVE_CLOCK_ANY, SERVE_CLOCK_WALL, SERVE_CLOCK_MANUAL };

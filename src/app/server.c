@@ -413,6 +413,16 @@ void server_watch_memory(struct server *server)
 	                   machine_used_bytes() > machine_memory_bytes() / 100 * EXHAUSTED_PERCENT);
 }
 
+void server_reload(struct server *server)
+{
+	const struct serve_settings *settings = server->settings;
+	log_level_set(serve_settings_log_level(settings));
+	engine_set_memory_limit(server->engine, serve_settings_memory_bytes(settings));
+	file_log_set_keeping(server->journal, settings->journal_retention_ms,
+	                     settings->journal_pack_bytes_s);
+	http_server_set_limits(server->http, &settings->http);
+}
+
 /* The order is that in which nobody calls into what is gone: while everything still runs, the calls
  * on their way are answered; then whatever has threads that answer ends, and last the server. */
 void server_stop(struct server *server, bool outlived)

@@ -47,6 +47,10 @@ const char *server_directory(const struct server *server); /* the data's real pa
  * second. */
 void server_watch_memory(struct server *server);
 
+/* Takes over what is `live` of the settings that it was started with, which the caller has changed
+ * since: limits of HTTP, memory and the journal's keeping, and the level of the log. */
+void server_reload(struct server *server);
+
 /* What is in flight is answered, everything is synced and closed. `outlived`: another process goes
  * on with the sockets, and nobody is turned away (http_server_retire()). NULL is fine. */
 void server_stop(struct server *server, bool outlived);

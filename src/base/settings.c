@@ -109,16 +109,18 @@ static void set_string(char *member, const char *text)
 static enum status set_value(const struct settings *set, const struct setting *setting,
                              const char *text, const char *where, struct error *err)
 {
-	char *member = (char *)set->target + setting->offset;
-	switch (setting->type) {
-	case SETTING_TYPE_STRING:
+	char       *member = (char *)set->target + setting->offset;
+	enum status status = STATUS_OK;
+	if (setting->type == SETTING_TYPE_STRING)
 		set_string(member, text);
-		return STATUS_OK;
-	case SETTING_TYPE_BOOL:
-		return set_bool(member, text, where, err);
-	default:
-		return set_number(setting, member, text, where, err);
-	}
+	else if (setting->type == SETTING_TYPE_BOOL)
+		status = set_bool(member, text, where, err);
+	else
+		status = set_number(setting, member, text, where, err);
+	const char *wrong = NULL;
+	if (status == STATUS_OK && setting->check != NULL)
+		wrong = setting->check(member);
+	return wrong == NULL ? status : error_set(err, STATUS_INVALID, "%s %s", where, wrong);
 }
 
 static void set_default(const struct settings *set, const struct setting *setting)
@@ -230,54 +232,94 @@ static void cut_comment(char *line)
 	}
 }
 
-static enum status load_line(const struct settings *sets, size_t set_count, char *line,
-                             const char *where, struct error *err)
+/* A file as it is read: where it stands, and which settings were given. */
+struct reading {
+	const struct settings *sets;
+	size_t                 set_count;
+	const char            *file;
+	const char            *line_begin;
+	unsigned               line;
+	unsigned              *lines; /* of each setting, set after set; 0: not given */
+};
+
+/* "file:line:column: " of a place in the line. */
+static const char *place(const struct reading *reading, const char *at, char into[PLACE_BYTES])
 {
+	snprintf(into, PLACE_BYTES, "%s:%u:%u: ", reading->file, reading->line,
+	         (unsigned)(at - reading->line_begin) + 1);
+	return into;
+}
+
+/* Where it is noted in which line a setting was given. */
+static unsigned *line_of(const struct reading *reading, const struct found *found)
+{
+	size_t index = (size_t)(found->setting - found->set->table);
+	for (const struct settings *set = reading->sets; set != found->set; set++)
+		index += set->count;
+	return &reading->lines[index];
+}
+
+static enum status load_line(const struct reading *reading, char *line, struct error *err)
+{
+	char         where[PLACE_BYTES];
+	struct found found;
 	cut_comment(line);
 	line = trim(line, line + strlen(line));
 	if (*line == '\0')
 		return STATUS_OK;
 	char *equals = strchr(line, '=');
 	if (equals == NULL)
-		return error_set(err, STATUS_INVALID, "%sexpected name = value", where);
+		return error_set(err, STATUS_INVALID, "%sexpected name = value",
+		                 place(reading, line, where));
 
-	char        *value = trim(equals + 1, equals + 1 + strlen(equals + 1));
-	char        *name  = trim(line, equals);
-	struct found found;
-	if (!find(sets, set_count, name, strlen(name), &found))
-		return unknown(sets, set_count, where, "", name, strlen(name), err);
-	char place[PLACE_BYTES + NAME_BYTES_MAX];
-	snprintf(place, sizeof place, "%s%s", where, found.setting->name);
-	return set_value(found.set, found.setting, value, place, err);
+	char *value = trim(equals + 1, equals + 1 + strlen(equals + 1));
+	char *name  = trim(line, equals);
+	place(reading, name, where);
+	if (!find(reading->sets, reading->set_count, name, strlen(name), &found))
+		return unknown(reading->sets, reading->set_count, where, "", name, strlen(name), err);
+	unsigned *first = line_of(reading, &found);
+	if (*first != 0)
+		return error_set(err, STATUS_INVALID, "%s%s is given in line %u already", where, name,
+		                 *first);
+	*first = reading->line;
+	char what[PLACE_BYTES + NAME_BYTES_MAX];
+	snprintf(what, sizeof what, "%s%s", place(reading, value, where), found.setting->name);
+	return set_value(found.set, found.setting, value, what, err);
 }
 
-static enum status load_lines(const struct settings *sets, size_t set_count, const char *file,
-                              struct buffer *content, struct error *err)
+static enum status load_lines(struct reading *reading, struct buffer *content, struct error *err)
 {
 	/* Lines are ended in place. */
 	buffer_add_u8(content, '\n');
-	char    *end    = content->data + content->length;
-	unsigned number = 1;
-	for (char *line = content->data; line < end; number++) {
-		char *newline = memchr(line, '\n', (size_t)(end - line));
-		char  where[PLACE_BYTES];
-		*newline = '\0';
-		snprintf(where, sizeof where, "%s:%u: ", file, number);
-		enum status status = load_line(sets, set_count, line, where, err);
-		if (status != STATUS_OK)
-			return status;
-		line = newline + 1;
+	char       *end    = content->data + content->length;
+	enum status status = STATUS_OK;
+	for (char *line = content->data; line < end && status == STATUS_OK;) {
+		char *newline       = memchr(line, '\n', (size_t)(end - line));
+		*newline            = '\0';
+		reading->line_begin = line;
+		reading->line++;
+		status = load_line(reading, line, err);
+		line   = newline + 1;
 	}
-	return STATUS_OK;
+	return status;
 }
 
 static enum status load_configuration(const struct settings *sets, size_t set_count,
                                       const char *file, struct error *err)
 {
 	struct buffer content = {0};
-	enum status   status  = file_read(file, FILE_BYTES_MAX, &content, err);
+	size_t        count   = 0;
+	for (size_t i = 0; i < set_count; i++)
+		count += sets[i].count;
+	struct reading reading = {.sets      = sets,
+	                          .set_count = set_count,
+	                          .file      = file,
+	                          .lines     = calloc(count, sizeof(unsigned))};
+	assert(reading.lines != NULL);
+	enum status status = file_read(file, FILE_BYTES_MAX, &content, err);
 	if (status == STATUS_OK)
-		status = load_lines(sets, set_count, file, &content, err);
+		status = load_lines(&reading, &content, err);
+	free(reading.lines);
 	buffer_done(&content);
 	return status;
 }
@@ -356,6 +398,61 @@ enum status settings_parse_flags(const struct settings *sets, size_t set_count, 
 	argv[kept] = NULL;
 	*argc      = kept;
 	return STATUS_OK;
+}
+
+/* ---- Of a running process ---- */
+
+static size_t value_bytes(enum setting_type type)
+{
+	return type == SETTING_TYPE_STRING ? sizeof(char *)
+	       : type == SETTING_TYPE_BOOL ? sizeof(bool)
+	                                   : sizeof(int64_t);
+}
+
+static bool is_equal(const struct setting *setting, const char *a, const char *b)
+{
+	const char *text_a, *text_b;
+	if (setting->type != SETTING_TYPE_STRING)
+		return memcmp(a, b, value_bytes(setting->type)) == 0;
+	memcpy(&text_a, a, sizeof text_a);
+	memcpy(&text_b, b, sizeof text_b);
+	if (text_a == NULL || text_b == NULL)
+		return text_a == text_b;
+	return strcmp(text_a, text_b) == 0;
+}
+
+void settings_compare(const struct settings *before, const struct settings *after, size_t set_count,
+                      settings_differs_fn *differs, void *context)
+{
+	for (size_t i = 0; i < set_count; i++) {
+		assert(before[i].table == after[i].table);
+		for (size_t j = 0; j < before[i].count; j++) {
+			const struct setting *setting = &before[i].table[j];
+			if (!is_equal(setting, (const char *)before[i].target + setting->offset,
+			              (const char *)after[i].target + setting->offset))
+				differs(context, setting);
+		}
+	}
+}
+
+void settings_take_live(const struct settings *into, const struct settings *from, size_t set_count)
+{
+	for (size_t i = 0; i < set_count; i++) {
+		for (size_t j = 0; j < into[i].count; j++) {
+			const struct setting *setting = &into[i].table[j];
+			char                 *target  = (char *)into[i].target + setting->offset;
+			const char           *source  = (const char *)from[i].target + setting->offset;
+			if (!setting->live)
+				continue;
+			if (setting->type != SETTING_TYPE_STRING) {
+				memcpy(target, source, value_bytes(setting->type));
+				continue;
+			}
+			const char *text;
+			memcpy(&text, source, sizeof text);
+			set_string(target, text);
+		}
+	}
 }
 
 void settings_done(const struct settings *sets, size_t set_count)

@@ -11,9 +11,10 @@
  *
  * and gets: parsing of `--journal-file-bytes=64MiB` and `--journal-file-bytes 64MiB`, of the
  * environment variable SONNIM_JOURNAL_FILE_BYTES, of the line `journal-file-bytes = 64MiB` of a
- * configuration file (`#` begins a comment), the text of `--help`, and a part of
+ * configuration file (`#` begins a comment), checks, the text of `--help`, and a part of
  * docs/configuration.md. Order of precedence: flag, environment, file, default. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,27 +38,38 @@ struct setting {
 	int64_t           max;
 	const char       *help;       /* one sentence, without a full stop at the end */
 	const char       *value_name; /* in --help: "FILE"; NULL: by type */
+	bool              live;       /* a running process takes a new value over */
+
+	/* What is wrong with a value beyond its type and bounds, to stand behind the setting's name:
+	 * "must be wall or manual"; NULL: nothing. The default passes. */
+	const char *(*check)(const void *member);
 };
 
-#define SETTING_STRING(target, member, name, default_text, help, value_name)                       \
+/* What follows the arguments are designated initialisers of the rest: .live = true, .check = f. */
+#define SETTING_STRING(target, member, name, default_text, help, value_name, ...)                  \
 	{                                                                                              \
-		name, SETTING_TYPE_STRING, offsetof(target, member), default_text, 0, 0, help, value_name  \
+		name, SETTING_TYPE_STRING, offsetof(target, member), default_text, 0, 0, help,             \
+			value_name __VA_OPT__(, ) __VA_ARGS__                                                  \
 	}
-#define SETTING_BOOL(target, member, name, help)                                                   \
+#define SETTING_BOOL(target, member, name, help, ...)                                              \
 	{                                                                                              \
-		name, SETTING_TYPE_BOOL, offsetof(target, member), NULL, 0, 1, help, NULL                  \
+		name, SETTING_TYPE_BOOL, offsetof(target, member), NULL, 0, 1, help,                       \
+			NULL __VA_OPT__(, ) __VA_ARGS__                                                        \
 	}
-#define SETTING_INT(target, member, name, default_text, min, max, help)                            \
+#define SETTING_INT(target, member, name, default_text, min, max, help, ...)                       \
 	{                                                                                              \
-		name, SETTING_TYPE_INT, offsetof(target, member), default_text, min, max, help, NULL       \
+		name, SETTING_TYPE_INT, offsetof(target, member), default_text, min, max, help,            \
+			NULL __VA_OPT__(, ) __VA_ARGS__                                                        \
 	}
-#define SETTING_BYTES(target, member, name, default_text, min, max, help)                          \
+#define SETTING_BYTES(target, member, name, default_text, min, max, help, ...)                     \
 	{                                                                                              \
-		name, SETTING_TYPE_BYTES, offsetof(target, member), default_text, min, max, help, NULL     \
+		name, SETTING_TYPE_BYTES, offsetof(target, member), default_text, min, max, help,          \
+			NULL __VA_OPT__(, ) __VA_ARGS__                                                        \
 	}
-#define SETTING_DURATION(target, member, name, default_text, min, max, help)                       \
+#define SETTING_DURATION(target, member, name, default_text, min, max, help, ...)                  \
 	{                                                                                              \
-		name, SETTING_TYPE_DURATION, offsetof(target, member), default_text, min, max, help, NULL  \
+		name, SETTING_TYPE_DURATION, offsetof(target, member), default_text, min, max, help,       \
+			NULL __VA_OPT__(, ) __VA_ARGS__                                                        \
 	}
 
 /* A table with the struct that it fills. */
@@ -73,7 +85,8 @@ MUST_USE enum status settings_load(const struct settings *sets, size_t set_count
                                    struct error *err);
 
 /* Reads a configuration file over the defaults (call before the environment is applied, that is,
- * with `file` non-NULL settings_load does all three in order). STATUS_INVALID: `file:line`. */
+ * with `file` non-NULL settings_load does all three in order). STATUS_INVALID:
+ * `file:line:column`, with the nearest known name for an unknown one; a name may stand once. */
 MUST_USE enum status settings_load_file(const struct settings *sets, size_t set_count,
                                         const char *file, struct error *err);
 
@@ -83,10 +96,18 @@ MUST_USE enum status settings_load_file(const struct settings *sets, size_t set_
 MUST_USE enum status settings_parse_flags(const struct settings *sets, size_t set_count, int *argc,
                                           char **argv, struct error *err);
 
+/* Tells of each setting whose value differs between two sets of targets of the same tables. */
+typedef void settings_differs_fn(void *context, const struct setting *setting);
+void settings_compare(const struct settings *before, const struct settings *after, size_t set_count,
+                      settings_differs_fn *differs, void *context);
+
+/* Copies the values of settings that are `live`. */
+void settings_take_live(const struct settings *into, const struct settings *from, size_t set_count);
+
 /* Lines of `--help`, 100 columns at most. */
 void settings_help(const struct settings *sets, size_t set_count, struct buffer *out);
 
-/* A Markdown table: name, type, default, bounds, help. */
+/* A Markdown table: name, type, default, bounds, whether it is live, help. */
 void settings_markdown(const struct settings *sets, size_t set_count, struct buffer *out);
 
 void settings_done(const struct settings *sets, size_t set_count); /* frees the strings */

@@ -102,15 +102,15 @@ static void add_row(struct buffer *out, const struct setting *setting)
 		setting_format(setting->type, setting->max, max);
 		buffer_printf(out, "%s to %s", min, max);
 	}
-	buffer_printf(out, " | ");
+	buffer_printf(out, " | %s | ", setting->live ? "yes" : "");
 	add_cell(out, setting->help);
 	buffer_printf(out, " |\n");
 }
 
 void settings_markdown(const struct settings *sets, size_t set_count, struct buffer *out)
 {
-	buffer_printf(out, "| Setting | Type | Default | Bounds | Meaning |\n"
-	                   "|---|---|---|---|---|\n");
+	buffer_printf(out, "| Setting | Type | Default | Bounds | SIGHUP | Meaning |\n"
+	                   "|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < set_count; i++)
 		for (size_t j = 0; j < sets[i].count; j++)
 			add_row(out, &sets[i].table[j]);

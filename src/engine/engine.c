@@ -84,8 +84,9 @@ static struct engine *engine_new(const struct engine_config *config)
 	engine->config             = *config;
 	engine->journal            = config->journal;
 	engine->budget.limit_bytes = config->memory_limit_bytes;
-	engine->plans              = plan_cache_new(config->retention_ms);
-	engine->started_ns         = clock_monotonic_ns();
+	engine_set_memory_limit(engine, config->memory_limit_bytes);
+	engine->plans      = plan_cache_new(config->retention_ms);
+	engine->started_ns = clock_monotonic_ns();
 	engine->relay = relay_new(config->journal, config->partition_count, wake_partition, engine);
 	engine->thread_count = config->thread_count;
 	engine->partitions   = zeroed(config->partition_count, sizeof *engine->partitions);
@@ -260,13 +261,14 @@ void engine_note_memory(struct engine *engine, uint64_t elsewhere_bytes, bool ex
 void engine_status(struct engine *engine, struct engine_status *ret_status)
 {
 	*ret_status = (struct engine_status){
-		.loaded             = true,
-		.replayed           = true,
-		.failed             = atomic_load(&engine->failed),
-		.applied_position   = UINT64_MAX,
-		.journal_position   = engine->journal->ops->position(engine->journal),
-		.clock_ms           = INSTANT_MS_NEVER,
-		.memory_limit_bytes = engine->config.memory_limit_bytes,
+		.loaded           = true,
+		.replayed         = true,
+		.failed           = atomic_load(&engine->failed),
+		.applied_position = UINT64_MAX,
+		.journal_position = engine->journal->ops->position(engine->journal),
+		.clock_ms         = INSTANT_MS_NEVER,
+		.memory_limit_bytes =
+			atomic_load_explicit(&engine->memory_limit_bytes, memory_order_relaxed),
 	};
 	ret_status->memory_used_bytes = count_memory(engine, ret_status->memory_bytes);
 	ret_status->memory_full       = engine_admits(engine) != STATUS_OK;
@@ -298,11 +300,17 @@ void engine_status(struct engine *engine, struct engine_status *ret_status)
 	}
 }
 
+void engine_set_memory_limit(struct engine *engine, uint64_t bytes)
+{
+	atomic_store_explicit(&engine->memory_limit_bytes, bytes, memory_order_relaxed);
+}
+
 enum status engine_admits(struct engine *engine)
 {
 	uint64_t bytes[ENGINE_MEMORY_COUNT];
 	if (atomic_load_explicit(&engine->exhausted, memory_order_relaxed) ||
-	    count_memory(engine, bytes) >= engine->config.memory_limit_bytes)
+	    count_memory(engine, bytes) >=
+	        atomic_load_explicit(&engine->memory_limit_bytes, memory_order_relaxed))
 		return STATUS_NO_MEMORY;
 	return STATUS_OK;
 }

@@ -140,6 +140,9 @@ void engine_status(struct engine *engine, struct engine_status *ret_status);
  * accepts. Any thread; cost: a load a partition and kind. */
 enum status engine_admits(struct engine *engine);
 
+/* Another limit from now on. What was chosen by the one at start (the tail of events) stays. */
+void engine_set_memory_limit(struct engine *engine, uint64_t bytes);
+
 /* What other parts of the process use of the limit, and whether the process as a whole is about to
  * exhaust the machine's memory, whatever has been counted. To be told now and then. */
 void engine_note_memory(struct engine *engine, uint64_t elsewhere_bytes, bool exhausted);

@@ -69,6 +69,7 @@ struct engine {
 	struct events_budget  budget;
 	_Atomic uint64_t      elsewhere_bytes; /* engine_note_memory() */
 	_Atomic bool          exhausted;
+	_Atomic uint64_t      memory_limit_bytes;
 	struct events_store  *events;
 	struct plan_cache    *plans;
 	struct checkpoints   *checkpoints; /* NULL: none */

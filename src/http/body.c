@@ -7,7 +7,7 @@
 
 void http_body_refuse(struct http_request *request)
 {
-	uint64_t    limit  = request->loop->server->settings.body_bytes_max;
+	uint64_t    limit  = request->body_max;
 	const char *reason = arena_printf(&request->arena, "the body is larger than %llu bytes",
 	                                  (unsigned long long)limit);
 
@@ -35,8 +35,7 @@ static bool admit(struct http_request *request, uint64_t capacity)
 
 	if (capacity <= HTTP_BODY_COUNTED_BYTES || capacity <= request->body_counted)
 		return true;
-	if (bodies_bytes(server) + capacity - request->body_counted >
-	    server->settings.bodies_bytes_max) {
+	if (bodies_bytes(server) + capacity - request->body_counted > server->limits.bodies_bytes_max) {
 		http_request_refuse(request, 503, STATUS_UNAVAILABLE,
 		                    "too many large requests at once, try again");
 		http_add_header(request, "Retry-After", TEXT("1"));
@@ -48,7 +47,7 @@ static bool admit(struct http_request *request, uint64_t capacity)
 
 static bool grow_body(struct http_request *request, size_t wanted)
 {
-	uint64_t limit    = request->loop->server->settings.body_bytes_max;
+	uint64_t limit    = request->body_max;
 	size_t   capacity = request->body_capacity * 2;
 
 	if (request->body_announced > 0)
@@ -73,9 +72,10 @@ static bool grow_body(struct http_request *request, size_t wanted)
 
 void http_body_prepare(struct http_request *request)
 {
-	uint64_t length = request->body_announced;
+	uint64_t length   = request->body_announced;
+	request->body_max = request->loop->server->limits.body_bytes_max;
 
-	if (length > request->loop->server->settings.body_bytes_max)
+	if (length > request->body_max)
 		http_body_refuse(request);
 	if (request->refusal || length == 0 || length > HTTP_BODY_EAGER_BYTES ||
 	    !admit(request, length))
@@ -86,7 +86,7 @@ void http_body_prepare(struct http_request *request)
 
 bool http_body_take(struct http_request *request, const char *data, size_t length)
 {
-	uint64_t limit = request->loop->server->settings.body_bytes_max;
+	uint64_t limit = request->body_max;
 
 	if (!request->refusal && request->body_length + length > limit)
 		http_body_refuse(request);
@@ -106,7 +106,7 @@ static void decompress(struct http_request *request)
 {
 	struct buffer out  = {0};
 	struct error  err  = {0};
-	size_t        max  = request->loop->server->settings.body_bytes_max;
+	size_t        max  = request->body_max;
 	struct text   body = {request->body, request->body_length};
 
 	enum status status = gzip_decompress(body, max, &out, &err);

@@ -37,6 +37,13 @@ static bool split_address(const char *address, char host[HOST_BYTES_MAX], char p
 	return true;
 }
 
+bool http_address_is_valid(const char *address)
+{
+	char host[HOST_BYTES_MAX];
+	char port[8];
+	return split_address(address, host, port);
+}
+
 /* Each loop has a socket of its own on the same address (SO_REUSEPORT), among which the kernel
  * spreads connections by a hash: on a shared one whichever loop is awake takes them all. Only the
  * first is bound without it, so that a second server on the address is an error. */

@@ -113,9 +113,24 @@ static bool is_deserted(const struct http_loop *loop, const struct http_connecti
 	       recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+/* The request timeout may change; who waits is then looked at by the old one once more. */
+static void set_patience(struct http_loop *loop)
+{
+	int64_t request_ms =
+		atomic_load_explicit(&loop->server->limits.request_timeout_ms, memory_order_relaxed);
+	if (loop->patience_ms[HTTP_PHASE_RECEIVING] == request_ms)
+		return;
+	loop->look_step_ms                      = request_ms / LOOKS;
+	loop->patience_ms[HTTP_PHASE_WAITING]   = loop->server->settings.idle_timeout_ms + request_ms;
+	loop->patience_ms[HTTP_PHASE_RECEIVING] = request_ms;
+	loop->patience_ms[HTTP_PHASE_ANSWERING] = INT64_MAX;
+	loop->patience_ms[HTTP_PHASE_UPGRADED]  = INT64_MAX;
+}
+
 /* Shut down, not closed: libmicrohttpd sees the end of the stream and cleans up by itself. */
 static void enforce_deadlines(struct http_loop *loop)
 {
+	set_patience(loop);
 	while (loop->oldest && loop->oldest->look_ms <= loop->now_ms) {
 		struct http_connection *connection = loop->oldest;
 		take_out(loop, connection);
@@ -191,7 +206,7 @@ static void begin_to_stop(struct http_loop *loop, struct http_post *post)
 		close(listening);
 	loop->listen_fd   = -1;
 	loop->stopping    = true;
-	loop->stop_due_ms = loop->now_ms + loop->server->settings.stop_timeout_ms;
+	loop->stop_due_ms = loop->now_ms + loop->server->limits.stop_timeout_ms;
 	websockets_go_away(loop);
 }
 
@@ -371,24 +386,17 @@ enum status http_loop_start(struct http_loop *loop, struct http_server *server, 
 	const struct http_settings *settings = &server->settings;
 
 	*loop = (struct http_loop){
-		.server       = server,
-		.index        = index,
-		.epoll_fd     = -1,
-		.wake_fd      = -1,
-		.listen_fd    = listen_fd,
-		.now_ms       = clock_monotonic_ms(),
-		.look_step_ms = settings->request_timeout_ms / LOOKS,
-		.patience_ms =
-			{
-				[HTTP_PHASE_WAITING]   = settings->idle_timeout_ms + settings->request_timeout_ms,
-				[HTTP_PHASE_RECEIVING] = settings->request_timeout_ms,
-				[HTTP_PHASE_ANSWERING] = INT64_MAX,
-				[HTTP_PHASE_UPGRADED]  = INT64_MAX,
-			},
+		.server    = server,
+		.index     = index,
+		.epoll_fd  = -1,
+		.wake_fd   = -1,
+		.listen_fd = listen_fd,
+		.now_ms    = clock_monotonic_ms(),
 	};
 	/* Often enough for a ping interval that was set very low. */
 	loop->tick_ms = settings->websocket_ping_ms / 4 < HTTP_TICK_MS ? settings->websocket_ping_ms / 4
 	                                                               : HTTP_TICK_MS;
+	set_patience(loop);
 	trace_source_init(&loop->traces);
 	if (!open_descriptors(loop))
 		return error_set_errno(err, STATUS_IO, errno, "cannot start an HTTP loop");

@@ -114,10 +114,11 @@ enum status http_server_start(const struct http_server_config *config,
 	server->listen_fd       = -1;
 	server->settings        = *config->settings;
 	server->settings.listen = NULL; /* the caller's */
-	server->router          = config->router;
-	server->error_body      = config->error_body ? config->error_body : default_error_body;
-	server->before_answer   = config->before_answer;
-	server->user            = config->user;
+	http_server_set_limits(server, config->settings);
+	server->router        = config->router;
+	server->error_body    = config->error_body ? config->error_body : default_error_body;
+	server->before_answer = config->before_answer;
+	server->user          = config->user;
 	pthread_mutex_init(&server->stop_lock, NULL);
 	pthread_cond_init(&server->stop_cond, NULL);
 	copy_headers(server, config);
@@ -147,6 +148,18 @@ unsigned http_server_port(const struct http_server *server) { return server->por
 
 const char *http_server_address(const struct http_server *server) { return server->address; }
 
+void http_server_set_limits(struct http_server *server, const struct http_settings *settings)
+{
+	struct http_limits *limits = &server->limits;
+	atomic_store(&limits->body_bytes_max, settings->body_bytes_max);
+	atomic_store(&limits->bodies_bytes_max, settings->bodies_bytes_max);
+	atomic_store(&limits->request_timeout_ms, settings->request_timeout_ms);
+	atomic_store(&limits->stop_timeout_ms, settings->stop_timeout_ms);
+	atomic_store(&limits->stop_linger_ms, settings->stop_linger_ms);
+	atomic_store(&limits->websocket_queue_max, (uint64_t)settings->websocket_queue_max);
+	atomic_store(&limits->websocket_queue_bytes_max, settings->websocket_queue_bytes_max);
+}
+
 void http_server_stop(struct http_server *server)
 {
 	assert(!http_loop_current || http_loop_current->server != server);
@@ -165,7 +178,7 @@ void http_server_stop(struct http_server *server)
 
 void http_server_retire(struct http_server *server)
 {
-	server->linger_ms = server->settings.stop_linger_ms;
+	server->linger_ms = server->limits.stop_linger_ms;
 	http_server_stop(server);
 }
 
@@ -211,7 +224,7 @@ struct http_server_counts http_server_counts(const struct http_server *server)
 {
 	struct http_server_counts counts = {
 		.connections_max  = (uint64_t)server->settings.connection_count_max,
-		.bodies_bytes_max = server->settings.bodies_bytes_max,
+		.bodies_bytes_max = server->limits.bodies_bytes_max,
 	};
 
 	for (unsigned i = 0; i < server->loop_count; i++) {

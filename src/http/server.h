@@ -53,6 +53,9 @@ struct http_settings {
 	int64_t  websocket_ping_ms;         /* no sign of life for twice this time: closed */
 };
 
+/* Whether it has the form of `listen`; it may be unknown or taken all the same. */
+bool http_address_is_valid(const char *address);
+
 /* The table over such a struct, for settings_load() and settings_parse_flags(). */
 struct settings http_settings_of(struct http_settings *target);
 
@@ -98,6 +101,10 @@ MUST_USE enum status http_server_start(const struct http_server_config *config,
 /* The bound port (for port 0), and the address as "127.0.0.1:8080"; lives with the server. */
 unsigned    http_server_port(const struct http_server *server);
 const char *http_server_address(const struct http_server *server);
+
+/* Takes over what is `live` in the table of settings: limits of bodies, times and queues. For
+ * requests and connections that come next; any thread, one at a time. */
+void http_server_set_limits(struct http_server *server, const struct http_settings *settings);
 
 /* Stops accepting, answers what is in flight (at most stop_timeout_ms), closes WebSockets with
  * 1001, then all connections. Suspended requests that are not answered in time lose their

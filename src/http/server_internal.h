@@ -166,8 +166,20 @@ struct http_writer {
 enum status http_writer_start(struct http_writer *writer, struct error *err);
 void        http_writer_stop(struct http_writer *writer); /* after the loops */
 
+/* Those of the settings that may change while loops read them. */
+struct http_limits {
+	atomic_uint_fast64_t body_bytes_max;
+	atomic_uint_fast64_t bodies_bytes_max;
+	atomic_int_fast64_t  request_timeout_ms;
+	atomic_int_fast64_t  stop_timeout_ms;
+	atomic_int_fast64_t  stop_linger_ms;
+	atomic_uint_fast64_t websocket_queue_max;
+	atomic_uint_fast64_t websocket_queue_bytes_max;
+};
+
 struct http_server {
-	struct http_settings      settings;
+	struct http_settings      settings; /* as it was started */
+	struct http_limits        limits;
 	const struct http_router *router;
 	struct http_header       *headers;
 	size_t                    header_count;
@@ -252,6 +264,7 @@ struct http_request {
 	bool     body_owned;     /* free() it */
 	uint64_t body_counted;   /* bytes in loop->bodies_bytes */
 	uint64_t body_announced; /* Content-Length */
+	uint64_t body_max;       /* the limit when it began */
 	uint64_t body_dropped;
 	bool     body_begun; /* of an upload: an answer has to wait for its end */
 	bool     body_ended;

@@ -66,10 +66,10 @@ static struct websocket_message **oldest_state(struct websocket *socket)
 
 static bool fits(const struct websocket *socket, size_t length)
 {
-	const struct http_settings *settings = &socket->loop->server->settings;
+	const struct http_limits *limits = &socket->loop->server->limits;
 
-	return socket->queue_count < (uint64_t)settings->websocket_queue_max &&
-	       socket->queue_bytes + length <= settings->websocket_queue_bytes_max;
+	return socket->queue_count < limits->websocket_queue_max &&
+	       socket->queue_bytes + length <= limits->websocket_queue_bytes_max;
 }
 
 /* Puts `message` in the place of the queued one of its key. False: there is none now. */

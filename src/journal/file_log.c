@@ -155,6 +155,16 @@ static void clock_reach(struct journal *journal, int64_t now_ms)
 	pthread_mutex_unlock(&log->state_lock);
 }
 
+void file_log_set_keeping(struct journal *journal, int64_t retention_ms, uint64_t pack_bytes_s)
+{
+	struct file_log *log = file_log_of(journal);
+	pthread_mutex_lock(&log->state_lock);
+	log->retention_ms = retention_ms;
+	log->pack_bytes_s = pack_bytes_s;
+	pthread_cond_signal(&log->keeper_wake);
+	pthread_mutex_unlock(&log->state_lock);
+}
+
 void file_log_status(struct journal *journal, struct file_log_status *ret_status)
 {
 	struct file_log *log = file_log_of(journal);

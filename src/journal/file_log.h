@@ -89,6 +89,9 @@ struct file_log_status {
 };
 void file_log_status(struct journal *journal, struct file_log_status *ret_status);
 
+/* Other figures of its configuration from now on. Any thread. */
+void file_log_set_keeping(struct journal *journal, int64_t retention_ms, uint64_t pack_bytes_s);
+
 /* ---- Copies of the files while the log is open ---- */
 
 /* A file as far as it is durable; offsets are those of the plain file, packed or not. */

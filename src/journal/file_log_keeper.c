@@ -141,7 +141,10 @@ static uint64_t next_to_pack(struct file_log *log, uint64_t *ret_end)
 /* After so many bytes, at its pace. False: it is to stop. */
 static bool pace(struct file_log *log, struct timespec *next, uint64_t bytes)
 {
-	int64_t pause_ns = (int64_t)((double)bytes / (double)log->pack_bytes_s * 1e9);
+	pthread_mutex_lock(&log->state_lock);
+	uint64_t rate = log->pack_bytes_s; /* 0 by now: what was begun is ended without a pause */
+	pthread_mutex_unlock(&log->state_lock);
+	int64_t pause_ns = rate == 0 ? 0 : (int64_t)((double)bytes / (double)rate * 1e9);
 	next->tv_nsec += pause_ns % 1000000000;
 	next->tv_sec += pause_ns / 1000000000 + next->tv_nsec / 1000000000;
 	next->tv_nsec %= 1000000000;

@@ -35,7 +35,13 @@ enum exit_code command_config(int argc, char **argv)
 			"program reads.\n\nEach setting of `sonnim serve` is given as a flag (`--data DIR`), "
 			"as an environment variable (`SONNIM_DATA`), or as a line of the file that "
 			"`--config` names (`data = DIR`; `#` begins a comment). A flag wins over the "
-			"environment, that over the file, that over the default.\n\n");
+			"environment, that over the file, that over the default.\n\nEverything is checked at "
+		    "the start; "
+			"a mistake is named with flag, variable or `file:line:column`, an unknown name with "
+			"the nearest known one. `sonnim doctor --config FILE` checks a file. On SIGHUP "
+			"(`systemctl reload`) file and environment are read and checked again: settings with "
+			"a *yes* count from then on, of others the log says that they need a restart, and "
+			"when anything is wrong all stay as they were.\n\n");
 		settings_markdown(sets, SERVE_SETTINGS_SETS, &out);
 	} else {
 		settings_help(sets, SERVE_SETTINGS_SETS, &out);

@@ -24,16 +24,19 @@ enum {
 
 /* A server's life as a process: what it is told (signals, a successor), and whom it tells. */
 struct life {
+	int                   argc;
+	char                **argv;
 	struct serve_settings settings;
 	struct sockets        sockets; /* that were passed to this process */
 	struct server        *server;
 	struct notify        *notify;
 	struct handover      *handover;
 	int                   signals;
+	bool                  reload_due; /* it was asked for during the start */
 };
 
 /* What ends a wait. */
-enum call { CALL_NONE, CALL_STOP, CALL_SUCCESSOR };
+enum call { CALL_NONE, CALL_STOP, CALL_RELOAD, CALL_SUCCESSOR };
 
 static void print_help(void)
 {
@@ -43,7 +46,7 @@ static void print_help(void)
 	serve_settings_of(&settings, sets);
 	settings_help(sets, SERVE_SETTINGS_SETS, &out);
 	printf("Usage: sonnim serve [FLAGS]\n\nRuns the server in the foreground until SIGTERM or "
-	       "SIGINT.\n\n%.*s",
+	       "SIGINT; SIGHUP makes it read its settings anew.\n\n%.*s",
 	       (int)out.length, out.data);
 	buffer_done(&out);
 }
@@ -55,6 +58,7 @@ static int open_signals(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	const struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigaction(SIGPIPE, &ignore, NULL);
@@ -73,6 +77,8 @@ static enum call wait_for_call(const struct life *life, bool may_be_taken_over, 
 	if (poll(sources, may_be_taken_over ? 2 : 1, timeout_ms) <= 0)
 		return CALL_NONE;
 	if (read(life->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (info.ssi_signo == SIGHUP)
+			return CALL_RELOAD;
 		log_line(LOG_INFO, "stopping", LOG_NUMBER("signal", info.ssi_signo));
 		return CALL_STOP;
 	}
@@ -125,8 +131,10 @@ static enum status wait_for_replay(struct life *life, struct error *err)
 			heard_ms = now_ms;
 		}
 		notify_alive(life->notify);
-		if (wait_for_call(life, false, REPLAY_POLL_MS) == CALL_STOP)
+		enum call call = wait_for_call(life, false, REPLAY_POLL_MS);
+		if (call == CALL_STOP)
 			return STATUS_AGAIN;
+		life->reload_due |= call == CALL_RELOAD;
 	}
 	return status;
 }
@@ -159,6 +167,38 @@ static bool hand_over(struct life *life)
 	return taken;
 }
 
+static void say_what_differs(void *context, const struct setting *setting)
+{
+	(void)context;
+	if (setting->live)
+		log_line(LOG_INFO, "a setting has changed", LOG_STRING("setting", setting->name));
+	else
+		log_line(LOG_WARNING, "a setting has changed that needs a restart",
+		         LOG_STRING("setting", setting->name));
+}
+
+/* Everything is read and checked anew, before anything of it counts. */
+static void reload(struct life *life)
+{
+	struct serve_settings fresh = {0};
+	struct settings       before[SERVE_SETTINGS_SETS], after[SERVE_SETTINGS_SETS];
+	struct error          err;
+	life->reload_due = false;
+	notify_reloading(life->notify);
+	if (serve_settings_load(&fresh, life->argc, life->argv, &err) != STATUS_OK) {
+		log_error("the settings stay as they are", &err);
+	} else {
+		serve_settings_of(&life->settings, before);
+		serve_settings_of(&fresh, after);
+		settings_compare(before, after, SERVE_SETTINGS_SETS, say_what_differs, NULL);
+		settings_take_live(before, after, SERVE_SETTINGS_SETS);
+		server_reload(life->server);
+		log_message(LOG_INFO, "reloaded");
+	}
+	serve_settings_done(&fresh);
+	notify_ready(life->notify, "ready");
+}
+
 /* Until it is told to stop; whether others go on with its sockets. */
 static bool serve(struct life *life)
 {
@@ -168,6 +208,8 @@ static bool serve(struct life *life)
 			return life->sockets.count > 0; /* the supervisor has them still */
 		if (call == CALL_SUCCESSOR && hand_over(life))
 			return true;
+		if (call == CALL_RELOAD || life->reload_due)
+			reload(life);
 		server_watch_memory(life->server);
 		notify_alive(life->notify);
 	}
@@ -220,7 +262,7 @@ static enum exit_code run(struct life *life)
 
 enum exit_code command_serve(int argc, char **argv)
 {
-	struct life  life = {0};
+	struct life  life = {.argc = argc, .argv = argv};
 	struct error err;
 	if (command_wants_help(argc, argv)) {
 		print_help();
@@ -230,6 +272,7 @@ enum exit_code command_serve(int argc, char **argv)
 		serve_settings_done(&life.settings);
 		return command_usage(argv[0], &err);
 	}
+	log_level_set(serve_settings_log_level(&life.settings));
 	life.signals        = open_signals();
 	life.notify         = notify_new();
 	enum exit_code code = run(&life);

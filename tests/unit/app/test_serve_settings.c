@@ -100,7 +100,7 @@ static void roles_run_all_together_only(void **state)
 	assert_int_equal(LOAD(fixture, "--roles", "ingest"), STATUS_INVALID);
 	assert_int_equal(LOAD(fixture, "--roles", "ingest,ingest,api"), STATUS_INVALID);
 	assert_int_equal(LOAD(fixture, "--roles", "ingest,api,engine,cook"), STATUS_INVALID);
-	assert_non_null(strstr(fixture->err.reason, "cook"));
+	assert_non_null(strstr(fixture->err.reason, "--roles names a role that there is not"));
 }
 
 static void what_is_no_flag_is_refused(void **state)

@@ -19,11 +19,18 @@ struct target {
 	int64_t  timeout_ms;
 };
 
+static const char *check_zone(const void *member)
+{
+	const char *zone;
+	memcpy(&zone, member, sizeof zone);
+	return strcmp(zone, "Mars") == 0 ? "must not be Mars" : NULL;
+}
+
 static const struct setting table[] = {
 	SETTING_STRING(struct target, directory, "directory", "./data", "Where the data lies", "PATH"),
-	SETTING_STRING(struct target, zone, "zone", NULL, "Zone | of dates", NULL),
+	SETTING_STRING(struct target, zone, "zone", NULL, "Zone | of dates", NULL, .check = check_zone),
 	SETTING_BOOL(struct target, quiet, "quiet", "Says nothing"),
-	SETTING_INT(struct target, threads, "threads", "4", -1, 64, "Number of threads"),
+	SETTING_INT(struct target, threads, "threads", "4", -1, 64, "Number of threads", .live = true),
 	SETTING_BYTES(struct target, file_bytes, "file-bytes", "256MiB", 1 << 20, 1 << 30,
                   "Size of one file"),
 	SETTING_DURATION(struct target, timeout_ms, "timeout", "5s", 100, 3600000,
@@ -239,12 +246,43 @@ static void a_mistake_in_a_file_is_named_with_its_line(void **state)
 {
 	(void)state;
 	assert_int_equal(load_content("\nthreads = x\n"), STATUS_INVALID);
-	assert_non_null(strstr(err.reason, ":2: threads must be a whole number"));
+	assert_non_null(strstr(err.reason, ":2:11: threads must be a whole number"));
 	assert_int_equal(load_content("threads"), STATUS_INVALID);
-	assert_non_null(strstr(err.reason, ":1: expected name = value"));
-	assert_int_equal(load_content("thread = 5"), STATUS_INVALID);
-	assert_non_null(strstr(err.reason, ":1: unknown setting thread, did you mean threads?"));
+	assert_non_null(strstr(err.reason, ":1:1: expected name = value"));
+	assert_int_equal(load_content("  thread = 5"), STATUS_INVALID);
+	assert_non_null(strstr(err.reason, ":1:3: unknown setting thread, did you mean threads?"));
+	assert_int_equal(load_content("threads = 1\n\nthreads = 1"), STATUS_INVALID);
+	assert_non_null(strstr(err.reason, ":3:1: threads is given in line 1 already"));
+	assert_int_equal(load_content("threads = 1\nzone =  Mars"), STATUS_INVALID);
+	assert_non_null(strstr(err.reason, ":2:9: zone must not be Mars"));
 	assert_int_equal(settings_load_file(sets, 1, "/nonexistent", &err), STATUS_NOT_FOUND);
+}
+
+static void note(void *context, const struct setting *setting)
+{
+	char *names = context;
+	snprintf(names + strlen(names), 64 - strlen(names), "%s ", setting->name);
+}
+
+static void what_differs_is_told_and_only_what_is_live_is_taken_over(void **state)
+{
+	struct target         other     = {0};
+	const struct settings others[]  = {{table, sizeof table / sizeof table[0], &other}};
+	char                  names[64] = "";
+	(void)state;
+	assert_int_equal(settings_load(others, 1, &err), STATUS_OK);
+	settings_compare(sets, others, 1, note, names);
+	assert_string_equal(names, "");
+	other.threads    = 9;
+	other.timeout_ms = 200;
+	other.zone       = strdup("UTC");
+	settings_compare(sets, others, 1, note, names);
+	assert_string_equal(names, "zone threads timeout ");
+	settings_take_live(sets, others, 1);
+	assert_int_equal(target.threads, 9);
+	assert_int_equal(target.timeout_ms, 5000);
+	assert_null(target.zone);
+	settings_done(others, 1);
 }
 
 static void help_keeps_within_100_columns_and_names_every_setting(void **state)
@@ -270,10 +308,12 @@ static void the_documentation_is_a_table_of_every_setting(void **state)
 	settings_markdown(sets, 1, &out);
 	buffer_add_u8(&out, '\0');
 
-	assert_non_null(strstr(out.data, "| `file-bytes` | size | `256MiB` | 1MiB to 1GiB | "
+	assert_non_null(strstr(out.data, "| `file-bytes` | size | `256MiB` | 1MiB to 1GiB |  | "
 	                                 "Size of one file |\n"));
-	assert_non_null(strstr(out.data, "| `quiet` | true or false | `false` |  | Says nothing |\n"));
-	assert_non_null(strstr(out.data, "| `zone` | text |  |  | Zone \\| of dates |\n"));
+	assert_non_null(strstr(out.data, "| `threads` | number | `4` | -1 to 64 | yes | Number"));
+	assert_non_null(
+		strstr(out.data, "| `quiet` | true or false | `false` |  |  | Says nothing |\n"));
+	assert_non_null(strstr(out.data, "| `zone` | text |  |  |  | Zone \\| of dates |\n"));
 	buffer_done(&out);
 }
 
@@ -294,6 +334,7 @@ int main(void)
 		TEST(the_environment_comes_before_the_defaults),
 		TEST(a_bad_variable_is_named),
 		TEST(a_file_comes_between_environment_and_defaults),
+		TEST(what_differs_is_told_and_only_what_is_live_is_taken_over),
 		TEST(a_mistake_in_a_file_is_named_with_its_line),
 		TEST(help_keeps_within_100_columns_and_names_every_setting),
 		TEST(the_documentation_is_a_table_of_every_setting),
