@@ -36,7 +36,7 @@ enum exit_code command_config(int argc, char **argv)
 			"as an environment variable (`SONNIM_DATA`), or as a line of the file that "
 			"`--config` names (`data = DIR`; `#` begins a comment). A flag wins over the "
 			"environment, that over the file, that over the default.\n\nEverything is checked at "
-		    "the start; "
+			"the start; "
 			"a mistake is named with flag, variable or `file:line:column`, an unknown name with "
 			"the nearest known one. `sonnim doctor --config FILE` checks a file. On SIGHUP "
 			"(`systemctl reload`) file and environment are read and checked again: settings with "
