@@ -48,7 +48,7 @@ class Commands(ServerCase):
         place = self.server.directory
         (place / "wrong.conf").write_text("memory-limit = 1MiB\n")
         told = self.sonnim("doctor", "--config", str(place / "wrong.conf"), code=1)
-        self.assertRegex(told, r"config +WRONG +.*wrong\.conf:1:16: memory-limit must be 64MiB at least")
+        self.assertRegex(told, r"config +WRONG +.*wrong\.conf:1:16: memory-limit must be 64MiB")
 
     def test_a_segment_is_defined_as_text(self):
         told = self.sonnim("segment", "define", "Buyers", 'COUNT("주문 완료") within 7d>=2')
