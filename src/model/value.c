@@ -69,46 +69,93 @@ bool value_next(struct value_reader *reader)
 	return !reader->bytes.failed;
 }
 
-/* Passes over an entry's value without looking at it. */
-static inline void skip_value(struct byte_reader *bytes, uint8_t type)
+/* An entry as far as it must be known to pass over it. */
+struct entry {
+	uint32_t       hash;
+	uint8_t        type;
+	struct text    name;
+	const uint8_t *value;
+};
+
+/* How many bytes the value of a type has; SIZED: it begins with their number. */
+enum { SIZED = UINT8_MAX };
+static const uint8_t value_bytes[UINT8_MAX + 1] = {
+	[VALUE_INT] = 8,        [VALUE_UINT] = 8,           [VALUE_DOUBLE] = 8,
+	[VALUE_STRING] = SIZED, [VALUE_STRING_SET] = SIZED, [VALUE_ARRAY] = SIZED,
+	[VALUE_OBJECT] = SIZED,
+};
+
+/* A varint at *at; false: it is cut off. Almost all are one byte. */
+static inline bool pass_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret_number)
 {
-	size_t size = 0;
-	if (has_content(type))
-		size = read_varint(bytes);
-	else if (type == VALUE_INT || type == VALUE_UINT || type == VALUE_DOUBLE)
-		size = sizeof(uint64_t);
-	if (size > read_left(bytes)) {
-		bytes->failed = true;
-		bytes->at     = bytes->end;
-		return;
+	if (__builtin_expect(*at < end && **at < 0x80, 1)) {
+		*ret_number = *(*at)++;
+		return true;
 	}
-	bytes->at += size;
+	struct byte_reader bytes = {*at, end, false};
+	*ret_number              = read_varint(&bytes);
+	*at                      = bytes.at;
+	return !bytes.failed;
 }
 
-/* By hand rather than with value_next(): nothing but the hash of an entry matters until it fits. */
+/* Passes over an entry without looking at its value; false: it is cut off. By hand rather than with
+ * value_next(): every event is looked through for what the filters ask for. */
+static inline bool next_entry(const uint8_t **at, const uint8_t *end, struct entry *entry)
+{
+	const uint8_t *begin = *at;
+	uint64_t       size;
+	if (end - begin < (ptrdiff_t)sizeof entry->hash + 2)
+		return false;
+	memcpy(&entry->hash, begin, sizeof entry->hash);
+	entry->type = begin[sizeof entry->hash];
+	*at         = begin + sizeof entry->hash + 1;
+	if (!pass_varint(at, end, &size) || size > (uint64_t)(end - *at))
+		return false;
+	entry->name = (struct text){(const char *)*at, size};
+	*at += size;
+	entry->value = *at;
+	size         = value_bytes[entry->type];
+	if (size == SIZED && !pass_varint(at, end, &size))
+		return false;
+	if (size > (uint64_t)(end - *at))
+		return false;
+	*at += size;
+	return true;
+}
+
+static struct value value_of_entry(const struct entry *entry, const uint8_t *end)
+{
+	struct byte_reader value = {entry->value, end, false};
+	return read_value(&value, entry->type);
+}
+
 struct value value_find(struct text list, struct text name, uint32_t hash)
 {
-	struct byte_reader bytes      = byte_reader_of(list.data, list.length);
-	struct byte_reader found      = {0}; /* at the name of the last entry that fits */
-	uint8_t            found_type = VALUE_NONE;
-	for (uint64_t left = read_varint(&bytes); left > 0; left--) {
-		uint32_t           entry_hash = read_u32(&bytes);
-		uint8_t            type       = read_u8(&bytes);
-		struct byte_reader entry      = bytes;
-		size_t             length     = read_varint(&bytes);
-		if (length > read_left(&bytes))
-			break;
-		bytes.at += length;
-		skip_value(&bytes, type);
-		if (bytes.failed)
-			break;
-		if (entry_hash == hash && text_equal(read_sized(&entry), name)) {
-			found      = entry;
-			found_type = type;
-		}
-	}
-	return found_type == VALUE_NONE ? (struct value){.type = VALUE_NONE}
-	                                : read_value(&found, found_type);
+	struct byte_reader bytes = byte_reader_of(list.data, list.length);
+	struct entry       entry, found = {.type = VALUE_NONE};
+	uint64_t           left = read_varint(&bytes);
+	for (; left > 0 && next_entry(&bytes.at, bytes.end, &entry); left--)
+		if (entry.hash == hash && text_equal(entry.name, name))
+			found = entry;
+	return found.type == VALUE_NONE ? (struct value){.type = VALUE_NONE}
+	                                : value_of_entry(&found, bytes.end);
+}
+
+void value_find_each(struct text list, const struct value_path *const *paths, unsigned count,
+                     struct value *ret_values)
+{
+	struct byte_reader bytes = byte_reader_of(list.data, list.length);
+	struct entry       entry;
+	for (unsigned i = 0; i < count; i++)
+		ret_values[i].type = VALUE_NONE;
+	uint64_t left = read_varint(&bytes);
+	for (; left > 0 && next_entry(&bytes.at, bytes.end, &entry); left--)
+		for (unsigned i = 0; i < count; i++)
+			if (entry.hash == paths[i]->hash && text_equal(entry.name, paths[i]->name))
+				ret_values[i] = value_of_entry(&entry, bytes.end);
+	for (unsigned i = 0; i < count; i++)
+		if (ret_values[i].type == VALUE_NONE && paths[i]->part_count > 0)
+			ret_values[i] = value_at(list, paths[i]);
 }
 
 bool value_set_next(struct byte_reader *set, struct text *ret_item)

@@ -108,6 +108,10 @@ struct value_path {
 void         value_path_init(struct value_path *path, struct text name, struct arena *arena);
 struct value value_at(struct text list, const struct value_path *path);
 
+/* value_at() of each of `count` paths, in one pass over the list. */
+void value_find_each(struct text list, const struct value_path *const *paths, unsigned count,
+                     struct value *ret_values);
+
 /* Iterates the strings of a STRING_SET: `set` is value.text; false at the end. */
 bool value_set_next(struct byte_reader *set, struct text *ret_item);
 

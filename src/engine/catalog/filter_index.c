@@ -5,6 +5,8 @@
 
 #include "base/hash.h"
 
+enum { GROUPS_AT_ONCE = 16 }; /* that one pass over an event's properties serves */
+
 void index_list_remove(index_list *list, uint32_t number)
 {
 	for (size_t i = 0; i < list->count; i++) {
@@ -250,22 +252,35 @@ static void add_bounds(found_list *features, const bound_list *list, double numb
 		VECTOR_ADD(features, list->items[i].feature);
 }
 
+static void add_group(found_list *features, const struct filter_group *group,
+                      const struct value *value)
+{
+	double number;
+	if (value->type == VALUE_STRING) {
+		add_string(features, group, value->text);
+	} else if (value->type == VALUE_STRING_SET) {
+		add_set(features, group, value->text);
+	} else if (value_number(value, &number)) {
+		add_bounds(features, &group->above, number);
+		add_bounds(features, &group->below, -number);
+	}
+}
+
 void filter_index_find(const struct filter_index *index, struct text properties,
                        found_list *features)
 {
 	for (size_t i = 0; i < index->rest.count; i++)
 		VECTOR_ADD(features, index->rest.items[i]);
-	for (size_t i = 0; i < index->groups.count; i++) {
-		const struct filter_group *group = &index->groups.items[i];
-		struct value               value = value_at(properties, group->path);
-		double                     number;
-		if (value.type == VALUE_STRING) {
-			add_string(features, group, value.text);
-		} else if (value.type == VALUE_STRING_SET) {
-			add_set(features, group, value.text);
-		} else if (value_number(&value, &number)) {
-			add_bounds(features, &group->above, number);
-			add_bounds(features, &group->below, -number);
-		}
+	for (size_t begin = 0; begin < index->groups.count; begin += GROUPS_AT_ONCE) {
+		const struct filter_group *groups = index->groups.items + begin;
+		const struct value_path   *paths[GROUPS_AT_ONCE];
+		struct value               values[GROUPS_AT_ONCE];
+		size_t                     left  = index->groups.count - begin;
+		unsigned                   count = left < GROUPS_AT_ONCE ? (unsigned)left : GROUPS_AT_ONCE;
+		for (unsigned i = 0; i < count; i++)
+			paths[i] = groups[i].path;
+		value_find_each(properties, paths, count, values);
+		for (unsigned i = 0; i < count; i++)
+			add_group(features, &groups[i], &values[i]);
 	}
 }

@@ -144,6 +144,40 @@ static void an_exact_name_comes_before_a_dotted_path(void **state)
 	assert_int_equal(at(list, ".").type, VALUE_NONE);
 }
 
+static void several_paths_are_found_in_one_pass_as_one_by_one(void **state)
+{
+	static const char *const lists[] = {
+		"{\"a\":{\"b\":1},\"a.b\":2,\"c\":\"x\",\"d\":[\"y\"],\"e\":null}",
+		"{\"d\":{\"c\":3},\"c\":true,\"a\":{\"b\":1.5}}",
+		"{\"c\":1,\"a\":2,\"c\":3}",
+		"{}",
+	};
+	static const char *const names[] = {"c", "a.b", "d", "missing", "d.c", "e", "c"};
+	enum { COUNT = sizeof names / sizeof names[0] };
+	struct value_path        paths[COUNT];
+	const struct value_path *each[COUNT];
+	struct arena             arena;
+	arena_init(&arena);
+	for (unsigned i = 0; i < COUNT; i++) {
+		value_path_init(&paths[i], text_of(names[i]), &arena);
+		each[i] = &paths[i];
+	}
+	for (unsigned i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+		struct text  list = list_of(state, lists[i]);
+		struct value values[COUNT];
+		value_find_each(list, each, COUNT, values);
+		for (unsigned j = 0; j < COUNT; j++) {
+			struct value alone = value_at(list, each[j]);
+			assert_int_equal(values[j].type, alone.type);
+			if (alone.type == VALUE_INT)
+				assert_int_equal(values[j].integer, alone.integer);
+			if (alone.type == VALUE_STRING)
+				assert_true(text_equal(values[j].text, alone.text));
+		}
+	}
+	arena_done(&arena);
+}
+
 static void the_items_of_a_string_set_come_in_their_order(void **state)
 {
 	struct value       value = find(list_of(state, "{\"a\":[\"x\",\"\",\"제주\"]}"), "a");
@@ -458,6 +492,7 @@ int main(void)
 		TEST(the_three_types_of_numbers_are_numbers_and_nothing_else_is),
 		TEST(of_entries_with_one_name_the_last_counts),
 		TEST(an_exact_name_comes_before_a_dotted_path),
+		TEST(several_paths_are_found_in_one_pass_as_one_by_one),
 		TEST(the_items_of_a_string_set_come_in_their_order),
 		TEST(a_list_is_written_as_the_json_that_it_came_from),
 		TEST(lists_and_values_longer_than_a_one_byte_length_are_read_again),
