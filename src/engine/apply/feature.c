@@ -118,14 +118,19 @@ bool feature_matches(const struct plan_feature *feature, const struct record *re
 }
 
 struct series *feature_add(const struct feature *feature, struct series *series,
-                           const struct record *record, int64_t time_ms, int64_t now_ms)
+                           const struct record *record, int64_t time_ms, int64_t now_ms,
+                           bool *ret_longer)
 {
 	const struct plan_feature *plan = feature->plan;
+	*ret_longer                     = false;
 	if (plan->relative)
 		return series;
 	if (series != NULL && series->count == series->room && plan->cap == SERIES_UNLIMITED)
 		series_forget(series, &feature->kept, now_ms);
-	return take(series, plan, cap_at(plan, series, time_ms, now_ms), record, time_ms, now_ms);
+	uint32_t before = series == NULL ? 0 : series->count;
+	series = take(series, plan, cap_at(plan, series, time_ms, now_ms), record, time_ms, now_ms);
+	*ret_longer = series != NULL && series->count > before;
+	return series;
 }
 
 /* --- from the stored events --- */

@@ -24,9 +24,11 @@ bool feature_matches(const struct plan_feature *feature, const struct record *re
 /* Adds what the feature takes from an event that concerns it, as it is at `now_ms`. `series` may
  * be NULL, an empty one; returns it, made or moved where need be. Where it would have to grow, what
  * no leaf of the feature looks at any more is let go first. Nothing is taken for a feature that is
- * relative: it keeps no series. */
+ * relative: it keeps no series. `*ret_longer`: something was taken, and nothing older dropped for
+ * it. */
 struct series *feature_add(const struct feature *feature, struct series *series,
-                           const struct record *record, int64_t time_ms, int64_t now_ms);
+                           const struct record *record, int64_t time_ms, int64_t now_ms,
+                           bool *ret_longer);
 
 /* What time range of a person's events to read, and what came out. */
 struct feature_scan {

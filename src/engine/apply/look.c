@@ -101,48 +101,133 @@ static void keep_finding(struct person_feature *kept, const struct finding *find
 	kept->truths  = finding->truths;
 }
 
-/* The leaves on the ladder. */
-static void climb(struct partition *partition, uint32_t slot, const struct profile *profile,
-                  const struct feature *feature, const struct series *series,
+static void touch_crossed(struct partition *partition, uint32_t slot, const struct rung *rung,
+                          const struct look_event *event)
+{
+	step_touch_rule(partition, slot, rung->leaf, rung->rule, rung->above, CAUSE_EVENT,
+	                event->position);
+}
+
+static void touch_flips(struct partition *partition, uint32_t slot, enum cause cause,
+                        uint64_t event_position)
+{
+	for (size_t i = 0; i < partition->flips.count; i++) {
+		const struct gauge_flip *flip = &partition->flips.items[i];
+		step_touch_rule(partition, slot, flip->leaf, flip->rule, flip->holds, cause,
+		                event_position);
+	}
+}
+
+/* Where the event lies that was added last: behind those of its time. */
+static uint32_t place_of(const struct series *series, int64_t time_ms)
+{
+	uint32_t at = series->count;
+	while (series->times_ms[at - 1] > time_ms)
+		at--;
+	return at - 1;
+}
+
+/* The leaves on the ladder and of the gauge. `longer`: the event is in the series. */
+static void climb(struct partition *partition, const struct profile *profile,
+                  const struct feature *feature, const struct series *series, bool longer,
                   const struct look_event *event, struct finding *finding)
 {
+	uint32_t slot     = event->record->slot;
 	uint32_t happened = count_happened(series, event->now_ms);
-	if (feature->ladder.count == 0)
-		return;
-
-	partition->crossed.count = 0;
-	if (event->time_ms <= event->now_ms)
+	if (feature->ladder.count > 0 && event->time_ms <= event->now_ms) {
+		partition->crossed.count = 0;
 		finding->due_ms = ladder_climb(&feature->ladder, series->times_ms, happened, event->time_ms,
 		                               event->now_ms, &partition->crossed);
-	for (size_t i = 0; i < partition->crossed.count; i++) {
-		const struct rung *rung = &partition->crossed.items[i];
-		step_touch_rung(partition, slot, rung, rung->above, CAUSE_EVENT, event->position);
+		for (size_t i = 0; i < partition->crossed.count; i++)
+			touch_crossed(partition, slot, &partition->crossed.items[i], event);
 	}
-	/* What begins to count later flips them upwards by time. */
+	if (feature->gauge != NULL) {
+		uint32_t added         = longer ? place_of(series, event->time_ms) : UINT32_MAX;
+		partition->flips.count = 0;
+		finding->due_ms =
+			gauge_climb(feature->gauge, series, happened, added, event->now_ms, &partition->flips);
+		touch_flips(partition, slot, CAUSE_EVENT, event->position);
+	}
+	/* What begins to count later flips them by time. */
 	if (happened < series->count)
 		find_all(partition, slot, profile, &feature->leaves, event->now_ms, finding);
 }
 
-void look_after(struct partition *partition, uint32_t slot, struct profile *profile,
-                const struct look_event *event)
+/* Whether nothing is to be thought of but the time itself. */
+static bool is_plain(const struct feature *feature, const struct series *series,
+                     const struct look_event *event)
+{
+	if (!feature->times || event->time_ms > event->now_ms)
+		return false;
+	return series == NULL || (series->times_ms[series->count - 1] <= event->now_ms &&
+	                          (series->count < series->room || feature->cap > 0));
+}
+
+static struct series *series_with(const struct feature *feature, struct series *series,
+                                  const struct look_event *event, bool *ret_longer)
+{
+	if (!is_plain(feature, series, event))
+		return feature_add(feature, series, event->record, event->time_ms, event->now_ms,
+		                   ret_longer);
+	if (series == NULL)
+		series = series_new(SERIES_TIMES);
+	return series_add(series, feature->cap, event->time_ms, (union series_item){0});
+}
+
+/* Returns what the person then has of the feature; NULL: nothing. */
+static struct person_feature *add_to_series(struct partition *partition, struct profile *profile,
+                                            uint32_t index, const struct look_event *event,
+                                            bool *ret_longer)
+{
+	uint32_t               place;
+	const struct feature  *feature = feature_at(partition, index);
+	struct person_feature *kept    = profile_feature_place(profile, index, &place);
+	struct series         *series  = kept == NULL ? NULL : kept->series;
+	size_t                 before  = series_bytes(series);
+	series                         = series_with(feature, series, event, ret_longer);
+	if (kept == NULL && series == NULL && !feature->plan->relative)
+		return NULL;
+	if (kept == NULL)
+		kept = profile_feature_insert(&partition->profiles, profile, index, place);
+	kept->series = series;
+	profiles_count_series(&partition->profiles, before, series_bytes(series));
+	return kept;
+}
+
+/* One feature; `before` is what those of its leaves were that stand on nothing. */
+static void look_at_feature(struct partition *partition, struct profile *profile, uint32_t index,
+                            const bool *before, const struct look_event *event)
+{
+	uint32_t              slot    = event->record->slot;
+	bool                  longer  = false;
+	const struct feature *feature = feature_at(partition, index);
+	struct finding        finding = nothing_found;
+
+	struct person_feature *kept = add_to_series(partition, profile, index, event, &longer);
+	if (kept != NULL && kept->series != NULL)
+		climb(partition, profile, feature, kept->series, longer, event, &finding);
+	for (size_t i = 0; i < feature->others.count; i++) {
+		uint32_t leaf  = feature->others.items[i];
+		bool     holds = find(partition, slot, profile, leaf, event->now_ms, &finding);
+		if (holds != before[i])
+			step_touch_leaf(partition, slot, leaf, holds, CAUSE_EVENT, event->position);
+	}
+	if (kept == NULL)
+		return;
+	keep_finding(kept, &finding);
+	step_arm(partition, slot, profile, finding.due_ms);
+}
+
+void look_at_event(struct partition *partition, struct profile *profile,
+                   const struct look_event *event)
 {
 	size_t at = 0;
+	if (profile->features == NULL)
+		profile_features_reserve(&partition->profiles, profile, (uint32_t)partition->touched.count);
 	for (size_t i = 0; i < partition->touched.count; i++) {
-		const struct feature  *feature = feature_at(partition, partition->touched.items[i]);
-		struct person_feature *kept    = profile_feature(profile, partition->touched.items[i]);
-		struct finding         finding = nothing_found;
-		if (kept != NULL && kept->series != NULL)
-			climb(partition, slot, profile, feature, kept->series, event, &finding);
-		for (size_t j = 0; j < feature->others.count; j++) {
-			uint32_t leaf  = feature->others.items[j];
-			bool     holds = find(partition, slot, profile, leaf, event->now_ms, &finding);
-			if (holds != partition->before.items[at++])
-				step_touch_leaf(partition, slot, leaf, holds, CAUSE_EVENT, event->position);
-		}
-		if (kept == NULL)
-			continue;
-		keep_finding(kept, &finding);
-		step_arm(partition, slot, profile, finding.due_ms);
+		uint32_t index = partition->touched.items[i];
+		look_at_feature(partition, profile, index, partition->before.items + at, event);
+		at += feature_at(partition, index)->others.count;
 	}
 }
 
@@ -193,6 +278,12 @@ static void evaluate_flip(struct partition *partition, uint32_t slot, struct pro
 static int64_t fall(struct partition *partition, uint32_t slot, struct profile *profile,
                     const struct feature *feature, const struct series *series, int64_t at_ms)
 {
+	if (feature->gauge != NULL) {
+		partition->flips.count = 0;
+		int64_t due_ms         = gauge_fall(feature->gauge, series, at_ms, &partition->flips);
+		touch_flips(partition, slot, CAUSE_EXPIRY, 0);
+		return due_ms;
+	}
 	partition->crossed.count = 0;
 	int64_t due_ms =
 		ladder_fall(&feature->ladder, series->times_ms, series->count, at_ms, &partition->crossed);
@@ -205,7 +296,7 @@ static int64_t fall(struct partition *partition, uint32_t slot, struct profile *
 			if (holds == leaf_holds(partition, slot, profile, rung->leaf, at_ms - 1))
 				continue;
 		}
-		step_touch_rung(partition, slot, rung, holds, CAUSE_EXPIRY, 0);
+		step_touch_rule(partition, slot, rung->leaf, rung->rule, holds, CAUSE_EXPIRY, 0);
 	}
 	return due_ms;
 }
@@ -235,9 +326,10 @@ void look_again(struct partition *partition, uint32_t slot, struct profile *prof
 	const index_list     *rest    = &feature->leaves;
 	struct finding        finding = nothing_found;
 	if (series != NULL && count_happened(series, now_ms) == series->count) {
-		finding.due_ms =
-			ladder_fall(&feature->ladder, series->times_ms, series->count, now_ms, NULL);
-		rest = &feature->others;
+		finding.due_ms = feature->gauge != NULL ? gauge_fall(feature->gauge, series, now_ms, NULL)
+		                                        : ladder_fall(&feature->ladder, series->times_ms,
+		                                                      series->count, now_ms, NULL);
+		rest           = &feature->others;
 	}
 	find_all(partition, slot, profile, rest, now_ms, &finding);
 	keep_finding(kept, &finding);

@@ -2,8 +2,9 @@
 #define SONNIM_ENGINE_LOOK_H
 
 /* What an event, or an instant, flips of a person's leaves. Of leaves on a ladder (ladder.h)
- * only those are met that flip; the others are evaluated before and after. What has flipped touches
- * its rules (step.h), and the person's timer is armed for the next flip by time alone. */
+ * only those are met that flip, those of a gauge (gauge.h) are told by one walk; the others are
+ * evaluated before and after. What has flipped touches its rules (step.h), and the person's timer
+ * is armed for the next flip by time alone. */
 
 #include "engine/apply/partition.h"
 
@@ -15,14 +16,16 @@ void look_find(struct partition *partition, const struct record *record, int64_t
 void look_before(struct partition *partition, uint32_t slot, const struct profile *profile,
                  int64_t now_ms);
 
-/* After it was added to the series of these features, once after each look_before(). */
+/* Adds the event, which is stored already, to the series of these features, once after each
+ * look_before(), and sees what that flips. */
 struct look_event {
-	int64_t  time_ms;
-	int64_t  now_ms;
-	uint64_t position;
+	const struct record *record;
+	int64_t              time_ms;
+	int64_t              now_ms;
+	uint64_t             position;
 };
-void look_after(struct partition *partition, uint32_t slot, struct profile *profile,
-                const struct look_event *event);
+void look_at_event(struct partition *partition, struct profile *profile,
+                   const struct look_event *event);
 
 /* What flips at `at_ms` by time alone, of a feature whose next_ms has come. */
 void look_at_instant(struct partition *partition, uint32_t slot, struct profile *profile,

@@ -57,6 +57,7 @@ void partition_free(struct partition *partition)
 	VECTOR_DONE(&partition->touched);
 	VECTOR_DONE(&partition->before);
 	VECTOR_DONE(&partition->crossed);
+	VECTOR_DONE(&partition->flips);
 	VECTOR_DONE(&partition->begun);
 	free(partition);
 }
@@ -145,43 +146,6 @@ static void store(struct partition *partition, const struct arrival *arrival)
 		partition->stored_position = arrival->position;
 }
 
-/* Whether nothing is to be thought of but the time itself. */
-static bool is_plain(const struct feature *feature, const struct series *series,
-                     const struct arrival *arrival)
-{
-	if (!feature->times || arrival->time_ms > arrival->received_ms)
-		return false;
-	return series == NULL || (series->times_ms[series->count - 1] <= arrival->received_ms &&
-	                          (series->count < series->room || feature->cap > 0));
-}
-
-static struct series *series_with(const struct feature *feature, struct series *series,
-                                  const struct arrival *arrival)
-{
-	if (!is_plain(feature, series, arrival))
-		return feature_add(feature, series, arrival->record, arrival->time_ms,
-		                   arrival->received_ms);
-	if (series == NULL)
-		series = series_new(SERIES_TIMES);
-	return series_add(series, feature->cap, arrival->time_ms, (union series_item){0});
-}
-
-static void add_to_series(struct partition *partition, struct profile *profile, uint32_t index,
-                          const struct arrival *arrival)
-{
-	const struct feature  *feature = &partition->catalog.features.items[index];
-	struct person_feature *kept    = profile_feature(profile, index);
-	struct series         *series  = kept == NULL ? NULL : kept->series;
-	size_t                 before  = series_bytes(series);
-	series                         = series_with(feature, series, arrival);
-	if (kept == NULL && series == NULL && !feature->plan->relative)
-		return;
-	if (kept == NULL)
-		kept = profile_feature_add(&partition->profiles, profile, index);
-	kept->series = series;
-	profiles_count_series(&partition->profiles, before, series_bytes(series));
-}
-
 /* What an event is to the partition as a whole. */
 static void notice_event(struct partition *partition, const struct arrival *arrival)
 {
@@ -235,10 +199,9 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 		return;
 
 	step_begin(partition);
-	for (size_t i = 0; i < partition->touched.count; i++)
-		add_to_series(partition, profile, partition->touched.items[i], arrival);
-	look_after(partition, record->slot, profile,
-	           &(struct look_event){arrival->time_ms, arrival->received_ms, arrival->position});
+	look_at_event(
+		partition, profile,
+		&(struct look_event){record, arrival->time_ms, arrival->received_ms, arrival->position});
 	step_finish(partition, record->slot, profile, arrival->received_ms);
 }
 

@@ -105,7 +105,8 @@ struct partition {
 	index_list ahead;                  /* those that the next events do (engine/apply/ahead.h) */
 	index_list touched;                /* those that the step's event does */
 	VECTOR(bool) before;               /* what leaves were before the step */
-	rung_list crossed;                 /* of one feature's ladder */
+	rung_list       crossed;           /* of one feature's ladder */
+	gauge_flip_list flips;             /* of one feature's gauge */
 	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */
 };
 

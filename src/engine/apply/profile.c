@@ -43,7 +43,7 @@ static void set_free(void *pointer, size_t item_size)
 }
 
 /* The number is the first 31 bits of an item. */
-static uint32_t number_at(const struct set *set, size_t item_size, uint32_t at)
+static inline uint32_t number_at(const struct set *set, size_t item_size, uint32_t at)
 {
 	uint32_t number;
 	memcpy(&number, set->items + at * item_size, sizeof number);
@@ -53,11 +53,12 @@ static uint32_t number_at(const struct set *set, size_t item_size, uint32_t at)
 _Static_assert(sizeof(struct person_feature) != sizeof(struct membership),
                "their size tells sets apart");
 
-/* Room for one more at least, and as many as the block of memory holds. */
-static struct set *set_grow(struct profiles *profiles, struct set *set, size_t item_size)
+/* Room for `more` at least, and as many as the block of memory holds. */
+static struct set *set_grow(struct profiles *profiles, struct set *set, size_t item_size,
+                            uint32_t more)
 {
 	uint32_t    count  = set == NULL ? 0 : set->count;
-	size_t      size   = slab_room(set_size(item_size, count + 1 + count / 4));
+	size_t      size   = slab_room(set_size(item_size, count + more + count / 4));
 	struct set *larger = slab_get(size);
 	uint64_t   *bytes  = item_size == sizeof(struct person_feature) ? &profiles->feature_bytes
 	                                                                : &profiles->membership_bytes;
@@ -173,32 +174,40 @@ struct profile *profiles_place(struct profiles *profiles, uint32_t slot)
 	return &profiles->blocks[block][slot % BLOCK_SLOTS];
 }
 
-/* Where `number` stands or belongs. */
-static uint32_t set_index(const void *pointer, size_t item_size, uint32_t number)
+/* Where `number` stands or belongs. Bisection by conditional moves: which half it is nobody could
+ * foretell. */
+static inline uint32_t set_index(const void *pointer, size_t item_size, uint32_t number)
 {
-	const struct set *set = pointer;
-	uint32_t          low = 0, high = set->count;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (number_at(set, item_size, middle) < number)
-			low = middle + 1;
-		else
-			high = middle;
+	const struct set *set  = pointer;
+	uint32_t          at   = 0;
+	uint32_t          left = set == NULL ? 0 : set->count;
+	while (left > 1) {
+		uint32_t half = left / 2;
+		at += number_at(set, item_size, at + half - 1) < number ? half : 0;
+		left -= half;
 	}
-	return low;
+	return left == 1 && number_at(set, item_size, at) < number ? at + 1 : at;
 }
 
-/* Makes room for one more item at `number`'s place and returns the set, which may have moved. */
-static void *set_insert(struct profiles *profiles, void *pointer, size_t item_size, uint32_t number,
-                        uint32_t *ret_at)
+/* Makes room for one more item at `at` and returns the set, which may have moved. */
+static inline void *set_insert(struct profiles *profiles, void *pointer, size_t item_size,
+                               uint32_t at)
 {
 	struct set *set = pointer;
 	if (set == NULL || set->count == set->room)
-		set = set_grow(profiles, set, item_size);
-	*ret_at    = set_index(set, item_size, number);
-	char *item = set->items + *ret_at * item_size;
-	memmove(item + item_size, item, (set->count - *ret_at) * item_size);
+		set = set_grow(profiles, set, item_size, 1);
+	char *item = set->items + at * item_size;
+	memmove(item + item_size, item, (set->count - at) * item_size);
 	set->count++;
+	return set;
+}
+
+static inline void *set_reserve(struct profiles *profiles, void *pointer, size_t item_size,
+                                uint32_t more)
+{
+	struct set *set = pointer;
+	if (more > (set == NULL ? 0 : set->room - set->count))
+		set = set_grow(profiles, set, item_size, more);
 	return set;
 }
 
@@ -210,24 +219,43 @@ static void set_remove(void *pointer, size_t item_size, uint32_t at)
 	memmove(item, item + item_size, (set->count - at) * item_size);
 }
 
-struct person_feature *profile_feature(const struct profile *profile, uint32_t feature)
+struct person_feature *profile_feature_place(const struct profile *profile, uint32_t feature,
+                                             uint32_t *ret_place)
 {
 	struct feature_set *set = profile->features;
-	if (set == NULL)
-		return NULL;
-	uint32_t at = set_index(set, sizeof set->items[0], feature);
-	return at < set->count && set->items[at].feature == feature ? &set->items[at] : NULL;
+	uint32_t            at  = set_index(set, sizeof set->items[0], feature);
+	*ret_place              = at;
+	return set != NULL && at < set->count && set->items[at].feature == feature ? &set->items[at]
+	                                                                           : NULL;
+}
+
+struct person_feature *profile_feature(const struct profile *profile, uint32_t feature)
+{
+	uint32_t place;
+	return profile_feature_place(profile, feature, &place);
+}
+
+struct person_feature *profile_feature_insert(struct profiles *profiles, struct profile *profile,
+                                              uint32_t feature, uint32_t place)
+{
+	profile->features =
+		set_insert(profiles, profile->features, sizeof(struct person_feature), place);
+	struct person_feature *kept = &profile->features->items[place];
+	*kept = (struct person_feature){.feature = feature, .next_ms = INSTANT_MS_NEVER};
+	return kept;
 }
 
 struct person_feature *profile_feature_add(struct profiles *profiles, struct profile *profile,
                                            uint32_t feature)
 {
-	uint32_t at;
+	uint32_t place = set_index(profile->features, sizeof(struct person_feature), feature);
+	return profile_feature_insert(profiles, profile, feature, place);
+}
+
+void profile_features_reserve(struct profiles *profiles, struct profile *profile, uint32_t more)
+{
 	profile->features =
-		set_insert(profiles, profile->features, sizeof(struct person_feature), feature, &at);
-	struct person_feature *kept = &profile->features->items[at];
-	*kept = (struct person_feature){.feature = feature, .next_ms = INSTANT_MS_NEVER};
-	return kept;
+		set_reserve(profiles, profile->features, sizeof(struct person_feature), more);
 }
 
 void profile_feature_remove(struct profiles *profiles, struct profile *profile, uint32_t feature)
@@ -240,26 +268,34 @@ void profile_feature_remove(struct profiles *profiles, struct profile *profile, 
 	set_remove(profile->features, sizeof *found, (uint32_t)(found - profile->features->items));
 }
 
-struct membership *profile_membership(const struct profile *profile, uint32_t rule)
+struct membership *profile_membership_place(const struct profile *profile, uint32_t rule,
+                                            uint32_t *ret_place)
 {
 	struct membership_set *set = profile->memberships;
-	if (set == NULL)
-		return NULL;
-	uint32_t at = set_index(set, sizeof set->items[0], rule);
-	return at < set->count && set->items[at].rule == rule ? &set->items[at] : NULL;
+	uint32_t               at  = set_index(set, sizeof set->items[0], rule);
+	*ret_place                 = at;
+	return set != NULL && at < set->count && set->items[at].rule == rule ? &set->items[at] : NULL;
 }
 
-struct membership *profile_membership_put(struct profiles *profiles, struct profile *profile,
-                                          uint32_t rule)
+struct membership *profile_membership(const struct profile *profile, uint32_t rule)
 {
-	struct membership *found = profile_membership(profile, rule);
-	if (found != NULL)
-		return found;
-	uint32_t at;
+	uint32_t place;
+	return profile_membership_place(profile, rule, &place);
+}
+
+struct membership *profile_membership_insert(struct profiles *profiles, struct profile *profile,
+                                             uint32_t rule, uint32_t place)
+{
 	profile->memberships =
-		set_insert(profiles, profile->memberships, sizeof(struct membership), rule, &at);
-	profile->memberships->items[at] = (struct membership){.rule = rule & INT32_MAX};
-	return &profile->memberships->items[at];
+		set_insert(profiles, profile->memberships, sizeof(struct membership), place);
+	profile->memberships->items[place] = (struct membership){.rule = rule & INT32_MAX};
+	return &profile->memberships->items[place];
+}
+
+void profile_memberships_reserve(struct profiles *profiles, struct profile *profile, uint32_t more)
+{
+	profile->memberships =
+		set_reserve(profiles, profile->memberships, sizeof(struct membership), more);
 }
 
 void profile_membership_remove(struct profile *profile, uint32_t rule)

@@ -123,15 +123,29 @@ static inline void profiles_prefetch(const struct profiles *profiles, uint32_t s
 		__builtin_prefetch(&profiles->blocks[slot >> 10][slot & 1023]);
 }
 
+/* What the person has of a feature, of a rule; NULL: nothing. With `ret_place` where it lies or
+ * belongs, until the next one comes or goes: there it is inserted without another search. */
 struct person_feature *profile_feature(const struct profile *profile, uint32_t feature);
+struct person_feature *profile_feature_place(const struct profile *profile, uint32_t feature,
+                                             uint32_t *ret_place);
+struct membership     *profile_membership(const struct profile *profile, uint32_t rule);
+struct membership     *profile_membership_place(const struct profile *profile, uint32_t rule,
+                                                uint32_t *ret_place);
+
+/* What is not there yet. What is there moves. */
+struct person_feature *profile_feature_insert(struct profiles *profiles, struct profile *profile,
+                                              uint32_t feature, uint32_t place);
 struct person_feature *profile_feature_add(struct profiles *profiles, struct profile *profile,
                                            uint32_t feature);
-void profile_feature_remove(struct profiles *profiles, struct profile *profile, uint32_t feature);
+struct membership     *profile_membership_insert(struct profiles *profiles, struct profile *profile,
+                                                 uint32_t rule, uint32_t place);
 
-struct membership *profile_membership(const struct profile *profile, uint32_t rule);
-struct membership *profile_membership_put(struct profiles *profiles, struct profile *profile,
-                                          uint32_t rule);
-void               profile_membership_remove(struct profile *profile, uint32_t rule);
+/* Room for `more`, so that they come without moving what is there each time. */
+void profile_features_reserve(struct profiles *profiles, struct profile *profile, uint32_t more);
+void profile_memberships_reserve(struct profiles *profiles, struct profile *profile, uint32_t more);
+
+void profile_feature_remove(struct profiles *profiles, struct profile *profile, uint32_t feature);
+void profile_membership_remove(struct profile *profile, uint32_t rule);
 
 /* The traits' list; empty when there are none. */
 struct text profile_traits(const struct profile *profile);

@@ -15,18 +15,10 @@ static const uint8_t item_bytes[SERIES_KIND_COUNT] = {
 	[SERIES_KEYS]    = sizeof(struct distinct_key),
 };
 
-/* Items lie behind the times; totals by memcpy, since they are aligned to 8 bytes only. */
+/* Items lie behind the times. */
 static char *items(const struct series *series)
 {
 	return (char *)(series->times_ms + series->room);
-}
-
-static __int128 total_through(const struct series *series, uint32_t count)
-{
-	__int128 total = 0;
-	if (count > 0)
-		memcpy(&total, items(series) + (count - 1) * sizeof total, sizeof total);
-	return total;
 }
 
 static void set_total(struct series *series, uint32_t at, __int128 total)
@@ -108,9 +100,9 @@ static void set_item(struct series *series, uint32_t at, union series_item item)
 		memcpy(items(series) + at * size, &item, size);
 		return;
 	}
-	set_total(series, at, total_through(series, at) + item.amount_millionths);
+	set_total(series, at, series_total(series, at) + item.amount_millionths);
 	for (uint32_t later = at + 1; later < series->count; later++)
-		set_total(series, later, total_through(series, later + 1) + item.amount_millionths);
+		set_total(series, later, series_total(series, later + 1) + item.amount_millionths);
 }
 
 struct series *series_add(struct series *series, unsigned cap, int64_t time_ms,
@@ -231,8 +223,8 @@ static struct series_value value_of(const struct series_walk *walk)
 	if (walk->started > walk->ended) {
 		value.count = walk->started - walk->ended;
 		if (walk->series->kind == SERIES_TOTALS)
-			value.sum = total_through(walk->series, walk->started) -
-			            total_through(walk->series, walk->ended);
+			value.sum =
+				series_total(walk->series, walk->started) - series_total(walk->series, walk->ended);
 	}
 	return value;
 }
@@ -242,11 +234,11 @@ void series_forget(struct series *series, const struct span *span, int64_t now_m
 	uint32_t ended = count_ended(series, span, now_ms);
 	if (ended == 0)
 		return;
-	__int128 before = series->kind == SERIES_TOTALS ? total_through(series, ended) : 0;
+	__int128 before = series->kind == SERIES_TOTALS ? series_total(series, ended) : 0;
 	drop_oldest(series, ended);
 	series->dropped = false;
 	for (uint32_t i = 0; before != 0 && i < series->count; i++)
-		set_total(series, i, total_through(series, i + 1) - before);
+		set_total(series, i, series_total(series, i + 1) - before);
 }
 
 struct series_walk series_walk_from(const struct series *series, const struct span *span,

@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "model/evaluate.h"
@@ -73,6 +74,17 @@ struct span;
  * no later; what was dropped has ended before. Cost: O(log count), and O(count) if there are
  * any. */
 void series_forget(struct series *series, const struct span *span, int64_t now_ms);
+
+/* Of TOTALS: the sum of the first `count` amounts. They lie behind the times, aligned to 8 bytes
+ * only. */
+static inline __int128 series_total(const struct series *series, uint32_t count)
+{
+	__int128 total = 0;
+	if (count > 0)
+		memcpy(&total, (const char *)(series->times_ms + series->room) + (count - 1) * sizeof total,
+		       sizeof total);
+	return total;
+}
 
 /* What lies at `at` < count. */
 double                     series_number(const struct series *series, uint32_t at);

@@ -68,16 +68,16 @@ void step_touch_leaf(struct partition *partition, uint32_t slot, uint32_t leaf, 
 		touch(partition, slot, rules->items[i], &why, true);
 }
 
-void step_touch_rung(struct partition *partition, uint32_t slot, const struct rung *rung,
+void step_touch_rule(struct partition *partition, uint32_t slot, uint32_t leaf, uint32_t rule,
                      bool holds, enum cause cause, uint64_t event_position)
 {
-	if (rung->rule == LADDER_RULES) {
-		step_touch_leaf(partition, slot, rung->leaf, holds, cause, event_position);
+	if (rule == LADDER_RULES) {
+		step_touch_leaf(partition, slot, leaf, holds, cause, event_position);
 		return;
 	}
 	const struct candidate why = {
 		.cause = (uint8_t)cause, .holds = holds, .event_position = event_position};
-	touch(partition, slot, rung->rule, &why, true);
+	touch(partition, slot, rule, &why, true);
 }
 
 void step_emit(struct partition *partition, struct profile *profile, struct change change)
@@ -92,7 +92,6 @@ void step_emit(struct partition *partition, struct profile *profile, struct chan
 		profile->newest_change = (uint32_t)index + 1;
 }
 
-/* `membership` is what is recorded of them, NULL: nothing. */
 static void note_recorded(struct rule *rule, uint32_t slot)
 {
 	if (rule->recorded == NULL)
@@ -100,12 +99,26 @@ static void note_recorded(struct rule *rule, uint32_t slot)
 	roaring_bitmap_add(rule->recorded, slot);
 }
 
-static void set_member(struct partition *partition, uint32_t slot, struct profile *profile,
-                       uint32_t index, struct membership *membership, bool member, int64_t since_ms)
+/* What is recorded of a person and a rule, NULL: nothing, and where it belongs. */
+struct recorded {
+	struct membership *membership;
+	uint32_t           place;
+};
+
+static struct recorded find_recorded(const struct profile *profile, uint32_t rule)
 {
-	struct rule *rule = &partition->catalog.rules.items[index];
-	bool         held = rule->holds[profile->identified];
-	bool         was  = membership == NULL ? held : membership->member;
+	struct recorded recorded;
+	recorded.membership = profile_membership_place(profile, rule, &recorded.place);
+	return recorded;
+}
+
+static void set_member(struct partition *partition, uint32_t slot, struct profile *profile,
+                       uint32_t index, struct recorded recorded, bool member, int64_t since_ms)
+{
+	struct rule       *rule       = &partition->catalog.rules.items[index];
+	struct membership *membership = recorded.membership;
+	bool               held       = rule->holds[profile->identified];
+	bool               was        = membership == NULL ? held : membership->member;
 	if (member != was)
 		exceptions_toggle(&rule->exceptions, slot);
 	rule->exception_balance += (int)member - (int)was;
@@ -116,7 +129,8 @@ static void set_member(struct partition *partition, uint32_t slot, struct profil
 		return;
 	}
 	if (membership == NULL) {
-		membership = profile_membership_put(&partition->profiles, profile, index);
+		membership =
+			profile_membership_insert(&partition->profiles, profile, index, recorded.place);
 		if (rule->holds[false] || rule->holds[true])
 			note_recorded(rule, slot);
 	}
@@ -127,22 +141,23 @@ static void set_member(struct partition *partition, uint32_t slot, struct profil
 void step_set_member(struct partition *partition, uint32_t slot, struct profile *profile,
                      uint32_t index, bool member, int64_t since_ms)
 {
-	set_member(partition, slot, profile, index, profile_membership(profile, index), member,
-	           since_ms);
+	set_member(partition, slot, profile, index, find_recorded(profile, index), member, since_ms);
 }
 
 /* Looks at a candidate, and makes known that it has flipped. */
 static void settle(struct partition *partition, uint32_t slot, struct profile *profile,
                    const struct candidate *candidate, int64_t at_ms)
 {
-	struct membership *membership = profile_membership(profile, candidate->rule);
-	const struct rule *rule       = &partition->catalog.rules.items[candidate->rule];
-	bool was   = membership == NULL ? rule->holds[profile->identified] : membership->member;
-	bool holds = candidate->known ? candidate->holds
-	                              : rule_holds(partition, slot, profile, candidate->rule, at_ms);
+	struct recorded    recorded = find_recorded(profile, candidate->rule);
+	const struct rule *rule     = &partition->catalog.rules.items[candidate->rule];
+	bool               was      = recorded.membership == NULL ? rule->holds[profile->identified]
+	                                                          : recorded.membership->member;
+	bool               holds    = candidate->holds;
+	if (!candidate->known)
+		holds = rule_holds(partition, slot, profile, candidate->rule, at_ms);
 	if (holds == was)
 		return;
-	set_member(partition, slot, profile, candidate->rule, membership, holds, at_ms);
+	set_member(partition, slot, profile, candidate->rule, recorded, holds, at_ms);
 	if (rule->state == RULE_LIVE)
 		step_emit(partition, profile,
 		          (struct change){.slot           = slot,
@@ -169,12 +184,25 @@ static void sort_by_segment(candidate_list *level)
 	}
 }
 
+/* How many of them enter a segment, as far as it is known before they are looked at. */
+static uint32_t count_entering(const candidate_list *level)
+{
+	uint32_t count = 0;
+	for (size_t i = 0; i < level->count; i++)
+		count += level->items[i].known && level->items[i].holds;
+	return count;
+}
+
 void step_finish(struct partition *partition, uint32_t slot, struct profile *profile, int64_t at_ms)
 {
 	for (size_t i = 0; i < partition->level_count; i++) {
 		candidate_list *level = &partition->levels[i];
-		if (level->count > 1)
+		if (level->count == 0)
+			continue;
+		if (level->count > 1) {
 			sort_by_segment(level);
+			profile_memberships_reserve(&partition->profiles, profile, count_entering(level));
+		}
 		for (size_t j = 0; j < level->count; j++) {
 			struct candidate candidate = level->items[j];
 			settle(partition, slot, profile, &candidate, at_ms);

@@ -19,8 +19,8 @@ void step_touch_all(struct partition *partition, uint32_t slot, const index_list
 void step_touch_leaf(struct partition *partition, uint32_t slot, uint32_t leaf, bool holds,
                      enum cause cause, uint64_t event_position);
 
-/* The same for the leaf of a rung (engine/apply/ladder.h). */
-void step_touch_rung(struct partition *partition, uint32_t slot, const struct rung *rung,
+/* The same where it is known which rule has the leaf; LADDER_RULES: it is to be asked. */
+void step_touch_rule(struct partition *partition, uint32_t slot, uint32_t leaf, uint32_t rule,
                      bool holds, enum cause cause, uint64_t event_position);
 
 void step_finish(struct partition *partition, uint32_t slot, struct profile *profile,

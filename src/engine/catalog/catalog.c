@@ -68,6 +68,7 @@ void catalog_done(struct catalog *catalog)
 		VECTOR_DONE(&catalog->features.items[i].leaves);
 		VECTOR_DONE(&catalog->features.items[i].others);
 		ladder_done(&catalog->features.items[i].ladder);
+		gauge_free(catalog->features.items[i].gauge);
 		plan_unref(catalog->features.items[i].owner);
 	}
 	for (size_t i = 0; i < catalog->leaves.count; i++) {
@@ -235,7 +236,8 @@ static uint32_t add_leaf(struct catalog *catalog, struct plan *plan, uint32_t in
 	struct feature *feature = &catalog->features.items[number];
 	int64_t         was_ms  = feature->kept.within_ms;
 	VECTOR_ADD(&feature->leaves, at);
-	if (!ladder_add(&feature->ladder, at, feature->plan, wanted)) {
+	if (!ladder_add(&feature->ladder, at, feature->plan, wanted) &&
+	    !gauge_add(&feature->gauge, at, feature->plan, wanted)) {
 		catalog->leaves.items[at].bit = free_bit(catalog, &feature->others);
 		VECTOR_ADD(&feature->others, at);
 	}
@@ -292,9 +294,11 @@ static uint32_t bind_segments(struct catalog *catalog, struct rule *rule, const 
 /* After the rules of a leaf have changed. */
 static void tell_ladder(struct catalog *catalog, uint32_t index)
 {
-	const struct leaf *leaf = &catalog->leaves.items[index];
-	ladder_set_rule(&catalog->features.items[leaf->feature].ladder, index,
-	                leaf->rules.count == 1 ? leaf->rules.items[0] : LADDER_RULES);
+	const struct leaf *leaf    = &catalog->leaves.items[index];
+	struct feature    *feature = &catalog->features.items[leaf->feature];
+	uint32_t           rule    = leaf->rules.count == 1 ? leaf->rules.items[0] : LADDER_RULES;
+	ladder_set_rule(&feature->ladder, index, rule);
+	gauge_set_rule(feature->gauge, index, rule);
 }
 
 static enum rule_form form_of(const struct plan_rule *rule)
@@ -385,6 +389,7 @@ static void drop_leaf(struct catalog *catalog, uint32_t index, index_list *dead)
 	index_list_remove(siblings, index);
 	index_list_remove(&catalog->features.items[leaf->feature].others, index);
 	ladder_remove(&catalog->features.items[leaf->feature].ladder, index);
+	gauge_remove(catalog->features.items[leaf->feature].gauge, index);
 	for (size_t i = 0; i < siblings->count; i++)
 		keep(&catalog->features.items[leaf->feature],
 		     catalog->leaves.items[siblings->items[i]].plan, i == 0);

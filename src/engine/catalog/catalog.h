@@ -18,6 +18,7 @@
 #include "base/vector.h"
 #include "engine/apply/exceptions.h"
 #include "engine/catalog/filter_index.h"
+#include "engine/apply/gauge.h"
 #include "engine/apply/ladder.h"
 #include "engine/catalog/plan.h"
 
@@ -26,7 +27,8 @@ enum { BUILT_ALL = UINT32_MAX, RULE_NONE = UINT32_MAX };
 /* What an event meets of a feature comes first, in one cache line. */
 struct feature {
 	_Alignas(64) struct ladder ladder; /* of the leaves that fit */
-	index_list                 others; /* those that do not */
+	struct gauge              *gauge;  /* of those that sum; NULL: none */
+	index_list                 others; /* those that fit neither */
 	uint32_t                   built;  /* kept up for slots below it; BUILT_ALL */
 	uint8_t                    cap;    /* as in the plan */
 	bool                       times;  /* its series holds nothing but times */
