@@ -7,6 +7,7 @@
 
 #include "api/call.h"
 #include "api/errors.h"
+#include "api/job/job_live.h"
 #include "api/stream/live.h"
 #include "api/metrics/metrics.h"
 #include "api/openapi.h"
@@ -169,6 +170,7 @@ enum status api_load(struct api *api, struct error *err)
 	enum status     status  = collect_load(api, err);
 	if (status != STATUS_OK)
 		return status;
+	api->job_live = job_live_new(api);
 	engine_on_duplicate(api->config.engine, count_duplicate, sources);
 	api->counting = counting_new(sources, api->config.store, api->config.journal);
 	return STATUS_OK;
@@ -187,6 +189,8 @@ void api_stop(struct api *api)
 	atomic_store(&api->stopped, true);
 	if (api->live != NULL)
 		live_stop(api->live);
+	if (api->job_live != NULL)
+		job_live_stop(api->job_live);
 	while (atomic_load(&api->in_flight) > 0)
 		nanosleep(&pause, NULL);
 	workers_free(api->workers);
@@ -201,6 +205,7 @@ void api_free(struct api *api)
 		return;
 	workers_free(api->workers);
 	live_free(api->live);
+	job_live_free(api->job_live);
 	for (unsigned i = 0; i < api->config.loop_count; i++)
 		ingest_thread_free(api->ingest_threads[i]);
 	ingest_thread_free(api->ingest_shared);

@@ -24,6 +24,7 @@
 #include "http/router.h"
 #include "http/server.h"
 #include "ingest/ingest.h"
+#include "job/job.h"
 #include "journal/journal.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -36,6 +37,7 @@ struct api_config {
 	struct vault   *vault;
 	struct engine  *engine;
 	struct ingest  *ingest;
+	struct jobs    *jobs; /* open; it may not have started yet */
 	uint32_t        partition_count;
 	unsigned        loop_count;   /* loop threads of the HTTP server */
 	int64_t         retention_ms; /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
@@ -72,7 +74,8 @@ void api_set_server(struct api *api, struct http_server *server);
 /* The phase that the start is in (what came before is done). Any thread. */
 void api_set_phase(struct api *api, enum api_phase phase);
 
-/* Reads what the api needs of the store before it is opened. */
+/* Reads what the api needs of the store before it is opened, and listens to the jobs from here on:
+ * they have not started yet. */
 MUST_USE enum status api_load(struct api *api, struct error *err);
 
 /* From here on everything is answered. */

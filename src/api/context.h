@@ -23,6 +23,7 @@ struct write_keys;
 struct counting;
 struct metrics;
 struct live;
+struct job_live;
 
 /* What a route of the router points to. */
 struct api_binding {
@@ -51,6 +52,7 @@ struct api {
 	struct counting    *counting; /* from api_load() on */
 	struct metrics     *metrics;
 	struct live        *live;
+	struct job_live    *job_live;
 	struct buffer       openapi;
 
 	/* One for each loop thread, and one that workers share (collect.c). */

@@ -52,6 +52,13 @@ api_handler_fn consumers_list, consumers_get, consumers_put, consumers_delete;
 /* health.c, openapi.c, metrics.c */
 api_handler_fn health_live, health_ready, openapi_get, metrics_get;
 
+/* jobs_api.c */
+api_handler_fn jobs_api_list, jobs_api_get, jobs_api_cancel, jobs_api_retry, jobs_api_file,
+	jobs_api_watch, jobs_api_watch_all;
+
+/* schedules_api.c */
+api_handler_fn schedules_list, schedules_get, schedules_put, schedules_delete, schedules_run;
+
 /* live_handlers.c */
 api_handler_fn live_segment, live_user;
 

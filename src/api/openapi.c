@@ -37,6 +37,9 @@ static const struct parameter {
 	{"from", "query", "The first instant", "{\"type\":\"string\",\"format\":\"date-time\"}"},
 	{"to", "query", "The first instant behind it",
      "{\"type\":\"string\",\"format\":\"date-time\"}"},
+	{"kind", "query", "Jobs of this kind only", "{\"type\":\"string\"}"},
+	{"state", "query", "Jobs in this state only",
+     "{\"enum\":[\"queued\",\"running\",\"done\",\"failed\",\"cancelled\"]}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET };
@@ -135,6 +138,8 @@ static const char *content_type_of(const char *schema)
 {
 	if (strcmp(schema, "Metrics") == 0)
 		return "text/plain";
+	if (strcmp(schema, "File") == 0)
+		return "application/octet-stream";
 	return strcmp(schema, "Pixel") == 0 ? "image/gif" : "application/json";
 }
 

@@ -9,6 +9,7 @@
 #include "base/settings.h"
 #include "events/settings.h"
 #include "http/server.h"
+#include "job/job.h"
 
 struct serve_settings {
 	char    *data;
@@ -35,9 +36,10 @@ struct serve_settings {
 	struct events_settings events;
 	struct backup_settings backup;
 	struct http_settings   http;
+	struct job_settings    jobs;
 };
 
-enum { SERVE_SETTINGS_SETS = 4 };
+enum { SERVE_SETTINGS_SETS = 5 };
 
 /* The tables over `target`, for help and documentation too. */
 void serve_settings_of(struct serve_settings *target,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "app/background/background.h"
 #include "backup/backups.h"
 #include "backup/restore.h"
 #include "base/clock.h"
@@ -43,6 +44,7 @@ struct server {
 	struct api                  *api;
 	struct http_server          *http;
 	struct definitions          *definitions;
+	struct background            background;
 };
 
 static enum status path_in(const struct server *server, const char *name, char into[PATH_MAX],
@@ -235,6 +237,17 @@ static enum status start_engine(struct server *server, struct error *err)
 	return engine_start(&config, &server->engine, err);
 }
 
+static enum status open_background(struct server *server, struct error *err)
+{
+	struct background_config config = {.settings        = &server->settings->jobs,
+	                                   .data            = server->data,
+	                                   .store           = server->store,
+	                                   .journal         = server->journal,
+	                                   .backups         = server->backups,
+	                                   .backup_settings = &server->settings->backup};
+	return background_open(&server->background, &config, err);
+}
+
 static enum status admit(void *context) { return engine_admits(context); }
 
 static void start_api(struct server *server)
@@ -255,6 +268,7 @@ static void start_api(struct server *server)
 	                                      .vault           = server->vault,
 	                                      .engine          = server->engine,
 	                                      .ingest          = server->ingest,
+	                                      .jobs            = server->background.jobs,
 	                                      .partition_count = server->workspace.partition_count,
 	                                      .loop_count      = http_loop_count(http, passed),
 	                                      .retention_ms    = ingest.retention_ms,
@@ -281,7 +295,8 @@ enum status server_start(const struct serve_settings *settings, const struct soc
 	    (status = open_journal(server, err)) != STATUS_OK ||
 	    (status = open_vault(server, err)) != STATUS_OK ||
 	    (status = open_backups(server, err)) != STATUS_OK ||
-	    (status = start_engine(server, err)) != STATUS_OK) {
+	    (status = start_engine(server, err)) != STATUS_OK ||
+	    (status = open_background(server, err)) != STATUS_OK) {
 		server_stop(server, false);
 		return status;
 	}
@@ -395,7 +410,8 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	                                server->workspace.partition_count, &server->definitions,
 	                                err)) != STATUS_OK)
 		return status;
-	if ((status = api_load(server->api, err)) != STATUS_OK)
+	if ((status = api_load(server->api, err)) != STATUS_OK ||
+	    (status = background_start(&server->background, err)) != STATUS_OK)
 		return status;
 	api_open(server->api, server->definitions);
 	return STATUS_OK;
@@ -435,6 +451,7 @@ void server_stop(struct server *server, bool outlived)
 		http_server_stop(server->http);
 	if (server->api != NULL)
 		api_stop(server->api);
+	background_stop(&server->background);
 	if (server->definitions != NULL)
 		definitions_stop(server->definitions);
 	if (server->engine != NULL)
@@ -449,6 +466,7 @@ void server_stop(struct server *server, bool outlived)
 	ingest_thread_free(server->finisher);
 	if (server->ingest != NULL)
 		ingest_free(server->ingest);
+	background_done(&server->background);
 	if (server->store != NULL)
 		server->store->ops->free(server->store);
 	if (server->lock_fd >= 0)

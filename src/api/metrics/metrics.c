@@ -399,6 +399,7 @@ static void write_all(struct api_call *call)
 	write_journal(&out, api);
 	write_vault(&out, api);
 	consumers_write_metrics(&out, call->api);
+	jobs_write_metrics(call->api->config.jobs, &out);
 
 	struct http_request *request = call->request;
 	call_end(call);

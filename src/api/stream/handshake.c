@@ -1,0 +1,82 @@
+#include "api/stream/handshake.h"
+
+#include "base/clock.h"
+
+/* `new WebSocket(url, ["sonnim.bearer.TOKEN"])`: the one thing that a browser lets a page send. */
+static const struct text protocol = {"sonnim.bearer.", 14};
+
+struct handshake {
+	const char   *subprotocol; /* as offered; NULL: a ticket was used */
+	struct text   token;
+	call_step_fn *then;
+};
+
+static void allowed(struct api_call *call)
+{
+	const struct handshake *state = call->state;
+	struct error            err;
+	if (token_check(&call->token, call->route->scope, clock_wall_ms(), &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		call_on_worker(call, state->then);
+}
+
+static void look_up(struct api_call *call)
+{
+	const struct handshake *state = call->state;
+	struct error            err;
+	if (tokens_look_up(call->api->tokens, state->token, &call->token, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		allowed(call);
+}
+
+static bool find_token(struct api_call *call, struct handshake *state)
+{
+	struct text name;
+	for (unsigned i = 0; websocket_offer_at(call->request, i, &name); i++)
+		if (text_starts_with(name, protocol)) {
+			struct text kept   = arena_text(call->arena, name);
+			state->subprotocol = kept.data;
+			state->token =
+				(struct text){kept.data + protocol.length, kept.length - protocol.length};
+			return true;
+		}
+	return false;
+}
+
+void handshake_begin(struct api_call *call, call_step_fn *then)
+{
+	struct handshake *state = ARENA_NEW(call->arena, struct handshake);
+	struct text       ticket, header;
+	struct error      err;
+	call->state = state;
+	state->then = then;
+	if (!websocket_requested(call->request)) {
+		error_set(&err, STATUS_INVALID, "This path is a WebSocket");
+		call_fail(call, &err);
+	} else if (http_query(call->request, "ticket", &ticket)) {
+		if (tickets_take(call->api->tickets, ticket, clock_wall_ms(), &call->token)) {
+			allowed(call);
+			return;
+		}
+		error_set(&err, STATUS_UNAUTHORIZED, "The ticket is not known, was used, or is too old");
+		call_fail(call, &err);
+	} else if (find_token(call, state) || (http_header(call->request, "Authorization", &header) &&
+	                                       token_of_header(header, &state->token))) {
+		call_on_worker(call, look_up);
+	} else {
+		error_set(&err, STATUS_UNAUTHORIZED,
+		          "A token is needed: the subprotocol \"sonnim.bearer.TOKEN\", or ?ticket=");
+		call_fail(call, &err);
+	}
+}
+
+bool handshake_accept(struct api_call *call, struct websocket_options options)
+{
+	const struct handshake *state   = call->state;
+	struct http_request    *request = call->request;
+	options.subprotocol             = state->subprotocol;
+	call_end(call);
+	return websocket_accept(request, &options);
+}

@@ -1,0 +1,50 @@
+#include "app/background/background.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "backup/backup_jobs.h"
+
+static int64_t log_time_ms(void *context)
+{
+	struct journal *journal = context;
+	return journal->ops->log_time_ms(journal);
+}
+
+enum status background_open(struct background *background, const struct background_config *config,
+                            struct error *err)
+{
+	char directory[PATH_MAX];
+	if (snprintf(directory, sizeof directory, "%s/jobs", config->data) >= (int)sizeof directory)
+		return error_set(err, STATUS_INVALID, "--data: the path is too long");
+	struct jobs_config jobs   = {.store       = config->store,
+	                             .directory   = directory,
+	                             .settings    = config->settings,
+	                             .now_ms      = log_time_ms,
+	                             .now_context = config->journal};
+	enum status        status = jobs_open(&jobs, &background->jobs, err);
+	if (status != STATUS_OK)
+		return status;
+	background->backups         = config->backups;
+	background->backup_settings = config->backup_settings;
+	if (config->backups != NULL)
+		backup_jobs_register(config->backups, background->jobs);
+	return STATUS_OK;
+}
+
+enum status background_start(struct background *background, struct error *err)
+{
+	enum status status = jobs_start(background->jobs, err);
+	if (status == STATUS_OK && background->backups != NULL)
+		status = backup_jobs_begin(background->backups, background->jobs,
+		                           background->backup_settings, err);
+	return status;
+}
+
+void background_stop(struct background *background)
+{
+	if (background->jobs != NULL)
+		jobs_stop(background->jobs);
+}
+
+void background_done(struct background *background) { jobs_free(background->jobs); }

@@ -1,0 +1,40 @@
+#ifndef SONNIM_APP_BACKGROUND_H
+#define SONNIM_APP_BACKGROUND_H
+
+/* Background jobs of this process: the runner (job/job.h), and which kinds of jobs there are. A new
+ * kind gets its line in background_open(), and a schedule that comes with it in
+ * background_start(). */
+
+#include "backup/backups.h"
+#include "job/job.h"
+#include "journal/journal.h"
+
+struct background_config {
+	const struct job_settings    *settings;
+	const char                   *data; /* the server's directory: jobs lie in DATA/jobs */
+	struct store                 *store;
+	struct journal               *journal; /* its log time is the jobs' clock */
+	struct backups               *backups; /* NULL: none are made */
+	const struct backup_settings *backup_settings;
+};
+
+struct background {
+	struct jobs                  *jobs;
+	struct backups               *backups;
+	const struct backup_settings *backup_settings;
+};
+
+/* The queue can be asked and added to from here on. `background` is zeroed before. */
+MUST_USE enum status background_open(struct background              *background,
+                                     const struct background_config *config, struct error *err);
+
+/* Jobs run from here on. */
+MUST_USE enum status background_start(struct background *background, struct error *err);
+
+/* What runs is told to stop and queued again. Before what the kinds use is stopped. */
+void background_stop(struct background *background);
+
+/* When nobody asks any more. */
+void background_done(struct background *background);
+
+#endif
