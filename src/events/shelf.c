@@ -161,8 +161,22 @@ static void remove_made(struct change *change)
 		(void)unlink(change->made.items[i]->path);
 }
 
+/* Whether the manifest on disk names what was made, as it may after an error: the new one was in
+ * its place, and then the directory could not be synced. */
+static bool is_named(const struct change *change, const char *manifest_path)
+{
+	struct manifest manifest = {0};
+	struct error    err;
+	bool            named = manifest_read(manifest_path, &manifest, &err) != STATUS_OK;
+	for (size_t i = 0; i < manifest.parts.count && !named; i++)
+		for (size_t j = 0; j < change->made.count && !named; j++)
+			named = manifest.parts.items[i].number == change->made.items[j]->header->number;
+	manifest_done(&manifest);
+	return named;
+}
+
 /* Makes the change the live state, whole. After an error the old state stands; new parts stay
- * where they are, since the manifest on disk may already name them. */
+ * where they are when the manifest on disk names them. */
 static enum status commit(struct change *change, struct error *err)
 {
 	struct shelf *shelf = change->shelf;
@@ -184,11 +198,10 @@ static enum status commit(struct change *change, struct error *err)
 	status               = manifest_write(path, &next, err);
 	if (status == STATUS_OK)
 		adopt(change, &next);
+	else if (!is_named(change, path))
+		remove_made(change);
 	manifest_done(&next);
 	pthread_mutex_unlock(&shelf->lock);
-	/* Without room it was not begun; after any other error it may be the new one. */
-	if (status == STATUS_NO_SPACE)
-		remove_made(change);
 	return status;
 }
 

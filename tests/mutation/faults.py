@@ -140,6 +140,9 @@ FAULTS = [
            "*ret_text = (struct text){column->texts + begin, end - begin};"
            " column_touch(column, ret_text->data, ret_text->length);",
            "*ret_text = (struct text){column->texts + begin, end - begin};")),
+    Fault("a part that the manifest names is removed when the directory cannot be synced",
+          ("src/events/shelf.c", "else if (!is_named(change, path))",
+           "else if (!is_named(change, path) || true)")),
     Fault("a message id is never free again",
           ("src/events/tail.c",
            "events_end_ms(entry->time_ms, retention_ms) <= now_ms) continue;",

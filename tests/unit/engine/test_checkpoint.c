@@ -4,11 +4,13 @@
 #include "engine/apply/feature.h"
 #include "engine/checkpoint/checkpoint.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../faulty_disk.h"
 #include "../seed.h"
 #include "engine/checkpoint/checkpoint_internal.h"
 #include "run.h"
@@ -385,6 +387,58 @@ static void restarts_at_random_instants_change_nothing(void **state)
 	done(&world);
 }
 
+static bool is_failing(const struct world *world)
+{
+	struct checkpoints_status status;
+	checkpoints_status(world->checkpoints, &status);
+	return status.failing;
+}
+
+/* Until a round has failed. */
+static void fail_a_round(struct world *world, int error_number)
+{
+	faulty_disk_set(error_number, (int)seed_below(3));
+	while (!is_failing(world)) {
+		run_event(&world->run, 1, world->now_ms, world->now_ms, "Round", "{}", NULL);
+		turn(world);
+	}
+	faulty_disk_set(0, 0);
+}
+
+/* Full, or broken, for a while, and perhaps killed meanwhile: what is loaded is whole. */
+static void a_disk_that_fails_costs_a_checkpoint_and_nothing_else(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world);
+	define_all(&world);
+	for (unsigned i = 0; i < STEPS; i++) {
+		happen(&world);
+		for (uint64_t turns = seed_below(4); turns > 0; turns--)
+			turn(&world);
+		if (seed_below(20) == 0)
+			faulty_disk_set(seed_below(2) == 0 ? ENOSPC : EIO, (int)seed_below(12));
+		if (seed_below(10) == 0)
+			faulty_disk_set(0, 0);
+		if (i % 300 == 299)
+			fail_a_round(&world, i % 600 == 299 ? ENOSPC : EIO);
+		if (seed_below(80) == 0) {
+			die(&world);
+			faulty_disk_set(0, 0);
+			start_again(&world);
+		}
+	}
+	faulty_disk_set(0, 0);
+	finish_rounds(&world, 2);
+	assert_false(is_failing(&world));
+	expect_uninterrupted(&world);
+	die(&world);
+	start_again(&world);
+	assert_true(world.after > 0);
+	expect_uninterrupted(&world);
+	done(&world);
+}
+
 static void a_checkpoint_is_resumed_from_its_own_position(void **state)
 {
 	(void)state;
@@ -553,6 +607,7 @@ static void a_round_is_given_up_when_definitions_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		DIRECTORY_TEST(a_disk_that_fails_costs_a_checkpoint_and_nothing_else),
 		DIRECTORY_TEST(a_checkpoint_is_resumed_from_its_own_position),
 		DIRECTORY_TEST(restarts_at_random_instants_change_nothing),
 		DIRECTORY_TEST(a_damaged_checkpoint_falls_back_to_the_one_before),

@@ -1,10 +1,12 @@
 #include "store_fixture.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "../faulty_disk.h"
 #include "base/instant.h"
 
 enum { SLOTS = 60 };
@@ -127,6 +129,74 @@ static void after_a_restart_what_is_applied_again_is_not_there_twice(void **stat
 	expect_all();
 }
 
+/* Each call of a flush is the first that fails, and then it ends. */
+static void a_flush_that_fails_anywhere_leaves_a_store_that_opens(void **state)
+{
+	(void)state;
+	for (int spared = 0; spared < 64; spared++) {
+		struct events_store_status status;
+		bool                       flushed;
+		fixture_open(&fixture);
+		fixture_replay(&fixture);
+		for (unsigned i = 0; i < 3; i++)
+			fixture_add_random(&fixture, SLOTS);
+		faulty_disk_set(spared % 2 == 0 ? ENOSPC : EDQUOT, spared);
+		do {
+			flushed = events_flush(fixture.events, fixture.position);
+			fixture_poll(&fixture);
+			events_store_status(fixture.store, &status);
+		} while (!flushed && !status.failing);
+		fixture_close(&fixture);
+		faulty_disk_set(0, 0);
+	}
+	fixture_open(&fixture);
+	fixture_replay(&fixture);
+	expect_all();
+}
+
+/* Full, or broken, for a while, and perhaps ended meanwhile. */
+static void a_disk_that_fails_loses_nothing_and_it_goes_on_by_itself(void **state)
+{
+	(void)state;
+	struct events_store_status status;
+	for (unsigned i = 0; i < 12; i++) {
+		fixture_open(&fixture);
+		fixture_replay(&fixture);
+		for (unsigned j = 0; j < 5; j++) {
+			if (fixture_below(2) == 0)
+				faulty_disk_set(fixture_below(2) == 0 ? ENOSPC : EIO, (int)fixture_below(20));
+			add_some(60);
+			nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+			expect_all();
+			if (fixture_below(2) == 0)
+				faulty_disk_set(0, 0);
+		}
+		fixture_close(&fixture);
+		faulty_disk_set(0, 0);
+	}
+	fixture_open(&fixture);
+	fixture_replay(&fixture);
+	faulty_disk_set(ENOSPC, 0);
+	add_some(60);
+	(void)events_flush(fixture.events, fixture.position);
+	do {
+		fixture_poll(&fixture);
+		events_store_status(fixture.store, &status);
+	} while (!status.failing);
+	expect_all();
+	faulty_disk_set(0, 0);
+	fixture_flush(&fixture);
+	events_store_status(fixture.store, &status);
+	assert_false(status.failing);
+	expect_all();
+	fixture_close(&fixture);
+
+	uint64_t     parts = 0, events = 0;
+	struct error err;
+	assert_int_equal(events_store_verify(fixture.directory, 0, &parts, &events, &err), STATUS_OK);
+	assert_true(parts > 0);
+}
+
 /* A replay asks about instants long before those at which parts lost what was over. */
 static void a_replay_sees_events_that_the_parts_have_lost(void **state)
 {
@@ -243,6 +313,8 @@ int main(void)
 		TEST(what_is_flushed_is_read_as_it_was_added),
 		TEST(a_store_is_read_alike_whatever_the_writer_has_done),
 		TEST(after_a_restart_what_is_applied_again_is_not_there_twice),
+		TEST(a_flush_that_fails_anywhere_leaves_a_store_that_opens),
+		TEST(a_disk_that_fails_loses_nothing_and_it_goes_on_by_itself),
 		TEST(a_replay_sees_events_that_the_parts_have_lost),
 		TEST(small_parts_are_merged_and_old_ones_expire),
 		TEST(calls_behind_the_journals_end_are_cut_off),
