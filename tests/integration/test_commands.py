@@ -37,8 +37,9 @@ class Commands(ServerCase):
             "doctor", "--json", "--data", str(place / "data"), "--keyring",
             str(place / "keyring")).splitlines()]
         checks = {finding["check"]: finding for finding in told}
-        for check in ("config", "open files", "memory", "clock", "disk", "sync", "keyring"):
-            self.assertIn(checks[check]["state"], ("good", "poor"), checks)
+        for check in ("config", "open files", "kernel", "memory", "clock", "disk", "sync",
+                      "data", "keyring"):
+            self.assertIn(checks[check]["state"], ("ok", "warning"), checks)
         self.assertIn("says: ready", checks["server"]["text"])
         kinds = " ".join(f["text"] for f in told if f["check"] == "server memory")
         for kind in ("profiles", "features", "memberships", "events", "changes", "vault"):
@@ -48,7 +49,7 @@ class Commands(ServerCase):
         place = self.server.directory
         (place / "wrong.conf").write_text("memory-limit = 1MiB\n")
         told = self.sonnim("doctor", "--config", str(place / "wrong.conf"), code=1)
-        self.assertRegex(told, r"config +WRONG +.*wrong\.conf:1:16: memory-limit must be 64MiB")
+        self.assertRegex(told, r"config +failure +.*wrong\.conf:1:16: memory-limit must be 64MiB")
 
     def test_a_segment_is_defined_as_text(self):
         told = self.sonnim("segment", "define", "Buyers", 'COUNT("주문 완료") within 7d>=2')

@@ -148,7 +148,7 @@ class Units(unittest.TestCase):
         done = subprocess.run([SONNIM, "doctor", "--config", str(DEPLOY / "sonnim.conf"), "--json"],
                               text=True, capture_output=True, timeout=60)
         found = [json.loads(line) for line in done.stdout.splitlines()]
-        self.assertEqual([item["state"] for item in found if item["check"] == "config"], ["good"])
+        self.assertEqual([item["state"] for item in found if item["check"] == "config"], ["ok"])
 
 
 if __name__ == "__main__":

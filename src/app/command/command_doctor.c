@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "app/client.h"
-#include "app/doctor.h"
+#include "app/doctor/doctor.h"
 
 struct doctor_flags {
 	char *data;
@@ -48,11 +48,12 @@ static bool check_config(struct findings *findings, const struct doctor_flags *f
 	add_flag(argv, &argc, "--keyring", flags->keyring);
 	add_flag(argv, &argc, "--config", flags->config);
 	if (serve_settings_load(settings, argc, argv, &err) == STATUS_OK) {
-		findings_add(findings, "config", DOCTOR_GOOD, "the settings can be read");
+		findings_add(findings, "config", DOCTOR_OK, "the settings can be read");
 		return true;
 	}
-	findings_add(findings, "config", DOCTOR_WRONG, "%s%s%s", err.field,
+	findings_add(findings, "config", DOCTOR_FAILURE, "%s%s%s", err.field,
 	             err.field[0] != '\0' ? ": " : "", err.reason);
+	findings_advise(findings, "`sonnim config` lists all settings with their bounds");
 	return false;
 }
 
@@ -72,17 +73,28 @@ static void check_parts(struct findings *findings, const struct client *client)
 		const char       *member;
 		enum doctor_state state;
 		const char       *text;
+		const char       *advice;
 	} rows[] = {
-		{"journal", "failed", DOCTOR_WRONG, "a write to the journal failed: restart it"},
-		{"journal", "full", DOCTOR_WRONG, "the disk is full: collection answers 503"},
-		{"journal", "clockHeld", DOCTOR_POOR, "a jump of the clock is not followed"},
-		{"engine", "failed", DOCTOR_WRONG, "it cannot go on: see the log"},
-		{"vault", "failed", DOCTOR_WRONG, "a write to the vault failed: restart it"},
-		{"memory", "full", DOCTOR_WRONG, "the memory limit is reached: collection answers 503"},
+		{"journal", "failed", DOCTOR_FAILURE, "a write to the journal failed",
+	     "look at the disk (dmesg), then restart the server"},
+		{"journal", "full", DOCTOR_FAILURE, "the disk is full: collection answers 503",
+	     "make room; it goes on by itself"},
+		{"journal", "clockHeld", DOCTOR_WARNING, "a jump of the clock is not followed",
+	     "set it right; if it is right, restart with --accept-clock"},
+		{"engine", "failed", DOCTOR_FAILURE, "it cannot go on",
+	     "the log says why: `sonnim journal verify`, or restore"},
+		{"vault", "failed", DOCTOR_FAILURE, "a write to the vault failed",
+	     "look at the disk (dmesg), then restart the server"},
+		{"checkpoints", "failing", DOCTOR_WARNING, "the last checkpoint could not be written",
+	     "the log says why; mostly room"},
+		{"memory", "full", DOCTOR_FAILURE, "the memory limit is reached: collection answers 503",
+	     "raise memory-limit, or delete segments that nobody uses"},
 	};
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (is_true(part(client, rows[i].part, rows[i].member)))
+		if (is_true(part(client, rows[i].part, rows[i].member))) {
 			findings_add(findings, "server", rows[i].state, "%s", rows[i].text);
+			findings_advise(findings, "%s", rows[i].advice);
+		}
 }
 
 static void add_memory(struct findings *findings, const struct client *client)
@@ -90,7 +102,7 @@ static void add_memory(struct findings *findings, const struct client *client)
 	struct json used = part(client, "memory", "usedBytes");
 	struct json most = part(client, "memory", "limitBytes");
 	if (json_is_number(used) && json_is_number(most))
-		findings_add(findings, "server memory", DOCTOR_GOOD, "%s used of %s",
+		findings_add(findings, "server memory", DOCTOR_OK, "%s used of %s",
 		             doctor_size((uint64_t)json_number(used)).text,
 		             doctor_size((uint64_t)json_number(most)).text);
 }
@@ -108,7 +120,7 @@ static void add_kinds(struct findings *findings, struct text metrics)
 		const char *kind  = line.data + name.length;
 		const char *quote = memchr(kind, '"', line.length - name.length);
 		if (quote != NULL && quote + 3 < line.data + line.length)
-			findings_add(findings, "server memory", DOCTOR_GOOD, "%-12.*s %s", (int)(quote - kind),
+			findings_add(findings, "server memory", DOCTOR_OK, "%-12.*s %s", (int)(quote - kind),
 			             kind, doctor_size(strtoull(quote + 3, NULL, 10)).text);
 	}
 }
@@ -117,18 +129,18 @@ static void check_server(struct findings *findings, struct client *client)
 {
 	enum exit_code code = client_send(client, "GET", "/health/ready", (struct text){0});
 	if (code == EXIT_UNREACHABLE) {
-		findings_add(findings, "server", DOCTOR_GOOD, "none answers at %s", client->settings.url);
+		findings_add(findings, "server", DOCTOR_OK, "none answers at %s", client->settings.url);
 		return;
 	}
 	struct json status = json_get(client->answer, "status");
 	findings_add(
-		findings, "server", code == EXIT_DONE ? DOCTOR_GOOD : DOCTOR_WRONG, "%s says: %.*s",
+		findings, "server", code == EXIT_DONE ? DOCTOR_OK : DOCTOR_FAILURE, "%s says: %.*s",
 		client->settings.url,
 		TEXT_FORMAT(json_type(status) == JSON_STRING ? json_string(status) : TEXT("no health")));
 	check_parts(findings, client);
 	add_memory(findings, client);
 	if (client->authorization[0] == '\0')
-		findings_add(findings, "server memory", DOCTOR_GOOD,
+		findings_add(findings, "server memory", DOCTOR_OK,
 		             "by kind with a token that has metrics.read");
 	else if (client_send(client, "GET", "/metrics", (struct text){0}) == EXIT_DONE)
 		add_kinds(findings, buffer_text(&client->response.body));
@@ -145,6 +157,7 @@ static void print_json(const struct findings *findings)
 		json_member_string(&w, "check", text_of(findings->items[i].check));
 		json_member_string(&w, "state", text_of(doctor_state_name(findings->items[i].state)));
 		json_member_string(&w, "text", text_of(findings->items[i].text));
+		json_member_string(&w, "advice", text_of(findings->items[i].advice));
 		json_end_object(&w);
 		printf("%.*s\n", (int)out.length, out.data);
 		buffer_done(&out);
@@ -156,11 +169,13 @@ static enum exit_code print(const struct findings *findings, bool json)
 	enum exit_code code = EXIT_DONE;
 	for (size_t i = 0; i < findings->count; i++) {
 		const struct finding *finding = &findings->items[i];
-		if (finding->state == DOCTOR_WRONG)
+		if (finding->state == DOCTOR_FAILURE)
 			code = EXIT_REFUSED;
-		if (!json)
-			printf("%-14s %-6s %s\n", finding->check, doctor_state_name(finding->state),
-			       finding->text);
+		if (json)
+			continue;
+		printf("%-14s %-8s %s\n", finding->check, doctor_state_name(finding->state), finding->text);
+		if (finding->advice[0] != '\0')
+			printf("%23s → %s\n", "", finding->advice);
 	}
 	if (json)
 		print_json(findings);
@@ -171,8 +186,10 @@ static enum exit_code examine(struct client *client, const struct doctor_flags *
 {
 	struct findings       findings = {0};
 	struct serve_settings settings = {0};
-	if (check_config(&findings, flags, &settings))
-		doctor_check_machine(&findings, &settings);
+	if (check_config(&findings, flags, &settings)) {
+		doctor_check_system(&findings, &settings);
+		doctor_check_directories(&findings, &settings);
+	}
 	serve_settings_done(&settings);
 	check_server(&findings, client);
 	return print(&findings, client->settings.json);
@@ -184,9 +201,12 @@ enum exit_code command_doctor(int argc, char **argv)
 	struct settings     own   = flags_of(&flags);
 	struct client       client;
 	if (command_wants_help(argc, argv)) {
-		printf("Usage: sonnim doctor [FLAGS]\n\nChecks the settings of serve, limits, memory, "
-		       "clock, disk and the speed of a sync,\nand asks a running server how it is and "
-		       "what its memory is used for.\nExit code 1 when something is WRONG.\n\n");
+		printf(
+			"Usage: sonnim doctor [FLAGS]\n\nChecks the settings of serve, limits of process and "
+			"kernel, memory, clock, disk (room,\nspeed, time of a sync) and who may read the "
+			"files, and asks a running server how it is\nand what its memory is used for. Run "
+			"it as the server's user. Exit code 1 when there is\na failure, 0 with warnings "
+			"only.\n\n");
 		client_print_flags(&own);
 		return EXIT_DONE;
 	}

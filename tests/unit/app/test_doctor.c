@@ -1,11 +1,16 @@
-#include "app/doctor.h"
+#include "app/doctor/doctor.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void sizes_are_written_in_the_unit_that_fits(void **state)
 {
@@ -25,22 +30,59 @@ static const struct finding *find(const struct findings *findings, const char *c
 	return NULL;
 }
 
-static void a_limit_that_leaves_nothing_to_the_machine_is_poor(void **state)
+static void a_limit_that_leaves_nothing_to_the_machine_is_a_warning(void **state)
 {
 	(void)state;
 	struct serve_settings settings = {.data               = (char *)"/tmp/no/such/directory",
 	                                  .keyring            = (char *)"/tmp/no/such/keyring",
 	                                  .memory_limit_bytes = UINT64_MAX};
 	struct findings       findings = {0};
-	doctor_check_machine(&findings, &settings);
-	assert_int_equal(find(&findings, "memory")->state, DOCTOR_POOR);
+	doctor_check_system(&findings, &settings);
+	doctor_check_directories(&findings, &settings);
+	assert_int_equal(find(&findings, "memory")->state, DOCTOR_WARNING);
+	assert_non_null(strstr(find(&findings, "memory")->advice, "at most"));
 	/* Of a directory that is not made yet the one above is looked at. */
-	assert_int_not_equal(find(&findings, "sync")->state, DOCTOR_WRONG);
+	assert_int_not_equal(find(&findings, "sync")->state, DOCTOR_FAILURE);
 
 	findings.count              = 0;
 	settings.memory_limit_bytes = 0;
-	doctor_check_machine(&findings, &settings);
-	assert_int_equal(find(&findings, "memory")->state, DOCTOR_GOOD);
+	doctor_check_system(&findings, &settings);
+	assert_int_equal(find(&findings, "memory")->state, DOCTOR_OK);
+	assert_string_equal(find(&findings, "memory")->advice, "");
+}
+
+static void who_may_read_keys_and_token_is_looked_at(void **state)
+{
+	(void)state;
+	char                  directory[] = "/tmp/sonnim-doctor-XXXXXX";
+	char                  file[sizeof directory + 16];
+	struct findings       findings = {0};
+	struct serve_settings settings = {.data = (char *)"/tmp/no/such/directory"};
+	settings.keyring               = mkdtemp(directory);
+	assert_non_null(settings.keyring);
+	doctor_check_directories(&findings, &settings);
+	assert_int_equal(find(&findings, "keyring")->state, DOCTOR_OK);
+
+	snprintf(file, sizeof file, "%s/token", directory);
+	settings.admin_token_file = file;
+	close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+	chmod(file, 0644);
+	findings.count = 0;
+	doctor_check_directories(&findings, &settings);
+	assert_int_equal(find(&findings, "token file")->state, DOCTOR_WARNING);
+	assert_non_null(strstr(find(&findings, "token file")->advice, "chmod go="));
+
+	chmod(directory, 0755);
+	findings.count = 0;
+	doctor_check_directories(&findings, &settings);
+	assert_int_equal(find(&findings, "keyring")->state, DOCTOR_WARNING);
+
+	settings.keyring = file;
+	findings.count   = 0;
+	doctor_check_directories(&findings, &settings);
+	assert_int_equal(find(&findings, "keyring")->state, DOCTOR_FAILURE);
+	unlink(file);
+	rmdir(directory);
 }
 
 static void no_more_is_found_than_there_is_room_for(void **state)
@@ -48,7 +90,7 @@ static void no_more_is_found_than_there_is_room_for(void **state)
 	(void)state;
 	struct findings findings = {0};
 	for (int i = 0; i < 2 * FINDINGS_MAX; i++)
-		findings_add(&findings, "check", DOCTOR_GOOD, "%d", i);
+		findings_add(&findings, "check", DOCTOR_OK, "%d", i);
 	assert_int_equal(findings.count, FINDINGS_MAX);
 }
 
@@ -56,7 +98,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_written_in_the_unit_that_fits),
-		cmocka_unit_test(a_limit_that_leaves_nothing_to_the_machine_is_poor),
+		cmocka_unit_test(a_limit_that_leaves_nothing_to_the_machine_is_a_warning),
+		cmocka_unit_test(who_may_read_keys_and_token_is_looked_at),
 		cmocka_unit_test(no_more_is_found_than_there_is_room_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
