@@ -78,8 +78,10 @@ static enum status read_changes(struct follower *follower, uint32_t partition,
 	return own->status;
 }
 
-static void print(uint32_t partition, const struct change *change)
+static void print(const struct follower *follower, uint32_t partition, const struct change *change)
 {
+	if (change->position < follower->config->from || change->at_ms < follower->config->from_ms)
+		return;
 	struct buffer      line = {0};
 	struct json_writer w    = json_writer_of(&line);
 	change_line_write(&w, partition, change);
@@ -97,7 +99,7 @@ static enum status print_round(struct follower *follower, struct follow_read *ow
 			if (status != STATUS_OK)
 				return status;
 			for (size_t i = 0; i < own->count; i++)
-				print(p, &own->changes[i]);
+				print(follower, p, &own->changes[i]);
 			follower->printed[p] += own->count;
 		} while (follower->printed[p] < own->total);
 	}

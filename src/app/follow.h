@@ -13,6 +13,8 @@
 struct follow_config {
 	const char *data;    /* the server's directory */
 	uint64_t    through; /* stop once everything up to here is applied; 0: go on for ever */
+	uint64_t    from;    /* changes of records before this position are not printed, … */
+	int64_t     from_ms; /* … nor those before this instant; both are applied all the same */
 	uint64_t    memory_limit_bytes;
 };
 

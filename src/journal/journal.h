@@ -115,8 +115,8 @@ struct journal_ops {
 	 * journal has gone so far, and the wall clock may have been set back since. */
 	void (*clock_reach)(struct journal *journal, int64_t now_ms);
 
-	/* The caller needs nothing before `position` any more (checkpoints, stored events and the
-	 * consumers' cursors lie behind it): what is also older than the retention is deleted, in whole
+	/* The caller needs nothing before `position` any more (checkpoints and stored events lie
+	 * behind it): what is also older than the retention is deleted, in whole
 	 * files, some time later. Never goes back; until the first call nothing is deleted. */
 	void (*needed)(struct journal *journal, uint64_t position);
 

@@ -1,5 +1,9 @@
 """Cursors of the change stream: everything comes, in order, over restarts too."""
-from case import ServerCase
+import time
+
+from case import START, ServerCase
+
+DAY = 86_400_000
 
 
 class Consumers(ServerCase):
@@ -91,3 +95,48 @@ class Consumers(ServerCase):
         self.refused(ask("GET", "/api/v1/changes?consumer=nobody"), 404)
         self.refused(ask("GET", "/api/v1/changes?consumer=x&cursor="), 400, "VALIDATION_ERROR",
                      "cursor")
+
+
+class DeletedJournal(ServerCase):
+    """The change stream has files of its own: whoever is behind needs no journal."""
+    flags = ("--partitions", "2", "--journal-file-bytes", "1MiB", "--journal-retention", "1d",
+             "--checkpoint-interval", "10ms", "--events-tail", "64KiB")
+
+    def fill_a_day(self, number):
+        self.client.set_clock(START + number * DAY)
+        for i in range(4):
+            self.client.expect(200, "POST", "/v1/batch", {"batch": [
+                {"type": "track", "userId": f"d{number}-{i}-{j}", "event": "Seen",
+                 "messageId": f"m{number}-{i}-{j}", "properties": {"filler": "x" * 2000}}
+                for j in range(100)]}, key=self.key)
+
+    def first_position(self):
+        return self.client.get("/health/ready")["parts"]["journal"]["firstPosition"]
+
+    def test_a_consumer_that_is_behind_a_deleted_journal_misses_nothing(self):
+        self.make_segment("seen", {"event": "Seen", "within": "1h", "op": "gte", "value": 1})
+        self.client.expect(200, "PUT", "/api/v1/consumers/slow", {"cursor": None})
+        number, deadline = 0, time.monotonic() + 60
+        while self.first_position() <= 1:
+            self.assertLess(time.monotonic(), deadline)
+            number += 1
+            self.fill_a_day(number)
+        self.server.kill()
+        self.server.start()
+        client = self.server.client()
+        self.addCleanup(client.close)
+        found = set()
+        while True:
+            page = client.get("/api/v1/changes?consumer=slow&limit=1000")
+            if not page["items"]:
+                break
+            found |= {(row["userId"], row["change"]) for row in page["items"]
+                      if row.get("segmentId")}
+            client.expect(200, "PUT", "/api/v1/consumers/slow", {"cursor": page["next"]})
+        users = {f"d{n}-{i}-{j}" for n in range(1, number + 1)
+                 for i in range(4) for j in range(100)}
+        self.assertEqual({who for who, change in found if change == "entered"}, users)
+        # Which event it was is known from the stored events.
+        page = client.get("/api/v1/changes?cursor=&limit=50")
+        self.assertTrue(all("messageId" in row for row in page["items"]
+                            if row["cause"] == "event"))

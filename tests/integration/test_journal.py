@@ -60,7 +60,8 @@ class Journal(unittest.TestCase):
         """The data, as the server has it now: it is not stopped for this."""
         place = temporary_directory()
         self.addCleanup(remove_directory, place)
-        shutil.copytree(self.server.data, place / "data")
+        shutil.copytree(self.server.data, place / "data",
+                        ignore=shutil.ignore_patterns("*.sock"))  # of the running server
         return place / "data"
 
     def test_finished_files_are_compressed_and_the_journal_is_whole(self):
@@ -122,6 +123,22 @@ class Journal(unittest.TestCase):
                          before)
         self.assertEqual(self.command("follow", "--through", position),
                          self.command("follow", "--through", position))
+
+    def test_following_prints_from_a_position_or_a_time_on(self):
+        position = str(self.client.get("/health/ready")["parts"]["journal"]["position"])
+        lines = self.command("follow", "--through", position).splitlines()
+        changes = [json.loads(line) for line in lines]
+        middle = sorted(change["at"] for change in changes)[len(changes) // 2]
+        later = self.command("follow", "--through", position, "--from-time", middle).splitlines()
+        self.assertEqual(later, [line for line, change in zip(lines, changes)
+                                 if change["at"] >= middle])
+        self.assertTrue(0 < len(later) < len(lines))
+        # An id names partition, position and ordinal.
+        at = sorted(int(change["id"].split("-")[1]) for change in changes)[len(changes) // 2]
+        behind = self.command("follow", "--through", position, "--from", str(at)).splitlines()
+        self.assertEqual(behind, [line for line, change in zip(lines, changes)
+                                  if int(change["id"].split("-")[1]) >= at])
+        self.assertTrue(0 < len(behind) < len(lines))
 
     def test_where_there_is_no_data_there_is_nothing_to_follow(self):
         done = subprocess.run([SONNIM, "journal", "follow", "--data",

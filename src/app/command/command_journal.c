@@ -21,6 +21,7 @@ struct journal_flags {
 	bool     truncate;
 	bool     json;
 	char    *from_time;
+	int64_t  from;
 	int64_t  through;
 	uint64_t memory_limit_bytes;
 };
@@ -32,7 +33,10 @@ static const struct setting table[] = {
                  "verify: give up everything from the first damage on (moved to journal/damaged)"),
 	SETTING_BOOL(struct journal_flags, json, "json", "verify: print the report as JSON"),
 	SETTING_STRING(struct journal_flags, from_time, "from-time", NULL,
-                   "dump: only records stamped at or after this log time (RFC 3339)", "TIME"),
+                   "dump, follow: only what is stamped at or after this log time (RFC 3339)",
+                   "TIME"),
+	SETTING_INT(struct journal_flags, from, "from", "0", 0, INT64_MAX,
+                "follow: print only changes by records at or behind this position"),
 	SETTING_INT(struct journal_flags, through, "through", "0", 0, INT64_MAX,
                 "follow: stop once everything up to this position is applied; 0: go on"),
 	SETTING_BYTES(struct journal_flags, memory_limit_bytes, "memory-limit", "1TiB", 64 << 20,
@@ -190,10 +194,12 @@ static void print_report(const struct file_log_report *report, bool json)
 	buffer_done(&out);
 }
 
-static enum exit_code run_follow(const struct journal_flags *flags)
+static enum exit_code run_follow(const struct journal_flags *flags, int64_t from_ms)
 {
 	const struct follow_config config = {.data               = flags->data,
 	                                     .through            = (uint64_t)flags->through,
+	                                     .from               = (uint64_t)flags->from,
+	                                     .from_ms            = from_ms,
 	                                     .memory_limit_bytes = flags->memory_limit_bytes};
 	struct error               err;
 	if (follow_journal(&config, &err) == STATUS_OK)
@@ -270,7 +276,7 @@ static enum exit_code run_named(int argc, char **argv, const struct journal_flag
 	if (strcmp(name, "dump") == 0)
 		return run(flags, true, flags->from_time != NULL ? &from_ms : NULL);
 	if (strcmp(name, "follow") == 0)
-		return run_follow(flags);
+		return run_follow(flags, flags->from_time != NULL ? from_ms : INSTANT_MS_NONE);
 	return command_usage_text(argv[0], "verify, dump or follow is needed; see --help");
 }
 
