@@ -179,6 +179,8 @@ size_t view_members(struct view *view, uint32_t segment, uint32_t from_slot, siz
 	return count;
 }
 
+uint32_t view_slot_count(const struct view *view) { return view->partition->profiles.slot_count; }
+
 uint64_t view_changes(struct view *view, uint64_t from_index, size_t limit,
                       struct change *ret_changes, size_t *ret_count)
 {
@@ -191,13 +193,20 @@ uint64_t view_changes(struct view *view, uint64_t from_index, size_t limit,
 
 void view_events(struct view *view, uint32_t slot, event_list *list)
 {
-	const struct events_query query = {
-		.from_ms          = INT64_MIN,
-		.to_ms            = view->now_ms + 1,
-		.through_position = view->partition->stored_position,
-		.now_ms           = view->now_ms,
-		.retention_ms     = view->partition->retention_ms,
-	};
+	view_events_until(view, slot, INT64_MIN, INT64_MAX, UINT64_MAX, list);
+}
+
+void view_events_until(struct view *view, uint32_t slot, int64_t from_ms, int64_t to_ms,
+                       uint64_t through_position, event_list *list)
+{
+	uint64_t                  stored = view->partition->stored_position;
+	const struct events_query query  = {
+		 .from_ms          = from_ms,
+		 .to_ms            = to_ms <= view->now_ms ? to_ms : view->now_ms + 1,
+		 .through_position = through_position < stored ? through_position : stored,
+		 .now_ms           = view->now_ms,
+		 .retention_ms     = view->partition->retention_ms,
+    };
 	events_read(view->partition->events, slot, &query, list);
 	facts_take_out_dropped(view->partition, slot, list);
 }

@@ -55,6 +55,9 @@ bool view_segment_live(struct view *view, uint32_t segment);
 uint64_t view_member_count(struct view *view, uint32_t segment);
 uint64_t view_person_count(struct view *view);
 
+/* Persons have slots below this; some of these are nobody's. */
+uint32_t view_slot_count(const struct view *view);
+
 /* Members with slot >= from_slot in order of slot, at most `limit`; `*ret_next_slot` is where to go
  * on, SLOT_NONE at the end. */
 struct view_member {
@@ -84,6 +87,11 @@ uint64_t view_changes(struct view *view, uint64_t from_index, size_t limit,
 
 /* A person's events in the order of rule 13 that exist and have come at view_now_ms(). */
 void view_events(struct view *view, uint32_t slot, event_list *list);
+
+/* The same, but only those with from_ms <= time < to_ms that were stored at or before the position:
+ * what a reader that goes from person to person over a long time sees as if at one. */
+void view_events_until(struct view *view, uint32_t slot, int64_t from_ms, int64_t to_ms,
+                       uint64_t through_position, event_list *list);
 
 /* Progress of the definition change `change_id` here, 0..1000; 1000 when built or unknown. */
 unsigned view_progress(struct view *view, uint64_t change_id);

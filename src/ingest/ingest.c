@@ -449,7 +449,7 @@ static enum status prepare(struct ingest_thread *thread, const struct ingest_req
 	return encode(thread, request->source_number, submission, err);
 }
 
-void ingest_submit(struct ingest_thread *thread, const struct ingest_request *request)
+static struct submission *begin(struct ingest_thread *thread, const struct ingest_request *request)
 {
 	assert(json_type(thread->root) != JSON_NONE);
 
@@ -459,7 +459,26 @@ void ingest_submit(struct ingest_thread *thread, const struct ingest_request *re
 	submission->done              = request->done;
 	submission->context           = request->context;
 	submission->source            = request->source;
+	return submission;
+}
 
+void ingest_check(struct ingest_thread *thread, const struct ingest_request *request)
+{
+	struct journal    *journal    = thread->ingest->config.journal;
+	struct submission *submission = begin(thread, request);
+	struct error       err;
+	submission->now_ms = journal->ops->log_time_ms(journal);
+	enum status status = take_messages(thread, request, submission, &err);
+	if (status == STATUS_OK)
+		submission->accepted_count =
+			(unsigned)(thread->messages.count - submission->rejected.count);
+	thread->root = (struct json){0};
+	submission_finish(submission, status, 0, 0, &err);
+}
+
+void ingest_submit(struct ingest_thread *thread, const struct ingest_request *request)
+{
+	struct submission *submission = begin(thread, request);
 	struct error       err;
 	enum status        status = prepare(thread, request, submission, &err);
 	const struct runs *runs   = &thread->runs;

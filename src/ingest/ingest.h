@@ -193,4 +193,8 @@ void ingest_finish_merges(struct ingest_thread *thread);
 /* Takes the parsed body in. Once for each parse. */
 void ingest_submit(struct ingest_thread *thread, const struct ingest_request *request);
 
+/* The same without taking anything in: what would be rejected, as far as a message says so itself.
+ * `done` is called before it returns. */
+void ingest_check(struct ingest_thread *thread, const struct ingest_request *request);
+
 #endif

@@ -29,39 +29,50 @@ struct import_input {
 	bool          inside; /* a compressed frame that has not ended */
 	uint64_t      position;
 	uint64_t      size;
+	uint64_t      left; /* of the file, or of the part of it that is wanted */
 	z_stream      gzip;
 	ZSTD_DStream *zstd;
 };
 
-static enum status fill(struct import_input *input, struct error *err)
+/* Adds to the chunk what one read(2) brings. */
+static enum status read_more(struct import_input *input, size_t *ret_got, struct error *err)
 {
-	while (!input->ended && input->at == input->length) {
-		ssize_t got = read(input->fd, input->chunk, CHUNK_BYTES);
+	size_t most = CHUNK_BYTES - input->length;
+	if (most > input->left)
+		most = (size_t)input->left;
+	for (;;) {
+		ssize_t got = most == 0 ? 0 : read(input->fd, input->chunk + input->length, most);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return file_error(err, errno, "cannot read", input->path);
-		input->at     = 0;
-		input->length = (size_t)got;
-		input->ended  = got == 0;
+		input->length += (size_t)got;
 		input->position += (uint64_t)got;
+		input->left -= (uint64_t)got;
+		*ret_got = (size_t)got;
+		return STATUS_OK;
 	}
-	return STATUS_OK;
+}
+
+static enum status fill(struct import_input *input, struct error *err)
+{
+	size_t got;
+	if (input->ended || input->at < input->length)
+		return STATUS_OK;
+	input->at = input->length = 0;
+	enum status status        = read_more(input, &got, err);
+	input->ended              = status == STATUS_OK && got == 0;
+	return status;
 }
 
 /* The first read of a pipe may be short. */
 static enum status fill_magic(struct import_input *input, struct error *err)
 {
-	while (input->length < MAGIC_BYTES) {
-		ssize_t got = read(input->fd, input->chunk + input->length, CHUNK_BYTES - input->length);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return file_error(err, errno, "cannot read", input->path);
-		if (got == 0)
-			break;
-		input->length += (size_t)got;
-		input->position += (uint64_t)got;
+	size_t got = 1;
+	while (input->length < MAGIC_BYTES && got > 0) {
+		enum status status = read_more(input, &got, err);
+		if (status != STATUS_OK)
+			return status;
 	}
 	return STATUS_OK;
 }
@@ -87,6 +98,12 @@ static void detect(struct import_input *input)
 
 enum status import_input_open(const char *path, struct import_input **ret_input, struct error *err)
 {
+	return import_input_open_part(path, 0, UINT64_MAX, ret_input, err);
+}
+
+enum status import_input_open_part(const char *path, uint64_t offset, uint64_t bytes,
+                                   struct import_input **ret_input, struct error *err)
+{
 	bool                 standard = strcmp(path, "-") == 0;
 	struct stat          info;
 	struct import_input *input = calloc(1, sizeof *input);
@@ -101,6 +118,14 @@ enum status import_input_open(const char *path, struct import_input **ret_input,
 		status = file_error(err, EISDIR, "cannot read", input->path);
 	else if (S_ISREG(info.st_mode))
 		input->size = (uint64_t)info.st_size;
+	input->left = bytes;
+	if (status == STATUS_OK && offset > 0 && lseek(input->fd, (off_t)offset, SEEK_SET) < 0)
+		status = file_error(err, errno, "cannot read", input->path);
+	if (input->size > 0) {
+		input->size = input->size > offset ? input->size - offset : 0;
+		input->left = input->size < bytes ? input->size : bytes;
+		input->size = input->left;
+	}
 	if (status == STATUS_OK)
 		status = fill_magic(input, err);
 	if (status != STATUS_OK) {
@@ -214,6 +239,7 @@ static bool seek(struct import_input *input, uint64_t *bytes)
 	if (lseek(input->fd, (off_t)more, SEEK_CUR) < 0)
 		return false;
 	input->position += more;
+	input->left -= more;
 	input->at = input->length;
 	*bytes -= held + more;
 	return true;

@@ -14,6 +14,9 @@ struct import_input;
 
 MUST_USE enum status import_input_open(const char *path, struct import_input **ret_input,
                                        struct error *err);
+/* Only `bytes` of the file, from `offset` on. */
+MUST_USE enum status import_input_open_part(const char *path, uint64_t offset, uint64_t bytes,
+                                            struct import_input **ret_input, struct error *err);
 void                 import_input_close(struct import_input *input); /* NULL is fine */
 
 /* The next bytes, at most `size`; 0 at the end. STATUS_IO, STATUS_CORRUPT (compressed wrongly). */

@@ -7,10 +7,9 @@
 #include <strings.h>
 
 #include "transfer/import/import_value.h"
-#include "base/file.h"
 #include "base/hash.h"
-
-enum { MAP_FILE_BYTES_MAX = 1 << 20 };
+#include "base/instant.h"
+#include "transfer/import/import_time.h"
 
 static const struct text groups[IMPORT_GROUP_COUNT] = {
 	[IMPORT_TOP]        = {"", 0},
@@ -23,12 +22,15 @@ void import_map_init(struct import_map *map)
 {
 	*map        = (struct import_map){0};
 	map->parser = json_parser_new();
+	map->type   = TEXT("track");
 	arena_init(&map->arena);
 }
 
 void import_map_done(struct import_map *map)
 {
 	VECTOR_DONE(&map->rules);
+	for (unsigned i = 0; i < map->zone_count; i++)
+		zone_close(map->zones[i]);
 	json_parser_free(map->parser);
 	arena_done(&map->arena);
 }
@@ -88,91 +90,212 @@ static void read_source(struct import_rule *rule, struct text source)
 		rule->source.length = before;
 }
 
-static enum status add(struct import_map *map, struct text field, struct text source, bool constant,
-                       struct error *err)
+/* The rule of a field, with nothing but that. */
+static enum status begin_rule(struct import_map *map, struct text field, bool constant,
+                              struct import_rule *ret_rule, struct error *err)
 {
-	struct import_rule rule = {.constant = constant};
-	if (!read_field(arena_text(&map->arena, field), &rule.group, &rule.field))
+	*ret_rule = (struct import_rule){.constant = constant, .type = IMPORT_ANY};
+	if (map->rules.count >= IMPORT_RULES_MAX)
+		return error_set_field(err, STATUS_INVALID, constant ? "set" : "map", "more than %d fields",
+		                       IMPORT_RULES_MAX);
+	if (!read_field(arena_text(&map->arena, field), &ret_rule->group, &ret_rule->field))
 		return error_set_field(
 			err, STATUS_INVALID, constant ? "set" : "map",
 			"\"%.*s\" is no field of a message: userId, anonymousId, previousId, "
 			"groupId, messageId, type, event, timestamp, name, category, "
 			"properties.NAME, traits.NAME, context.NAME",
 			TEXT_FORMAT(field));
-	source = arena_text(&map->arena, source);
-	if (constant)
-		rule.source = source;
-	else
-		read_source(&rule, source);
-	put_rule(map, &rule);
 	return STATUS_OK;
 }
 
 enum status import_map_add(struct import_map *map, struct text rule, bool constant,
                            struct error *err)
 {
-	const char *equals = memchr(rule.data, '=', rule.length);
+	struct import_rule made;
+	const char        *equals = memchr(rule.data, '=', rule.length);
 	if (equals == NULL)
 		return error_set_field(err, STATUS_INVALID, constant ? "set" : "map",
 		                       "\"%.*s\" is not FIELD=%s", TEXT_FORMAT(rule),
 		                       constant ? "VALUE" : "COLUMN");
-	size_t before = (size_t)(equals - rule.data);
-	return add(map, (struct text){rule.data, before},
-	           (struct text){equals + 1, rule.length - before - 1}, constant, err);
+	size_t      before = (size_t)(equals - rule.data);
+	enum status status = begin_rule(map, (struct text){rule.data, before}, constant, &made, err);
+	if (status != STATUS_OK)
+		return status;
+	struct text source =
+		arena_text(&map->arena, (struct text){equals + 1, rule.length - before - 1});
+	if (constant)
+		made.source = source;
+	else
+		read_source(&made, source);
+	put_rule(map, &made);
+	return STATUS_OK;
 }
 
-void import_map_replace(struct import_map *map, const struct import_map *other)
+/* ---- As JSON ---- */
+
+static enum status refuse(struct error *err, const char *group, struct text field,
+                          const char *member, const char *reason)
 {
-	for (size_t i = 0; i < other->rules.count; i++) {
-		struct import_rule rule = other->rules.items[i];
-		rule.field              = arena_text(&map->arena, rule.field);
-		rule.source             = arena_text(&map->arena, rule.source);
-		put_rule(map, &rule);
+	char place[ERROR_FIELD_BYTES_MAX];
+	snprintf(place, sizeof place, "%s%s%.*s%s%s", group, field.length > 0 ? "." : "",
+	         TEXT_FORMAT(field), member != NULL ? "." : "", member != NULL ? member : "");
+	return error_set_field(err, STATUS_INVALID, place, "%s", reason);
+}
+
+static enum status find_zone(struct import_map *map, struct json name, const struct zone **ret_zone,
+                             struct error *err)
+{
+	if (json_type(name) != JSON_STRING)
+		return error_set(err, STATUS_INVALID, "it must be a string");
+	for (unsigned i = 0; i < map->zone_count; i++) {
+		if (text_equal(map->zone_names[i], json_string(name))) {
+			*ret_zone = map->zones[i];
+			return STATUS_OK;
+		}
 	}
+	if (map->zone_count == IMPORT_ZONES_MAX)
+		return error_set(err, STATUS_INVALID, "more than %d time zones", IMPORT_ZONES_MAX);
+	struct zone *zone;
+	enum status  status = zone_open(json_string(name), &zone, err);
+	if (status != STATUS_OK)
+		return error_set(err, STATUS_INVALID, "there is no such time zone on this machine");
+	map->zones[map->zone_count]        = zone;
+	map->zone_names[map->zone_count++] = arena_text(&map->arena, json_string(name));
+	*ret_zone                          = zone;
+	return STATUS_OK;
 }
 
-static enum status add_members(struct import_map *map, struct json members, bool constant,
-                               struct error *err)
+/* A scalar as the text of a cell. */
+static bool cell_text(struct import_map *map, struct json value, struct text *ret_text)
 {
+	struct buffer      out    = {0};
+	struct json_writer writer = json_writer_of(&out);
+	enum json_type     type   = json_type(value);
+	if (type == JSON_STRING) {
+		*ret_text = arena_text(&map->arena, json_string(value));
+		return true;
+	}
+	json_add_value(&writer, value);
+	*ret_text = arena_text(&map->arena, buffer_text(&out));
+	buffer_done(&out);
+	return type == JSON_BOOL || json_is_number(value);
+}
+
+static enum status read_member(struct import_map *map, struct import_rule *rule, struct text name,
+                               struct json value, struct error *err)
+{
+	bool is_string = json_type(value) == JSON_STRING;
+	if (text_equal(name, TEXT("zone")))
+		return find_zone(map, value, &rule->zone, err);
+	if (text_equal(name, TEXT("default")))
+		return cell_text(map, value, &rule->fallback)
+		           ? STATUS_OK
+		           : error_set(err, STATUS_INVALID, "it must be a string, a number or a boolean");
+	if (!is_string)
+		return error_set(err, STATUS_INVALID, "it must be a string");
+	if (text_equal(name, TEXT("column")))
+		rule->source = arena_text(&map->arena, json_string(value));
+	else if (text_equal(name, TEXT("format")))
+		rule->format = arena_text(&map->arena, json_string(value));
+	else if (!text_equal(name, TEXT("type")))
+		return error_set(err, STATUS_INVALID, "it is none of column, type, format, zone, default");
+	else if (!import_type_of_name(json_string(value), &rule->type))
+		return error_set(err, STATUS_INVALID, "there is no such type");
+	return rule->format.length > 0 ? import_time_check(rule->format, err) : STATUS_OK;
+}
+
+static enum status read_object(struct import_map *map, struct text field, struct json object,
+                               struct import_rule *rule, struct error *err)
+{
+	struct error inner;
+	for (struct json_iterator i = json_iterate(object); json_next(&i);) {
+		char member[64];
+		snprintf(member, sizeof member, "%.*s", TEXT_FORMAT(i.name));
+		if (read_member(map, rule, i.name, i.value, &inner) != STATUS_OK)
+			return refuse(err, "map", field, member, inner.reason);
+	}
+	if (rule->source.length == 0)
+		return refuse(err, "map", field, "column", "which column?");
+	if (rule->format.length > 0 && rule->type == IMPORT_ANY)
+		rule->type = IMPORT_TIME;
+	if ((rule->format.length > 0 || rule->zone != NULL) && rule->type != IMPORT_TIME &&
+	    rule->type != IMPORT_ANY)
+		return refuse(err, "map", field, "type", "format and zone are for times");
+	return STATUS_OK;
+}
+
+static enum status read_map(struct import_map *map, struct json members, struct error *err)
+{
+	if (json_type(members) != JSON_OBJECT)
+		return refuse(err, "map", TEXT(""), NULL, "it must be an object");
 	for (struct json_iterator i = json_iterate(members); json_next(&i);) {
-		if (json_type(i.value) != JSON_STRING)
-			return error_set_field(err, STATUS_INVALID, constant ? "set" : "map",
-			                       "the value of \"%.*s\" is not a string", TEXT_FORMAT(i.name));
-		enum status status = add(map, i.name, json_string(i.value), constant, err);
+		struct import_rule rule;
+		enum status        status = begin_rule(map, i.name, false, &rule, err);
 		if (status != STATUS_OK)
 			return status;
+		if (json_type(i.value) == JSON_STRING)
+			read_source(&rule, arena_text(&map->arena, json_string(i.value)));
+		else if (json_type(i.value) != JSON_OBJECT)
+			return refuse(err, "map", i.name, NULL, "it must be a string or an object");
+		else if ((status = read_object(map, i.name, i.value, &rule, err)) != STATUS_OK)
+			return status;
+		put_rule(map, &rule);
 	}
 	return STATUS_OK;
 }
 
-static enum status add_all(struct import_map *map, const char *path, struct json root,
-                           struct error *err)
+static enum status read_set(struct import_map *map, struct json members, struct error *err)
 {
-	enum status status = STATUS_OK;
-	if (json_type(root) != JSON_OBJECT)
-		return error_set(err, STATUS_INVALID, "%s: not a JSON object", path);
-	for (struct json_iterator i = json_iterate(root); status == STATUS_OK && json_next(&i);) {
-		if (text_equal(i.name, TEXT("map")))
-			status = add_members(map, i.value, false, err);
-		else if (text_equal(i.name, TEXT("set")))
-			status = add_members(map, i.value, true, err);
-		else
-			status = error_set(err, STATUS_INVALID, "%s: \"%.*s\" is neither map nor set", path,
-			                   TEXT_FORMAT(i.name));
+	if (json_type(members) != JSON_OBJECT)
+		return refuse(err, "set", TEXT(""), NULL, "it must be an object");
+	for (struct json_iterator i = json_iterate(members); json_next(&i);) {
+		struct import_rule rule;
+		enum status        status = begin_rule(map, i.name, true, &rule, err);
+		if (status != STATUS_OK)
+			return status;
+		rule.type = json_type(i.value) == JSON_STRING ? IMPORT_STRING : IMPORT_JSON;
+		if (!cell_text(map, i.value, &rule.source) && json_type(i.value) <= JSON_NULL)
+			return refuse(err, "set", i.name, NULL, "null sets nothing");
+		put_rule(map, &rule);
 	}
-	return status;
+	return STATUS_OK;
 }
 
-enum status import_map_add_file(struct import_map *map, const char *path, struct error *err)
+static bool one_of(struct json word, const char *const *words, unsigned *ret_index)
 {
-	struct buffer file = {0};
-	struct json   root;
-	enum status   status = file_read(path, MAP_FILE_BYTES_MAX, &file, err);
-	if (status == STATUS_OK)
-		status = json_parse_text(map->parser, buffer_text(&file), &root, err);
-	if (status == STATUS_OK)
-		status = add_all(map, path, root, err);
-	buffer_done(&file);
+	for (*ret_index = 0; words[*ret_index] != NULL; ++*ret_index)
+		if (json_type(word) == JSON_STRING &&
+		    text_equal(json_string(word), text_of(words[*ret_index])))
+			return true;
+	return false;
+}
+
+enum status import_map_read(struct import_map *map, struct json mapping, struct error *err)
+{
+	static const char *const types[] = {"track", "identify", "page", "screen",
+	                                    "group", "alias",    NULL};
+	static const char *const rests[] = {"ignore", "properties", "traits", NULL};
+	enum status              status  = STATUS_OK;
+	struct error             inner;
+	unsigned                 index;
+	for (struct json_iterator i = json_iterate(mapping); status == STATUS_OK && json_next(&i);) {
+		if (text_equal(i.name, TEXT("map")))
+			status = read_map(map, i.value, err);
+		else if (text_equal(i.name, TEXT("set")))
+			status = read_set(map, i.value, err);
+		else if (text_equal(i.name, TEXT("zone")) &&
+		         find_zone(map, i.value, &map->zone, &inner) != STATUS_OK)
+			status = refuse(err, "zone", TEXT(""), NULL, inner.reason);
+		else if (text_equal(i.name, TEXT("type")) && !one_of(i.value, types, &index))
+			status = refuse(err, "type", TEXT(""), NULL,
+			                "it is none of track, identify, page, screen, group, alias");
+		else if (text_equal(i.name, TEXT("type")))
+			map->type = text_of(types[index]);
+		else if (text_equal(i.name, TEXT("rest")) && !one_of(i.value, rests, &index))
+			status = refuse(err, "rest", TEXT(""), NULL, "it is ignore, properties or traits");
+		else if (text_equal(i.name, TEXT("rest")))
+			map->rest = (enum import_group)index;
+	}
 	return status;
 }
 
@@ -201,7 +324,7 @@ static bool column_used(const struct import_map *map, struct text column)
 
 /* Columns called like a field, unless the field or the column is in use already; and the rest. */
 static void add_columns(struct import_map *map, const struct import_rows *rows,
-                        enum import_group rest, struct buffer *ignored)
+                        struct buffer *ignored)
 {
 	for (size_t i = 0; i < import_rows_column_count(rows); i++) {
 		struct text        column = import_rows_column(rows, i);
@@ -211,8 +334,8 @@ static void add_columns(struct import_map *map, const struct import_rows *rows,
 		if (read_field(column, &rule.group, &rule.field) &&
 		    find_rule(map, rule.group, rule.field) == NULL) {
 			VECTOR_ADD(&map->rules, rule);
-		} else if (rest != IMPORT_TOP && column.length > 0) {
-			rule.group = rest;
+		} else if (map->rest != IMPORT_TOP && column.length > 0) {
+			rule.group = map->rest;
 			rule.field = column;
 			VECTOR_ADD(&map->rules, rule);
 		} else {
@@ -247,26 +370,30 @@ static enum status check_complete(const struct import_map *map, struct error *er
 	return STATUS_OK;
 }
 
-static void default_types(struct import_map *map, bool csv)
+/* What can be known of a rule before the first row. */
+static void finish_rule(struct import_map *map, struct import_rule *rule, bool csv)
 {
-	for (size_t i = 0; i < map->rules.count; i++) {
-		struct import_rule *rule = &map->rules.items[i];
-		if (rule->constant)
-			rule->type = IMPORT_STRING;
-		else if (rule->type == IMPORT_ANY && rule->group == IMPORT_TOP &&
-		         text_equal(rule->field, TEXT("timestamp")))
-			rule->type = IMPORT_TIME;
-		else if (rule->type == IMPORT_ANY && csv)
-			rule->type = IMPORT_STRING;
-	}
+	bool top         = rule->group == IMPORT_TOP;
+	rule->timestamp  = top && text_equal(rule->field, TEXT("timestamp"));
+	rule->message_id = top && text_equal(rule->field, TEXT("messageId"));
+	rule->is_type    = top && text_equal(rule->field, TEXT("type"));
+	if (rule->type == IMPORT_ANY && (rule->timestamp || rule->zone != NULL))
+		rule->type = IMPORT_TIME;
+	else if (rule->type == IMPORT_ANY && (csv || rule->constant))
+		rule->type = IMPORT_STRING;
+	if (rule->zone == NULL)
+		rule->zone = map->zone;
+	struct buffer      prefix = {0};
+	struct json_writer writer = json_writer_of(&prefix);
+	json_add_key(&writer, rule->field);
+	rule->prefix = arena_text(&map->arena, buffer_text(&prefix));
+	buffer_done(&prefix);
 }
 
 enum status import_map_bind(struct import_map *map, const struct import_rows *rows,
-                            const char *type, enum import_group rest, struct buffer *ret_ignored,
-                            struct error *err)
+                            struct buffer *ret_ignored, struct error *err)
 {
-	bool csv  = rows->format == IMPORT_FORMAT_CSV;
-	map->type = text_of(type);
+	bool csv = rows->format == IMPORT_FORMAT_CSV;
 	if (!csv && map->rules.count == 0) {
 		map->whole = true;
 		return STATUS_OK;
@@ -278,8 +405,9 @@ enum status import_map_bind(struct import_map *map, const struct import_rows *ro
 			return status;
 	}
 	if (csv)
-		add_columns(map, rows, rest, ret_ignored);
-	default_types(map, csv);
+		add_columns(map, rows, ret_ignored);
+	for (size_t i = 0; i < map->rules.count; i++)
+		finish_rule(map, &map->rules.items[i], csv);
 	if (map->rules.count > 0)
 		qsort(map->rules.items, map->rules.count, sizeof map->rules.items[0], by_group);
 	return check_complete(map, err);
@@ -332,20 +460,28 @@ static bool cell_of(const struct import_rule *rule, const struct import_rows *ro
 		ret_cell->json = member_of(rows->json, rule->source);
 		if (json_type(ret_cell->json) == JSON_STRING)
 			ret_cell->text = json_string(ret_cell->json);
-		return json_type(ret_cell->json) > JSON_NULL;
+		if (json_type(ret_cell->json) > JSON_NULL)
+			return true;
+		ret_cell->json = (struct json){0};
 	}
+	if (ret_cell->text.length == 0)
+		ret_cell->text = rule->fallback;
 	return ret_cell->text.length > 0;
 }
 
 /* 128 bits of the row and its line: two rows that are alike are two. */
-static void add_message_id(struct json_writer *writer, const struct import_rows *rows)
+static void add_message_id(const struct import_map *map, struct json_writer *writer,
+                           const struct import_rows *rows, bool timed)
 {
-	char     id[48];
-	uint64_t high = hash_bytes_seeded(rows->raw.data, rows->raw.length, rows->line);
-	uint64_t low  = hash_bytes_seeded(rows->raw.data, rows->raw.length, ~rows->line);
-	snprintf(id, sizeof id, "import-%016llx%016llx", (unsigned long long)high,
-	         (unsigned long long)low);
-	json_member_string(writer, "messageId", text_of(id));
+	static const char digits[]       = "0123456789abcdef";
+	char              id[7 + 32 + 1] = "import-";
+	uint64_t          seed           = timed ? rows->line : rows->line ^ map->digest;
+	uint64_t          hashes[2]      = {hash_bytes_seeded(rows->raw.data, rows->raw.length, seed),
+	                                    hash_bytes_seeded(rows->raw.data, rows->raw.length, ~seed)};
+	for (unsigned i = 0; i < 32; i++)
+		id[7 + i] = digits[hashes[i / 16] >> (60 - i % 16 * 4) & 15];
+	json_add_key(writer, TEXT("messageId"));
+	json_add_string(writer, (struct text){id, 39});
 }
 
 static enum status name_column(struct error *err, struct text column)
@@ -355,7 +491,7 @@ static enum status name_column(struct error *err, struct text column)
 }
 
 static enum status write_rules(struct import_map *map, const struct import_rows *rows,
-                               struct json_writer *writer, struct error *err)
+                               struct json_writer *writer, int64_t *time_ms, struct error *err)
 {
 	enum import_group group    = IMPORT_TOP;
 	bool              has_id   = false;
@@ -363,19 +499,22 @@ static enum status write_rules(struct import_map *map, const struct import_rows 
 	for (size_t i = 0; i < map->rules.count; i++) {
 		const struct import_rule *rule = &map->rules.items[i];
 		struct import_cell        cell;
+		int64_t                   unused;
 		if (!cell_of(rule, rows, &cell))
 			continue;
 		enter_group(writer, &group, rule->group);
-		json_add_key(writer, rule->field);
-		enum status status = import_value_write(&cell, rule->type, map->parser, writer, err);
+		json_add_raw(writer, rule->prefix);
+		writer->comma      = false;
+		enum status status = import_value_write(&cell, rule, map->parser, writer,
+		                                        rule->timestamp ? time_ms : &unused, err);
 		if (status != STATUS_OK)
 			return name_column(err, rule->source);
-		has_id   = has_id || (group == IMPORT_TOP && text_equal(rule->field, TEXT("messageId")));
-		has_type = has_type || (group == IMPORT_TOP && text_equal(rule->field, TEXT("type")));
+		has_id   = has_id || rule->message_id;
+		has_type = has_type || rule->is_type;
 	}
 	enter_group(writer, &group, IMPORT_TOP);
 	if (!has_id)
-		add_message_id(writer, rows);
+		add_message_id(map, writer, rows, *time_ms != INSTANT_MS_NONE);
 	if (!has_type)
 		json_member_string(writer, "type", map->type);
 	return STATUS_OK;
@@ -387,7 +526,7 @@ static bool is_given(struct json row, const char *field)
 }
 
 static void write_whole(const struct import_map *map, const struct import_rows *rows,
-                        struct json_writer *writer)
+                        struct json_writer *writer, bool timed)
 {
 	for (struct json_iterator i = json_iterate(rows->json); json_next(&i);) {
 		if (json_type(i.value) == JSON_NULL)
@@ -396,28 +535,44 @@ static void write_whole(const struct import_map *map, const struct import_rows *
 		json_add_value(writer, i.value);
 	}
 	if (!is_given(rows->json, "messageId"))
-		add_message_id(writer, rows);
+		add_message_id(map, writer, rows, timed);
 	if (!is_given(rows->json, "type"))
 		json_member_string(writer, "type", map->type);
 }
 
-enum status import_map_message(struct import_map *map, const struct import_rows *rows,
-                               struct buffer *out, struct error *err)
+static int64_t time_of(struct json row)
 {
-	size_t begin = out->length;
+	int64_t     ms;
+	struct json timestamp = json_get(row, "timestamp");
+	if (json_type(timestamp) <= JSON_NULL)
+		timestamp = json_get(row, "originalTimestamp");
+	return json_type(timestamp) == JSON_STRING && instant_parse(json_string(timestamp), &ms)
+	           ? ms
+	           : INSTANT_MS_NONE;
+}
+
+enum status import_map_message(struct import_map *map, const struct import_rows *rows,
+                               struct buffer *out, int64_t *ret_time_ms, struct error *err)
+{
+	size_t  begin   = out->length;
+	int64_t time_ms = map->whole ? time_of(rows->json) : INSTANT_MS_NONE;
 	if (map->whole && is_given(rows->json, "messageId") && is_given(rows->json, "type")) {
 		buffer_add_text(out, rows->raw);
+		if (ret_time_ms != NULL)
+			*ret_time_ms = time_ms;
 		return STATUS_OK;
 	}
 	struct json_writer writer = json_writer_of(out);
 	enum status        status = STATUS_OK;
 	json_begin_object(&writer);
 	if (map->whole)
-		write_whole(map, rows, &writer);
+		write_whole(map, rows, &writer, time_ms != INSTANT_MS_NONE);
 	else
-		status = write_rules(map, rows, &writer, err);
+		status = write_rules(map, rows, &writer, &time_ms, err);
 	json_end_object(&writer);
 	if (status != STATUS_OK)
 		out->length = begin;
+	else if (ret_time_ms != NULL)
+		*ret_time_ms = time_ms;
 	return status;
 }

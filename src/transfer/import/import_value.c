@@ -3,9 +3,7 @@
 #include <math.h>
 #include <strings.h>
 
-#include "base/instant.h"
-
-enum { TIME_BYTES_MAX = 64, SHOWN_BYTES_MAX = 60 };
+#include "transfer/import/import_time.h"
 
 bool import_type_of_name(struct text name, enum import_type *ret_type)
 {
@@ -54,9 +52,17 @@ static size_t character_length(const unsigned char *at, size_t left)
 bool import_is_utf8(struct text text)
 {
 	const unsigned char *at = (const unsigned char *)text.data;
-	for (size_t left = text.length, length; left > 0; left -= length, at += length)
+	for (size_t left = text.length, length; left > 0; left -= length, at += length) {
+		uint64_t word;
+		length = sizeof word;
+		if (left >= sizeof word) {
+			memcpy(&word, at, sizeof word);
+			if ((word & UINT64_C(0x8080808080808080)) == 0)
+				continue;
+		}
 		if ((length = character_length(at, left)) == 0)
 			return false;
+	}
 	return true;
 }
 
@@ -70,10 +76,10 @@ static struct text trim(struct text text)
 	return text;
 }
 
-static enum status is_not(struct error *err, struct text text, const char *what)
+/* Without what stands there: reasons are shown to people who may not see it. */
+static enum status is_not(struct error *err, const char *what)
 {
-	int shown = text.length > SHOWN_BYTES_MAX ? SHOWN_BYTES_MAX : (int)text.length;
-	return error_set(err, STATUS_INVALID, "\"%.*s\" is not %s", shown, text.data, what);
+	return error_set(err, STATUS_INVALID, "not %s", what);
 }
 
 static enum status write_text(struct text text, struct json_writer *writer, struct error *err)
@@ -84,16 +90,47 @@ static enum status write_text(struct text text, struct json_writer *writer, stru
 	return STATUS_OK;
 }
 
-static enum status write_parsed(struct text text, bool number, struct json_parser *parser,
+/* Whole numbers and decimals, the usual ones, as JSON writes them and few enough digits to be sure
+ * of the range; others are the parser's. */
+static bool is_plain_number(struct text text)
+{
+	enum { DIGITS_MAX = 15 };
+	size_t at = text.length > 0 && text.data[0] == '-', begin = at, digits = 0;
+	for (bool dot = false; at < text.length; at++) {
+		char byte = text.data[at];
+		if (byte == '.' && !dot && digits > 0 && at + 1 < text.length)
+			dot = true;
+		else if (byte < '0' || byte > '9')
+			return false;
+		else
+			digits++;
+	}
+	bool zero = digits > 1 && text.data[begin] == '0' && text.data[begin + 1] != '.';
+	return digits > 0 && digits <= DIGITS_MAX && !zero;
+}
+
+static enum status write_number(struct text text, struct json_parser *parser,
                                 struct json_writer *writer, struct error *err)
 {
 	struct json  json;
 	struct error unused;
-	const char  *what = number ? "a number" : "JSON";
+	if (is_plain_number(text)) {
+		json_add_raw(writer, text);
+		return STATUS_OK;
+	}
+	if (json_parse_text(parser, text, &json, &unused) != STATUS_OK || !json_is_number(json))
+		return is_not(err, "a number");
+	json_add_value(writer, json);
+	return STATUS_OK;
+}
+
+static enum status write_json(struct text text, struct json_parser *parser,
+                              struct json_writer *writer, struct error *err)
+{
+	struct json  json;
+	struct error unused;
 	if (json_parse_text(parser, text, &json, &unused) != STATUS_OK)
-		return is_not(err, text, what);
-	if (number && !json_is_number(json))
-		return is_not(err, text, what);
+		return is_not(err, "JSON");
 	json_add_value(writer, json);
 	return STATUS_OK;
 }
@@ -107,49 +144,37 @@ static enum status write_boolean(struct text text, struct json_writer *writer, s
 			return STATUS_OK;
 		}
 	}
-	return is_not(err, text, "true or false");
+	return is_not(err, "true or false");
 }
 
-/* RFC 3339, or the same with a space in the place of the T and without seconds. */
-static bool read_time(struct text text, int64_t *ret_ms)
-{
-	enum { DATE_LENGTH = 10, MINUTE_LENGTH = 16 };
-	char copy[TIME_BYTES_MAX + 4];
-	if (text.length == 0 || text.length > TIME_BYTES_MAX)
-		return false;
-	memcpy(copy, text.data, text.length);
-	if (text.length > DATE_LENGTH && copy[DATE_LENGTH] == ' ')
-		copy[DATE_LENGTH] = 'T';
-	if (text.length == MINUTE_LENGTH) {
-		memcpy(copy + MINUTE_LENGTH, ":00", 3);
-		text.length += 3;
-	}
-	return instant_parse((struct text){copy, text.length}, ret_ms);
-}
-
-static enum status write_time(struct text text, struct json_writer *writer, struct error *err)
+static enum status write_time(struct text text, const struct import_rule *rule,
+                              struct json_writer *writer, int64_t *ret_time_ms, struct error *err)
 {
 	int64_t ms;
-	if (!read_time(text, &ms))
-		return is_not(err, text, "a time");
+	bool    read = rule->format.length > 0 ? import_time_read(text, rule->format, rule->zone, &ms)
+	                                       : import_time_read_plain(text, rule->zone, &ms);
+	if (!read)
+		return is_not(err, "a time");
 	json_add_instant(writer, ms);
+	*ret_time_ms = ms;
 	return STATUS_OK;
 }
 
 static enum status write_epoch(const struct import_cell *cell, double unit_ms,
                                struct json_parser *parser, struct json_writer *writer,
-                               struct error *err)
+                               int64_t *ret_time_ms, struct error *err)
 {
 	struct json  json = cell->json;
 	struct error unused;
 	if (!json_is_number(json) &&
 	    (json_parse_text(parser, trim(cell->text), &json, &unused) != STATUS_OK ||
 	     !json_is_number(json)))
-		return is_not(err, cell->text, "a time");
+		return is_not(err, "a time");
 	double ms = floor(json_number(json) * unit_ms);
 	if (!(ms >= (double)INSTANT_MS_MIN && ms <= (double)INSTANT_MS_MAX))
 		return error_set(err, STATUS_INVALID, "the time is out of range");
-	json_add_instant(writer, (int64_t)ms);
+	*ret_time_ms = (int64_t)ms;
+	json_add_instant(writer, *ret_time_ms);
 	return STATUS_OK;
 }
 
@@ -196,10 +221,11 @@ static bool allows(enum import_type type, struct json json)
 	}
 }
 
-enum status import_value_write(const struct import_cell *cell, enum import_type type,
+enum status import_value_write(const struct import_cell *cell, const struct import_rule *rule,
                                struct json_parser *parser, struct json_writer *writer,
-                               struct error *err)
+                               int64_t *ret_time_ms, struct error *err)
 {
+	enum import_type type = rule->type;
 	if (is_json_as_it_is(cell, type)) {
 		if (json_type(cell->json) == JSON_OVERFLOW)
 			return error_set(err, STATUS_INVALID, "the number is too large");
@@ -218,16 +244,17 @@ enum status import_value_write(const struct import_cell *cell, enum import_type 
 	}
 	switch (type) {
 	case IMPORT_NUMBER:
+		return write_number(trim(cell->text), parser, writer, err);
 	case IMPORT_JSON:
-		return write_parsed(trim(cell->text), type == IMPORT_NUMBER, parser, writer, err);
+		return write_json(trim(cell->text), parser, writer, err);
 	case IMPORT_BOOLEAN:
 		return write_boolean(trim(cell->text), writer, err);
 	case IMPORT_TIME:
-		return write_time(trim(cell->text), writer, err);
+		return write_time(trim(cell->text), rule, writer, ret_time_ms, err);
 	case IMPORT_EPOCH_S:
-		return write_epoch(cell, 1000, parser, writer, err);
+		return write_epoch(cell, 1000, parser, writer, ret_time_ms, err);
 	case IMPORT_EPOCH_MS:
-		return write_epoch(cell, 1, parser, writer, err);
+		return write_epoch(cell, 1, parser, writer, ret_time_ms, err);
 	case IMPORT_LIST:
 		return write_list(cell->text, writer, err);
 	default:

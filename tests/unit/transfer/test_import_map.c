@@ -71,8 +71,8 @@ static enum status bind(void **state, const char *content, enum import_group res
 	                                      NULL, &fixture->err);
 	if (status != STATUS_OK)
 		return status;
-	return import_map_bind(&fixture->map, &fixture->rows, "track", rest, &fixture->ignored,
-	                       &fixture->err);
+	fixture->map.rest = rest;
+	return import_map_bind(&fixture->map, &fixture->rows, &fixture->ignored, &fixture->err);
 }
 
 static void open_rows(void **state, const char *content)
@@ -88,7 +88,7 @@ static const char *message(void **state)
 	assert_int_equal(import_rows_next(&fixture->rows, &fixture->err), STATUS_OK);
 	buffer_clear(&fixture->out);
 	enum status status =
-		import_map_message(&fixture->map, &fixture->rows, &fixture->out, &fixture->err);
+		import_map_message(&fixture->map, &fixture->rows, &fixture->out, NULL, &fixture->err);
 	if (status != STATUS_OK) {
 		assert_int_equal(fixture->out.length, 0);
 		return fixture->err.reason;
@@ -107,7 +107,7 @@ static void columns_become_the_fields_that_they_are_mapped_to(void **state)
 	open_rows(state, "customer,invoice,total,tier\n7,i1,30.50,VIP\n");
 	assert_string_equal(message(state),
 	                    "{\"userId\":\"7\",\"messageId\":\"i1\",\"event\":\"Order Completed\","
-	                    "\"properties\":{\"revenue\":30.5},\"traits\":{\"tier\":\"VIP\"},"
+	                    "\"properties\":{\"revenue\":30.50},\"traits\":{\"tier\":\"VIP\"},"
 	                    "\"type\":\"track\"}");
 }
 
@@ -161,7 +161,10 @@ static void cells_are_read_as_their_type(void **state)
 {
 	(void)state;
 	assert_cell("string", "007", "\"007\"");
-	assert_cell("number", " 12.50 ", "12.5");
+	assert_cell("number", " 12.50 ", "12.50");
+	assert_cell("number", "-0.5e1", "-5");
+	assert_cell("number", "-", "!number");
+	assert_cell("number", "5.", "!number");
 	assert_cell("number", "12345678901234567", "12345678901234567");
 	assert_cell("number", "1,5", "!number");
 	assert_cell("number", "007", "!number");
@@ -200,7 +203,7 @@ static void a_timestamp_is_a_time_by_itself(void **state)
 	assert_string_equal(message(state),
 	                    "{\"timestamp\":\"2009-12-01T07:45:00Z\",\"userId\":\"u\",\"event\":\"e\","
 	                    "\"messageId\":\"m\",\"type\":\"track\"}");
-	assert_string_equal(message(state), "at: \"x\" is not a time");
+	assert_string_equal(message(state), "at: not a time");
 }
 
 static void equal_rows_have_different_message_ids_that_are_the_same_next_time(void **state)
@@ -250,34 +253,93 @@ static void members_of_json_lines_are_found_by_name_and_by_path(void **state)
 	assert_string_equal(message(state), "total: the value is of another type");
 }
 
-static void a_mapping_file_maps_and_the_command_line_replaces(void **state)
+static enum status read_mapping(void **state, const char *text)
 {
-	struct fixture   *fixture = *state;
-	struct import_map line    = {0};
-	char              path[64];
-	write_file(path, "{\"map\":{\"userId\":\"a\",\"properties.n\":\"n:number\"},"
-	                 "\"set\":{\"event\":\"file\"}}");
-	assert_int_equal(import_map_add_file(&fixture->map, path, &fixture->err), STATUS_OK);
-	unlink(path);
-	import_map_init(&line);
-	assert_int_equal(import_map_add(&line, TEXT("event=line"), true, &fixture->err), STATUS_OK);
-	import_map_replace(&fixture->map, &line);
-	import_map_done(&line);
-	open_rows(state, "a,n,messageId\nu,5,m\n");
-	assert_string_equal(message(state), "{\"userId\":\"u\",\"event\":\"line\",\"messageId\":\"m\","
-	                                    "\"properties\":{\"n\":5},\"type\":\"track\"}");
+	struct fixture     *fixture = *state;
+	struct json_parser *parser  = json_parser_new();
+	struct json         json;
+	assert_int_equal(json_parse_text(parser, text_of(text), &json, &fixture->err), STATUS_OK);
+	enum status status = import_map_read(&fixture->map, json, &fixture->err);
+	json_parser_free(parser);
+	return status;
 }
 
-static void bad_mapping_files_are_refused(void **state)
+static void a_mapping_as_json_has_columns_constants_and_defaults(void **state)
 {
-	static const char *const files[] = {"[]", "{", "{\"maps\":{}}", "{\"map\":{\"userId\":5}}",
-	                                    "{\"map\":{\"user\":\"a\"}}"};
-	struct fixture          *fixture = *state;
-	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-		char path[64];
-		write_file(path, files[i]);
-		assert_int_equal(import_map_add_file(&fixture->map, path, &fixture->err), STATUS_INVALID);
-		unlink(path);
+	assert_int_equal(
+		read_mapping(state, "{\"map\":{\"userId\":\"a\",\"properties.n\":\"n:number\","
+	                        "\"properties.m\":{\"column\":\"m\",\"type\":\"number\","
+	                        "\"default\":7}},\"set\":{\"event\":\"e\",\"properties.k\":[1],"
+	                        "\"properties.t\":true},\"type\":\"track\",\"rest\":\"properties\"}"),
+		STATUS_OK);
+	open_rows(state, "a,n,m,messageId\nu,5,,i\n");
+	const char *is = message(state);
+	assert_non_null(strstr(is, "\"event\":\"e\""));
+	assert_non_null(strstr(is, "\"n\":5"));
+	assert_non_null(strstr(is, "\"m\":7"));
+	assert_non_null(strstr(is, "\"k\":[1]"));
+	assert_non_null(strstr(is, "\"t\":true"));
+}
+
+static void times_are_read_in_their_format_and_zone(void **state)
+{
+	assert_int_equal(read_mapping(state,
+	                              "{\"zone\":\"Asia/Seoul\",\"set\":{\"event\":\"e\"},\"map\":{"
+	                              "\"timestamp\":{\"column\":\"at\",\"format\":\"%d.%m.%Y %H:%M\","
+	                              "\"zone\":\"Europe/Berlin\"},\"properties.day\":\"day:time\"}}"),
+	                 STATUS_OK);
+	open_rows(state, "userId,messageId,at,day\nu,i,07.07.2025 10:30,2025-01-07 09:00\n"
+	                 "u,i,07.07.2025 10:30,2025-01-07T09:00:00Z\nu,i,7/7/25,\n");
+	const char *is = message(state);
+	assert_non_null(strstr(is, "\"timestamp\":\"2025-07-07T08:30:00Z\""));
+	assert_non_null(strstr(is, "\"day\":\"2025-01-07T00:00:00Z\""));
+	assert_non_null(strstr(message(state), "\"day\":\"2025-01-07T09:00:00Z\""));
+	assert_string_equal(message(state), "at: not a time");
+}
+
+static void the_file_tells_rows_without_a_time_apart(void **state)
+{
+	struct fixture *fixture = *state;
+	char            first[200];
+	open_rows(state, "userId,event\nu,e\n");
+	snprintf(first, sizeof first, "%s", message(state));
+	for (unsigned timed = 0; timed < 2; timed++) {
+		void *other;
+		new_fixture(&other);
+		((struct fixture *)other)->map.digest = 99;
+		open_rows(&other,
+		          timed ? "userId,event,timestamp\nu,e,2025-01-07\n" : "userId,event\nu,e\n");
+		assert_string_not_equal(message(&other), first);
+		free_fixture(&other);
+	}
+	assert_int_equal(fixture->map.digest, 0);
+}
+
+static void bad_mappings_are_refused_with_the_place(void **state)
+{
+	static const struct {
+		const char *mapping;
+		const char *field;
+	} cases[] = {
+		{"{\"map\":[]}", "map"},
+		{"{\"map\":{\"userId\":5}}", "map.userId"},
+		{"{\"map\":{\"user\":\"a\"}}", "map"},
+		{"{\"map\":{\"userId\":{\"type\":\"string\"}}}", "map.userId.column"},
+		{"{\"map\":{\"userId\":{\"column\":\"a\",\"type\":\"x\"}}}", "map.userId.type"},
+		{"{\"map\":{\"userId\":{\"column\":\"a\",\"x\":\"x\"}}}", "map.userId.x"},
+		{"{\"map\":{\"timestamp\":{\"column\":\"a\",\"format\":\"%Q\"}}}", "map.timestamp.format"},
+		{"{\"map\":{\"timestamp\":{\"column\":\"a\",\"zone\":\"Mars\"}}}", "map.timestamp.zone"},
+		{"{\"map\":{\"userId\":{\"column\":\"a\",\"zone\":\"UTC\",\"type\":\"number\"}}}",
+	     "map.userId.type"},
+		{"{\"set\":{\"event\":null}}", "set.event"},
+		{"{\"type\":\"tracks\"}", "type"},
+		{"{\"rest\":\"all\"}", "rest"},
+		{"{\"zone\":\"../../etc/passwd\"}", "zone"},
+	};
+	struct fixture *fixture = *state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		assert_int_equal(read_mapping(state, cases[i].mapping), STATUS_INVALID);
+		assert_string_equal(fixture->err.field, cases[i].field);
 	}
 }
 
@@ -322,8 +384,10 @@ int main(void)
 		TEST(equal_rows_have_different_message_ids_that_are_the_same_next_time),
 		TEST(json_lines_without_mapping_are_messages),
 		TEST(members_of_json_lines_are_found_by_name_and_by_path),
-		TEST(a_mapping_file_maps_and_the_command_line_replaces),
-		TEST(bad_mapping_files_are_refused),
+		TEST(a_mapping_as_json_has_columns_constants_and_defaults),
+		TEST(times_are_read_in_their_format_and_zone),
+		TEST(the_file_tells_rows_without_a_time_apart),
+		TEST(bad_mappings_are_refused_with_the_place),
 		TEST(rules_that_mean_nothing_are_refused),
 		TEST(a_column_that_is_not_there_is_named),
 		TEST(a_mapping_without_a_person_is_refused),

@@ -1,0 +1,46 @@
+#ifndef SONNIM_TRANSFER_EXPORT_ROW_H
+#define SONNIM_TRANSFER_EXPORT_ROW_H
+
+/* Rows of an export as text.
+ *
+ *   JSON Lines  events as GET /api/v1/users/{id}/events lists them: what sonnim import takes again
+ *   CSV         RFC 4180: a first row with names; properties, context and traits as JSON in a field
+ *
+ * Personal values are masked unless they are wanted as they are; those of a person who was erased
+ * since are left out. */
+
+#include "transfer/export/export_read.h"
+
+enum export_format { EXPORT_JSONL, EXPORT_CSV };
+
+struct export_writer {
+	struct vault      *vault;
+	enum export_format format;
+	bool               masked;
+
+	/* private */
+	struct arena    arena;
+	struct buffer   plain;
+	struct buffer   personal[2];
+	struct buffer   json;
+	struct person   of; /* whose id this is */
+	bool            known;
+	struct vault_id id;
+};
+
+void export_writer_init(struct export_writer *writer, struct vault *vault,
+                        enum export_format format, bool masked);
+void export_writer_done(struct export_writer *writer);
+
+/* The first row of a file of CSV; nothing for JSON Lines. */
+void export_write_head(struct export_writer *writer, bool profiles, struct buffer *out);
+
+/* One row. Errors are the vault's. */
+MUST_USE enum status export_write_event(struct export_writer      *writer,
+                                        const struct export_event *event, struct buffer *out,
+                                        struct error *err);
+MUST_USE enum status export_write_profile(struct export_writer        *writer,
+                                          const struct export_profile *profile, struct buffer *out,
+                                          struct error *err);
+
+#endif
