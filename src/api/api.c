@@ -53,12 +53,13 @@ static void add_routes(struct api *api)
 		const struct api_route *route   = &api_routes[i];
 		struct api_binding     *binding = &api->bindings[i];
 		*binding                        = (struct api_binding){api, route};
-		*row = (struct http_route){route->method, route->path, call_dispatch, binding};
+		bool upload                     = (route->flags & ROUTE_UPLOAD) != 0;
+		*row = (struct http_route){route->method, route->path, call_dispatch, binding, upload};
 		http_router_add(api->router, "", row++, 1);
 		if (!has_short_path(route->path))
 			continue;
 		*row = (struct http_route){route->method, route->path + strlen(API_PREFIX), call_dispatch,
-		                           binding};
+		                           binding, upload};
 		http_router_add(api->router, API_SHORT_PREFIX, row++, 1);
 	}
 }

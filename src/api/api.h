@@ -39,8 +39,9 @@ struct api_config {
 	struct ingest  *ingest;
 	struct jobs    *jobs; /* open; it may not have started yet */
 	uint32_t        partition_count;
-	unsigned        loop_count;   /* loop threads of the HTTP server */
-	int64_t         retention_ms; /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
+	unsigned        loop_count;       /* loop threads of the HTTP server */
+	int64_t         retention_ms;     /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
+	uint64_t        upload_bytes_max; /* of one file to import */
 	bool            manual_clock;
 	const char     *data_directory; /* for metrics of the disk; outlives the api */
 };

@@ -14,6 +14,7 @@ enum {
 	API_CALLS_MAX    = 4096, /* at a time, collection not counted; then 503 */
 	API_WORKER_COUNT = 2,
 	API_PREVIEWS_MAX = 4, /* under way at a time; then 429 */
+	API_UPLOADS_MAX  = 8, /* files on their way to the disk at a time; then 429 */
 };
 
 struct api_route;
@@ -40,6 +41,7 @@ struct api {
 	_Atomic bool        stopped;
 	_Atomic int         call_count; /* collection not counted */
 	_Atomic int         preview_count;
+	_Atomic int         upload_count;
 	_Atomic int         in_flight; /* all of them: what api_stop() waits for */
 
 	struct http_router *router;

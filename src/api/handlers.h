@@ -59,6 +59,9 @@ api_handler_fn jobs_api_list, jobs_api_get, jobs_api_cancel, jobs_api_retry, job
 /* schedules_api.c */
 api_handler_fn schedules_list, schedules_get, schedules_put, schedules_delete, schedules_run;
 
+/* imports_api.c, exports_api.c */
+api_handler_fn imports_create, imports_rejected, exports_create, exports_file;
+
 /* live_handlers.c */
 api_handler_fn live_segment, live_user;
 

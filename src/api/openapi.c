@@ -40,6 +40,12 @@ static const struct parameter {
 	{"kind", "query", "Jobs of this kind only", "{\"type\":\"string\"}"},
 	{"state", "query", "Jobs in this state only",
      "{\"enum\":[\"queued\",\"running\",\"done\",\"failed\",\"cancelled\"]}"},
+	{"dryRun", "query", "Take nothing in; tell what would be rejected, and types of the columns",
+     "{\"enum\":[\"true\",\"false\"]}"},
+	{"mapping", "query", "What the columns mean, as JSON, where the body is no form",
+     "{\"type\":\"string\"}"},
+	{"name", "query", "Name of the file; its ending tells the format", "{\"type\":\"string\"}"},
+	{"source", "query", "Id of the source that the events are of", "{\"type\":\"string\"}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET };
@@ -136,6 +142,10 @@ static void write_parameters(struct json_writer *w, const struct api_route *rout
 /* Of an answer with that schema. */
 static const char *content_type_of(const char *schema)
 {
+	if (strcmp(schema, "Upload") == 0)
+		return "multipart/form-data";
+	if (strcmp(schema, "Lines") == 0)
+		return "application/x-ndjson";
 	if (strcmp(schema, "Metrics") == 0)
 		return "text/plain";
 	if (strcmp(schema, "File") == 0)
@@ -152,6 +162,7 @@ static void write_success(struct json_writer *w, const struct api_route *route)
 	json_member_string(w, "description",
 	                   route->success == 101   ? TEXT("The WebSocket is open")
 	                   : route->success == 201 ? TEXT("Made")
+	                   : route->success == 202 ? TEXT("Taken; a job works on it")
 	                   : route->success == 204 ? TEXT("Done")
 	                                           : TEXT("The answer"));
 	if (route->response != NULL) {
@@ -214,7 +225,7 @@ static void write_operation(struct json_writer *w, const struct api_route *route
 		json_add_key(w, TEXT("requestBody"));
 		json_begin_object(w);
 		json_member_bool(w, "required", true);
-		write_content(w, "application/json", route->request);
+		write_content(w, content_type_of(route->request), route->request);
 		json_end_object(w);
 	}
 	write_responses(w, route);

@@ -21,6 +21,7 @@ enum route_access {
 enum route_flag {
 	ROUTE_STARTING     = 1, /* also answered before the server is ready */
 	ROUTE_MANUAL_CLOCK = 2, /* 404 under any other clock */
+	ROUTE_UPLOAD       = 4, /* the body goes to a file, however large (http/server.h) */
 };
 
 /* Parameters of query and header, by name; those of the path come from the path. */
@@ -43,10 +44,16 @@ enum route_parameter {
 	PARAMETER_TO           = 1 << 15,
 	PARAMETER_KIND         = 1 << 16,
 	PARAMETER_JOB_STATE    = 1 << 17,
-	PARAMETER_COUNT        = 18,
+	PARAMETER_DRY_RUN      = 1 << 18,
+	PARAMETER_MAPPING      = 1 << 19,
+	PARAMETER_FILE_NAME    = 1 << 20,
+	PARAMETER_SOURCE       = 1 << 21,
+	PARAMETER_COUNT        = 22,
 	PARAMETER_RANGE        = PARAMETER_FROM | PARAMETER_TO,
 	PARAMETER_PAGE         = PARAMETER_LIMIT | PARAMETER_CURSOR,
-	PARAMETER_MESSAGE      = PARAMETER_USER_ID | PARAMETER_ANONYMOUS_ID,
+	PARAMETER_UPLOAD =
+		PARAMETER_DRY_RUN | PARAMETER_MAPPING | PARAMETER_FILE_NAME | PARAMETER_SOURCE,
+	PARAMETER_MESSAGE = PARAMETER_USER_ID | PARAMETER_ANONYMOUS_ID,
 };
 
 typedef void api_handler_fn(struct api_call *call);

@@ -87,16 +87,21 @@ void client_close(struct client *client, const struct settings *own)
 
 /* ---- Requests ---- */
 
-void client_add_segment(struct buffer *path, const char *segment)
+void client_add_escaped(struct buffer *path, const char *text)
 {
 	static const char plain[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:";
-	buffer_add_u8(path, '/');
-	for (; *segment != '\0'; segment++)
-		if (strchr(plain, *segment) != NULL)
-			buffer_add_u8(path, (uint8_t)*segment);
+	for (; *text != '\0'; text++)
+		if (strchr(plain, *text) != NULL)
+			buffer_add_u8(path, (uint8_t)*text);
 		else
-			buffer_printf(path, "%%%02X", (unsigned char)*segment);
+			buffer_printf(path, "%%%02X", (unsigned char)*text);
+}
+
+void client_add_segment(struct buffer *path, const char *segment)
+{
+	buffer_add_u8(path, '/');
+	client_add_escaped(path, segment);
 }
 
 static void print_refusal(const struct client *client)
@@ -114,13 +119,13 @@ static void print_refusal(const struct client *client)
 	fprintf(stderr, "%.*s\n", TEXT_FORMAT(json_string(message)));
 }
 
-enum exit_code client_send(struct client *client, const char *method, const char *path,
-                           struct text body)
+static enum exit_code send_request(struct client *client, struct http_client_request *request,
+                                   const char *path, const char *content_type)
 {
 	struct buffer      url = {0};
 	struct error       err;
 	struct http_header headers[2] = {
-		{TEXT("Content-Type"), TEXT("application/json")},
+		{TEXT("Content-Type"), text_of(content_type)},
 		{TEXT("Authorization"), text_of(client->authorization)},
 	};
 	size_t base = strlen(client->settings.url);
@@ -128,12 +133,10 @@ enum exit_code client_send(struct client *client, const char *method, const char
 		base--;
 	buffer_printf(&url, "%.*s%s", (int)base, client->settings.url, path);
 	buffer_add_u8(&url, '\0');
-	struct http_client_request request = {.method       = method,
-	                                      .url          = url.data,
-	                                      .headers      = headers,
-	                                      .header_count = client->authorization[0] != '\0' ? 2 : 1,
-	                                      .body         = body};
-	enum status status = http_client_send(client->http, &request, &client->response, &err);
+	request->url          = url.data;
+	request->headers      = headers;
+	request->header_count = client->authorization[0] != '\0' ? 2 : 1;
+	enum status status    = http_client_send(client->http, request, &client->response, &err);
 	buffer_done(&url);
 	client->answer = (struct json){0};
 	if (status != STATUS_OK) {
@@ -149,6 +152,21 @@ enum exit_code client_send(struct client *client, const char *method, const char
 		return EXIT_REFUSED;
 	}
 	return EXIT_DONE;
+}
+
+enum exit_code client_send(struct client *client, const char *method, const char *path,
+                           struct text body)
+{
+	struct http_client_request request = {.method = method, .body = body};
+	return send_request(client, &request, path, "application/json");
+}
+
+enum exit_code client_upload(struct client *client, const char *path, const char *content_type,
+                             http_client_read_fn *read, void *read_context, int64_t timeout_ms)
+{
+	struct http_client_request request = {
+		.read = read, .read_context = read_context, .timeout_ms = timeout_ms};
+	return send_request(client, &request, path, content_type);
 }
 
 /* ---- Printing ---- */

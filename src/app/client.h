@@ -37,8 +37,13 @@ void           client_close(struct client *client, const struct settings *own);
 enum exit_code client_send(struct client *client, const char *method, const char *path,
                            struct text body);
 
-/* Appends a path segment, percent-encoded. */
+/* Posts a body that comes in pieces, however large; the same otherwise. */
+enum exit_code client_upload(struct client *client, const char *path, const char *content_type,
+                             http_client_read_fn *read, void *read_context, int64_t timeout_ms);
+
+/* Appends a path segment, with its slash, or a value of the query, percent-encoded. */
 void client_add_segment(struct buffer *path, const char *segment);
+void client_add_escaped(struct buffer *path, const char *text);
 
 /* A column of a table: its head, and the member that it shows ("members.size" is a path). */
 struct client_column {

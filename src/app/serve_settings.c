@@ -144,6 +144,8 @@ static const struct setting table[] = {
                      "From one checkpoint of a partition to the next, while it changes"),
 	SETTING_BYTES(SERVE, checkpoint_bytes_per_s, "checkpoint-bandwidth", "64MiB", 64 << 10,
                   INT64_C(1) << 40, "Bytes a second that checkpoints write at most"),
+	SETTING_BYTES(SERVE, upload_bytes_max, "upload-limit", "64GiB", 1 << 20, INT64_C(1) << 50,
+                  "Size of one file that is uploaded to be imported"),
 	SETTING_STRING(SERVE, config, "config", NULL,
                    "File with settings, a line \"name = value\" each", "FILE"),
 	SETTING_STRING(SERVE, log_level, "log-level", "info", "debug, info, warning or error", "LEVEL",

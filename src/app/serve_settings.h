@@ -30,6 +30,7 @@ struct serve_settings {
 	char    *roles;
 	int64_t  checkpoint_interval_ms;
 	uint64_t checkpoint_bytes_per_s;
+	uint64_t upload_bytes_max;
 	char    *config;
 	char    *log_level;
 

@@ -22,6 +22,7 @@
 #include "ingest/ingest.h"
 #include "journal/file_log.h"
 #include "store/sqlite.h"
+#include "transfer/transfer.h"
 #include "vault/vault.h"
 
 enum { PARTITION_COUNT_DEFAULT = 16, UUID_BYTES = 16 };
@@ -45,6 +46,7 @@ struct server {
 	struct http_server          *http;
 	struct definitions          *definitions;
 	struct background            background;
+	struct transfer              transfer;
 };
 
 static enum status path_in(const struct server *server, const char *name, char into[PATH_MAX],
@@ -263,17 +265,18 @@ static void start_api(struct server *server)
 	                                      .admit         = admit,
 	                                      .admit_context = server->engine};
 	server->ingest                     = ingest_new(&ingest);
-	struct api_config config           = {.store           = server->store,
-	                                      .journal         = server->journal,
-	                                      .vault           = server->vault,
-	                                      .engine          = server->engine,
-	                                      .ingest          = server->ingest,
-	                                      .jobs            = server->background.jobs,
-	                                      .partition_count = server->workspace.partition_count,
-	                                      .loop_count      = http_loop_count(http, passed),
-	                                      .retention_ms    = ingest.retention_ms,
-	                                      .manual_clock    = server->workspace.manual_clock,
-	                                      .data_directory  = server->data};
+	struct api_config config           = {.store            = server->store,
+	                                      .journal          = server->journal,
+	                                      .vault            = server->vault,
+	                                      .engine           = server->engine,
+	                                      .ingest           = server->ingest,
+	                                      .jobs             = server->background.jobs,
+	                                      .upload_bytes_max = server->settings->upload_bytes_max,
+	                                      .partition_count  = server->workspace.partition_count,
+	                                      .loop_count       = http_loop_count(http, passed),
+	                                      .retention_ms     = ingest.retention_ms,
+	                                      .manual_clock     = server->workspace.manual_clock,
+	                                      .data_directory   = server->data};
 
 	server->api = api_new(&config);
 	api_set_phase(server->api, API_PHASE_HOT_DATA);
@@ -396,6 +399,16 @@ static void finish_merge(void *context, const struct vault_merge *merge)
 		ingest_merge(server->ingest, merge);
 }
 
+static void register_transfer(struct server *server)
+{
+	server->transfer = (struct transfer){.journal         = server->journal,
+	                                     .vault           = server->vault,
+	                                     .engine          = server->engine,
+	                                     .ingest          = server->ingest,
+	                                     .partition_count = server->workspace.partition_count};
+	transfer_register(&server->transfer, server->background.jobs);
+}
+
 enum status server_open(struct server *server, struct server_first *ret_first, struct error *err)
 {
 	enum status status;
@@ -410,6 +423,7 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	                                server->workspace.partition_count, &server->definitions,
 	                                err)) != STATUS_OK)
 		return status;
+	register_transfer(server);
 	if ((status = api_load(server->api, err)) != STATUS_OK ||
 	    (status = background_start(&server->background, err)) != STATUS_OK)
 		return status;

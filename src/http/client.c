@@ -50,6 +50,14 @@ static size_t take_body(char *data, size_t size, size_t count, void *user)
 	return size * count;
 }
 
+static size_t give_body(char *into, size_t size, size_t count, void *user)
+{
+	const struct http_client_request *request = user;
+	size_t                            length;
+	return request->read(request->read_context, into, size * count, &length) ? length
+	                                                                         : CURL_READFUNC_ABORT;
+}
+
 static size_t take_header(char *data, size_t size, size_t count, void *user)
 {
 	struct buffer *headers = user;
@@ -80,7 +88,11 @@ static struct curl_slist *header_list(const struct http_client_request *request)
 		assert(list);
 	}
 	buffer_done(&line);
-	list = curl_slist_append(list, "Expect:"); /* no round trip before larger bodies */
+	/* No round trip before bodies, but before one that may be very large. */
+	list = curl_slist_append(list, request->read ? "Transfer-Encoding: chunked" : "Expect:");
+	assert(list);
+	if (request->read)
+		list = curl_slist_append(list, "Expect: 100-continue");
 	assert(list);
 	return list;
 }
@@ -89,9 +101,9 @@ static void prepare(struct http_client *client, const struct http_client_request
                     struct http_client_response *response, struct curl_slist *headers)
 {
 	CURL       *curl   = client->curl;
-	const char *method = request->method            ? request->method
-	                     : request->body.length > 0 ? "POST"
-	                                                : "GET";
+	const char *method = request->method                             ? request->method
+	                     : request->body.length > 0 || request->read ? "POST"
+	                                                                 : "GET";
 	int64_t     connect_ms =
         request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 	int64_t total_ms = request->timeout_ms ? request->timeout_ms : TIMEOUT_MS;
@@ -112,6 +124,10 @@ static void prepare(struct http_client *client, const struct http_client_request
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &response->headers);
 	if (strcmp(method, "HEAD") == 0) {
 		curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+	} else if (request->read) {
+		curl_easy_setopt(curl, CURLOPT_POST, 1L);
+		curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_body);
+		curl_easy_setopt(curl, CURLOPT_READDATA, (void *)request);
 	} else if (request->body.length > 0 || strcmp(method, "POST") == 0 ||
 	           strcmp(method, "PUT") == 0) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.length);
@@ -141,6 +157,8 @@ static enum status explain(const struct http_client *client, CURLcode result, co
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return error_set(err, STATUS_INVALID, "%.*s: %s", length, begin, why);
+	case CURLE_ABORTED_BY_CALLBACK:
+		return error_set(err, STATUS_IO, "%.*s: what was to be sent cannot be read", length, begin);
 	case CURLE_WRITE_ERROR:
 		return error_set(err, STATUS_TOO_LARGE, "%.*s: the answer is larger than %d bytes", length,
 		                 begin, HTTP_CLIENT_BODY_BYTES_MAX);

@@ -19,12 +19,17 @@ void                http_client_free(struct http_client *client); /* NULL is fin
 
 enum { HTTP_CLIENT_BODY_BYTES_MAX = 256 * 1024 * 1024 }; /* of an answer */
 
+/* The next bytes of a body, at most `size`; 0 at the end. False: it cannot be read. */
+typedef bool http_client_read_fn(void *context, char *into, size_t size, size_t *ret_length);
+
 struct http_client_request {
 	const char               *method; /* NULL: GET, or POST with a body */
 	const char               *url;
 	const struct http_header *headers;
 	size_t                    header_count;
 	struct text               body;
+	http_client_read_fn      *read; /* NULL: `body` is it; else it comes in pieces */
+	void                     *read_context;
 	int64_t                   connect_timeout_ms; /* 0: 5 s */
 	int64_t                   timeout_ms;         /* of the whole; 0: 60 s */
 };
@@ -37,7 +42,8 @@ struct http_client_response {
 };
 
 /* Errors: STATUS_UNAVAILABLE (nobody listens, connection lost), STATUS_TIMEOUT, STATUS_INVALID (the
- * URL), STATUS_TOO_LARGE; each with a reason that names host and port. Any HTTP status is a
+ * URL), STATUS_TOO_LARGE, STATUS_IO (the body
+ * cannot be read); each with a reason that names host and port. Any HTTP status is a
  * success here. After UNAVAILABLE or TIMEOUT a request may or may not have been carried out. */
 MUST_USE enum status http_client_send(struct http_client               *client,
                                       const struct http_client_request *request,

@@ -238,6 +238,9 @@ struct job_file {
 };
 MUST_USE enum status jobs_files(struct jobs *jobs, const char *id, struct arena *arena,
                                 struct job_file **ret_files, size_t *ret_count, struct error *err);
+/* Where the files of a job lie, those too whose names begin with a dot: for who knows its kind. */
+MUST_USE enum status jobs_directory(struct jobs *jobs, const char *id,
+                                    char ret_path[JOB_PATH_BYTES], struct error *err);
 /* STATUS_NOT_FOUND: there is no such file, or its name is none. */
 MUST_USE enum status jobs_file_path(struct jobs *jobs, const char *id, struct text name,
                                     char ret_path[JOB_PATH_BYTES], struct error *err);

@@ -91,6 +91,12 @@ enum status jobs_files(struct jobs *jobs, const char *id, struct arena *arena,
 	return STATUS_OK;
 }
 
+enum status jobs_directory(struct jobs *jobs, const char *id, char ret_path[JOB_PATH_BYTES],
+                           struct error *err)
+{
+	return path_of(jobs, id, TEXT(""), ret_path, err);
+}
+
 enum status jobs_file_path(struct jobs *jobs, const char *id, struct text name,
                            char ret_path[JOB_PATH_BYTES], struct error *err)
 {

@@ -1,39 +1,44 @@
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "app/delivery.h"
-#include "transfer/import/import_map.h"
-#include "app/command/import_progress.h"
+#include "app/command/job_wait.h"
 #include "base/clock.h"
+#include "base/file.h"
+#include "transfer/import/import_input.h"
+#include "transfer/import/import_plan.h"
 
-enum { BODY_BYTES_AIM = 1 << 20 };
+enum { MAP_FILE_BYTES_MAX = 1 << 20, UPLOAD_TIMEOUT_MS = 7 * 24 * 3600 * 1000 };
+
+static const char boundary[] = "sonnim-7b1f0c52a9e84d63";
 
 struct import_settings {
-	struct delivery_settings delivery;
-	char                    *map_file;
-	char                    *type;
-	char                    *rest;
-	char                    *format;
-	char                    *delimiter;
-	char                    *columns;
-	char                    *rejects;
-	int64_t                  batch;
-	bool                     dry_run;
+	char   *map_file;
+	char   *type;
+	char   *rest;
+	char   *format;
+	char   *delimiter;
+	char   *columns;
+	char   *zone;
+	char   *order;
+	char   *source;
+	char   *rejects;
+	bool    dry_run;
+	int64_t retry_ms;
 };
 
 #define IMPORT struct import_settings
 static const struct setting table[] = {
-	SETTING_STRING(
-		IMPORT, map_file, "map-file", NULL,
-		"Mapping as JSON: {\"map\":{\"userId\":\"customer_id\"},\"set\":{\"event\":\"…\"}}",
-		"FILE"),
-	SETTING_STRING(IMPORT, type, "type", "track",
-                   "What a row without a type is: track, identify, page, screen, group or alias",
+	SETTING_STRING(IMPORT, map_file, "map-file", NULL,
+                   "Mapping as JSON (docs/import.md); flags replace what it says", "FILE"),
+	SETTING_STRING(IMPORT, type, "type", NULL,
+                   "What a row without a type is: track (the default), identify, page, screen, "
+                   "group or alias",
                    "TYPE"),
-	SETTING_STRING(IMPORT, rest, "rest", "ignore",
-                   "Where columns without a mapping go: ignore, properties or traits", "WHERE"),
+	SETTING_STRING(IMPORT, rest, "rest", NULL,
+                   "Where columns without a mapping go: ignore (the default), properties or traits",
+                   "WHERE"),
 	SETTING_STRING(IMPORT, format, "format", NULL,
                    "csv or jsonl; by default told by the name, else by the first byte",
                    "csv|jsonl"),
@@ -43,271 +48,55 @@ static const struct setting table[] = {
 	SETTING_STRING(IMPORT, columns, "columns", NULL,
                    "Names of the columns, between commas, of CSV without a first row that says so",
                    "NAMES"),
+	SETTING_STRING(IMPORT, zone, "zone", NULL,
+                   "Time zone of times without offset: UTC (the default), +09:00, Asia/Seoul",
+                   "ZONE"),
+	SETTING_STRING(IMPORT, order, "order", NULL,
+                   "file (the default), or time: rows are sorted by their timestamps first",
+                   "file|time"),
+	SETTING_STRING(IMPORT, source, "source", NULL, "Id of the source that the events are of", "ID"),
 	SETTING_STRING(IMPORT, rejects, "rejects", NULL,
                    "Writes bad rows to this file, JSON Lines of line, code, reason and row",
                    "FILE"),
-	SETTING_INT(IMPORT, batch, "batch", "1000", 1, 20000, "Rows in one request, at most"),
-	SETTING_BOOL(IMPORT, dry_run, "dry-run", "Print the messages instead of sending them"),
-	DELIVERY_SETTINGS(IMPORT),
+	SETTING_BOOL(IMPORT, dry_run, "dry-run",
+                 "Take nothing in; tell what would be rejected, and types of the columns"),
+	SETTING_DURATION(IMPORT, retry_ms, "retry", "60s", 0, INT64_C(86400000),
+                     "How long to ask again when the server does not answer"),
 };
 #undef IMPORT
 
 struct import {
 	struct import_settings settings;
 	struct client          client;
-	struct delivery        delivery;
-	struct import_map      map;
-	struct import_input   *input;
-	struct import_rows     rows;
-	struct import_progress progress;
-	struct buffer          ignored;
-	FILE                  *rejects;
+	struct buffer          map; /* members of "map" and "set", by flags */
+	struct buffer          set;
+	struct buffer          mapping;
 
-	/* Of the request that is made: messages and rows one behind the other. */
-	struct buffer messages;
-	struct buffer raws;
-	VECTOR(struct pending {
-		uint64_t line;
-		size_t   message_end;
-		size_t   raw_end;
-	})
-	pending;
-
-	uint64_t row_count;
-	uint64_t accepted_count;
-	uint64_t rejected_count;
+	/* What is sent: the form's head, the file, its end. */
+	FILE         *file;
+	struct buffer head;
+	size_t        at;
+	bool          file_ended;
 };
 
-/* ---- Bad rows ---- */
+/* ---- The mapping ---- */
 
-static void reject(struct import *import, uint64_t line, struct text raw, struct text code,
-                   struct text reason)
+static enum status add_rule(struct buffer *members, const char *flag, struct text rule,
+                            struct error *err)
 {
-	import->rejected_count++;
-	import_progress_bad_row(&import->progress, line, code, reason);
-	if (import->rejects == NULL)
-		return;
-	struct buffer      out    = {0};
-	struct json_writer writer = json_writer_of(&out);
-	json_begin_object(&writer);
-	json_member_int(&writer, "line", (int64_t)line);
-	if (code.length > 0)
-		json_member_string(&writer, "code", code);
-	json_member_string(&writer, "reason", reason);
-	json_member_string(&writer, "row", raw);
-	json_end_object(&writer);
-	buffer_add_u8(&out, '\n');
-	fwrite(out.data, 1, out.length, import->rejects);
-	buffer_done(&out);
+	const char *equals = memchr(rule.data, '=', rule.length);
+	if (equals == NULL)
+		return error_set_field(err, STATUS_INVALID, flag, "\"%.*s\" is not FIELD=…",
+		                       TEXT_FORMAT(rule));
+	struct json_writer w = {members, members->length > 0};
+	json_add_key(&w, (struct text){rule.data, (size_t)(equals - rule.data)});
+	json_add_string(&w, (struct text){equals + 1, rule.length - (size_t)(equals + 1 - rule.data)});
+	return STATUS_OK;
 }
 
-static struct text between(const struct buffer *buffer, size_t begin, size_t end)
-{
-	return (struct text){buffer->data + begin, end - begin};
-}
-
-static struct text message_of(const struct import *import, size_t index)
-{
-	size_t begin = index > 0 ? import->pending.items[index - 1].message_end : 0;
-	return between(&import->messages, begin, import->pending.items[index].message_end);
-}
-
-static struct text raw_of(const struct import *import, size_t index)
-{
-	size_t begin = index > 0 ? import->pending.items[index - 1].raw_end : 0;
-	return between(&import->raws, begin, import->pending.items[index].raw_end);
-}
-
-static struct text string_or(struct json json, struct text otherwise)
-{
-	return json_type(json) == JSON_STRING ? json_string(json) : otherwise;
-}
-
-/* What the server rejected of the messages from `first` on, `count` of them. */
-static void take_rejected(struct import *import, size_t first, size_t count)
-{
-	struct json rejected = json_get(import->client.answer, "rejected");
-	for (struct json_iterator i = json_iterate(rejected); json_next(&i);) {
-		struct json index = json_get(i.value, "index");
-		if (json_type(index) != JSON_INT || json_int(index) < 0 ||
-		    (uint64_t)json_int(index) >= count)
-			continue;
-		size_t at = first + (size_t)json_int(index);
-		import->accepted_count--;
-		reject(import, import->pending.items[at].line, raw_of(import, at),
-		       string_or(json_get(i.value, "code"), TEXT("REJECTED")),
-		       string_or(json_get(i.value, "message"), TEXT("")));
-	}
-}
-
-/* ---- Sending ---- */
-
-static enum exit_code exit_of(enum delivery_outcome outcome)
-{
-	return outcome == DELIVERY_REFUSED ? EXIT_REFUSED : EXIT_UNREACHABLE;
-}
-
-/* The messages from `first` on, `count` of them, in halves where they are too large together. */
-static enum exit_code send_range(struct import *import, size_t first, size_t count)
-{
-	struct buffer body = {0};
-	buffer_add_text(&body, TEXT("{\"batch\":["));
-	for (size_t i = first; i < first + count; i++) {
-		if (i > first)
-			buffer_add_u8(&body, ',');
-		buffer_add_text(&body, message_of(import, i));
-	}
-	buffer_add_text(&body, TEXT("]}"));
-	enum delivery_outcome outcome = delivery_send(&import->delivery, buffer_text(&body));
-	buffer_done(&body);
-
-	if (outcome == DELIVERED) {
-		import->accepted_count += count;
-		take_rejected(import, first, count);
-		return EXIT_DONE;
-	}
-	if (outcome != DELIVERY_TOO_LARGE)
-		return exit_of(outcome);
-	if (count == 1) {
-		reject(import, import->pending.items[first].line, raw_of(import, first),
-		       TEXT("PAYLOAD_TOO_LARGE"), TEXT("the server takes no request this large"));
-		return EXIT_DONE;
-	}
-	enum exit_code code = send_range(import, first, count / 2);
-	return code == EXIT_DONE ? send_range(import, first + count / 2, count - count / 2) : code;
-}
-
-static enum exit_code flush(struct import *import)
-{
-	enum exit_code code = EXIT_DONE;
-	if (import->settings.dry_run)
-		for (size_t i = 0; i < import->pending.count; i++)
-			printf("%.*s\n", TEXT_FORMAT(message_of(import, i)));
-	else if (import->pending.count > 0)
-		code = send_range(import, 0, import->pending.count);
-	import->pending.count = 0;
-	buffer_clear(&import->messages);
-	buffer_clear(&import->raws);
-	import_progress_draw(&import->progress, import_input_position(import->input),
-	                     import_input_size(import->input), import->row_count,
-	                     import->rejected_count);
-	return code;
-}
-
-/* ---- Reading ---- */
-
-static enum exit_code take_row(struct import *import)
-{
-	struct error err;
-	import->row_count++;
-	if (import_map_message(&import->map, &import->rows, &import->messages, &err) != STATUS_OK) {
-		reject(import, import->rows.line, import->rows.raw, TEXT(""), text_of(err.reason));
-		return EXIT_DONE;
-	}
-	buffer_add_text(&import->raws, import->rows.raw);
-	VECTOR_ADD(&import->pending,
-	           (struct pending){import->rows.line, import->messages.length, import->raws.length});
-	if (import->pending.count >= (size_t)import->settings.batch ||
-	    import->messages.length >= BODY_BYTES_AIM)
-		return flush(import);
-	return EXIT_DONE;
-}
-
-static enum exit_code fail(struct import *import, const struct error *err)
-{
-	import_progress_end(&import->progress);
-	fprintf(stderr, "sonnim import: %s\n", err->reason);
-	return EXIT_REFUSED;
-}
-
-static enum exit_code take_all(struct import *import)
-{
-	for (;;) {
-		struct error   err;
-		enum exit_code code   = EXIT_DONE;
-		enum status    status = import_rows_next(&import->rows, &err);
-		if (status == STATUS_OK) {
-			code = take_row(import);
-		} else if (status == STATUS_INVALID) {
-			import->row_count++;
-			reject(import, import->rows.line, import->rows.raw, TEXT(""), text_of(err.reason));
-		} else {
-			code = flush(import);
-			return code != EXIT_DONE || status == STATUS_NOT_FOUND ? code : fail(import, &err);
-		}
-		if (code != EXIT_DONE)
-			return code;
-	}
-}
-
-/* ---- What came of it ---- */
-
-static void print_summary_json(const struct import *import, int64_t spent_ms)
-{
-	struct buffer      out    = {0};
-	struct json_writer writer = json_writer_of(&out);
-	json_begin_object(&writer);
-	json_member_int(&writer, "rows", (int64_t)import->row_count);
-	json_member_int(&writer, "accepted", (int64_t)import->accepted_count);
-	json_member_int(&writer, "rejected", (int64_t)import->rejected_count);
-	json_member_int(&writer, "retries", (int64_t)import->delivery.retries);
-	json_member_double(&writer, "seconds", (double)spent_ms / 1000);
-	json_member_string(&writer, "ignoredColumns", buffer_text(&import->ignored));
-	json_member_string(&writer, "position", text_of(import->delivery.position));
-	json_end_object(&writer);
-	printf("%.*s\n", (int)out.length, out.data);
-	buffer_done(&out);
-}
-
-static void print_summary(struct import *import, enum exit_code code)
-{
-	char    rows[IMPORT_NUMBER_BYTES], taken[IMPORT_NUMBER_BYTES], bad[IMPORT_NUMBER_BYTES];
-	int64_t spent_ms = clock_monotonic_ms() - import->progress.begin_ms;
-	import_progress_end(&import->progress);
-	if (import->settings.dry_run)
-		return;
-	if (import->client.settings.json) {
-		print_summary_json(import, spent_ms);
-		return;
-	}
-	if (import->ignored.length > 0)
-		printf("columns ignored: %.*s (--map, or --rest=properties, takes them)\n",
-		       (int)import->ignored.length, import->ignored.data);
-	printf("%s rows read, %s accepted, %s rejected, in %.1f s\n",
-	       import_number(import->row_count, rows), import_number(import->accepted_count, taken),
-	       import_number(import->rejected_count, bad), (double)spent_ms / 1000);
-	if (code != EXIT_DONE)
-		printf("stopped at line %llu; the same command goes on: rows that were taken count once\n",
-		       (unsigned long long)import->rows.line);
-}
-
-/* ---- The command line ---- */
-
-static void print_help(void)
-{
-	struct import_settings target = {0};
-	struct settings        own    = {table, sizeof table / sizeof table[0], &target};
-	printf(
-		"Usage: sonnim import FILE [--map FIELD=COLUMN[:TYPE]]… [--set FIELD=VALUE]… [FLAGS]\n\n"
-		"Sends the rows of a file to the running server: CSV or JSON Lines, also compressed with\n"
-		"gzip or zstd; - is the standard input. JSON Lines without any mapping are messages as\n"
-		"POST /v1/batch takes them.\n\n"
-		"  FIELD  userId, anonymousId, previousId, groupId, messageId, type, event, timestamp,\n"
-		"         name, category, properties.NAME, traits.NAME, context.NAME\n"
-		"  TYPE   string, number, boolean, time (RFC 3339, also with a space; UTC), epoch_s,\n"
-		"         epoch_ms, list (between commas), json\n\n"
-		"Columns that are called like a field need no mapping. Rows without a messageId get one\n"
-		"made of the row and its line, so that the same file may be imported again.\n\n"
-		"  sonnim import orders.csv.zst --token-file token --set event=\"Order Completed\" \\\n"
-		"    --map userId=customer_id --map timestamp=sold_at --map messageId=invoice \\\n"
-		"    --map properties.revenue=total:number\n\n"
-		"Exit codes: 0 all rows were taken, 1 some were rejected, 2 wrong usage, 3 no server.\n\n");
-	client_print_flags(&own);
-}
-
-/* Takes the flag `name` with its value out of argv, wherever it is, and adds the rules. */
-static enum status take_rules(struct import_map *map, const char *name, bool constant, int *argc,
-                              char **argv, struct error *err)
+/* Takes the flag `name` with its value out of argv, wherever it is. */
+static enum status take_rules(struct buffer *members, const char *name, int *argc, char **argv,
+                              struct error *err)
 {
 	int    left   = 1;
 	size_t length = strlen(name);
@@ -321,7 +110,7 @@ static enum status take_rules(struct import_map *map, const char *name, bool con
 			argv[left++] = argv[i];
 			continue;
 		}
-		enum status status = import_map_add(map, text_of(value), constant, err);
+		enum status status = add_rule(members, name + 2, text_of(value), err);
 		if (status != STATUS_OK)
 			return status;
 	}
@@ -329,111 +118,270 @@ static enum status take_rules(struct import_map *map, const char *name, bool con
 	return STATUS_OK;
 }
 
-static bool one_of(const char *word, const char *const *words, unsigned *ret_index)
+/* The file's members, then the flags': of two with one name the last counts. */
+static void write_members(struct json_writer *w, const char *name, struct json of_file,
+                          const struct buffer *of_flags)
 {
-	for (*ret_index = 0; words[*ret_index] != NULL; ++*ret_index)
-		if (strcmp(word, words[*ret_index]) == 0)
-			return true;
-	return false;
+	struct json members = json_get(of_file, name);
+	if (json_type(members) == JSON_NONE && of_flags->length == 0)
+		return;
+	json_add_key(w, text_of(name));
+	json_begin_object(w);
+	for (struct json_iterator i = json_iterate(members); json_next(&i);) {
+		json_add_key(w, i.name);
+		json_add_value(w, i.value);
+	}
+	if (of_flags->length > 0)
+		json_add_raw(w, buffer_text(of_flags));
+	json_end_object(w);
 }
 
-/* What the words of the settings mean. */
-struct choices {
-	enum import_format format;
-	enum import_group  rest;
-	char               delimiter;
-};
-
-static enum status read_choices(const struct import_settings *settings, const char *path,
-                                struct choices *ret, struct error *err)
+static void write_columns(struct json_writer *w, const char *names)
 {
-	static const char *const types[]   = {"track", "identify", "page", "screen",
-	                                      "group", "alias",    NULL};
-	static const char *const rests[]   = {"ignore", "properties", "traits", NULL};
-	static const char *const formats[] = {"csv", "jsonl", NULL};
-	unsigned                 index;
-	*ret = (struct choices){import_format_of_name(path), IMPORT_TOP, ','};
-	if (!one_of(settings->type, types, &index))
-		return error_set_field(err, STATUS_INVALID, "type", "\"%s\" is no type", settings->type);
-	if (!one_of(settings->rest, rests, &index))
-		return error_set_field(err, STATUS_INVALID, "rest", "is ignore, properties or traits");
-	ret->rest = (enum import_group)index;
-	if (settings->format != NULL) {
-		if (!one_of(settings->format, formats, &index))
-			return error_set_field(err, STATUS_INVALID, "format", "is csv or jsonl");
-		ret->format = index == 0 ? IMPORT_FORMAT_CSV : IMPORT_FORMAT_JSONL;
+	json_add_key(w, TEXT("columns"));
+	json_begin_array(w);
+	for (;;) {
+		size_t length = strcspn(names, ",");
+		json_add_string(w, (struct text){names, length});
+		if (names[length] == '\0')
+			break;
+		names += length + 1;
 	}
-	if (strstr(path, ".tsv") != NULL)
-		ret->delimiter = '\t';
-	if (settings->delimiter != NULL) {
-		bool tab = strcmp(settings->delimiter, "tab") == 0;
-		if (!tab && (strlen(settings->delimiter) != 1 || strchr("\"\r\n", *settings->delimiter)))
-			return error_set_field(err, STATUS_INVALID, "delimiter", "is one character, or tab");
-		ret->delimiter = tab ? '\t' : settings->delimiter[0];
-	}
-	return STATUS_OK;
+	json_end_array(w);
 }
 
-/* Everything that can be wrong before the first row. */
-static enum status prepare(struct import *import, const char *path, struct error *err)
+static void write_mapping(struct import *import, struct json of_file)
 {
 	const struct import_settings *settings = &import->settings;
-	struct choices                choices;
-	enum status                   status = read_choices(settings, path, &choices, err);
-	if (status == STATUS_OK)
-		status = import_input_open(path, &import->input, err);
-	if (status == STATUS_OK)
-		status = import_rows_open(&import->rows, import->input, choices.format, choices.delimiter,
-		                          settings->columns, err);
-	if (status == STATUS_OK)
-		status = import_map_bind(&import->map, &import->rows, settings->type, choices.rest,
-		                         &import->ignored, err);
-	if (status == STATUS_OK && settings->rejects != NULL) {
-		import->rejects = fopen(settings->rejects, "we");
-		if (import->rejects == NULL)
-			status = error_set_errno(err, STATUS_IO, errno, "cannot write %s", settings->rejects);
+	const struct {
+		const char *name;
+		const char *value;
+	} words[]            = {{"type", settings->type},     {"rest", settings->rest},
+	                        {"format", settings->format}, {"delimiter", settings->delimiter},
+	                        {"zone", settings->zone},     {"order", settings->order}};
+	struct json_writer w = json_writer_of(&import->mapping);
+	json_begin_object(&w);
+	write_members(&w, "map", of_file, &import->map);
+	write_members(&w, "set", of_file, &import->set);
+	for (struct json_iterator i = json_iterate(of_file); json_next(&i);) {
+		if (text_equal(i.name, TEXT("map")) || text_equal(i.name, TEXT("set")))
+			continue;
+		json_add_key(&w, i.name);
+		json_add_value(&w, i.value);
 	}
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (words[i].value != NULL)
+			json_member_string(&w, words[i].name, text_of(words[i].value));
+	if (settings->columns != NULL)
+		write_columns(&w, settings->columns);
+	json_end_object(&w);
+}
+
+/* Everything that can be wrong before the file is sent. */
+static enum status make_mapping(struct import *import, const char *path, struct error *err)
+{
+	struct json_parser *parser  = json_parser_new();
+	struct buffer       file    = {0};
+	struct json         of_file = {0}, made;
+	enum status         status  = STATUS_OK;
+	if (import->settings.map_file != NULL) {
+		status = file_read(import->settings.map_file, MAP_FILE_BYTES_MAX, &file, err);
+		if (status == STATUS_OK)
+			status = json_parse_text(parser, buffer_text(&file), &of_file, err);
+		if (status == STATUS_OK && json_type(of_file) != JSON_OBJECT)
+			status = error_set_field(err, STATUS_INVALID, "map-file", "not a JSON object");
+	}
+	if (status == STATUS_OK) {
+		struct import_plan plan;
+		write_mapping(import, of_file);
+		status = json_parse_text(parser, buffer_text(&import->mapping), &made, err);
+		if (status == STATUS_OK) {
+			status = import_plan_init(&plan, made, text_of(path), "", err);
+			import_plan_done(&plan);
+		}
+	}
+	buffer_done(&file);
+	json_parser_free(parser);
 	return status;
+}
+
+/* ---- The upload ---- */
+
+static bool give(void *context, char *into, size_t size, size_t *ret_length)
+{
+	struct import *import = context;
+	size_t         left   = import->head.length - import->at;
+	*ret_length           = left < size ? left : size;
+	memcpy(into, import->head.data + import->at, *ret_length);
+	import->at += *ret_length;
+	if (*ret_length > 0 || import->file_ended)
+		return true;
+	*ret_length = fread(into, 1, size, import->file);
+	if (*ret_length > 0)
+		return true;
+	if (ferror(import->file))
+		return false;
+	import->file_ended = true;
+	buffer_clear(&import->head);
+	import->at = 0;
+	buffer_printf(&import->head, "\r\n--%s--\r\n", boundary);
+	return give(context, into, size, ret_length);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash != NULL ? slash + 1 : path;
+}
+
+static enum exit_code upload(struct import *import, const char *path, char ret_id[40])
+{
+	struct buffer url = {0};
+	buffer_printf(&url, "/api/v1/imports?dryRun=%s", import->settings.dry_run ? "true" : "false");
+	if (import->settings.source != NULL) {
+		buffer_add_text(&url, TEXT("&source="));
+		client_add_escaped(&url, import->settings.source);
+	}
+	if (strcmp(path, "-") != 0) {
+		buffer_add_text(&url, TEXT("&name="));
+		client_add_escaped(&url, base_name(path));
+	}
+	buffer_add_u8(&url, '\0');
+	buffer_printf(&import->head,
+	              "--%s\r\nContent-Disposition: form-data; name=\"mapping\"\r\n\r\n%.*s\r\n--%s\r\n"
+	              "Content-Disposition: form-data; name=\"file\"; filename=\"file\"\r\n\r\n",
+	              boundary, (int)import->mapping.length, import->mapping.data, boundary);
+	char type[80];
+	snprintf(type, sizeof type, "multipart/form-data; boundary=%s", boundary);
+	enum exit_code code =
+		client_upload(&import->client, url.data, type, give, import, UPLOAD_TIMEOUT_MS);
+	if (code == EXIT_DONE)
+		snprintf(ret_id, 40, "%.*s", TEXT_FORMAT(job_text(import->client.answer, "id")));
+	buffer_done(&url);
+	return code;
+}
+
+/* ---- What came of it ---- */
+
+static void print_mistakes(struct json result)
+{
+	char number[JOB_NUMBER_BYTES];
+	for (struct json_iterator i = json_iterate(json_get(result, "mistakes")); json_next(&i);) {
+		fprintf(stderr, "sonnim import: %s rows: %.*s: %.*s (line",
+		        job_number(job_count(i.value, "rows"), number),
+		        TEXT_FORMAT(job_text(i.value, "code")), TEXT_FORMAT(job_text(i.value, "reason")));
+		for (struct json_iterator l = json_iterate(json_get(i.value, "lines")); json_next(&l);)
+			if (json_type(l.value) == JSON_INT)
+				fprintf(stderr, " %lld", (long long)json_int(l.value));
+		fputs(")\n", stderr);
+	}
+}
+
+static void print_columns(struct json result)
+{
+	char number[JOB_NUMBER_BYTES];
+	for (struct json_iterator i = json_iterate(json_get(result, "columns")); json_next(&i);)
+		printf("  %-30.*s %-10.*s %s filled\n", TEXT_FORMAT(job_text(i.value, "column")),
+		       TEXT_FORMAT(job_text(i.value, "type")),
+		       job_number(job_count(i.value, "filled"), number));
+}
+
+static void print_json(struct json value)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	json_add_value(&w, value);
+	printf("%.*s\n", (int)out.length, out.data);
+	buffer_done(&out);
+}
+
+static enum exit_code print_result(struct import *import, int64_t spent_ms)
+{
+	struct json job     = import->client.answer;
+	struct json result  = json_get(job, "result");
+	struct text ignored = job_text(result, "ignoredColumns");
+	char        rows[JOB_NUMBER_BYTES], taken[JOB_NUMBER_BYTES], bad[JOB_NUMBER_BYTES];
+	bool        done = text_equal(job_text(job, "state"), TEXT("done"));
+	if (!done) {
+		struct json failure = json_get(job, "error");
+		fprintf(stderr, "sonnim import: %.*s: %.*s\n", TEXT_FORMAT(job_text(job, "state")),
+		        TEXT_FORMAT(job_text(failure, "message")));
+	}
+	print_mistakes(result);
+	if (import->client.settings.json) {
+		print_json(result);
+	} else {
+		if (ignored.length > 0)
+			printf("columns ignored: %.*s (--map, or --rest=properties, takes them)\n",
+			       TEXT_FORMAT(ignored));
+		if (import->settings.dry_run)
+			print_columns(result);
+		printf("%s rows read, %s %s, %s rejected, in %.1f s\n",
+		       job_number(job_count(result, "rows"), rows),
+		       job_number(job_count(result, "accepted"), taken),
+		       import->settings.dry_run ? "would be accepted" : "accepted",
+		       job_number(job_count(result, "rejected"), bad), (double)spent_ms / 1000);
+	}
+	return done && job_count(result, "rejected") == 0 ? EXIT_DONE : EXIT_REFUSED;
 }
 
 static enum exit_code run(struct import *import, const char *path)
 {
+	char         id[40], rejected[128];
 	struct error err;
-	if (prepare(import, path, &err) != STATUS_OK)
+	int64_t      begin_ms = clock_monotonic_ms();
+	if (make_mapping(import, path, &err) != STATUS_OK)
 		return command_usage("import", &err);
-	if (!import->settings.dry_run) {
-		enum exit_code code =
-			delivery_open(&import->delivery, &import->client, &import->settings.delivery, "import");
-		if (code != EXIT_DONE)
-			return code;
-	}
-	import_progress_begin(&import->progress);
-	enum exit_code code = take_all(import);
-	print_summary(import, code);
-	if (import->rejects != NULL && fflush(import->rejects) != 0)
-		return command_usage_text("import", "cannot write %s", import->settings.rejects);
-	return code == EXIT_DONE && import->rejected_count > 0 ? EXIT_REFUSED : code;
+	import->file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	if (import->file == NULL)
+		return command_usage_text("import", "cannot open %s", path);
+	enum exit_code code = upload(import, path, id);
+	if (code == EXIT_DONE)
+		code = job_wait(&import->client, id, import->settings.retry_ms);
+	if (code != EXIT_DONE)
+		return code;
+	code = print_result(import, clock_monotonic_ms() - begin_ms);
+	if (import->settings.rejects == NULL)
+		return code;
+	snprintf(rejected, sizeof rejected, "/api/v1/imports/%s/rejected", id);
+	enum exit_code fetched = job_fetch(&import->client, rejected, import->settings.rejects);
+	return fetched == EXIT_DONE ? code : fetched;
 }
 
-/* The map file's rules come first, so that those of the command line replace them. */
+/* ---- The command line ---- */
+
+static void print_help(void)
+{
+	struct import_settings target = {0};
+	struct settings        own    = {table, sizeof table / sizeof table[0], &target};
+	printf(
+		"Usage: sonnim import FILE [--map FIELD=COLUMN[:TYPE]]… [--set FIELD=VALUE]… [FLAGS]\n\n"
+		"Sends a file to the running server, which takes its rows in: CSV or JSON Lines, also\n"
+		"compressed with gzip or zstd; - is the standard input. JSON Lines without any mapping "
+		"are\n"
+		"messages as POST /v1/batch takes them. It goes on when the server was restarted.\n\n"
+		"  FIELD  userId, anonymousId, previousId, groupId, messageId, type, event, timestamp,\n"
+		"         name, category, properties.NAME, traits.NAME, context.NAME\n"
+		"  TYPE   string, number, boolean, time (RFC 3339, also with a space), epoch_s,\n"
+		"         epoch_ms, list (between commas), json\n\n"
+		"Columns that are called like a field need no mapping. Rows without a messageId get one\n"
+		"made of the row and its line, so that the same file may be imported again.\n\n"
+		"  sonnim import orders.csv.zst --token-file token --set event=\"Order Completed\" \\\n"
+		"    --map userId=customer_id --map timestamp=sold_at --map messageId=invoice \\\n"
+		"    --map properties.revenue=total:number\n\n"
+		"Exit codes: 0 all rows were taken, 1 some were rejected, 2 wrong usage, 3 no server.\n\n");
+	client_print_flags(&own);
+}
+
 static enum exit_code read_command_line(struct import *import, const struct settings *own,
                                         int *argc, char **argv)
 {
-	struct error      err;
-	struct import_map line = {0};
-	import_map_init(&line);
-	enum status status = take_rules(&line, "--map", false, argc, argv, &err);
+	struct error err;
+	enum status  status = take_rules(&import->map, "--map", argc, argv, &err);
 	if (status == STATUS_OK)
-		status = take_rules(&line, "--set", true, argc, argv, &err);
-	enum exit_code code = EXIT_DONE;
-	if (status == STATUS_OK)
-		code = client_open(&import->client, own, argc, argv);
-	if (status == STATUS_OK && code == EXIT_DONE && import->settings.map_file != NULL)
-		status = import_map_add_file(&import->map, import->settings.map_file, &err);
-	if (status == STATUS_OK)
-		import_map_replace(&import->map, &line);
-	import_map_done(&line);
-	if (status != STATUS_OK)
+		status = take_rules(&import->set, "--set", argc, argv, &err);
+	enum exit_code code = client_open(&import->client, own, argc, argv);
+	if (code == EXIT_DONE && status != STATUS_OK)
 		return command_usage("import", &err);
 	if (code == EXIT_DONE && *argc != 2)
 		return command_usage_text("import",
@@ -441,20 +389,6 @@ static enum exit_code read_command_line(struct import *import, const struct sett
 		                                    : "one FILE at a time, not \"%s\" too",
 		                          argv[*argc - 1]);
 	return code;
-}
-
-static void close_import(struct import *import, const struct settings *own)
-{
-	import_rows_close(&import->rows);
-	import_input_close(import->input);
-	import_map_done(&import->map);
-	buffer_done(&import->ignored);
-	buffer_done(&import->messages);
-	buffer_done(&import->raws);
-	VECTOR_DONE(&import->pending);
-	if (import->rejects != NULL)
-		fclose(import->rejects);
-	client_close(&import->client, own);
 }
 
 enum exit_code command_import(int argc, char **argv)
@@ -465,10 +399,15 @@ enum exit_code command_import(int argc, char **argv)
 	}
 	struct import   import = {0};
 	struct settings own    = {table, sizeof table / sizeof table[0], &import.settings};
-	import_map_init(&import.map);
-	enum exit_code code = read_command_line(&import, &own, &argc, argv);
+	enum exit_code  code   = read_command_line(&import, &own, &argc, argv);
 	if (code == EXIT_DONE)
 		code = run(&import, argv[1]);
-	close_import(&import, &own);
+	if (import.file != NULL && import.file != stdin)
+		fclose(import.file);
+	buffer_done(&import.map);
+	buffer_done(&import.set);
+	buffer_done(&import.mapping);
+	buffer_done(&import.head);
+	client_close(&import.client, &own);
 	return code;
 }

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "app/delivery.h"
-#include "app/command/import_progress.h"
+#include "app/command/job_wait.h"
 #include "app/simulate_shop.h"
 #include "base/clock.h"
 #include "base/instant.h"
@@ -117,11 +117,11 @@ static int64_t simulated_ms(const struct simulation *simulation)
 
 static void draw(struct simulation *simulation)
 {
-	char    number[IMPORT_NUMBER_BYTES];
+	char    number[JOB_NUMBER_BYTES];
 	int64_t now_ms = clock_monotonic_ms();
 	if (!simulation->terminal || now_ms - simulation->drawn_ms < DRAW_EVERY_MS)
 		return;
-	fprintf(stderr, "\r\033[K%s messages sent", import_number(simulation->sent, number));
+	fprintf(stderr, "\r\033[K%s messages sent", job_number(simulation->sent, number));
 	fflush(stderr);
 	simulation->drawn_ms = now_ms;
 }
@@ -178,14 +178,14 @@ static void print_help(void)
 
 static void print_summary(const struct simulation *simulation)
 {
-	char number[IMPORT_NUMBER_BYTES], bad[IMPORT_NUMBER_BYTES];
+	char number[JOB_NUMBER_BYTES], bad[JOB_NUMBER_BYTES];
 	if (simulation->client.settings.json)
 		printf("{\"sent\":%llu,\"rejected\":%llu,\"retries\":%llu}\n",
 		       (unsigned long long)simulation->sent, (unsigned long long)simulation->rejected,
 		       (unsigned long long)simulation->delivery.retries);
 	else
-		printf("%s messages sent, %s rejected\n", import_number(simulation->sent, number),
-		       import_number(simulation->rejected, bad));
+		printf("%s messages sent, %s rejected\n", job_number(simulation->sent, number),
+		       job_number(simulation->rejected, bad));
 }
 
 static enum exit_code check(struct simulation *simulation, int argc, char **argv)

@@ -1,4 +1,4 @@
-/* `sonnim import` and `sonnim simulate` against a server that answers as the test wants. */
+/* `sonnim import`, `export` and `simulate` against a server that answers as the test wants. */
 
 #include "app/command/command.h"
 
@@ -20,21 +20,24 @@ enum { ARGUMENTS_MAX = 24, OUTPUT_BYTES_MAX = 1 << 16 };
 
 struct fixture {
 	struct http_settings settings;
-	struct http_route    routes[3];
+	struct http_route    routes[6];
 	struct http_router  *router;
 	struct http_server  *server;
 	char                 url[64];
 	char                 directory[64];
 
 	pthread_mutex_t lock;
-	VECTOR(struct buffer) bodies; /* of POST /v1/batch, with those that were refused */
-	char     authorization[256];  /* of the last */
-	unsigned refusals;            /* so many of the next are answered with `refusal` */
-	unsigned refusal;
-	size_t   body_bytes_max; /* longer ones are 413; 0: none */
-	char     answer[1024];   /* of those that are taken; "" a plain success */
-	unsigned sources_made;
-	bool     source_there;
+	VECTOR(struct buffer) bodies;   /* of POST /v1/batch, with those that were refused */
+	char        authorization[256]; /* of the last */
+	unsigned    refusals;           /* so many of the next are answered with `refusal` */
+	unsigned    refusal;
+	size_t      body_bytes_max; /* longer ones are 413; 0: none */
+	char        answer[1024];   /* of those that are taken; "" a plain success */
+	unsigned    sources_made;
+	char        query[256]; /* of POST /api/v1/imports */
+	const char *result;     /* of the job */
+	const char *failure;    /* NULL: it is done */
+	bool        source_there;
 
 	char out[OUTPUT_BYTES_MAX]; /* of the last command */
 	char err[OUTPUT_BYTES_MAX];
@@ -92,6 +95,53 @@ static void make_source(struct http_request *request, void *user)
 	                    TEXT("{\"name\":\"import\",\"writeKey\":\"made\"}"));
 }
 
+static void take_import(struct http_request *request, void *user)
+{
+	struct fixture *fixture = user;
+	struct text     body    = http_body(request), name, value, header;
+	struct buffer   kept = {0}, query = {0};
+	buffer_add_text(&kept, body);
+	buffer_add_u8(&kept, '\0');
+	for (size_t i = 0; i < http_query_count(request); i++) {
+		http_query_at(request, i, &name, &value);
+		buffer_printf(&query, "%.*s=%.*s ", TEXT_FORMAT(name), TEXT_FORMAT(value));
+	}
+	pthread_mutex_lock(&fixture->lock);
+	VECTOR_ADD(&fixture->bodies, kept);
+	snprintf(fixture->query, sizeof fixture->query, "%.*s", (int)query.length, query.data);
+	if (http_header(request, "Authorization", &header))
+		snprintf(fixture->authorization, sizeof fixture->authorization, "%.*s",
+		         TEXT_FORMAT(header));
+	pthread_mutex_unlock(&fixture->lock);
+	buffer_done(&query);
+	http_respond_static(request, 202, "application/json",
+	                    TEXT("{\"id\":\"j1\",\"state\":\"queued\"}"));
+}
+
+static void get_job(struct http_request *request, void *user)
+{
+	struct fixture *fixture = user;
+	struct buffer   answer  = {0};
+	pthread_mutex_lock(&fixture->lock);
+	unsigned status = decide(fixture, TEXT(""));
+	pthread_mutex_unlock(&fixture->lock);
+	if (status != 200)
+		buffer_printf(&answer, "{\"error\":{\"code\":\"X\",\"message\":\"not now\"}}");
+	else if (fixture->failure != NULL)
+		buffer_printf(&answer,
+		              "{\"id\":\"j1\",\"state\":\"failed\",\"error\":{\"message\":\"%s\"}}",
+		              fixture->failure);
+	else
+		buffer_printf(&answer, "{\"id\":\"j1\",\"state\":\"done\",\"result\":%s}", fixture->result);
+	http_respond(request, status, "application/json", &answer);
+}
+
+static void get_rejected(struct http_request *request, void *user)
+{
+	(void)user;
+	http_respond_static(request, 200, "application/x-ndjson", TEXT("{\"line\":3}\n"));
+}
+
 /* ---- The fixture ---- */
 
 static int new_fixture(void **state)
@@ -109,7 +159,11 @@ static int new_fixture(void **state)
 	fixture->routes[1] = (struct http_route){"GET", "/api/v1/sources", list_sources, fixture};
 	fixture->routes[2] = (struct http_route){"POST", "/api/v1/sources", make_source, fixture};
 	fixture->router    = http_router_new();
-	http_router_add(fixture->router, "", fixture->routes, 3);
+	fixture->routes[3] = (struct http_route){"POST", "/api/v1/imports", take_import, fixture};
+	fixture->routes[4] = (struct http_route){"GET", "/api/v1/jobs/{id}", get_job, fixture};
+	fixture->routes[5] =
+		(struct http_route){"GET", "/api/v1/imports/{id}/rejected", get_rejected, fixture};
+	http_router_add(fixture->router, "", fixture->routes, 6);
 	struct http_server_config config = {.settings = &fixture->settings, .router = fixture->router};
 	assert_int_equal(http_server_start(&config, &fixture->server, &err), STATUS_OK);
 	snprintf(fixture->url, sizeof fixture->url, "http://%s/", http_server_address(fixture->server));
@@ -211,163 +265,102 @@ static size_t body_count(void **state) { return ((struct fixture *)*state)->bodi
 
 /* ---- Import ---- */
 
-static void rows_are_sent_in_order_and_in_batches_with_the_write_key(void **state)
-{
-	write_file("rows.jsonl", ROW("1") "\n" ROW("2") "\n" ROW("3") "\n");
-	assert_int_equal(run(state, "import rows.jsonl --url URL --write-key k --batch 2"), EXIT_DONE);
-	assert_int_equal(body_count(state), 2);
-	assert_string_equal(body(state, 0), "{\"batch\":[" ROW("1") "," ROW("2") "]}");
-	assert_string_equal(body(state, 1), "{\"batch\":[" ROW("3") "]}");
-	assert_string_equal(((struct fixture *)*state)->authorization, "Basic azo=");
-	assert_says(((struct fixture *)*state)->out, "3 rows read, 3 accepted, 0 rejected");
-}
-
-static void the_write_key_may_stand_in_a_file(void **state)
-{
-	write_file("key", "k\n");
-	write_file("rows.jsonl", ROW("1"));
-	assert_int_equal(run(state, "import rows.jsonl --url URL --write-key-file key"), EXIT_DONE);
-	assert_string_equal(((struct fixture *)*state)->authorization, "Basic azo=");
-}
-
-static void a_token_finds_the_source_or_makes_it(void **state)
+static void a_file_is_sent_whole_with_its_mapping_and_the_result_printed(void **state)
 {
 	struct fixture *fixture = *state;
-	write_file("rows.jsonl", ROW("1"));
-	assert_int_equal(run(state, "import rows.jsonl --url URL --token t"), EXIT_DONE);
-	assert_int_equal(fixture->sources_made, 1);
-	assert_string_equal(fixture->authorization, "Basic bWFkZTo=");
-	fixture->source_there = true;
-	assert_int_equal(run(state, "import rows.jsonl --url URL --token t"), EXIT_DONE);
-	assert_int_equal(fixture->sources_made, 1);
-	assert_string_equal(fixture->authorization, "Basic Zm91bmQ6");
+	fixture->result         = "{\"rows\":3,\"accepted\":3,\"rejected\":0,\"mistakes\":[],"
+							  "\"ignoredColumns\":\"color\"}";
+	write_file("rows.csv", "userId,color\nu,red\n");
+	write_file("key",
+	           "{\"map\":{\"properties.a\":\"x\"},\"set\":{\"event\":\"f\"},\"zone\":\"UTC\"}");
+	assert_int_equal(run(state, "import rows.csv --url URL --token t --map-file key "
+	                            "--map properties.b=y:number --set event=e --zone Asia/Seoul"),
+	                 EXIT_DONE);
+	assert_int_equal(body_count(state), 1);
+	assert_string_equal(fixture->authorization, "Bearer t");
+	assert_says(fixture->query, "dryRun=false");
+	assert_says(fixture->query, "name=rows.csv");
+	const char *sent = body(state, 0);
+	assert_says(sent, "name=\"mapping\"\r\n\r\n{\"map\":{\"properties.a\":\"x\",\"properties.b\":"
+	                  "\"y:number\"},\"set\":{\"event\":\"f\",\"event\":\"e\"},\"zone\":\"UTC\","
+	                  "\"zone\":\"Asia/Seoul\"}\r\n--");
+	assert_says(sent, "\r\n\r\nuserId,color\nu,red\n\r\n--");
+	assert_says(fixture->out, "3 rows read, 3 accepted, 0 rejected");
+	assert_says(fixture->out, "columns ignored: color");
 }
 
-static void without_key_and_token_it_is_wrong_usage(void **state)
-{
-	write_file("rows.jsonl", ROW("1"));
-	assert_int_equal(run(state, "import rows.jsonl --url URL"), EXIT_USAGE);
-}
-
-static void a_server_that_asks_for_patience_gets_the_same_rows_again(void **state)
+static void rejected_rows_are_told_by_mistake_and_kept_in_a_file(void **state)
 {
 	struct fixture *fixture = *state;
+	char            rejects[OUTPUT_BYTES_MAX];
+	fixture->result =
+		"{\"rows\":3,\"accepted\":1,\"rejected\":2,\"mistakes\":[{\"code\":\"TOO_OLD\","
+		"\"reason\":\"too old\",\"rows\":2,\"lines\":[3,4]}]}";
+	write_file("rows.csv", "userId,event\nu,e\n");
+	assert_int_equal(run(state, "import rows.csv --url URL --token t --rejects rejects"),
+	                 EXIT_REFUSED);
+	assert_says(fixture->err, "2 rows: TOO_OLD: too old (line 3 4)");
+	assert_says(fixture->out, "3 rows read, 1 accepted, 2 rejected");
+	read_file("rejects", rejects);
+	assert_string_equal(rejects, "{\"line\":3}\n");
+}
+
+static void a_job_that_fails_is_exit_code_1_with_its_reason(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->failure        = "no room on the disk";
+	write_file("rows.csv", "userId,event\nu,e\n");
+	assert_int_equal(run(state, "import rows.csv --url URL --token t"), EXIT_REFUSED);
+	assert_says(fixture->err, "failed: no room on the disk");
+}
+
+static void a_server_that_restarts_is_asked_again(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->result         = "{\"rows\":1,\"accepted\":1,\"rejected\":0}";
 	fixture->refusals       = 2;
 	fixture->refusal        = 503;
-	write_file("rows.jsonl", ROW("1"));
-	assert_int_equal(run(state, "import rows.jsonl --url URL --write-key k --json"), EXIT_DONE);
-	assert_int_equal(body_count(state), 3);
-	assert_string_equal(body(state, 0), body(state, 2));
-	assert_says(fixture->out, "\"rows\":1,\"accepted\":1,\"rejected\":0,\"retries\":2");
-	assert_says(fixture->out, "\"position\":\"p9\"");
-}
-
-static void a_server_that_stays_full_is_given_up(void **state)
-{
-	struct fixture *fixture = *state;
-	fixture->refusals       = 1000000;
-	fixture->refusal        = 429;
-	write_file("rows.jsonl", ROW("1"));
-	assert_int_equal(run(state, "import rows.jsonl --url URL --write-key k --retry 1s"),
-	                 EXIT_UNREACHABLE);
-	assert_says(fixture->out, "1 rows read, 0 accepted, 0 rejected");
+	write_file("rows.csv", "userId,event\nu,e\n");
+	assert_int_equal(run(state, "import rows.csv --url URL --token t --json"), EXIT_DONE);
+	assert_says(fixture->out, "\"rows\":1,\"accepted\":1");
 }
 
 static void no_server_is_exit_code_3(void **state)
 {
 	write_file("rows.jsonl", ROW("1"));
-	assert_int_equal(
-		run(state, "import rows.jsonl --url http://127.0.0.1:1 --write-key k --retry 0s"),
-		EXIT_UNREACHABLE);
+	assert_int_equal(run(state, "import rows.jsonl --url http://127.0.0.1:1 --token t --retry 0s"),
+	                 EXIT_UNREACHABLE);
 	assert_says(((struct fixture *)*state)->err, "127.0.0.1:1");
-}
-
-static void a_refused_key_is_exit_code_1_with_the_servers_words(void **state)
-{
-	struct fixture *fixture = *state;
-	fixture->refusals       = 1;
-	fixture->refusal        = 401;
-	write_file("rows.jsonl", ROW("1"));
-	assert_int_equal(run(state, "import rows.jsonl --url URL --write-key k"), EXIT_REFUSED);
-	assert_says(fixture->err, "401: not like this");
-}
-
-static void bad_rows_are_named_with_line_and_reason_and_kept(void **state)
-{
-	struct fixture *fixture = *state;
-	char            rejects[OUTPUT_BYTES_MAX];
-	snprintf(fixture->answer, sizeof fixture->answer,
-	         "{\"success\":true,\"rejected\":[{\"index\":1,\"code\":\"TOO_OLD\","
-	         "\"message\":\"too old\"},{\"index\":99}]}");
-	write_file("rows.csv", "userId,event,messageId,n\nu,e,1,5\nu,e,2,five\nu,e,3,6\n");
-	assert_int_equal(run(state, "import rows.csv --url URL --write-key k --rejects rejects "
-	                            "--map properties.n=n:number"),
-	                 EXIT_REFUSED);
-	assert_says(fixture->err, "line 3: n: \"five\" is not a number");
-	assert_says(fixture->err, "line 4: TOO_OLD: too old");
-	assert_says(fixture->out, "3 rows read, 1 accepted, 2 rejected");
-	read_file("rejects", rejects);
-	assert_string_equal(rejects, "{\"line\":3,\"reason\":\"n: \\\"five\\\" is not a number\","
-	                             "\"row\":\"u,e,2,five\"}\n"
-	                             "{\"line\":4,\"code\":\"TOO_OLD\",\"reason\":\"too old\","
-	                             "\"row\":\"u,e,3,6\"}\n");
-}
-
-static void a_body_that_is_too_large_is_sent_in_halves(void **state)
-{
-	struct fixture *fixture = *state;
-	fixture->body_bytes_max = sizeof "{\"batch\":[" ROW("1") "]}";
-	write_file("rows.jsonl",
-	           ROW("1") "\n" ROW("2") "\n"
-	                                  "{\"type\":\"track\",\"messageId\":\"3\",\"userId\":"
-	                                  "\"uuuuuuuuuuuuuuuuuuuuuuuuuuuu\"}\n");
-	assert_int_equal(run(state, "import rows.jsonl --url URL --write-key k"), EXIT_REFUSED);
-	assert_says(fixture->err, "line 3: PAYLOAD_TOO_LARGE");
-	assert_says(fixture->out, "3 rows read, 2 accepted, 1 rejected");
-}
-
-static void a_dry_run_prints_and_sends_nothing(void **state)
-{
-	write_file("rows.csv", "userId,event,messageId\nu,e,1\n");
-	assert_int_equal(run(state, "import rows.csv --dry-run"), EXIT_DONE);
-	assert_string_equal(((struct fixture *)*state)->out,
-	                    "{\"userId\":\"u\",\"event\":\"e\",\"messageId\":\"1\","
-	                    "\"type\":\"track\"}\n");
-	assert_int_equal(body_count(state), 0);
-}
-
-static void ignored_columns_are_named(void **state)
-{
-	write_file("rows.csv", "userId,event,color\nu,e,red\n");
-	assert_int_equal(run(state, "import rows.csv --url URL --write-key k"), EXIT_DONE);
-	assert_says(((struct fixture *)*state)->out, "columns ignored: color");
 }
 
 static void wrong_usage_is_exit_code_2(void **state)
 {
 	static const char *const lines[] = {
 		"import",
-		"import a b --dry-run",
-		"import there-is-no-such-file --dry-run",
-		"import rows.csv --dry-run --type nothing",
-		"import rows.csv --dry-run --format xml",
-		"import rows.csv --dry-run --rest somewhere",
-		"import rows.csv --dry-run --delimiter ab",
-		"import rows.csv --dry-run --map user=x",
-		"import rows.csv --dry-run --map userId=nobody",
-		"import rows.csv --dry-run --set event",
-		"import rows.csv --dry-run --batch 0",
-		"import rows.csv --dry-run --no-such-flag",
-		"import rows.csv --dry-run --map-file no-such-file",
-		"import rows.csv --dry-run --rejects /no/such/directory/file",
+		"import a b",
+		"import there-is-no-such-file",
+		"import rows.csv --type nothing",
+		"import rows.csv --format xml",
+		"import rows.csv --rest somewhere",
+		"import rows.csv --delimiter ab",
+		"import rows.csv --map user=x",
+		"import rows.csv --set event",
+		"import rows.csv --zone Mars",
+		"import rows.csv --order backwards",
+		"import rows.csv --no-such-flag",
+		"import rows.csv --map-file no-such-file",
+		"export",
+		"export everything",
 	};
 	write_file("rows.csv", "userId,event\nu,e\n");
-	assert_int_equal(run(state, "import rows.csv --dry-run"), EXIT_DONE);
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-		if (run(state, lines[i]) != EXIT_USAGE)
+		char line[200];
+		snprintf(line, sizeof line, "%s --url URL --token t", lines[i]);
+		if (run(state, line) != EXIT_USAGE)
 			fail_msg("%s", lines[i]);
-		assert_says(((struct fixture *)*state)->err, "sonnim import: ");
+		assert_says(((struct fixture *)*state)->err, "sonnim ");
 	}
+	assert_int_equal(body_count(state), 0);
 }
 
 static void help_is_printed(void **state)
@@ -422,18 +415,11 @@ static void a_simulation_tells_wrong_usage_rejections_and_a_missing_server_apart
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(rows_are_sent_in_order_and_in_batches_with_the_write_key),
-		TEST(the_write_key_may_stand_in_a_file),
-		TEST(a_token_finds_the_source_or_makes_it),
-		TEST(without_key_and_token_it_is_wrong_usage),
-		TEST(a_server_that_asks_for_patience_gets_the_same_rows_again),
-		TEST(a_server_that_stays_full_is_given_up),
+		TEST(a_file_is_sent_whole_with_its_mapping_and_the_result_printed),
+		TEST(rejected_rows_are_told_by_mistake_and_kept_in_a_file),
+		TEST(a_job_that_fails_is_exit_code_1_with_its_reason),
+		TEST(a_server_that_restarts_is_asked_again),
 		TEST(no_server_is_exit_code_3),
-		TEST(a_refused_key_is_exit_code_1_with_the_servers_words),
-		TEST(bad_rows_are_named_with_line_and_reason_and_kept),
-		TEST(a_body_that_is_too_large_is_sent_in_halves),
-		TEST(a_dry_run_prints_and_sends_nothing),
-		TEST(ignored_columns_are_named),
 		TEST(wrong_usage_is_exit_code_2),
 		TEST(help_is_printed),
 		TEST(a_simulation_sends_its_messages_and_ends),

@@ -1,0 +1,137 @@
+/* POST /api/v1/exports: a job of the kind "export"; GET …/{id}/files/{name}: what it wrote. Files
+ * of an unmasked export lie under names that begin with a dot (transfer/export/export_job.h): they
+ * are for who may see personal values. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/call.h"
+#include "api/handlers.h"
+#include "api/job/job_json.h"
+#include "base/file.h"
+
+static bool is_unmasked(struct json params)
+{
+	struct json masked = json_get(params, "masked");
+	return json_type(masked) == JSON_BOOL && !json_bool(masked);
+}
+
+static enum status check_scope(struct api_call *call, struct json params, struct error *err)
+{
+	if (is_unmasked(params) && !scope_allows(call->token.scopes, SCOPE_PII_READ))
+		return error_set_field(err, STATUS_FORBIDDEN, "masked",
+		                       "Personal values as they are need the scope pii.read");
+	return STATUS_OK;
+}
+
+/* ---- POST ---- */
+
+static enum status add_job(struct api_call *call, struct store_job *ret_job, struct error *err)
+{
+	static const char prefix[] = "params.";
+	struct json       body;
+	struct buffer     params = {0};
+	enum status       status = call_body(call, &body, err);
+	if (status == STATUS_OK)
+		status = check_scope(call, body, err);
+	if (status != STATUS_OK)
+		return status;
+	struct json_writer w = json_writer_of(&params);
+	json_add_value(&w, body);
+	struct job_wish wish = {
+		.kind = "export", .params = buffer_text(&params), .priority = JOB_PRIORITY_OF_KIND};
+	status = jobs_add(call->api->config.jobs, &wish, call->arena, ret_job, err);
+	buffer_done(&params);
+	if (status == STATUS_INVALID && strncmp(err->field, prefix, sizeof prefix - 1) == 0)
+		memmove(err->field, err->field + sizeof prefix - 1,
+		        strlen(err->field + sizeof prefix - 1) + 1);
+	return status;
+}
+
+static void create_step(struct api_call *call)
+{
+	struct store_job job;
+	struct error     err;
+	if (add_job(call, &job, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	job_json_write(&w, call->api->config.jobs, &job);
+	http_add_header(call->request, "Location",
+	                text_of(arena_printf(call->arena, "/api/v1/jobs/%s", job.id)));
+	call_answer(call, 202, &out);
+}
+
+void exports_create(struct api_call *call) { call_on_worker(call, create_step); }
+
+/* ---- Files ---- */
+
+static bool is_file_name(struct text name)
+{
+	for (size_t i = 0; i < name.length; i++) {
+		char byte   = name.data[i];
+		bool letter = (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9');
+		if (!letter && !(i > 0 && (byte == '-' || byte == '.')))
+			return false;
+	}
+	return name.length > 0 && name.length <= JOB_FILE_NAME_MAX;
+}
+
+/* Only what is whole has a manifest; before, there is nothing to be had. */
+static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_bytes,
+                             struct error *err)
+{
+	char             directory[JOB_PATH_BYTES], path[JOB_PATH_BYTES + JOB_FILE_NAME_MAX + 2];
+	struct store_job job;
+	struct stat      info;
+	struct json      params;
+	struct text      name   = http_param(call->request, "name");
+	const char      *id     = arena_text(call->arena, http_param(call->request, "id")).data;
+	enum status      status = jobs_get(call->api->config.jobs, id, call->arena, &job, err);
+	if (status == STATUS_OK && !text_equal(job.kind, TEXT("export")))
+		status = error_set(err, STATUS_NOT_FOUND, "There is no such export");
+	if (status == STATUS_OK && job.state != STORE_JOB_DONE)
+		status = error_set(err, STATUS_CONFLICT, "The export is not done");
+	if (status != STATUS_OK)
+		return status;
+	call->parser = json_parser_new();
+	if ((status = json_parse_text(call->parser, job.params, &params, err)) != STATUS_OK ||
+	    (status = check_scope(call, params, err)) != STATUS_OK ||
+	    (status = jobs_directory(call->api->config.jobs, job.id, directory, err)) != STATUS_OK)
+		return status;
+	if (!is_file_name(name))
+		return error_set(err, STATUS_NOT_FOUND, "There is no such file");
+	snprintf(path, sizeof path, "%s/%s%.*s", directory, is_unmasked(params) ? "." : "",
+	         TEXT_FORMAT(name));
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (*ret_fd >= 0 && fstat(*ret_fd, &info) == 0) {
+		*ret_bytes = (uint64_t)info.st_size;
+		return STATUS_OK;
+	}
+	if (*ret_fd >= 0)
+		close(*ret_fd);
+	return error_set(err, STATUS_NOT_FOUND, "There is no such file");
+}
+
+static void file_step(struct api_call *call)
+{
+	struct http_request *request = call->request;
+	struct error         err;
+	uint64_t             bytes = 0;
+	int                  fd    = -1;
+	if (open_file(call, &fd, &bytes, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	http_add_header(request, "X-Content-Type-Options", TEXT("nosniff"));
+	http_add_header(request, "Content-Disposition", TEXT("attachment"));
+	call_end(call);
+	http_respond_file(request, 200, "application/octet-stream", fd, bytes);
+}
+
+void exports_file(struct api_call *call) { call_on_worker(call, file_step); }

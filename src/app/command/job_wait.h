@@ -1,0 +1,25 @@
+#ifndef SONNIM_APP_JOB_WAIT_H
+#define SONNIM_APP_JOB_WAIT_H
+
+/* Waits for a job of the server, with a line about it on the standard error while that is a
+ * terminal: what `sonnim import` and `sonnim export` share. */
+
+#include "app/client.h"
+
+/* Until it is done, failed or cancelled; then `client->answer` is the job. A server that does not
+ * answer (it restarts, the job goes on) is asked again for `retry_ms`. */
+enum exit_code job_wait(struct client *client, const char *id, int64_t retry_ms);
+
+/* "1,204,000" */
+enum { JOB_NUMBER_BYTES = 32 };
+const char *job_number(uint64_t number, char into[JOB_NUMBER_BYTES]);
+
+/* A member of an object; 0, or empty, when it is not there. */
+uint64_t    job_count(struct json object, const char *name);
+struct text job_text(struct json object, const char *name);
+
+/* Gets a file of the server's, of any size that is held in memory, and writes it to `file`. Prints
+ * what went wrong. */
+enum exit_code job_fetch(struct client *client, const char *path, const char *file);
+
+#endif
