@@ -30,6 +30,11 @@ FORMS += ["sequence where", "sequence of time tests", "sequence any event", "seq
           "sequence 3 steps", "sequence 4 steps"]
 FORMS += [f"{aggregate} of time tests" for aggregate in AGGREGATE_OPS]
 
+# What is no form of the language: how it was written, when it was asked and what had happened.
+FORMS += [f"written as {notation}" for notation in ("JSON", "text", "rules", "logicalExpression")]
+FORMS += [f"{where} a boundary" for where in ("before", "at", "behind")]
+FORMS += ["after stop", "after kill", "events have ceased to exist", "a merge"]
+
 TIMES_IN_A_FULL_RUN = 1_000
 
 
@@ -112,6 +117,9 @@ class Coverage:
             self.met[form] += triples
         if "originals" in forms:
             self.met["a corrected fact"] += corrected
+
+    def happened(self, what, times):
+        self.met[what] += times
 
     def missed(self, share):
         """((form, times) of those that were met less often than that share of a full run demands,

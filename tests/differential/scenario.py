@@ -41,6 +41,13 @@ def path_of(person):
     return prefix + urllib.parse.quote(person.name, safe="")
 
 
+def notation_of(body):
+    """How the definition of a request is written."""
+    if "expression" in body:
+        return "text" if isinstance(body["expression"], str) else "JSON"
+    return "rules" if "rules" in body else "logicalExpression"
+
+
 class Scenario:
     def __init__(self, random, rounds, partitions, retention_days=1096, flags=(), part=0):
         self.random = random
@@ -61,6 +68,8 @@ class Scenario:
         self.actions = []   # what was done with definitions
         self.coverage = Coverage()
         self.corrected = 0  # persons of whom a fact is, at the last check
+        self.instant = None  # what is special about the instant of the check at hand
+        self.notations = {}  # key: how its definition was written
         self.triples = 0
         self.rows = 0
         self.restarts = 0
@@ -122,12 +131,12 @@ class Scenario:
         boundary = random.choice(ahead[:reach])
         if boundary - 1 > self.oracle.now:
             self._set_clock(boundary - 1)
-            self._check()
-        for now in (boundary, boundary + 1):
+            self._check("before a boundary")
+        for now, where in ((boundary, "at"), (boundary + 1, "behind")):
             self._set_clock(max(now, self.oracle.now))
             if random.random() < 0.25:
                 self._send()
-            self._check()
+            self._check(f"{where} a boundary" if now == self.oracle.now else None)
 
     # ---- Messages ----
 
@@ -288,6 +297,7 @@ class Scenario:
         answer = self.client.expect(201, "POST", "/api/v1/segments",
                                     dict(body, key=key, name=f"Segment {key}"))
         self.ids[key] = answer.json["id"]
+        self.notations[key] = notation_of(body)
         if self.random.random() < 0.3:
             # Events while it is prepared: what is at this instant its doing and what is theirs is
             # open, who is a member and since when is not.
@@ -303,6 +313,7 @@ class Scenario:
         before = [other for other in self._live_keys() if int(other[1:]) < int(key[1:])]
         body, expression = self._definition(before)
         answer = self.client.expect(200, "PUT", f"/api/v1/segments/{key}", body)
+        self.notations[key] = notation_of(body)
         self._went_live(key, expression, answer.json["version"])
 
     def _went_live(self, key, expression, version):
@@ -388,9 +399,12 @@ class Scenario:
 
     # ---- Checks: who is a member now ----
 
-    def _check(self):
+    def _check(self, instant=None):
+        self.instant = instant
         self.corrected = sum(is_corrected(person.events, self.oracle.now)
                              for person in self.oracle.persons.values())
+        self.ceased = sum(any(event.gone <= self.oracle.now for event in person.events)
+                          for person in self.oracle.persons.values())
         for key in self._live_keys():
             self._check_members(key)
         for person in self.random.sample(list(self.oracle.persons.values()),
@@ -408,7 +422,7 @@ class Scenario:
         found = {id_of(item): parse_instant(item["enteredAt"]) for item in items}
         expected = self.oracle.members(key)
         self.triples += len(self.oracle.persons)
-        self.coverage.add(self.texts[key], len(self.oracle.persons), self.corrected)
+        self._count(key)
         if len(found) != len(items):
             raise Difference(f"{key} lists somebody twice: {items}")
         if found == expected:
@@ -416,6 +430,17 @@ class Scenario:
         who = sorted(p for p in {*found, *expected} if found.get(p) != expected.get(p))
         raise Difference(self._describe(key, who[0], found.get(who[0], "no member"),
                                         expected.get(who[0], "no member")))
+
+    def _count(self, key):
+        persons = self.oracle.persons
+        self.coverage.add(self.texts[key], len(persons), self.corrected)
+        self.coverage.happened(f"written as {self.notations[key]}", len(persons))
+        if self.instant is not None:
+            self.coverage.happened(self.instant, len(persons))
+        self.coverage.happened("events have ceased to exist", self.ceased)
+        if self.merges > 0:
+            users = {("user", name) for name in self.oracle.links.values()}
+            self.coverage.happened("a merge", len(users & persons.keys()))
 
     def _describe(self, key, who, found, expected):
         person = self.oracle.persons.get(who)
@@ -546,7 +571,7 @@ class Scenario:
         self.restarts += 1
         self._compare_streams(before, self._streams(self.client), end.__name__)
         self._compare_follower()
-        self._check()
+        self._check(f"after {end.__name__}")
 
     @staticmethod
     def _compare_streams(before, after, what):
