@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/backup/backups_api.h"
 #include "engine/definition/definition.h"
 #include "engine/engine.h"
 #include "http/router.h"
@@ -32,18 +33,19 @@
 struct api;
 
 struct api_config {
-	struct store   *store;
-	struct journal *journal;
-	struct vault   *vault;
-	struct engine  *engine;
-	struct ingest  *ingest;
-	struct jobs    *jobs; /* open; it may not have started yet */
-	uint32_t        partition_count;
-	unsigned        loop_count;       /* loop threads of the HTTP server */
-	int64_t         retention_ms;     /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
-	uint64_t        upload_bytes_max; /* of one file to import */
-	bool            manual_clock;
-	const char     *data_directory; /* for metrics of the disk; outlives the api */
+	struct store             *store;
+	struct journal           *journal;
+	struct vault             *vault;
+	struct engine            *engine;
+	struct ingest            *ingest;
+	struct jobs              *jobs;    /* open; it may not have started yet */
+	const struct api_backups *backups; /* NULL: this server makes none */
+	uint32_t                  partition_count;
+	unsigned                  loop_count; /* loop threads of the HTTP server */
+	int64_t     retention_ms;     /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
+	uint64_t    upload_bytes_max; /* of one file to import */
+	bool        manual_clock;
+	const char *data_directory; /* for metrics of the disk; outlives the api */
 };
 
 /* Where a start stands; each phase is over when the next begins. */

@@ -62,6 +62,9 @@ api_handler_fn schedules_list, schedules_get, schedules_put, schedules_delete, s
 /* imports_api.c, exports_api.c */
 api_handler_fn imports_create, imports_rejected, exports_create, exports_file;
 
+/* backups_api.c */
+api_handler_fn backups_list_get, backups_post, backups_post_verify, backups_post_prune;
+
 /* live_handlers.c */
 api_handler_fn live_segment, live_user;
 

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "app/background/background.h"
+#include "app/background/backup_source.h"
 #include "backup/backups.h"
 #include "backup/restore.h"
 #include "base/clock.h"
@@ -39,6 +40,7 @@ struct server {
 	struct journal              *journal;
 	struct vault                *vault;
 	struct backups              *backups; /* NULL: none are made */
+	struct api_backups           backup_source;
 	struct engine               *engine;
 	struct ingest               *ingest;
 	struct ingest_thread        *finisher; /* of merges that an end has interrupted */
@@ -201,7 +203,10 @@ static enum status open_backups(struct server *server, struct error *err)
 		return STATUS_OK;
 	workspace_bytes(&server->workspace, config.workspace_id);
 	enum status status = check_backup_directory(server, err);
-	return status == STATUS_OK ? backups_open(&config, &server->backups, err) : status;
+	if (status == STATUS_OK)
+		status = backups_open(&config, &server->backups, err);
+	server->backup_source = backup_source_of(server->backups);
+	return status;
 }
 
 static unsigned thread_count(int64_t wanted)
@@ -278,6 +283,8 @@ static void start_api(struct server *server)
 	                                      .manual_clock     = server->workspace.manual_clock,
 	                                      .data_directory   = server->data};
 
+	if (server->backups != NULL)
+		config.backups = &server->backup_source;
 	server->api = api_new(&config);
 	api_set_phase(server->api, API_PHASE_HOT_DATA);
 }

@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"doctor", "Check this machine, the settings and a running server", command_doctor},
 	{"health", "Whether the server is ready", command_health},
 	{"journal", "Verify or dump the journal of a stopped server", command_journal},
+	{"backup", "Make, list, verify and prune backups", command_backup},
 	{"restore", "Bring data back from a backup, into an empty directory", command_restore},
 	{"config", "Print all settings with their defaults", command_config},
 	{"version", "Print the version", command_version},

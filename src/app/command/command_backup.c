@@ -1,0 +1,120 @@
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/command/subcommand.h"
+
+enum { POLL_MS = 200 };
+
+static const char base[] = "/api/v1/backups";
+
+static const struct client_column list_columns[] = {
+	{"ID", "id"},        {"FINISHED", "finishedAt"}, {"HOLDS", "logTime"},   {"BYTES", "bytes"},
+	{"NEW", "newBytes"}, {"STORED", "storedBytes"},  {"DAMAGED", "damaged"}, {0}};
+
+static const struct client_column taken_columns[] = {{"Backup", "result.backup"},
+                                                     {"Files", "result.files"},
+                                                     {"Bytes", "result.bytes"},
+                                                     {"New", "result.newBytes"},
+                                                     {"Stored", "result.storedBytes"},
+                                                     {"Took ms", "result.tookMs"},
+                                                     {0}};
+
+static const struct client_column verified_columns[] = {
+	{"Backups", "result.backups"}, {"Steps", "result.steps"},
+	{"Objects", "result.objects"}, {"Bytes", "result.bytes"},
+	{"Damaged", "result.damaged"}, {"Missing", "result.missing"},
+	{"Took ms", "result.tookMs"},  {0}};
+
+static const struct client_column pruned_columns[] = {{"Backups", "result.backups"},
+                                                      {"Steps", "result.steps"},
+                                                      {"Objects", "result.objects"},
+                                                      {"Removed backups", "result.removedBackups"},
+                                                      {"Removed steps", "result.removedSteps"},
+                                                      {"Removed objects", "result.removedObjects"},
+                                                      {"Took ms", "result.tookMs"},
+                                                      {0}};
+
+static bool is_state(const struct client *client, const char *state)
+{
+	return text_equal(json_string(json_get(client->answer, "state")), text_of(state));
+}
+
+/* Until the job has ended; the server goes on with it when this command is interrupted. */
+static enum exit_code wait_for(struct client *client)
+{
+	const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+	char                  id[64];
+	struct buffer         path = {0};
+	struct text           text = json_string(json_get(client->answer, "id"));
+	snprintf(id, sizeof id, "%.*s", TEXT_FORMAT(text));
+	subcommand_path(&path, "/api/v1/jobs", id, NULL);
+	enum exit_code code = EXIT_DONE;
+	while (code == EXIT_DONE && (is_state(client, "queued") || is_state(client, "running"))) {
+		nanosleep(&pause, NULL);
+		code = client_send(client, "GET", path.data, (struct text){0});
+	}
+	buffer_done(&path);
+	return code;
+}
+
+static enum exit_code run(struct client *client, const char *rest,
+                          const struct client_column *columns)
+{
+	struct buffer path = {0};
+	subcommand_path(&path, base, NULL, rest);
+	enum exit_code code = client_send(client, "POST", path.data, (struct text){0});
+	buffer_done(&path);
+	if (code == EXIT_DONE)
+		code = wait_for(client);
+	if (code != EXIT_DONE)
+		return code;
+	if (json_type(json_get(client->answer, "result")) == JSON_OBJECT)
+		client_print_object(client, columns);
+	if (is_state(client, "done"))
+		return EXIT_DONE;
+	struct text reason = json_string(json_get(json_get(client->answer, "error"), "message"));
+	struct text state  = json_string(json_get(client->answer, "state"));
+	fprintf(stderr, "sonnim backup: %.*s: %.*s\n", TEXT_FORMAT(state), TEXT_FORMAT(reason));
+	return EXIT_REFUSED;
+}
+
+static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)a;
+	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
+}
+
+static enum exit_code now(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	(void)a;
+	return run(client, NULL, taken_columns);
+}
+
+static enum exit_code verify(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	(void)a;
+	return run(client, "verify", verified_columns);
+}
+
+static enum exit_code prune(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	(void)a;
+	return run(client, "prune", pruned_columns);
+}
+
+static const struct subcommand table[] = {
+	{"list", "", "All backups, the newest first", 0, list},
+	{"now", "", "Make a backup and wait for it", 0, now},
+	{"verify", "", "Read everything that backups consist of", 0, verify},
+	{"prune", "", "Remove what is older than --backup-keep", 0, prune},
+	{0},
+};
+
+enum exit_code command_backup(int argc, char **argv)
+{
+	return subcommand_main("backup", table, argc, argv);
+}
