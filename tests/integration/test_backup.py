@@ -17,7 +17,8 @@ PARTITIONS = 3
 MINUTE = 60_000
 SEGMENTS = {
     "buyers": {"event": "Bought", "within": "10m", "op": "gte", "value": 2},
-    "big": {"event": "Bought", "aggregate": "sum", "property": "revenue", "op": "gte", "value": 500},
+    "big": {"event": "Bought", "aggregate": "sum", "property": "revenue", "op": "gte",
+            "value": 500},
     "quiet": {"event": "Bought", "op": "eq", "value": 0},
     "gold": {"and": [{"trait": "tier", "op": "eq", "value": "gold"},
                      {"not": {"segment": "quiet"}}]},
@@ -426,7 +427,8 @@ class Backup(unittest.TestCase):
     def test_without_a_place_backups_are_refused_with_the_reason(self):
         with Server() as server:
             client = server.client()
-            for method, path in (("GET", ""), ("POST", ""), ("POST", "/verify"), ("POST", "/prune")):
+            for method, path in (("GET", ""), ("POST", ""), ("POST", "/verify"),
+                                 ("POST", "/prune")):
                 answer = client.request(method, f"/api/v1/backups{path}")
                 self.assertEqual((answer.status, answer.code), (409, "CONFLICT"))
                 self.assertIn("--backup-directory", answer.json["error"]["message"])
