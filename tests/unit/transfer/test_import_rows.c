@@ -192,6 +192,45 @@ static void json_lines_are_told_by_their_first_byte(void **state)
 	assert_string_equal(next(state), "end");
 }
 
+/* Every row is read again from its place, as if there had been no rows before. */
+static void reading_goes_on_at_any_row(void **state)
+{
+	static const char   content[] = "\xef\xbb\xbf"
+									"a,b\r\n1,\"x\ny\"\n\n2,\"한\"\"글\"\r\n3,z\n4,\"\"\n5,last";
+	struct fixture     *fixture   = *state;
+	struct import_place places[8];
+	char                rows[8][64];
+	unsigned            count = 0;
+	open_csv(state, content);
+	for (;; count++) {
+		places[count] = import_rows_place(&fixture->rows);
+		snprintf(rows[count], sizeof rows[count], "%s", next(state));
+		if (strcmp(rows[count], "end") == 0)
+			break;
+	}
+	assert_int_equal(count, 5);
+	for (unsigned i = 0; i <= count; i++) {
+		open_csv(state, content);
+		assert_int_equal(import_rows_go_on(&fixture->rows, places[i], &fixture->err), STATUS_OK);
+		for (unsigned row = i; row <= count; row++)
+			assert_string_equal(next(state), rows[row]);
+	}
+}
+
+static void a_part_of_a_file_is_read_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	close_rows(fixture);
+	write_file(fixture, TEXT("before\na,b\n1,2\nbehind"));
+	assert_int_equal(import_input_open_part(fixture->path, 7, 8, &fixture->input, &fixture->err),
+	                 STATUS_OK);
+	assert_int_equal(import_rows_open(&fixture->rows, fixture->input, IMPORT_FORMAT_CSV, ',', NULL,
+	                                  &fixture->err),
+	                 STATUS_OK);
+	assert_string_equal(next(state), "2: 1|2");
+	assert_string_equal(next(state), "end");
+}
+
 static void the_format_is_told_by_the_name(void **state)
 {
 	(void)state;
@@ -301,6 +340,8 @@ int main(void)
 		TEST(a_row_longer_than_a_megabyte_is_bad_alone),
 		TEST(an_empty_file_and_columns_of_one_name_are_refused),
 		TEST(json_lines_are_told_by_their_first_byte),
+		TEST(reading_goes_on_at_any_row),
+		TEST(a_part_of_a_file_is_read_alone),
 		TEST(the_format_is_told_by_the_name),
 		TEST(gzip_files_are_read_and_cut_off_ones_are_named),
 		TEST(zstd_files_are_read_and_cut_off_ones_are_named),
