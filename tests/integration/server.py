@@ -121,7 +121,11 @@ class Client:
     def _is_closed(self):
         """Between requests there is nothing to read but the end."""
         socket = self.connection.sock
-        return socket is not None and select.select([socket], [], [], 0)[0]
+        if socket is None:
+            return False
+        poll = select.poll()  # select() knows 1,024 descriptors
+        poll.register(socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _exchange(self, method, path, body, headers):
         if self.connection is not None and self._is_closed():

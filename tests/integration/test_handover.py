@@ -1,81 +1,16 @@
 """One server takes over from another: nobody who sends all the while is refused, loses anything or
 is counted twice."""
-import http.client
 import os
 import random
 import socket
 import subprocess
-import threading
 import time
 import unittest
 
-from server import SONNIM, Client, Server, remove_directory, temporary_directory
+from sending import Sending
+from server import SONNIM, Server, remove_directory, temporary_directory
 
 HANDOVERS = int(os.environ.get("SONNIM_TEST_HANDOVERS", "4"))
-SENDERS = 4
-
-
-class Sender(threading.Thread):
-    """Sends single events without a message id (nothing would be dropped as a duplicate) one after
-    the other and never again what failed."""
-
-    def __init__(self, address, key, number, keep_alive):
-        super().__init__(daemon=True)
-        self.client = Client(address)
-        self.key, self.number, self.keep_alive = key, number, keep_alive
-        self.user = f"sender-{number}"
-        self.accepted = 0
-        self.failures = []
-        self.over = threading.Event()
-
-    def run(self):
-        while not self.over.is_set():
-            self.send()
-
-    def send(self):
-        try:
-            answer = self.client.request("POST", "/v1/track", {
-                "userId": self.user, "event": "Sent"}, key=self.key)
-            if answer.status == 200:
-                self.accepted += 1
-            else:
-                self.failures.append(repr(answer))
-        except (OSError, http.client.HTTPException) as error:
-            self.failures.append(repr(error))
-            self.client.close()
-        if not self.keep_alive:
-            self.client.close()
-
-
-class Sending:
-    """Senders at work: half of them with a new connection for each event."""
-
-    def __init__(self, server, count=SENDERS):
-        key = server.make_key()
-        self.senders = [Sender(server.address, key, i, i % 2 == 0) for i in range(count)]
-
-    def __enter__(self):
-        for sender in self.senders:
-            sender.start()
-        return self
-
-    def __exit__(self, *_):
-        for sender in self.senders:
-            sender.over.set()
-        for sender in self.senders:
-            sender.join(60)
-
-    def wait_for_more(self, count=20, seconds=60):
-        """Every sender gets so many more answers."""
-        wanted = [sender.accepted + count for sender in self.senders]
-        deadline = time.monotonic() + seconds
-        while any(sender.accepted < least
-                  for sender, least in zip(self.senders, wanted)):
-            if any(sender.failures for sender in self.senders):
-                return
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"senders are not answered: {wanted}")
-            time.sleep(0.01)
 
 
 class Handover(unittest.TestCase):
@@ -92,10 +27,7 @@ class Handover(unittest.TestCase):
 
     def check(self, sending, server):
         client = server.client()
-        for sender in sending.senders:
-            self.assertEqual(sender.failures, [], sender.user)
-            found = client.get(f"/api/v1/users/{sender.user}/events?limit=1")["total"]
-            self.assertEqual(found, sender.accepted, sender.user)
+        sending.check(self, client)
         client.close()
 
     def test_senders_do_not_notice_that_servers_take_over_from_each_other(self):
@@ -151,7 +83,7 @@ class Handover(unittest.TestCase):
                     asker.connect(str(server.data / "handover.sock"))
                     self.assertEqual(asker.recv(8), b"sonnim\0\1")
             sending.wait_for_more()
-        self.assertEqual([sender.failures for sender in sending.senders], [[]] * SENDERS)
+        self.assertEqual(sending.failures, [])
 
     def start_with_socket(self, server, listener):
         """As a supervisor does: the socket is descriptor 3."""
