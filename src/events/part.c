@@ -134,6 +134,8 @@ static bool open_guard(struct part *part)
 	struct text guarded   = {part->bytes + header->header_bytes,
 	                         entry->offset - header->header_bytes};
 	struct text checksums = {part->bytes + entry->offset, entry->text_bytes};
+	part->guard.path      = part->path;
+	part->guard.path_at   = header->header_bytes;
 	return hash_bytes(checksums.data, checksums.length) == entry->checksum &&
 	       part_guard_init(&part->guard, guarded, checksums);
 }
@@ -240,14 +242,19 @@ enum status part_open(const char *path, struct part **ret_part, struct error *er
 	enum status status = map_file(path, &bytes, err);
 	if (status != STATUS_OK)
 		return status;
-	status = part_open_bytes(bytes, path, ret_part, err);
+	struct part *part = new_part();
+	part->path        = strdup(path);
+	if (part->path == NULL)
+		abort();
+	status = attach(part, bytes, path, err);
 	if (status != STATUS_OK) {
 		munmap((void *)(uintptr_t)bytes.data, bytes.length);
+		free(part->path);
+		part->path = NULL;
+		part_unref(part);
 		return status;
 	}
-	(*ret_part)->path = strdup(path);
-	if ((*ret_part)->path == NULL)
-		abort();
+	*ret_part = part;
 	return STATUS_OK;
 }
 

@@ -7,10 +7,13 @@
  *
  *   header │ block 0 │ block 1 │ … │ last, shorter │ checksums        a bit a block: compared
  *
+ * A block of a file is compared as read(2) gives it: what the disk cannot read is an error then, and
+ * not a signal to whoever looks at the mapped memory.
+ *
  * What is damaged is read all the same, so that readers need no way out at every number: the part
  * is noted as damaged, and whoever hands answers on looks whether it is (events_check()).
  *
- * Any thread. Cost: a look at a bit; for a block that nobody touched before 6 µs and its pages. */
+ * Any thread. Cost: a look at a bit; for a block that nobody touched before 20 µs and its pages. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,6 +28,8 @@ struct part_guard {
 	const char       *begin; /* of the first block */
 	uint64_t          bytes; /* guarded */
 	const uint64_t   *checksums;
+	const char       *path;    /* of the file; NULL: there is none */
+	uint64_t          path_at; /* where in it the first block begins */
 	_Atomic uint64_t *compared;
 	_Atomic bool      damaged;
 	_Atomic uint64_t  damaged_at; /* first byte of a block that is */

@@ -38,6 +38,11 @@ ssize_t pwrite(int fd, const void *data, size_t length, off_t offset)
 	return fails(fd) ? -1 : (ssize_t)syscall(SYS_pwrite64, fd, data, length, offset);
 }
 
+ssize_t pread(int fd, void *into, size_t length, off_t offset)
+{
+	return fails(fd) ? -1 : (ssize_t)syscall(SYS_pread64, fd, into, length, offset);
+}
+
 int fsync(int fd) { return fails(fd) ? -1 : (int)syscall(SYS_fsync, fd); }
 
 int fdatasync(int fd) { return fails(fd) ? -1 : (int)syscall(SYS_fdatasync, fd); }

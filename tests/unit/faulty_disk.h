@@ -2,7 +2,7 @@
 #define SONNIM_TESTS_FAULTY_DISK_H
 
 /* A disk that fails on demand, for programs that are linked with faulty_disk.c: its write, pwrite,
- * fsync, fdatasync and rename take the place of the C library's. */
+ * pread, fsync, fdatasync and rename take the place of the C library's. */
 
 #include <stdatomic.h>
 

@@ -154,6 +154,28 @@ static void a_flush_that_fails_anywhere_leaves_a_store_that_opens(void **state)
 	expect_all();
 }
 
+static void what_the_disk_cannot_read_is_told_and_not_answered(void **state)
+{
+	(void)state;
+	struct events_query query = everything();
+	event_list          list  = {0};
+	struct error        err;
+	fixture_open(&fixture);
+	for (unsigned i = 0; i < 2000; i++)
+		fixture_add_random(&fixture, SLOTS);
+	fixture_flush(&fixture);
+	fixture_close(&fixture);
+	fixture_open(&fixture);
+	assert_int_equal(events_check(fixture.events, &err), STATUS_OK);
+	faulty_disk_set(EIO, 0);
+	for (uint32_t slot = 0; slot < SLOTS; slot++)
+		events_read(fixture.events, slot, &query, &list);
+	faulty_disk_set(0, 0);
+	event_list_done(&list);
+	assert_int_equal(events_check(fixture.events, &err), STATUS_CORRUPT);
+	assert_non_null(strstr(err.reason, ".part: damaged at byte "));
+}
+
 /* Full, or broken, for a while, and perhaps ended meanwhile. */
 static void a_disk_that_fails_loses_nothing_and_it_goes_on_by_itself(void **state)
 {
@@ -314,6 +336,7 @@ int main(void)
 		TEST(a_store_is_read_alike_whatever_the_writer_has_done),
 		TEST(after_a_restart_what_is_applied_again_is_not_there_twice),
 		TEST(a_flush_that_fails_anywhere_leaves_a_store_that_opens),
+		TEST(what_the_disk_cannot_read_is_told_and_not_answered),
 		TEST(a_disk_that_fails_loses_nothing_and_it_goes_on_by_itself),
 		TEST(a_replay_sees_events_that_the_parts_have_lost),
 		TEST(small_parts_are_merged_and_old_ones_expire),
