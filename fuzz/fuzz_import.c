@@ -2,8 +2,8 @@
  * file, of any format and compression.
  *
  * Whatever comes: a mapping is taken or refused with the place; a row becomes a message that is one
- * JSON object with type and message id, or is bad with a reason; rows are counted by lines that only
- * go up; and read again from the place of any of them, the rest is the same. */
+ * JSON object with type and message id, or is bad with a reason; rows are counted by lines that
+ * only go up; and read again from the place of any of them, the rest is the same. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,7 +12,8 @@ from transfer import (exported_events, import_rows, kill_until_done, rejected_ro
                       wait_job)
 
 ORDERS = {"map": {"userId": "customer", "properties.revenue": "total:number",
-                  "timestamp": {"column": "sold", "format": "%d.%m.%Y %H:%M", "zone": "Asia/Seoul"}},
+                  "timestamp": {"column": "sold", "format": "%d.%m.%Y %H:%M",
+                                "zone": "Asia/Seoul"}},
           "set": {"event": "Order Completed"}}
 HEADER = "customer,sold,total\n"
 
@@ -69,7 +70,8 @@ class Import(ServerCase):
         self.refused(client.request("GET", f"/api/v1/imports/{job}/rejected"), 403)
 
     def test_a_dry_run_takes_nothing_and_infers_types(self):
-        text = "customer,at,n,yes,when\nd-1,1767000000,1.5,true,2026-01-01 10:00\nd-1,1767000001,2,false,\n"
+        text = ("customer,at,n,yes,when\nd-1,1767000000,1.5,true,2026-01-01 10:00\n"
+                "d-1,1767000001,2,false,\n")
         result = import_rows(self.client, text.encode(), {
             "map": {"userId": "customer", "timestamp": "at:epoch_s", "properties.n": "n:boolean"},
             "set": {"event": "x"}}, dryRun="true")
@@ -95,8 +97,8 @@ class Import(ServerCase):
 
     def test_mistakes_of_the_mapping_are_refused_before_anything_is_kept(self):
         def post(mapping, field, **headers):
-            answer = self.client.request("POST", "/api/v1/imports?mapping=" + mapping, b"a,b\n1,2\n",
-                                         headers)
+            answer = self.client.request("POST", "/api/v1/imports?mapping=" + mapping,
+                                         b"a,b\n1,2\n", headers)
             self.refused(answer, 400, "VALIDATION_ERROR", field)
         post("%7B", "mapping")
         post("%7B%22maps%22%3A%7B%7D%7D", "mapping.maps")
