@@ -287,10 +287,9 @@ enum status part_check(const struct part *part, struct error *err)
 {
 	if (!atomic_load(&part->guard.damaged))
 		return STATUS_OK;
-	return error_set(
-		err, STATUS_CORRUPT, "%s: damaged at byte %llu or up to %d behind", name_of(part),
-		(unsigned long long)(part->header->header_bytes + atomic_load(&part->guard.damaged_at)),
-		GUARD_BLOCK_BYTES);
+	unsigned long long at = part->header->header_bytes + atomic_load(&part->guard.damaged_at);
+	return error_set(err, STATUS_CORRUPT, "%s: damaged at byte %llu or up to %d behind",
+	                 name_of(part), at, GUARD_BLOCK_BYTES);
 }
 
 static enum status verify_columns(struct part *part, struct error *err)

@@ -7,7 +7,7 @@
  *
  *   header │ block 0 │ block 1 │ … │ last, shorter │ checksums        a bit a block: compared
  *
- * A block of a file is compared as read(2) gives it: what the disk cannot read is an error then, and
+ * A block of a file is compared as pread(2) gives it: what the disk cannot read is an error then,
  * not a signal to whoever looks at the mapped memory.
  *
  * What is damaged is read all the same, so that readers need no way out at every number: the part
