@@ -25,6 +25,7 @@
 #include "http/router.h"
 #include "http/server.h"
 #include "ingest/ingest.h"
+#include "ingest/letters.h"
 #include "job/job.h"
 #include "journal/journal.h"
 #include "store/store.h"
@@ -38,6 +39,7 @@ struct api_config {
 	struct vault             *vault;
 	struct engine            *engine;
 	struct ingest            *ingest;
+	struct letters           *letters;
 	struct jobs              *jobs;    /* open; it may not have started yet */
 	const struct api_backups *backups; /* NULL: this server makes none */
 	uint32_t                  partition_count;

@@ -12,6 +12,10 @@ api_handler_fn collect_track, collect_identify, collect_page, collect_screen, co
 /* statistics.c */
 api_handler_fn sources_statistics;
 
+/* dead_letters.c, dead_letters_replay.c */
+api_handler_fn dead_letters_list, dead_letters_get, dead_letters_delete, dead_letters_delete_all,
+	dead_letters_replay, dead_letters_replay_one;
+
 /* pixel.c */
 api_handler_fn pixel_track, pixel_page;
 

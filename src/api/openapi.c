@@ -46,6 +46,8 @@ static const struct parameter {
      "{\"type\":\"string\"}"},
 	{"name", "query", "Name of the file; its ending tells the format", "{\"type\":\"string\"}"},
 	{"source", "query", "Id of the source that the events are of", "{\"type\":\"string\"}"},
+	{"code", "query", "Why it was rejected", "{\"type\":\"string\"}"},
+	{"text", "query", "What occurs in it", "{\"type\":\"string\",\"maxLength\":256}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET };

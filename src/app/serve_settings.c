@@ -160,6 +160,7 @@ void serve_settings_of(struct serve_settings *target, struct settings ret_sets[S
 	ret_sets[2] = http_settings_of(&target->http);
 	ret_sets[3] = backup_settings_of(&target->backup);
 	ret_sets[4] = job_settings_of(&target->jobs);
+	ret_sets[5] = letters_settings_of(&target->letters);
 }
 
 enum serve_clock serve_settings_clock(const struct serve_settings *settings)

@@ -9,6 +9,7 @@
 #include "base/settings.h"
 #include "events/settings.h"
 #include "http/server.h"
+#include "ingest/letters.h"
 #include "job/job.h"
 
 struct serve_settings {
@@ -34,13 +35,14 @@ struct serve_settings {
 	char    *config;
 	char    *log_level;
 
-	struct events_settings events;
-	struct backup_settings backup;
-	struct http_settings   http;
-	struct job_settings    jobs;
+	struct events_settings  events;
+	struct backup_settings  backup;
+	struct http_settings    http;
+	struct job_settings     jobs;
+	struct letters_settings letters;
 };
 
-enum { SERVE_SETTINGS_SETS = 5 };
+enum { SERVE_SETTINGS_SETS = 6 };
 
 /* The tables over `target`, for help and documentation too. */
 void serve_settings_of(struct serve_settings *target,

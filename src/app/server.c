@@ -21,6 +21,7 @@
 #include "engine/definition/definition.h"
 #include "engine/engine.h"
 #include "ingest/ingest.h"
+#include "ingest/letters.h"
 #include "journal/file_log.h"
 #include "store/sqlite.h"
 #include "transfer/transfer.h"
@@ -42,6 +43,7 @@ struct server {
 	struct backups              *backups; /* NULL: none are made */
 	struct api_backups           backup_source;
 	struct engine               *engine;
+	struct letters              *letters;
 	struct ingest               *ingest;
 	struct ingest_thread        *finisher; /* of merges that an end has interrupted */
 	struct api                  *api;
@@ -269,19 +271,23 @@ static void start_api(struct server *server)
 	                                          server->journal->ops->position(server->journal),
 	                                      .admit         = admit,
 	                                      .admit_context = server->engine};
-	server->ingest                     = ingest_new(&ingest);
-	struct api_config config           = {.store            = server->store,
-	                                      .journal          = server->journal,
-	                                      .vault            = server->vault,
-	                                      .engine           = server->engine,
-	                                      .ingest           = server->ingest,
-	                                      .jobs             = server->background.jobs,
-	                                      .upload_bytes_max = server->settings->upload_bytes_max,
-	                                      .partition_count  = server->workspace.partition_count,
-	                                      .loop_count       = http_loop_count(http, passed),
-	                                      .retention_ms     = ingest.retention_ms,
-	                                      .manual_clock     = server->workspace.manual_clock,
-	                                      .data_directory   = server->data};
+	server->letters =
+		letters_new(server->store, server->vault, server->journal, &server->settings->letters);
+	ingest.letters           = server->letters;
+	server->ingest           = ingest_new(&ingest);
+	struct api_config config = {.store            = server->store,
+	                            .journal          = server->journal,
+	                            .vault            = server->vault,
+	                            .engine           = server->engine,
+	                            .ingest           = server->ingest,
+	                            .letters          = server->letters,
+	                            .jobs             = server->background.jobs,
+	                            .upload_bytes_max = server->settings->upload_bytes_max,
+	                            .partition_count  = server->workspace.partition_count,
+	                            .loop_count       = http_loop_count(http, passed),
+	                            .retention_ms     = ingest.retention_ms,
+	                            .manual_clock     = server->workspace.manual_clock,
+	                            .data_directory   = server->data};
 
 	if (server->backups != NULL)
 		config.backups = &server->backup_source;
@@ -477,6 +483,7 @@ void server_stop(struct server *server, bool outlived)
 		definitions_stop(server->definitions);
 	if (server->engine != NULL)
 		engine_stop(server->engine);
+	letters_free(server->letters);
 	backups_close(server->backups);
 	if (server->journal != NULL)
 		server->journal->ops->free(server->journal);

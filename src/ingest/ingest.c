@@ -5,6 +5,7 @@
 
 #include "base/instant.h"
 #include "ingest/event_types.h"
+#include "ingest/letters.h"
 #include "ingest/message.h"
 #include "ingest/persons.h"
 #include "ingest/runs.h"
@@ -24,7 +25,7 @@ struct ingest_thread {
 	struct ingest      *ingest;
 	struct json_parser *parser;
 	struct json         root; /* of the parsed body; JSON_NONE: none */
-	size_t              body_length;
+	struct text         body;
 	struct decoder      decoder;
 	struct persons      persons;
 	struct runs         runs;
@@ -121,8 +122,8 @@ enum status ingest_parse(struct ingest_thread *thread, const char *padded_body, 
 {
 	assert(length <= INGEST_BODY_BYTES_MAX);
 
-	thread->root        = (struct json){0};
-	thread->body_length = length;
+	thread->root = (struct json){0};
+	thread->body = (struct text){padded_body, length};
 	return json_parse(thread->parser, padded_body, length, &thread->root, err);
 }
 
@@ -231,7 +232,7 @@ static enum status take_messages(struct ingest_thread *thread, const struct inge
 	uint64_t count = json_type(messages) == JSON_ARRAY ? json_count(messages) : 1;
 	if ((status = limit(request, submission, count, err)) != STATUS_OK)
 		return status;
-	decoder_begin(&thread->decoder, request->kind, thread->body_length, submission->now_ms,
+	decoder_begin(&thread->decoder, request->kind, thread->body.length, submission->now_ms,
 	              config->retention_ms);
 	if (request->kind == INGEST_BATCH && json_type(messages) == JSON_ARRAY)
 		decoder_share(&thread->decoder, thread->root);
@@ -399,6 +400,18 @@ static enum status encode(struct ingest_thread *thread, uint32_t source_number,
 
 /* ---- Submit ---- */
 
+/* Before anything else uses the thread: the body is there until then. */
+static void capture_rejected(struct ingest_thread *thread, const struct ingest_request *request,
+                             struct submission *submission)
+{
+	struct letters *letters = thread->ingest->config.letters;
+	if (letters == NULL || request->source == NULL || submission->rejected.count == 0)
+		return;
+	submission->letters = letters;
+	letters_capture(letters, request, submission->now_ms, thread->body, thread->root,
+	                submission->rejected.items, submission->rejected.count, &submission->captured);
+}
+
 static bool any_left(const struct ingest_thread *thread, const struct submission *submission)
 {
 	return thread->messages.count > submission->rejected.count;
@@ -482,7 +495,9 @@ void ingest_submit(struct ingest_thread *thread, const struct ingest_request *re
 	struct error       err;
 	enum status        status = prepare(thread, request, submission, &err);
 	const struct runs *runs   = &thread->runs;
-	thread->root              = (struct json){0};
+	if (status == STATUS_OK)
+		capture_rejected(thread, request, submission);
+	thread->root = (struct json){0};
 	if (status != STATUS_OK || runs->batch_count == 0)
 		submission_finish(submission, status, 0, 0, &err);
 	else if (thread->persons.sequence == 0)

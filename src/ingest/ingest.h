@@ -44,6 +44,7 @@
 #include "vault/vault.h"
 
 struct event_types;
+struct letters;
 struct sources;
 struct source;
 struct ingest;        /* one a process */
@@ -107,6 +108,9 @@ struct ingest_config {
 	uint32_t        partition_count; /* that of the vault */
 	int64_t         retention_ms;    /* whole days; INSTANT_MS_NEVER: unlimited */
 
+	struct letters
+		*letters; /* where what is rejected goes, of requests with a source; NULL: none */
+
 	/* What was in the journal when the process started (sources_new()). */
 	uint64_t replayed_through;
 
@@ -159,7 +163,7 @@ struct ingest_request {
 	uint32_t         source_number; /* 0: the platform's own API */
 	ingest_done_fn  *done;
 	void            *context;
-	struct source   *source; /* whose limits hold, and for whom it is counted; NULL: nobody */
+	struct source   *source; /* whose limits hold, for whom it is counted and kept; NULL: nobody */
 };
 
 struct ingest *ingest_new(const struct ingest_config *config);

@@ -29,6 +29,7 @@ void submission_pool_done(struct submission_pool *pool)
 		pool->free = submission->next;
 		VECTOR_DONE(&submission->rejected);
 		VECTOR_DONE(&submission->merges);
+		VECTOR_DONE(&submission->captured);
 		free(submission);
 		count++;
 	}
@@ -54,6 +55,7 @@ struct submission *submission_take(struct submission_pool *pool)
 static void give_back(struct submission *submission)
 {
 	free(submission->held);
+	letters_drop(&submission->captured);
 	submission->held           = NULL;
 	submission->held_count     = 0;
 	submission->accepted_count = 0;
@@ -90,6 +92,8 @@ void submission_finish(struct submission *submission, enum status status, uint64
 		source_count(submission->source, submission->now_ms, &submission->counts,
 		             submission->rejected.items, submission->rejected.count);
 	}
+	if (status == STATUS_OK && submission->captured.count > 0)
+		letters_add(submission->letters, &submission->captured);
 	if (status != STATUS_OK && submission->merges.count > 0)
 		unfinished_add(submission->unfinished, submission->merges.items, submission->merges.count);
 	submission->done(submission->context, &result);

@@ -11,6 +11,7 @@
 
 #include "base/vector.h"
 #include "ingest/ingest.h"
+#include "ingest/letters.h"
 #include "ingest/source.h"
 #include "ingest/unfinished.h"
 
@@ -27,6 +28,8 @@ struct submission {
 	struct source_counts counts;
 	int64_t              now_ms; /* when it came */
 	unsigned             retry_after_s;
+	struct letters      *letters; /* where `captured` goes when the submission succeeds */
+	letter_list          captured;
 
 	struct unfinished *unfinished; /* where `merges` go when the submission fails */
 	merge_list         merges;     /* those that its records tell of */

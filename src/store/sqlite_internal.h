@@ -85,6 +85,17 @@ enum status sqlite_source_by_key(struct store *, struct text, struct arena *, st
 enum status sqlite_count_add(struct store *, const struct store_count *, size_t, struct error *);
 enum status sqlite_count_list(struct store *, uint32_t, enum store_span, int64_t, int64_t,
                               struct arena *, struct store_count **, size_t *, struct error *);
+enum status sqlite_letter_add(struct store *, const struct store_letter *, size_t,
+                              const struct store_letter_limits *, struct error *);
+enum status sqlite_letter_get(struct store *, uint32_t, uint64_t, struct arena *,
+                              struct store_letter *, struct error *);
+enum status sqlite_letter_list(struct store *, const struct store_letter_filter *, struct arena *,
+                               struct store_letter **, size_t *, uint64_t *, struct error *);
+enum status sqlite_letter_again(struct store *, const struct store_letter *, struct error *);
+enum status sqlite_letter_delete(struct store *, uint32_t, const uint64_t *, size_t, size_t *,
+                                 struct error *);
+enum status sqlite_letter_expire(struct store *, int64_t, size_t *, struct error *);
+enum status sqlite_letter_totals(struct store *, struct store_letter_totals *, struct error *);
 enum status sqlite_token_add(struct store *, const struct store_token *, struct error *);
 enum status sqlite_token_by_hash(struct store *, const uint8_t[STORE_TOKEN_HASH_BYTES],
                                  struct arena *, struct store_token *, struct error *);

@@ -59,6 +59,41 @@ struct store_count {
 	int64_t     value;
 };
 
+/* What a source has sent and was rejected: a dead letter. */
+struct store_letter {
+	uint64_t    id; /* grows; never used again */
+	uint32_t    source_number;
+	int64_t     at_ms;
+	struct text code;     /* why: "MISSING_ID" */
+	struct text place;    /* where: "batch[3].timestamp" */
+	int         kind;     /* of the call that brought it */
+	uint64_t    bytes;    /* of what was sent */
+	unsigned    replays;  /* how often it was sent again, and rejected again */
+	bool        personal; /* sealed under the key of that person; else under the workspace's */
+	uint32_t    partition;
+	uint32_t    slot;
+	struct text content; /* sealed */
+};
+
+struct store_letter_limits {
+	uint64_t count_max; /* of one source; beyond them the oldest go */
+	uint64_t bytes_max;
+};
+
+struct store_letter_filter {
+	uint32_t    source_number;
+	struct text code; /* empty: any */
+	int64_t     from_ms, until_ms;
+	uint64_t    before_id; /* 0: from the newest */
+	size_t      limit;
+};
+
+struct store_letter_totals {
+	uint64_t count;
+	uint64_t bytes;
+	int64_t  oldest_ms; /* when there are any */
+};
+
 enum { STORE_TOKEN_HASH_BYTES = 32 };
 
 struct store_token {
@@ -212,7 +247,7 @@ struct store_ops {
 	/* Adds (number is assigned), or changes name and settings of the one with that id. */
 	enum status (*source_put)(struct store *, struct store_source *source, bool create,
 	                          struct error *);
-	/* With all that was counted of it. */
+	/* With its dead letters and all that was counted of it. */
 	enum status (*source_delete)(struct store *, const char *id, struct error *);
 	/* The source of a write key: what collection asks on a miss of its cache. */
 	enum status (*source_by_key)(struct store *, struct text write_key, struct arena *,
@@ -226,6 +261,28 @@ struct store_ops {
 	enum status (*count_list)(struct store *, uint32_t source_number, enum store_span span,
 	                          int64_t from_ms, int64_t until_ms, struct arena *,
 	                          struct store_count **ret_counts, size_t *ret_count, struct error *);
+
+	/* Adds them (ids are assigned by the store), in order of their sources, and drops the oldest
+	 * of these sources beyond the limits. */
+	enum status (*letter_add)(struct store *, const struct store_letter *letters, size_t count,
+	                          const struct store_letter_limits *limits, struct error *);
+	enum status (*letter_get)(struct store *, uint32_t source_number, uint64_t id, struct arena *,
+	                          struct store_letter *ret_letter, struct error *);
+	/* Newest first; `ret_total` counts what the filter lets through but for `before_id`. */
+	enum status (*letter_list)(struct store *, const struct store_letter_filter *filter,
+	                           struct arena *, struct store_letter **ret_letters, size_t *ret_count,
+	                           uint64_t *ret_total, struct error *);
+	/* Rejected again: its code and place are those of `*letter` now, and `replays` grows. One that
+	 * is gone stays so. */
+	enum status (*letter_again)(struct store *, const struct store_letter *letter, struct error *);
+	/* Those that are there; `*ret_deleted` tells how many. */
+	enum status (*letter_delete)(struct store *, uint32_t source_number, const uint64_t *ids,
+	                             size_t count, size_t *ret_deleted, struct error *);
+	/* All older than that. */
+	enum status (*letter_expire)(struct store *, int64_t before_ms, size_t *ret_deleted,
+	                             struct error *);
+	enum status (*letter_totals)(struct store *, struct store_letter_totals *ret_totals,
+	                             struct error *);
 
 	enum status (*token_add)(struct store *, const struct store_token *token, struct error *);
 	enum status (*token_by_hash)(struct store *, const uint8_t       hash[STORE_TOKEN_HASH_BYTES],

@@ -40,4 +40,8 @@ struct id_hash keyring_hash(const struct keyring *keyring, uint8_t namespace, st
 struct id_hash keyring_mask(const struct keyring *keyring, struct id_hash hash, uint64_t seed,
                             uint64_t number, uint64_t nonce);
 
+/* The key of what belongs to no person: HMAC-SHA-256 under both keys of the hashes, so that it
+ * stays when the master key changes. */
+void keyring_common(const struct keyring *keyring, uint8_t ret_key[CIPHER_KEY_BYTES]);
+
 #endif

@@ -59,6 +59,9 @@ void vault_close(struct vault *vault)
 	free(vault);
 }
 
+/* Authenticated with what belongs to no person: no person's number. */
+#define COMMON_NUMBER UINT64_MAX
+
 void vault_reserve(struct vault *vault, uint32_t partition, uint32_t slot_count)
 {
 	assert(partition < vault->partition_count);
@@ -156,6 +159,32 @@ enum status vault_unseal(struct vault *vault, struct person person, struct text 
 		status = error_set(err, STATUS_CORRUPT, "a sealed value is not authentic");
 	cipher_wipe(key, sizeof key);
 	return status;
+}
+
+void vault_seal_common(struct vault *vault, struct text purpose, struct text plain,
+                       struct buffer *out)
+{
+	uint8_t key[CIPHER_KEY_BYTES];
+	keyring_common(vault->keyring, key);
+	size_t length = plain.length + CIPHER_EXTRA_BYTES;
+	char  *into   = buffer_reserve(out, length);
+	cipher_seal(key, purpose, COMMON_NUMBER, plain, (uint8_t *)into);
+	out->length += length;
+	cipher_wipe(key, sizeof key);
+}
+
+enum status vault_unseal_common(struct vault *vault, struct text purpose, struct text sealed,
+                                struct buffer *out, struct error *err)
+{
+	uint8_t key[CIPHER_KEY_BYTES];
+	keyring_common(vault->keyring, key);
+	char *into      = buffer_reserve(out, sealed.length);
+	bool  authentic = cipher_open(key, purpose, COMMON_NUMBER, sealed, (uint8_t *)into);
+	cipher_wipe(key, sizeof key);
+	if (!authentic)
+		return error_set(err, STATUS_CORRUPT, "a sealed value is not authentic");
+	out->length += sealed.length - CIPHER_EXTRA_BYTES;
+	return STATUS_OK;
 }
 
 uint64_t vault_durable_bytes(struct vault *vault)

@@ -129,6 +129,14 @@ MUST_USE enum status vault_seal(struct vault *vault, struct person person, struc
 MUST_USE enum status vault_unseal(struct vault *vault, struct person person, struct text purpose,
                                   struct text sealed, struct buffer *out, struct error *err);
 
+/* The same for what belongs to no known person, under a key of the workspace that the keyring
+ * yields: erasing a person does not reach it, so it must not be kept for long. */
+void vault_seal_common(struct vault *vault, struct text purpose, struct text plain,
+                       struct buffer *out);
+/* STATUS_CORRUPT: not authentic. */
+MUST_USE enum status vault_unseal_common(struct vault *vault, struct text purpose,
+                                         struct text sealed, struct buffer *out, struct error *err);
+
 /* How many bytes of persons.log are durable: whatever the journal's durable records need is in
  * them. Only appended to, so that a copy of so many bytes is a vault of this moment. */
 uint64_t vault_durable_bytes(struct vault *vault);

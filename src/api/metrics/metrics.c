@@ -14,6 +14,7 @@
 #include "base/instant.h"
 #include "base/machine.h"
 #include "base/map.h"
+#include "ingest/letters.h"
 #include "ingest/source.h"
 #include "journal/file_log.h"
 
@@ -212,6 +213,30 @@ static void write_refused(struct buffer *out, const struct api *api)
 		              source_refusal_name((enum source_refusal)i), totals.refused[i]);
 }
 
+static void write_letters(struct buffer *out, const struct api *api)
+{
+	struct letters_counts          counts;
+	const struct letters_settings *limits = letters_settings(api->config.letters);
+	letters_counts(api->config.letters, &counts);
+	metric_one(out, "sonnim_dead_letters_added_total", "counter", "Rejected events kept",
+	           counts.added);
+	metric_one(out, "sonnim_dead_letters_dropped_total", "counter",
+	           "Rejected events not kept: too many at once, or the store took none",
+	           counts.dropped);
+	metric_one(out, "sonnim_dead_letters_expired_total", "counter",
+	           "Rejected events deleted by age", counts.expired);
+	metric_one(out, "sonnim_dead_letters", "gauge", "Rejected events there are",
+	           counts.stored.count);
+	metric_one(out, "sonnim_dead_letters_bytes", "gauge", "Bytes of what they brought",
+	           counts.stored.bytes);
+	metric_one(out, "sonnim_dead_letters_source_max", "gauge", "Kept of each source",
+	           (uint64_t)limits->count_max);
+	metric_one(out, "sonnim_dead_letters_source_bytes_max", "gauge", "Bytes kept of each source",
+	           limits->bytes_max);
+	metric_one(out, "sonnim_dead_letters_retention_seconds", "gauge", "How long they are kept",
+	           (uint64_t)(limits->retention_ms / 1000));
+}
+
 static void write_server(struct buffer *out, const struct api *api)
 {
 	struct http_server_counts counts = http_server_counts(api->server);
@@ -392,6 +417,7 @@ static void write_all(struct api_call *call)
 	write_http(&out, api->metrics);
 	write_ingest(&out, api->metrics);
 	write_refused(&out, api);
+	write_letters(&out, api);
 	write_server(&out, api);
 	write_engine(&out, api);
 	write_events(&out, api);

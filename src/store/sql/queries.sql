@@ -52,6 +52,48 @@ ORDER BY at_ms, name;
 -- name: count_forget
 DELETE FROM source_count WHERE source = $1;
 
+-- name: letter_add
+INSERT INTO dead_letter (source, at_ms, code, place, kind, bytes, partition, slot, content)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: letter_trim_count
+DELETE FROM dead_letter WHERE source = $1 AND id <=
+	(SELECT id FROM dead_letter WHERE source = $1 ORDER BY id DESC LIMIT 1 OFFSET $2);
+
+-- name: letter_trim_bytes
+DELETE FROM dead_letter WHERE source = $1 AND id <=
+	(SELECT max(id) FROM (SELECT id, sum(bytes) OVER (ORDER BY id DESC) AS behind
+	                      FROM dead_letter WHERE source = $1) AS newest WHERE behind > $2);
+
+-- name: letter_get
+SELECT id, source, at_ms, code, place, kind, bytes, replays, partition, slot, content
+FROM dead_letter WHERE source = $1 AND id = $2;
+
+-- name: letter_list
+SELECT id, source, at_ms, code, place, kind, bytes, replays, partition, slot, content
+FROM dead_letter WHERE source = $1 AND ($2 = '' OR code = $2) AND at_ms >= $3 AND at_ms < $4
+	AND id < $5
+ORDER BY id DESC LIMIT $6;
+
+-- name: letter_list_total
+SELECT count(*) FROM dead_letter
+WHERE source = $1 AND ($2 = '' OR code = $2) AND at_ms >= $3 AND at_ms < $4;
+
+-- name: letter_again
+UPDATE dead_letter SET code = $1, place = $2, replays = replays + 1 WHERE source = $3 AND id = $4;
+
+-- name: letter_delete
+DELETE FROM dead_letter WHERE source = $1 AND id = $2 RETURNING id;
+
+-- name: letter_expire
+DELETE FROM dead_letter WHERE at_ms < $1;
+
+-- name: letter_forget
+DELETE FROM dead_letter WHERE source = $1;
+
+-- name: letter_totals
+SELECT count(*), coalesce(sum(bytes), 0), coalesce(min(at_ms), 0) FROM dead_letter;
+
 -- name: token_add
 INSERT INTO token (id, name, hash, scopes, created_ms, expires_ms)
 VALUES ($1, $2, $3, $4, $5, $6);

@@ -377,6 +377,127 @@ static void a_deleted_source_takes_its_counts_along(void **state)
 	assert_int_equal(counted(f, source.number, STORE_SPAN_DAY, "accepted"), 0);
 }
 
+static struct store_letter new_letter(uint32_t source_number, int64_t at_ms, const char *code)
+{
+	return (struct store_letter){.source_number = source_number,
+	                             .at_ms         = at_ms,
+	                             .code          = text_of(code),
+	                             .place         = TEXT("batch[3]"),
+	                             .kind          = 4,
+	                             .bytes         = 10,
+	                             .content       = TEXT("sealed")};
+}
+
+static void add_letters(struct fixture *f, const struct store_letter *letters, size_t count,
+                        uint64_t count_max, uint64_t bytes_max)
+{
+	const struct store_letter_limits limits = {count_max, bytes_max};
+	assert_ok(f, f->store->ops->letter_add(f->store, letters, count, &limits, &f->err));
+}
+
+static size_t list_letters(struct fixture *f, struct store_letter_filter filter,
+                           struct store_letter **ret_letters, uint64_t *ret_total)
+{
+	size_t count;
+	filter.limit = filter.limit == 0 ? 100 : filter.limit;
+	if (filter.until_ms == 0)
+		filter.until_ms = INT64_MAX;
+	assert_ok(f, f->store->ops->letter_list(f->store, &filter, &f->arena, ret_letters, &count,
+	                                        ret_total, &f->err));
+	return count;
+}
+
+static void dead_letters_are_kept_and_listed_newest_first(void **state)
+{
+	struct fixture      *f         = *state;
+	struct store_letter  letters[] = {new_letter(1, 10, "A"), new_letter(1, 20, "B"),
+	                                  new_letter(1, 30, "A"), new_letter(2, 40, "A")};
+	struct store_letter *listed;
+	uint64_t             total;
+	letters[1].personal  = true;
+	letters[1].partition = 2;
+	letters[1].slot      = 7;
+	add_letters(f, letters, 4, 100, 1000);
+	fixture_reopen(f);
+	assert_int_equal(list_letters(f, (struct store_letter_filter){1}, &listed, &total), 3);
+	assert_int_equal(total, 3);
+	assert_int_equal(listed[0].at_ms, 30);
+	assert_true(listed[0].id > listed[1].id && !listed[0].personal);
+	assert_true(listed[1].personal && listed[1].partition == 2 && listed[1].slot == 7);
+	assert_string_equal(listed[1].place.data, "batch[3]");
+	assert_true(text_equal(listed[1].content, TEXT("sealed")));
+	assert_true(listed[1].kind == 4 && listed[1].bytes == 10 && listed[1].replays == 0);
+
+	const struct store_letter_filter by_code = {.source_number = 1, .code = TEXT("A"), .limit = 1};
+	assert_int_equal(list_letters(f, by_code, &listed, &total), 1);
+	assert_int_equal(total, 2);
+	const struct store_letter_filter before = {1, TEXT(""), 15, 31, listed[0].id, 10};
+	assert_int_equal(list_letters(f, before, &listed, &total), 1);
+	assert_int_equal(listed[0].at_ms, 20);
+}
+
+static void the_oldest_dead_letters_of_a_source_go_beyond_its_limits(void **state)
+{
+	struct fixture      *f = *state;
+	struct store_letter *listed;
+	uint64_t             total;
+	for (int i = 0; i < 6; i++) {
+		struct store_letter letters[] = {new_letter(1, i, "A"), new_letter(2, i, "A")};
+		add_letters(f, letters, 2, 4, 1000);
+	}
+	assert_int_equal(list_letters(f, (struct store_letter_filter){1}, &listed, &total), 4);
+	assert_int_equal(listed[3].at_ms, 2);
+	struct store_letter last = new_letter(1, 9, "A");
+	add_letters(f, &last, 1, 4, 25);
+	assert_int_equal(list_letters(f, (struct store_letter_filter){1}, &listed, &total), 2);
+	assert_int_equal(listed[0].at_ms, 9);
+	assert_int_equal(list_letters(f, (struct store_letter_filter){2}, &listed, &total), 4);
+}
+
+static void a_dead_letter_that_is_rejected_again_says_why(void **state)
+{
+	struct fixture     *f      = *state;
+	struct store_letter letter = new_letter(1, 10, "A"), *listed, found;
+	uint64_t            total;
+	add_letters(f, &letter, 1, 10, 1000);
+	list_letters(f, (struct store_letter_filter){1}, &listed, &total);
+	listed[0].code  = TEXT("B");
+	listed[0].place = TEXT("x");
+	assert_ok(f, f->store->ops->letter_again(f->store, &listed[0], &f->err));
+	assert_ok(f, f->store->ops->letter_get(f->store, 1, listed[0].id, &f->arena, &found, &f->err));
+	assert_string_equal(found.code.data, "B");
+	assert_string_equal(found.place.data, "x");
+	assert_int_equal(found.replays, 1);
+	assert_int_equal(
+		f->store->ops->letter_get(f->store, 2, listed[0].id, &f->arena, &found, &f->err),
+		STATUS_NOT_FOUND);
+}
+
+static void dead_letters_are_deleted_by_id_by_age_and_with_their_source(void **state)
+{
+	struct fixture           *f         = *state;
+	struct store_source       source    = put_source(f, "s-1", "key-1");
+	uint32_t                  number    = source.number;
+	const struct store_letter letters[] = {new_letter(number, 10, "A"), new_letter(number, 20, "A"),
+	                                       new_letter(number, 30, "A"), new_letter(9, 30, "A")};
+	struct store_letter      *listed;
+	struct store_letter_totals totals;
+	uint64_t                   total;
+	size_t                     deleted;
+	add_letters(f, letters, 4, 100, 1000);
+	list_letters(f, (struct store_letter_filter){number}, &listed, &total);
+	const uint64_t ids[] = {listed[0].id, listed[0].id + 1000};
+	assert_ok(f, f->store->ops->letter_delete(f->store, number, ids, 2, &deleted, &f->err));
+	assert_int_equal(deleted, 1);
+	assert_ok(f, f->store->ops->letter_expire(f->store, 20, &deleted, &f->err));
+	assert_int_equal(deleted, 1);
+	assert_ok(f, f->store->ops->letter_totals(f->store, &totals, &f->err));
+	assert_true(totals.count == 2 && totals.bytes == 20 && totals.oldest_ms == 20);
+	assert_ok(f, f->store->ops->source_delete(f->store, "s-1", &f->err));
+	assert_ok(f, f->store->ops->letter_totals(f->store, &totals, &f->err));
+	assert_int_equal(totals.count, 1);
+}
+
 int run_source_tests(const char *backend)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +517,10 @@ int run_source_tests(const char *backend)
 		STORE_TEST(counts_are_added_up_by_minute_hour_and_day),
 		STORE_TEST(counts_are_dropped_when_they_were_kept_long_enough),
 		STORE_TEST(a_deleted_source_takes_its_counts_along),
+		STORE_TEST(dead_letters_are_kept_and_listed_newest_first),
+		STORE_TEST(the_oldest_dead_letters_of_a_source_go_beyond_its_limits),
+		STORE_TEST(a_dead_letter_that_is_rejected_again_says_why),
+		STORE_TEST(dead_letters_are_deleted_by_id_by_age_and_with_their_source),
 		STORE_TEST(a_full_disk_refuses_a_write_for_now_and_keeps_nothing_of_it),
 		STORE_TEST(threads_that_add_at_once_get_numbers_of_their_own),
 	};

@@ -171,6 +171,27 @@ static void nobody_has_a_slot_that_was_never_handed_out(void **state)
 	assert_int_equal(out.length, 0);
 }
 
+static void what_belongs_to_nobody_is_sealed_by_the_keyring_for_its_purpose(void **state)
+{
+	struct vault_fixture *f = *state;
+	struct buffer         sealed, out;
+	buffer_init(&sealed);
+	buffer_init(&out);
+	vault_seal_common(f->vault, TEXT("letter"), TEXT("누구"), &sealed);
+	assert_null(memmem(sealed.data, sealed.length, "누구", strlen("누구")));
+	vault_fixture_reopen(f);
+
+	assert_int_equal(
+		vault_unseal_common(f->vault, TEXT("other"), buffer_text(&sealed), &out, &f->err),
+		STATUS_CORRUPT);
+	assert_int_equal(out.length, 0);
+	assert_ok(f,
+	          vault_unseal_common(f->vault, TEXT("letter"), buffer_text(&sealed), &out, &f->err));
+	assert_true(text_equal(buffer_text(&out), TEXT("누구")));
+	buffer_done(&out);
+	buffer_done(&sealed);
+}
+
 static void a_sealed_value_opens_for_its_person_and_purpose_also_after_reopening(void **state)
 {
 	struct vault_fixture *f      = *state;
@@ -524,6 +545,7 @@ int main(void)
 		VAULT_TEST(a_visitors_profile_goes_to_the_user_that_he_was_linked_to_first),
 		VAULT_TEST(linking_to_the_same_user_again_writes_nothing),
 		VAULT_TEST(a_link_to_nobody_is_not_found_and_changes_nothing),
+		VAULT_TEST(what_belongs_to_nobody_is_sealed_by_the_keyring_for_its_purpose),
 		VAULT_TEST(users_and_linked_visitors_are_identified_and_others_are_not),
 		VAULT_TEST(an_id_is_known_once_it_names_a_person_or_is_linked),
 		VAULT_TEST(persons_log_lies_as_its_page_says),
