@@ -2,6 +2,7 @@
 import json
 import pathlib
 import re
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ import time
 import unittest
 
 from case import ServerCase
-from server import ROOT, SONNIM
+from server import ROOT, SONNIM, remove_directory, temporary_directory
 
 DEPLOY = ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "sonnim.rules.yml"
@@ -25,22 +26,36 @@ def alerts():
 
 
 class Metrics(ServerCase):
-    flags = ("--partitions", "2", "--checkpoint-interval", "20ms")
     clock = "wall"
+
+    @classmethod
+    def setUpClass(cls):
+        place = temporary_directory()
+        cls.addClassCleanup(remove_directory, place)
+        key = place / "key"
+        key.write_text(secrets.token_hex(32))
+        key.chmod(0o600)
+        cls.flags = ("--partitions", "2", "--checkpoint-interval", "20ms", "--backup-directory",
+                     str(place / "backups"), "--backup-key-file", str(key),
+                     "--backup-archive-interval", "1s")
+        super().setUpClass()
 
     def metrics(self):
         """With everything that shows only once there is some of it."""
         self.track("somebody")
         self.client.expect(200, "PUT", "/api/v1/consumers/watcher", {"cursor": None})
         self.client.request("GET", "/api/v1/segments/nowhere")
+        self.client.expect(200, "POST", "/api/v1/backups")
+        late = {"sonnim_checkpoint_age_seconds ", "sonnim_archive_lag_seconds ",
+                "sonnim_backup_age_seconds "}
         deadline = time.monotonic() + 60
         while True:
             text = self.client.expect(200, "GET", "/metrics").body.decode()
-            if "sonnim_checkpoint_age_seconds " in text:
+            if all(name in text for name in late):
                 return text
             for number in range(20):  # events for each partition
                 self.track(f"somebody-{number}")
-            self.assertLess(time.monotonic(), deadline, "there is no checkpoint")
+            self.assertLess(time.monotonic(), deadline, [name for name in late if name not in text])
 
     def test_metrics_are_well_formed_and_named_by_convention(self):
         kinds, samples, helped = {}, [], set()
