@@ -83,6 +83,10 @@ void api_set_phase(struct api *api, enum api_phase phase);
  * they have not started yet. */
 MUST_USE enum status api_load(struct api *api, struct error *err);
 
+/* What was restored, up to this log time, has been replayed: consumers of the change stream that
+ * had got further are set back. Before api_open(). */
+MUST_USE enum status api_restored(struct api *api, int64_t reaches_ms, struct error *err);
+
 /* From here on everything is answered. */
 void api_open(struct api *api, struct definitions *definitions);
 

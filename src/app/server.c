@@ -422,6 +422,18 @@ static void register_transfer(struct server *server)
 	transfer_register(&server->transfer, server->background.jobs);
 }
 
+/* Once, behind a restore. */
+static enum status tell_restored(struct server *server, struct error *err)
+{
+	bool        first;
+	int64_t     reaches_ms;
+	enum status status = restore_first_start(server->data, &first, &reaches_ms, err);
+	if (status != STATUS_OK || !first)
+		return status;
+	status = api_restored(server->api, reaches_ms, err);
+	return status == STATUS_OK ? restore_started(server->data, err) : status;
+}
+
 enum status server_open(struct server *server, struct server_first *ret_first, struct error *err)
 {
 	enum status status;
@@ -437,7 +449,8 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	                                err)) != STATUS_OK)
 		return status;
 	register_transfer(server);
-	if ((status = api_load(server->api, err)) != STATUS_OK ||
+	if ((status = tell_restored(server, err)) != STATUS_OK ||
+	    (status = api_load(server->api, err)) != STATUS_OK ||
 	    (status = background_start(&server->background, err)) != STATUS_OK)
 		return status;
 	api_open(server->api, server->definitions);

@@ -48,6 +48,38 @@ enum status restore_check(const char *data, struct error *err)
 	                 "%s holds a restore that was interrupted: run `sonnim restore` again", data);
 }
 
+enum status restore_first_start(const char *data, bool *ret_first, int64_t *ret_reaches_ms,
+                                struct error *err)
+{
+	char          path[PATH_MAX];
+	struct buffer bytes  = {0};
+	struct error  absent = {0};
+	enum status   status = path_in(data, RESTORE_DONE, path, err);
+	if (status != STATUS_OK)
+		return status;
+	status     = file_read(path, sizeof *ret_reaches_ms, &bytes, &absent);
+	*ret_first = status == STATUS_OK && bytes.length == sizeof *ret_reaches_ms;
+	if (*ret_first)
+		memcpy(ret_reaches_ms, bytes.data, sizeof *ret_reaches_ms);
+	else if (status == STATUS_OK)
+		status = error_set(err, STATUS_CORRUPT, "%s: it is damaged", path);
+	else if (status == STATUS_NOT_FOUND)
+		status = STATUS_OK;
+	else if (err != NULL)
+		*err = absent;
+	buffer_done(&bytes);
+	return status;
+}
+
+enum status restore_started(const char *data, struct error *err)
+{
+	char        path[PATH_MAX];
+	enum status status = path_in(data, RESTORE_DONE, path, err);
+	if (status == STATUS_OK && unlink(path) != 0 && errno != ENOENT)
+		status = file_error(err, errno, "remove", path);
+	return status;
+}
+
 /* ---- The directory ---- */
 
 static enum status is_empty(const char *data, bool *ret_empty, struct error *err)
@@ -233,13 +265,21 @@ static enum status sync_all(const char *data, struct error *err)
 	return failure.status;
 }
 
+static int64_t reaches_ms(const struct restore *restore)
+{
+	int64_t to_ms = restore->wish->to_ms, ends_ms = restore->plan.ends_ms;
+	return to_ms < ends_ms ? to_ms : ends_ms;
+}
+
 static enum status restore_all(struct restore *restore, const char *marker,
                                struct restore_report *report, struct error *err)
 {
 	const char *data = restore->wish->data;
-	char        journal[PATH_MAX];
+	char        journal[PATH_MAX], done[PATH_MAX];
+	int64_t     reached_ms = reaches_ms(restore);
 	enum status status;
 	if ((status = path_in(data, "journal", journal, err)) != STATUS_OK ||
+	    (status = path_in(data, RESTORE_DONE, done, err)) != STATUS_OK ||
 	    (status = enter_directory(restore, marker, err)) != STATUS_OK)
 		return status;
 	for (size_t i = 0; i < restore->plan.files.count && status == STATUS_OK; i++)
@@ -247,6 +287,7 @@ static enum status restore_all(struct restore *restore, const char *marker,
 	if (status != STATUS_OK ||
 	    (status = restore_journal_finish(journal, restore->plan.cut_ms, &report->last_position,
 	                                     err)) != STATUS_OK ||
+	    (status = file_replace(done, 0600, &reached_ms, sizeof reached_ms, err)) != STATUS_OK ||
 	    (status = sync_all(data, err)) != STATUS_OK)
 		return status;
 	if (unlink(marker) != 0)
@@ -286,9 +327,9 @@ enum status restore_run(struct repository *repository, const struct restore_wish
 		char name[CHAIN_NAME_BYTES];
 		chain_name(CHAIN_BACKUPS, &restore.plan.summary.link, name);
 		snprintf(report.backup, sizeof report.backup, "%s", name + sizeof CHAIN_BACKUPS);
-		report.reaches_ms = wish->to_ms < restore.plan.ends_ms ? wish->to_ms : restore.plan.ends_ms;
-		report.files      = restore.plan.files.count;
-		report.bytes      = restore.plan.bytes;
+		report.reaches_ms    = reaches_ms(&restore);
+		report.files         = restore.plan.files.count;
+		report.bytes         = restore.plan.bytes;
 		report.written_bytes = restore.written_bytes;
 		report.took_ms       = clock_monotonic_ms() - begun_ms;
 		*ret_report          = report;

@@ -23,6 +23,8 @@
 
 #define RESTORE_MARKER "restoring" /* in the data directory: what lies there is not whole */
 
+#define RESTORE_DONE "restored" /* until the first start: log time that was reached, 8 bytes */
+
 struct restore_wish {
 	const char *data;    /* made when absent; empty, or of an interrupted restore */
 	const char *keyring; /* NULL: not looked at */
@@ -48,6 +50,11 @@ struct restore_report {
  * missing or damaged; STATUS_NO_SPACE. After any of them it can be started again. */
 MUST_USE enum status restore_run(struct repository *repository, const struct restore_wish *wish,
                                  struct restore_report *ret_report, struct error *err);
+
+/* Whether the directory was restored and has not been used since, and what it reaches. */
+MUST_USE enum status restore_first_start(const char *data, bool *ret_first, int64_t *ret_reaches_ms,
+                                         struct error *err);
+MUST_USE enum status restore_started(const char *data, struct error *err);
 
 /* STATUS_CONFLICT: the directory holds an interrupted restore. */
 MUST_USE enum status restore_check(const char *data, struct error *err);

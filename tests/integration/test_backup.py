@@ -251,6 +251,31 @@ class Backup(unittest.TestCase):
             text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(instant // 1000))
             self.compare(place.restore("--to-time", f"{text}.{instant % 1000:03}Z"), expected)
 
+    def test_a_consumer_that_had_got_further_is_set_back_to_where_the_restore_ends(self):
+        place = self.place()
+        client, traffic = self.begin(place)
+        wait_idle(client)
+        kept = state_of(client)["changes"]
+        instant = traffic.now
+        traffic.now += 1
+        client.set_clock(traffic.now)
+        traffic.rounds(2)
+        page = client.get("/api/v1/changes?cursor=&limit=1000")
+        self.assertGreater(page["total"], sum(len(rows) for rows in kept))
+        client.expect(200, "PUT", "/api/v1/consumers/mailer", {"cursor": page["next"]})
+        client.close()
+        place.server.stop()
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(instant // 1000))
+        with place.restore("--to-time", f"{text}.{instant % 1000:03}Z") as server:
+            client = server.client()
+            client.set_clock(instant + 30 * MINUTE)  # time alone changes something
+            page = client.get("/api/v1/changes?consumer=mailer&limit=1000")
+            rows = state_of(client)["changes"]
+            client.close()
+        self.assertEqual([rows[i][:len(kept[i])] for i in range(PARTITIONS)], kept)
+        new = {row["id"] for i in range(PARTITIONS) for row in rows[i][len(kept[i]):]}
+        self.assertEqual({row["id"] for row in page["items"]}, new)
+
     def test_definitions_whose_records_were_cut_off_become_live_again(self):
         place = self.place("--backup-archive-interval", "5m")
         client, traffic = self.begin(place)
