@@ -149,6 +149,17 @@ class Traffic:
             self.client.set_clock(self.now)
 
 
+def copy(source, target):
+    """Without what was allocated ahead of the keyring's entries of 64 bytes."""
+    with open(source, "rb") as file:
+        content = file.read()
+    if source.endswith(".log"):
+        content = content[:(len(content.rstrip(b"\0")) + 63) // 64 * 64]
+    with open(target, "wb") as file:
+        file.write(content)
+    return target
+
+
 def state_of(client):
     """What anybody can see, but for the instants of the answers."""
     state = {"changes": [], "users": {}}
@@ -368,6 +379,67 @@ class Backup(unittest.TestCase):
                     break
         place.restore(data=data)
         self.compare(server, expected)
+
+    def mount(self, path, size):
+        path.mkdir()
+        try:
+            done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs",
+                                   str(path)], capture_output=True, text=True, timeout=30,
+                                  check=False)
+            reason = done.stderr.strip() if done.returncode else None
+        except OSError as error:
+            reason = str(error)
+        if reason:
+            self.skipTest(f"a small file system cannot be mounted here: {reason}")
+        self.addCleanup(subprocess.run, ["umount", "-l", str(path)], timeout=30)
+
+    def test_a_full_place_is_told_harms_nobody_and_is_made_up_for_once_there_is_room(self):
+        place = self.place()
+        self.mount(place.place, "16m")
+        client, traffic = self.begin(place)
+        wait_idle(client)
+        wait_archived(client)
+        ballast = place.place / "ballast"
+        left = os.statvfs(place.place)
+        ballast.write_bytes(bytes(left.f_bavail * left.f_bsize))
+        traffic.rounds(2)
+        job = client.expect(200, "POST", "/api/v1/backups").json
+        deadline = time.monotonic() + 60
+        while job["error"] is None or not metric(client, "sonnim_archive_failing"):
+            self.assertLess(time.monotonic(), deadline, job)
+            time.sleep(0.05)
+            job = client.get(f"/api/v1/jobs/{job['id']}")
+        self.assertEqual(job["error"]["code"], "NO_SPACE")
+        self.assertIn(job["state"], ("queued", "failed"))
+        traffic.rounds(2)  # events are taken as ever
+        ballast.unlink()
+        wait_archived(client)
+        self.assertEqual(metric(client, "sonnim_archive_failing"), 0)
+        expected = state_of(client)
+        client.close()
+        place.server.kill()
+        self.compare(place.restore(), expected)
+
+    def test_a_restore_that_met_a_full_disk_goes_on_once_there_is_room(self):
+        place = self.place()
+        client, _ = self.begin(place)
+        wait_idle(client)
+        wait_archived(client)
+        expected = state_of(client)
+        client.close()
+        place.server.kill()
+        small = place.directory / "small"
+        self.mount(small, "512k")
+        shutil.copytree(place.server.directory / "keyring", small / "keyring", copy_function=copy)
+        shutil.copy(place.server.directory / "token", small / "token")
+        done = place.restore(data=small, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("No space", done.stderr)
+        with self.assertRaises(Refused):
+            Server(directory=small).start()
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True, timeout=30)
+        place.restore(data=small)
+        self.compare(Server(directory=small), expected)
 
     def test_what_cannot_be_restored_is_refused_with_the_reason(self):
         place = self.place()
