@@ -250,6 +250,8 @@ static void write_server(struct buffer *out, const struct api *api)
 	           counts.bodies_bytes);
 	metric_one(out, "sonnim_http_body_bytes_max", "gauge", "Beyond it large bodies get 503",
 	           counts.bodies_bytes_max);
+	metric_one(out, "sonnim_http_uploads", "gauge", "Bodies that are on their way to a file",
+	           counts.uploads);
 	metric_one(out, "sonnim_http_timeouts_total", "counter",
 	           "Connections closed since a request, or the next one, took too long to come",
 	           counts.timeouts);

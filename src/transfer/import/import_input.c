@@ -19,8 +19,8 @@ enum {
 };
 
 struct import_input {
-	const char *path;
-	int         fd;
+	char *path;
+	int   fd;
 	enum { PLAIN, GZIP, ZSTD } form;
 	char          chunk[CHUNK_BYTES]; /* as it lies on the disk */
 	size_t        at;
@@ -109,7 +109,9 @@ enum status import_input_open_part(const char *path, uint64_t offset, uint64_t b
 	struct import_input *input = calloc(1, sizeof *input);
 	if (input == NULL)
 		abort();
-	input->path        = standard ? "the standard input" : path;
+	input->path = strdup(standard ? "the standard input" : path);
+	if (input->path == NULL)
+		abort();
 	input->fd          = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 	enum status status = STATUS_OK;
 	if (input->fd < 0 || fstat(input->fd, &info) != 0)
@@ -146,6 +148,7 @@ void import_input_close(struct import_input *input)
 	ZSTD_freeDStream(input->zstd);
 	if (input->fd >= 0)
 		close(input->fd);
+	free(input->path);
 	free(input);
 }
 
