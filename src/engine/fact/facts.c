@@ -18,6 +18,7 @@ void facts_done(struct facts *facts)
 {
 	fact_types_done(&facts->types);
 	VECTOR_DONE(&facts->dropped);
+	map_u64_done(&facts->dropped_of);
 	map_u64_done(&facts->next);
 	arena_done(&facts->arena);
 }
@@ -37,22 +38,31 @@ enum status facts_declare(struct facts *facts, struct text body, uint64_t positi
 
 static bool is_dropped(const struct partition *partition, uint32_t slot, const struct event *event)
 {
-	const struct facts *facts = &partition->facts;
-	for (size_t i = 0; i < facts->dropped.count; i++) {
-		const struct fact_dropped *dropped = &facts->dropped.items[i];
-		if (dropped->slot == slot && dropped->position == event->position &&
-		    dropped->partition == event->partition &&
+	const struct facts        *facts = &partition->facts;
+	const struct fact_dropped *dropped;
+	const uint64_t            *last = map_u64_find(&facts->dropped_of, slot);
+	for (uint64_t at = last == NULL ? 0 : *last; at > 0; at = dropped->next) {
+		dropped = &facts->dropped.items[at - 1];
+		if (dropped->position == event->position && dropped->partition == event->partition &&
 		    dropped->stored_position <= partition->stored_position)
 			return true;
 	}
 	return false;
 }
 
+static void add_dropped(struct facts *facts, struct fact_dropped dropped)
+{
+	uint64_t *last = map_u64_put(&facts->dropped_of, dropped.slot);
+	dropped.next   = (uint32_t)*last;
+	VECTOR_ADD(&facts->dropped, dropped);
+	*last = facts->dropped.count;
+}
+
 static void take_out_dropped(const struct partition *partition, uint32_t slot, event_list *list,
                              size_t begin)
 {
 	size_t kept = begin;
-	if (partition->facts.dropped.count == 0)
+	if (map_u64_find(&partition->facts.dropped_of, slot) == NULL)
 		return;
 	for (size_t i = begin; i < list->count; i++)
 		if (!is_dropped(partition, slot, &list->items[i]))
@@ -275,8 +285,8 @@ static void drop(struct partition *partition, uint32_t slot, struct profile *pro
 {
 	if (stored_position <= partition->resume.position)
 		return; /* the checkpoint knows */
-	struct fact_dropped dropped = {slot, event->partition, event->position, stored_position};
-	VECTOR_ADD(&partition->facts.dropped, dropped);
+	add_dropped(&partition->facts,
+	            (struct fact_dropped){slot, event->partition, event->position, stored_position, 0});
 	if (profile != NULL)
 		profile->amended = true;
 }
@@ -306,7 +316,8 @@ bool facts_seen(const struct partition *partition, uint32_t slot, const struct p
 {
 	return events_seen(partition->events, slot, message_id, before_position, now_ms,
 	                   partition->retention_ms) &&
-	       (profile == NULL || !profile->amended || partition->facts.dropped.count == 0 ||
+	       (profile == NULL || !profile->amended ||
+	        map_u64_find(&partition->facts.dropped_of, slot) == NULL ||
 	        is_held(partition, slot, message_id, before_position, now_ms));
 }
 
@@ -460,7 +471,7 @@ bool facts_load(struct facts *facts, struct byte_reader *reader)
 		dropped.partition           = read_u32(reader);
 		dropped.position            = read_u64(reader);
 		dropped.stored_position     = read_u64(reader);
-		VECTOR_ADD(&facts->dropped, dropped);
+		add_dropped(facts, dropped);
 	}
 	return !reader->failed;
 }

@@ -37,11 +37,13 @@ struct fact_dropped {
 	uint32_t partition; /* of acceptance, with the position: which one */
 	uint64_t position;
 	uint64_t stored_position; /* dropped from here on */
+	uint32_t next;            /* of the same person: index + 1; 0: none */
 };
 
 struct facts {
 	struct fact_types types;
 	VECTOR(struct fact_dropped) dropped;
+	struct map_u64 dropped_of; /* slot → the last one's index + 1 */
 	struct map_u64 next;  /* slot → the next instant at which time changes what is seen, + 1 */
 	struct arena   arena; /* of the last facts_read() */
 };
