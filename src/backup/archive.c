@@ -349,9 +349,11 @@ static bool file_finished(struct archive *archive)
 /* When the next attempt is due, monotonic. */
 static int64_t attempt(struct archive *archive, int64_t due_ms)
 {
-	struct error err     = {0};
-	int64_t      now_ms  = clock_monotonic_ms();
-	bool         failing = archive->status.failing;
+	struct error err    = {0};
+	int64_t      now_ms = clock_monotonic_ms();
+	pthread_mutex_lock(&archive->lock);
+	bool failing = archive->status.failing;
+	pthread_mutex_unlock(&archive->lock);
 	archive_begin(archive);
 	if (archive->last.link.number > 0 &&
 	    (now_ms >= due_ms || (!failing && file_finished(archive)))) {

@@ -285,7 +285,7 @@ struct http_request {
 	void             *gone_user;
 
 	/* The answer. */
-	bool                       answered;
+	_Atomic bool               answered; /* by whichever thread */
 	unsigned                   http_status;
 	const char                *content_type;
 	struct buffer              answer;
