@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "api/call.h"
@@ -96,6 +97,17 @@ static void received(struct http_request *request, void *context, enum status st
 	call_on_worker(call, finish_step);
 }
 
+/* Half of what is free at most: the journal lives on the same disk. */
+static uint64_t bytes_max(const struct api_call *call, const struct import *import)
+{
+	uint64_t       most = call->api->config.upload_bytes_max;
+	struct statvfs disk;
+	if (fstatvfs(import->fd, &disk) != 0)
+		return most;
+	uint64_t half = (uint64_t)disk.f_bavail * disk.f_frsize / 2;
+	return half < most ? half : most;
+}
+
 static void begin_step(struct api_call *call)
 {
 	struct import *import = call->state;
@@ -103,7 +115,7 @@ static void begin_step(struct api_call *call)
 	if (read_query(call, import, &err) != STATUS_OK || make_room(call, import, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
-		http_receive(call->request, import->fd, call->api->config.upload_bytes_max, received, call);
+		http_receive(call->request, import->fd, bytes_max(call, import), received, call);
 }
 
 void imports_create(struct api_call *call)

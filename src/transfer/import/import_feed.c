@@ -189,7 +189,8 @@ static enum status send_again(struct import_feed *feed, struct error *err)
 			*err = batch->err;
 			/* After a failed write nothing is taken until the server restarts: then this goes
 			 * on. */
-			return batch->status == STATUS_FAILED ? STATUS_UNAVAILABLE : batch->status;
+			err->status = batch->status == STATUS_FAILED ? STATUS_UNAVAILABLE : batch->status;
+			return err->status;
 		}
 		if (!feed->config.wait(feed->config.context, pause_ms))
 			return error_set(err, STATUS_AGAIN, "stopped");
