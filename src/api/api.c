@@ -13,6 +13,7 @@
 #include "api/openapi.h"
 #include "api/collection/collect.h"
 #include "api/collection/counting.h"
+#include "api/collection/debugger.h"
 #include "api/collection/write_keys.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -173,6 +174,7 @@ enum status api_load(struct api *api, struct error *err)
 		return status;
 	api->job_live = job_live_new(api);
 	engine_on_duplicate(api->config.engine, count_duplicate, sources);
+	api->debugger = debugger_new(api->config.journal);
 	api->counting = counting_new(sources, api->config.store, api->config.journal);
 	return STATUS_OK;
 }
@@ -192,6 +194,8 @@ void api_stop(struct api *api)
 		live_stop(api->live);
 	if (api->job_live != NULL)
 		job_live_stop(api->job_live);
+	if (api->debugger != NULL)
+		debugger_stop(api->debugger);
 	while (atomic_load(&api->in_flight) > 0)
 		nanosleep(&pause, NULL);
 	workers_free(api->workers);
@@ -207,6 +211,7 @@ void api_free(struct api *api)
 	workers_free(api->workers);
 	live_free(api->live);
 	job_live_free(api->job_live);
+	debugger_free(api->debugger);
 	for (unsigned i = 0; i < api->config.loop_count; i++)
 		ingest_thread_free(api->ingest_threads[i]);
 	ingest_thread_free(api->ingest_shared);

@@ -25,6 +25,7 @@ struct counting;
 struct metrics;
 struct live;
 struct job_live;
+struct debugger;
 
 /* What a route of the router points to. */
 struct api_binding {
@@ -53,6 +54,7 @@ struct api {
 	struct write_keys  *write_keys;
 	struct counting    *counting; /* from api_load() on */
 	struct metrics     *metrics;
+	struct debugger    *debugger; /* from api_load() on */
 	struct live        *live;
 	struct job_live    *job_live;
 	struct buffer       openapi;

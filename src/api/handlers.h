@@ -16,6 +16,9 @@ api_handler_fn sources_statistics;
 api_handler_fn dead_letters_list, dead_letters_get, dead_letters_delete, dead_letters_delete_all,
 	dead_letters_replay, dead_letters_replay_one;
 
+/* debugger_api.c */
+api_handler_fn debugger_get, debugger_watch;
+
 /* pixel.c */
 api_handler_fn pixel_track, pixel_page;
 

@@ -84,6 +84,9 @@ const struct api_route api_routes[] = {
      "What a source has sent, by minute, hour or day; id \"api\" is the events API",
      PARAMETER_SPAN | PARAMETER_RANGE | PARAMETER_PAGE, NULL, 200, "SourceStatistics"},
 
+	{"GET", "/api/v1/sources/{id}/debug", ACCESS_TOKEN, SCOPE_SOURCE_WRITE, 0, debugger_get,
+     "debugSource", "Sources", "The newest events of a source and what became of each",
+     PARAMETER_LIMIT, NULL, 200, "DebugEventList"},
 	{"GET", "/api/v1/sources/{id}/dead-letters", ACCESS_TOKEN, SCOPE_SOURCE_WRITE, 0,
      dead_letters_list, "listDeadLetters", "Dead letters",
      "What was rejected, newest first; what was sent is shown, and searched in, with pii.read only",
@@ -235,6 +238,9 @@ const struct api_route api_routes[] = {
 	{"GET", "/ws/users/{id}/segments", ACCESS_SOCKET, SCOPE_USER_READ, 0, live_user, "watchUser",
      "WebSocket", "Each segment that a user enters or leaves", PARAMETER_TICKET, NULL, 101, NULL},
 
+	{"GET", "/ws/sources/{id}/debug", ACCESS_SOCKET, SCOPE_SOURCE_WRITE, 0, debugger_watch,
+     "watchSource", "WebSocket", "A source's events as they come, at most 5 messages a second",
+     PARAMETER_TICKET, NULL, 101, NULL},
 	{"GET", "/ws/jobs", ACCESS_SOCKET, SCOPE_JOB_READ, 0, jobs_api_watch_all, "watchJobs",
      "WebSocket", "The newest jobs, then each that changes, at most 10 times a second",
      PARAMETER_TICKET, NULL, 101, NULL},

@@ -8,6 +8,7 @@
 #include "ingest/letters.h"
 #include "ingest/message.h"
 #include "ingest/persons.h"
+#include "ingest/raw.h"
 #include "ingest/runs.h"
 #include "ingest/source.h"
 #include "ingest/submission.h"
@@ -489,14 +490,57 @@ void ingest_check(struct ingest_thread *thread, const struct ingest_request *req
 	submission_finish(submission, status, 0, 0, &err);
 }
 
+static void note(const struct submission *submission, const struct ingest_request *request,
+                 const struct message *message, struct text event, debug_list *list)
+{
+	struct debug_event seen = {.at_ms = submission->now_ms,
+	                           .kind  = request->kind,
+	                           .index = message->index,
+	                           .bytes = event.length};
+	if (message->code != INGEST_ACCEPTED) {
+		seen.verdict = DEBUG_REJECTED;
+		seen.code    = ingest_code_name(message->code);
+	}
+	if (event.length <= DEBUG_EVENT_BYTES_MAX) {
+		char *copy = malloc(event.length + 1);
+		if (copy == NULL)
+			abort();
+		memcpy(copy, event.data, event.length);
+		seen.event = (struct text){copy, event.length};
+	}
+	VECTOR_ADD(list, seen);
+}
+
+/* The last of its events, with what becomes of each if the rest goes well; as above. */
+static void note_seen(struct ingest_thread *thread, const struct ingest_request *request,
+                      struct submission *submission)
+{
+	size_t count = thread->messages.count, index = 0;
+	size_t first = count > DEBUG_REQUEST_EVENTS_MAX ? count - DEBUG_REQUEST_EVENTS_MAX : 0;
+	if (request->source == NULL || count == 0 || !debug_due(source_debug(request->source)))
+		return;
+	struct raw_items items =
+		raw_items(thread->body, request->kind == INGEST_BATCH ? TEXT("batch") : TEXT("events"));
+	bool listed =
+		(request->kind == INGEST_BATCH || request->kind == INGEST_EVENTS) && items.at < items.end;
+	if (!listed)
+		note(submission, request, &thread->messages.items[0], thread->body, &submission->seen);
+	for (; listed && index < count && raw_next(&items); index++)
+		if (index >= first)
+			note(submission, request, &thread->messages.items[index], items.item,
+			     &submission->seen);
+}
+
 void ingest_submit(struct ingest_thread *thread, const struct ingest_request *request)
 {
 	struct submission *submission = begin(thread, request);
 	struct error       err;
 	enum status        status = prepare(thread, request, submission, &err);
 	const struct runs *runs   = &thread->runs;
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
 		capture_rejected(thread, request, submission);
+		note_seen(thread, request, submission);
+	}
 	thread->root = (struct json){0};
 	if (status != STATUS_OK || runs->batch_count == 0)
 		submission_finish(submission, status, 0, 0, &err);

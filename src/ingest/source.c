@@ -65,6 +65,8 @@ struct source {
 	pthread_mutex_t lock; /* of the slots */
 	VECTOR(struct slot) slots;
 	_Atomic uint64_t duplicates;
+
+	struct debug *debug;
 };
 
 struct sources {
@@ -72,6 +74,7 @@ struct sources {
 	pthread_rwlock_t lock;
 	VECTOR(struct source *) list; /* by number */
 	_Atomic uint64_t refused[SOURCE_REFUSAL_COUNT];
+	_Atomic uint64_t debug_bytes;
 };
 
 const char *source_refusal_name(enum source_refusal why)
@@ -103,6 +106,7 @@ static struct source *new_source(struct sources *sources, uint32_t number)
 		abort();
 	source->sources = sources;
 	source->number  = number;
+	source->debug   = debug_new(&sources->debug_bytes);
 	pthread_rwlock_init(&source->origins_lock, NULL);
 	pthread_mutex_init(&source->lock, NULL);
 	return source;
@@ -120,6 +124,7 @@ static void free_source(struct source *source)
 	clear_origins(source);
 	VECTOR_DONE(&source->origins);
 	VECTOR_DONE(&source->slots);
+	debug_free(source->debug);
 	pthread_rwlock_destroy(&source->origins_lock);
 	pthread_mutex_destroy(&source->lock);
 	free(source);
@@ -188,6 +193,8 @@ struct source *sources_next(struct sources *sources, const struct source *after)
 }
 
 uint32_t source_number(const struct source *source) { return source->number; }
+
+struct debug *source_debug(struct source *source) { return source->debug; }
 
 /* ---- Settings ---- */
 
@@ -306,12 +313,24 @@ void source_count(struct source *source, int64_t now_ms, const struct source_cou
 	pthread_mutex_unlock(&source->lock);
 }
 
+void source_debug_refused(struct source *source, int64_t now_ms, const char *code)
+{
+	debug_list list = {0};
+	if (!debug_due(source->debug))
+		return;
+	VECTOR_ADD(&list,
+	           (struct debug_event){.at_ms = now_ms, .verdict = DEBUG_REFUSED, .code = code});
+	debug_add(source->debug, &list);
+	VECTOR_DONE(&list);
+}
+
 void source_count_refused(struct source *source, int64_t now_ms, enum source_refusal why)
 {
 	atomic_fetch_add_explicit(&source->sources->refused[why], 1, memory_order_relaxed);
 	pthread_mutex_lock(&source->lock);
 	slot_of(source, now_ms)->values[COUNT_REFUSED + why]++;
 	pthread_mutex_unlock(&source->lock);
+	source_debug_refused(source, now_ms, source_refusal_name(why));
 }
 
 void sources_count_duplicate(struct sources *sources, uint32_t number, uint64_t position)
@@ -369,4 +388,5 @@ void sources_totals(struct sources *sources, struct sources_totals *ret_totals)
 {
 	for (unsigned i = 0; i < SOURCE_REFUSAL_COUNT; i++)
 		ret_totals->refused[i] = atomic_load(&sources->refused[i]);
+	ret_totals->debug_bytes = atomic_load(&sources->debug_bytes);
 }

@@ -23,6 +23,7 @@
 
 #include "base/text.h"
 #include "base/vector.h"
+#include "ingest/debug.h"
 #include "ingest/ingest.h"
 
 enum {
@@ -92,6 +93,9 @@ static inline unsigned source_lag_of(int64_t lag_ms)
 	return i;
 }
 
+/* The newest events of it. */
+struct debug *source_debug(struct source *source);
+
 /* Why a whole request was refused. */
 #define SOURCE_REFUSALS(X)                                                                         \
 	X(RATE_LIMITED)                                                                                \
@@ -109,6 +113,9 @@ enum source_refusal {
 void source_count(struct source *source, int64_t now_ms, const struct source_counts *counts,
                   const struct ingest_rejection *rejected, size_t rejected_count);
 void source_count_refused(struct source *source, int64_t now_ms, enum source_refusal why);
+
+/* Notes for who looks on that a request was refused, for a reason that is not counted. */
+void source_debug_refused(struct source *source, int64_t now_ms, const char *code);
 
 /* The engine has dropped a record at `position` as a duplicate. What was applied once before, by
  * an earlier process, is not counted again. Cheap when it does not happen. */
@@ -136,6 +143,7 @@ void sources_return(struct sources *sources, const source_row_list *rows);
 /* Since the process started, of all sources. */
 struct sources_totals {
 	uint64_t refused[SOURCE_REFUSAL_COUNT];
+	uint64_t debug_bytes; /* held by debuggers, now */
 };
 void sources_totals(struct sources *sources, struct sources_totals *ret_totals);
 

@@ -30,6 +30,7 @@ void submission_pool_done(struct submission_pool *pool)
 		VECTOR_DONE(&submission->rejected);
 		VECTOR_DONE(&submission->merges);
 		VECTOR_DONE(&submission->captured);
+		VECTOR_DONE(&submission->seen);
 		free(submission);
 		count++;
 	}
@@ -56,6 +57,7 @@ static void give_back(struct submission *submission)
 {
 	free(submission->held);
 	letters_drop(&submission->captured);
+	debug_drop(&submission->seen);
 	submission->held           = NULL;
 	submission->held_count     = 0;
 	submission->accepted_count = 0;
@@ -92,6 +94,11 @@ void submission_finish(struct submission *submission, enum status status, uint64
 		source_count(submission->source, submission->now_ms, &submission->counts,
 		             submission->rejected.items, submission->rejected.count);
 	}
+	if (status == STATUS_OK && submission->seen.count > 0)
+		debug_add(source_debug(submission->source), &submission->seen);
+	else if (status != STATUS_OK && submission->source != NULL && status_retriable(status) &&
+	         status != STATUS_LIMITED)
+		source_debug_refused(submission->source, submission->now_ms, status_code(status));
 	if (status == STATUS_OK && submission->captured.count > 0)
 		letters_add(submission->letters, &submission->captured);
 	if (status != STATUS_OK && submission->merges.count > 0)

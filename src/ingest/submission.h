@@ -30,6 +30,7 @@ struct submission {
 	unsigned             retry_after_s;
 	struct letters      *letters; /* where `captured` goes when the submission succeeds */
 	letter_list          captured;
+	debug_list           seen; /* for who looks on at the source */
 
 	struct unfinished *unfinished; /* where `merges` go when the submission fails */
 	merge_list         merges;     /* those that its records tell of */

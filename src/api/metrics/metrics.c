@@ -211,6 +211,10 @@ static void write_refused(struct buffer *out, const struct api *api)
 	for (unsigned i = 0; i < SOURCE_REFUSAL_COUNT; i++)
 		buffer_printf(out, "sonnim_ingest_refused_total{reason=\"%s\"} %" PRIu64 "\n",
 		              source_refusal_name((enum source_refusal)i), totals.refused[i]);
+	metric_one(out, "sonnim_debugger_bytes", "gauge", "Held of the newest events of sources",
+	           totals.debug_bytes);
+	metric_one(out, "sonnim_debugger_bytes_max", "gauge", "Beyond it events are noted without text",
+	           DEBUG_BYTES_MAX);
 }
 
 static void write_letters(struct buffer *out, const struct api *api)
