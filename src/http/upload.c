@@ -292,7 +292,8 @@ bool http_upload_take(struct http_request *request, const char *data, size_t *le
 	struct http_upload *upload = request->upload;
 	bool                end    = *length == 0;
 	http_upload_ask(request);
-	if (request->answered || upload->phase == UPLOAD_OVER) {
+	/* While it is suspended the answer is another thread's. */
+	if ((!request->suspended && request->answered) || upload->phase == UPLOAD_OVER) {
 		request->body_ended = end;
 		return drop(request, length);
 	}
