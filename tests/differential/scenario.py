@@ -17,7 +17,7 @@ from merge import are_tied  # noqa: E402
 from messages import Messages  # noqa: E402
 from notation import Notation  # noqa: E402
 from oracle import Workspace  # noqa: E402
-from server import (SANITIZER, SONNIM, Server, remove_directory,  # noqa: E402
+from server import (SANITIZER, SONNIM, Server, copy_directory, remove_directory,  # noqa: E402
                     temporary_directory)
 from values import parse_instant  # noqa: E402
 
@@ -623,7 +623,7 @@ class Scenario:
         self._restart(self.server.kill)
         self.server.stop()
         place = temporary_directory()
-        shutil.copytree(self.server.directory, place, dirs_exist_ok=True)
+        copy_directory(self.server.directory, place)
         if whole:
             shutil.rmtree(place / "data" / "checkpoints")
         with Server(*self.server.flags, directory=place) as second:

@@ -15,7 +15,8 @@ import threading
 import time
 import urllib.parse
 
-from server import ROOT, Refused, Server, remove_directory, temporary_directory
+from server import (ROOT, Refused, Server, copy_directory, remove_directory,
+                    temporary_directory)
 
 sys.path.insert(0, str(ROOT / "tests" / "differential"))
 
@@ -218,7 +219,7 @@ class Crash:
         kept = self._changes(server)
         server.kill()
         place = temporary_directory()
-        shutil.copytree(server.directory, place, dirs_exist_ok=True)
+        copy_directory(server.directory, place)
         shutil.rmtree(place / "data" / "checkpoints")
         with Server(*server.flags, directory=place, clock="wall") as second:
             replayed = self._changes(second)

@@ -53,6 +53,11 @@ def remove_directory(path):
     _directories.discard(str(path))
 
 
+def copy_directory(source, target):
+    """What a running or killed server leaves, but for its sockets: they are no data."""
+    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock"))
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status = status

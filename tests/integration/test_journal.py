@@ -7,7 +7,7 @@ import time
 import unittest
 
 from case import START
-from server import SONNIM, Server, remove_directory, temporary_directory
+from server import SONNIM, Server, copy_directory, remove_directory, temporary_directory
 
 MESSAGES = 240
 STEP_MS = 1000
@@ -60,8 +60,7 @@ class Journal(unittest.TestCase):
         """The data, as the server has it now: it is not stopped for this."""
         place = temporary_directory()
         self.addCleanup(remove_directory, place)
-        shutil.copytree(self.server.data, place / "data",
-                        ignore=shutil.ignore_patterns("*.sock"))  # of the running server
+        copy_directory(self.server.data, place / "data")
         return place / "data"
 
     def test_finished_files_are_compressed_and_the_journal_is_whole(self):
