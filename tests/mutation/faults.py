@@ -130,7 +130,8 @@ FAULTS = [
            "if (entry->message_hash != message_hash || entry->slot != slot ||",
            "if (entry->message_hash != message_hash ||")),
     Fault("a damaged block of stored events is read",
-          ("src/events/part_guard.c", "part_guard_fail(guard, begin);", "(void)begin;")),
+          ("src/events/part_guard.c",
+           "part_guard_fail(guard, guard->begin + block * GUARD_BLOCK_BYTES);", "(void)block;")),
     Fault("a damaged column is read before it is compared",
           ("src/events/column.c",
            "column_touch(column, ret_text->data, ret_text->length); return true; }"
