@@ -501,10 +501,10 @@ class Backup(unittest.TestCase):
         def run(*arguments):
             return subprocess.run([SONNIM, "backup", *arguments], capture_output=True, text=True,
                                   timeout=60, check=False, env=environment)
-        before = len(client.items("/api/v1/backups"))
-        self.assertEqual(run("now").returncode, 0)
+        made = run("now")
+        self.assertEqual(made.returncode, 0, made.stderr)
         listed = client.items("/api/v1/backups")
-        self.assertEqual(len(listed), before + 1)
+        self.assertTrue(any(backup["id"] in made.stdout for backup in listed), made.stdout)
         for backup in listed:
             self.assertIn(backup["id"], run("list").stdout)
             self.assertFalse(backup["damaged"])
@@ -520,6 +520,23 @@ class Backup(unittest.TestCase):
         self.assertIn("damaged", failed.stderr)
         names = [row["name"] for row in client.items("/api/v1/schedules")]
         self.assertTrue({"backup", "backup-prune", "backup-verify"} <= set(names), names)
+
+    def test_a_backup_is_made_every_day_by_itself(self):
+        place = self.place()
+        client, _ = self.begin(place, rounds=1)
+        wait_idle(client)
+
+        def scheduled():
+            return [job for job in client.items("/api/v1/jobs?kind=backup")
+                    if job["schedule"] == "backup" and job["state"] == "done"]
+        before = len(scheduled())
+        client.set_clock(START + 2 * 86_400_000)
+        deadline = time.monotonic() + 60
+        while len(scheduled()) == before:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        self.assertIn(scheduled()[0]["result"]["backup"],
+                      [row["id"] for row in client.items("/api/v1/backups")])
 
     def test_without_a_place_backups_are_refused_with_the_reason(self):
         with Server() as server:
