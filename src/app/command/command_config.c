@@ -38,7 +38,8 @@ enum exit_code command_config(int argc, char **argv)
 			"environment, that over the file, that over the default.\n\nEverything is checked at "
 			"the start; "
 			"a mistake is named with flag, variable or `file:line:column`, an unknown name with "
-			"the nearest known one. `sonnim doctor --config FILE` checks a file. On SIGHUP "
+			"the nearest known one (of the environment nothing but the settings' own variables is "
+			"looked at). `sonnim doctor --config FILE` checks a file. On SIGHUP "
 			"(`systemctl reload`) file and environment are read and checked again: settings with "
 			"a *yes* count from then on, of others the log says that they need a restart, and "
 			"when anything is wrong all stay as they were.\n\n");
