@@ -10,7 +10,11 @@
  *   person   member        member       no change, stays a member since then
  *            not           member       entered; nothing where the entry for everyone says it
  *            member        not          exited
- *            not           not          nothing; exited where an entry for everyone says entered */
+ *            not           not          nothing; exited where an entry for everyone says entered
+ *
+ * Cost: the persons of whom something is recorded. An edit after which a segment holds for fewer
+ * without events looks at everybody of the partition, since each leaves by himself: 0.2 µs a
+ * person, all in this one step, since it is one instant. */
 
 #include "engine/apply/partition.h"
 
