@@ -7,8 +7,11 @@ static enum status pace(void *context, uint64_t bytes, struct error *err)
 	struct job *job = context;
 	if (job_stopping(job) == JOB_GO_ON)
 		job_use_bytes(job, bytes);
-	return job_stopping(job) == JOB_GO_ON ? STATUS_OK
-	                                      : error_set(err, STATUS_AGAIN, "told to stop");
+	if (job_stopping(job) != JOB_GO_ON)
+		return error_set(err, STATUS_AGAIN, "told to stop");
+	/* Nothing to go on from but what is stored already; yet it has come so far, so that an end of
+	 * the process is no attempt that failed. */
+	return job_save_due(job) ? job_save(job, TEXT("under way"), err) : STATUS_OK;
 }
 
 static void tell(void *context, int64_t done, int64_t total, const char *what)
