@@ -1,6 +1,6 @@
-"""Imports and exports: rows of CSV with a time of the past year each, as a job of the server, in the
-file's order and sorted by time; into an empty server, so that every user is new at first; then an
-export of all of it. The clock runs from when the job was taken up to its end."""
+"""Imports and exports: rows of CSV with a time of the past year each, as a job of the server, in
+the file's order and sorted by time; into an empty server, so that every user is new at first; then
+an export of all of it. The clock runs from when the job was taken up to its end."""
 import datetime
 import os
 import random
