@@ -27,6 +27,7 @@
 #include "ingest/ingest.h"
 #include "ingest/letters.h"
 #include "job/job.h"
+#include "job/retention.h"
 #include "journal/journal.h"
 #include "store/store.h"
 #include "vault/vault.h"
@@ -40,7 +41,8 @@ struct api_config {
 	struct engine            *engine;
 	struct ingest            *ingest;
 	struct letters           *letters;
-	struct jobs              *jobs;    /* open; it may not have started yet */
+	struct jobs              *jobs; /* open; it may not have started yet */
+	struct retention         *retention;
 	const struct api_backups *backups; /* NULL: this server makes none */
 	uint32_t                  partition_count;
 	unsigned                  loop_count; /* loop threads of the HTTP server */

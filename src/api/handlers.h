@@ -63,6 +63,9 @@ api_handler_fn health_live, health_ready, openapi_get, metrics_get;
 api_handler_fn jobs_api_list, jobs_api_get, jobs_api_cancel, jobs_api_retry, jobs_api_file,
 	jobs_api_watch, jobs_api_watch_all;
 
+/* retention_api.c */
+api_handler_fn retention_get;
+
 /* schedules_api.c */
 api_handler_fn schedules_list, schedules_get, schedules_put, schedules_delete, schedules_run;
 

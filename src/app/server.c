@@ -248,12 +248,16 @@ static enum status start_engine(struct server *server, struct error *err)
 
 static enum status open_background(struct server *server, struct error *err)
 {
-	struct background_config config = {.settings        = &server->settings->jobs,
-	                                   .data            = server->data,
-	                                   .store           = server->store,
-	                                   .journal         = server->journal,
-	                                   .backups         = server->backups,
-	                                   .backup_settings = &server->settings->backup};
+	struct background_config config = {.settings         = &server->settings->jobs,
+	                                   .data             = server->data,
+	                                   .store            = server->store,
+	                                   .journal          = server->journal,
+	                                   .backups          = server->backups,
+	                                   .backup_settings  = &server->settings->backup,
+	                                   .engine           = server->engine,
+	                                   .times.events_ms  = &server->workspace.retention_ms,
+	                                   .times.journal_ms = &server->settings->journal_retention_ms,
+	                                   .times.letters_ms = &server->settings->letters.retention_ms};
 	return background_open(&server->background, &config, err);
 }
 
@@ -282,6 +286,7 @@ static void start_api(struct server *server)
 	                            .ingest           = server->ingest,
 	                            .letters          = server->letters,
 	                            .jobs             = server->background.jobs,
+	                            .retention        = server->background.retention,
 	                            .upload_bytes_max = server->settings->upload_bytes_max,
 	                            .partition_count  = server->workspace.partition_count,
 	                            .loop_count       = http_loop_count(http, passed),

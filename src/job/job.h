@@ -157,6 +157,7 @@ struct job_settings {
 	int64_t  nice;
 	uint64_t bandwidth_bytes_s; /* 0: no limit */
 	int64_t  retention_ms;      /* of finished jobs and their files */
+	int64_t  retention_wait_ms; /* from the first report of retention to the first drop */
 	char    *zone;              /* of schedules: "Europe/Berlin" */
 };
 

@@ -11,6 +11,8 @@ static const struct setting table[] = {
                   "Bytes a second that background jobs read and write together; 0: no limit"),
 	SETTING_DURATION(JOBS, retention_ms, "job-retention", "30d", 60000, INT64_C(36500) * DAY_MS,
                      "How long finished jobs are kept, with their results and files"),
+	SETTING_DURATION(JOBS, retention_wait_ms, "retention-wait", "1d", 0, INT64_C(365) * DAY_MS,
+                     "From the first report of what retention would drop to the first drop"),
 	SETTING_STRING(JOBS, zone, "schedule-zone", "UTC",
                    "Time zone in which schedules are read: UTC, +09:00 or Europe/Berlin", "ZONE"),
 };

@@ -151,6 +151,9 @@ enum status sqlite_schedule_put(struct store *, struct store_schedule *, struct 
 enum status sqlite_schedule_fire(struct store *, struct text, int64_t, int64_t, struct store_job *,
                                  struct error *);
 enum status sqlite_schedule_delete(struct store *, struct text, struct error *);
+enum status sqlite_retention_list(struct store *, struct arena *, struct store_retention **,
+                                  size_t *, struct error *);
+enum status sqlite_retention_put(struct store *, const struct store_retention *, struct error *);
 
 /* Adds a job within a transaction. */
 MUST_USE enum status sqlite_job_insert(struct sqlite_store *store, struct store_job *job,

@@ -233,6 +233,16 @@ struct store_schedule {
 	char        last_id[37]; /* that job; empty: none yet */
 };
 
+/* What retention did with a thing that is kept for a time (job/retention.h). */
+struct store_retention {
+	struct text name;
+	int64_t     age_ms;      /* the limit under which it was reported */
+	int64_t     reported_ms; /* INSTANT_MS_NONE: not yet */
+	int64_t     dropped_ms;  /* the last time; INSTANT_MS_NONE: never */
+	uint64_t    dropped_count;
+	uint64_t    dropped_bytes;
+};
+
 struct store;
 
 struct store_ops {
@@ -388,6 +398,12 @@ struct store_ops {
 	enum status (*schedule_fire)(struct store *, struct text name, int64_t expected_next_ms,
 	                             int64_t next_ms, struct store_job *job, struct error *err);
 	enum status (*schedule_delete)(struct store *, struct text name, struct error *err);
+
+	enum status (*retention_list)(struct store *, struct arena *, struct store_retention **ret_rows,
+	                              size_t *ret_count, struct error *err); /* by name */
+	/* Adds or replaces it. */
+	enum status (*retention_put)(struct store *, const struct store_retention *row,
+	                             struct error *err);
 
 	/* Grows with every row that is written, from the opening on: two equal answers mean that
 	 * nothing was written between. */

@@ -432,6 +432,7 @@ static void write_all(struct api_call *call)
 	write_vault(&out, api);
 	consumers_write_metrics(&out, call->api);
 	jobs_write_metrics(call->api->config.jobs, &out);
+	retention_write_metrics(call->api->config.retention, &out);
 	if (api->config.backups != NULL)
 		api->config.backups->write_metrics(api->config.backups->context, &out);
 

@@ -11,6 +11,14 @@ static int64_t log_time_ms(void *context)
 	return journal->ops->log_time_ms(journal);
 }
 
+/* Everything that is kept for a time; what has a retention of its own gets its line here. */
+static void register_things(struct background *background, const struct background_config *config)
+{
+	const struct retention_thing jobs = retention_of_jobs(background->jobs);
+	kept_register(background->retention, &background->kept, &config->times);
+	retention_register(background->retention, &jobs);
+}
+
 enum status background_open(struct background *background, const struct background_config *config,
                             struct error *err)
 {
@@ -25,6 +33,10 @@ enum status background_open(struct background *background, const struct backgrou
 	enum status        status = jobs_open(&jobs, &background->jobs, err);
 	if (status != STATUS_OK)
 		return status;
+	background->retention =
+		retention_new(background->jobs, config->store, config->settings->retention_wait_ms);
+	background->kept = (struct kept){config->engine, config->journal, config->store};
+	register_things(background, config);
 	background->backups         = config->backups;
 	background->backup_settings = config->backup_settings;
 	if (config->backups != NULL)
@@ -35,6 +47,8 @@ enum status background_open(struct background *background, const struct backgrou
 enum status background_start(struct background *background, struct error *err)
 {
 	enum status status = jobs_start(background->jobs, err);
+	if (status == STATUS_OK)
+		status = retention_begin(background->retention, err);
 	if (status == STATUS_OK && background->backups != NULL)
 		status = backup_jobs_begin(background->backups, background->jobs,
 		                           background->backup_settings, err);
@@ -47,4 +61,8 @@ void background_stop(struct background *background)
 		jobs_stop(background->jobs);
 }
 
-void background_done(struct background *background) { jobs_free(background->jobs); }
+void background_done(struct background *background)
+{
+	retention_free(background->retention);
+	jobs_free(background->jobs);
+}

@@ -5,8 +5,11 @@
  * kind gets its line in background_open(), and a schedule that comes with it in
  * background_start(). */
 
+#include "app/background/kept.h"
 #include "backup/backups.h"
+#include "engine/engine.h"
 #include "job/job.h"
+#include "job/retention.h"
 #include "journal/journal.h"
 
 struct background_config {
@@ -16,10 +19,14 @@ struct background_config {
 	struct journal               *journal; /* its log time is the jobs' clock */
 	struct backups               *backups; /* NULL: none are made */
 	const struct backup_settings *backup_settings;
+	struct engine                *engine;
+	struct kept_times             times;
 };
 
 struct background {
 	struct jobs                  *jobs;
+	struct retention             *retention;
+	struct kept                   kept;
 	struct backups               *backups;
 	const struct backup_settings *backup_settings;
 };

@@ -13,6 +13,7 @@ static const struct command commands[] = {
 	{"import", "Send the rows of a CSV or JSON Lines file", command_import},
 	{"export", "Write events and profiles of a running server to files", command_export},
 	{"simulate", "Send the made-up traffic of a shop", command_simulate},
+	{"job", "Watch, cancel and schedule background jobs; what is kept for a time", command_job},
 	{"doctor", "Check this machine, the settings and a running server", command_doctor},
 	{"health", "Whether the server is ready", command_health},
 	{"journal", "Verify or dump the journal of a stopped server", command_journal},

@@ -277,3 +277,14 @@ RETURNING name;
 
 -- name: schedule_delete
 DELETE FROM schedule WHERE name = $1 RETURNING name;
+
+-- name: retention_list
+SELECT name, age_ms, reported_ms, dropped_ms, dropped_count, dropped_bytes
+FROM retention ORDER BY name;
+
+-- name: retention_put
+INSERT INTO retention (name, age_ms, reported_ms, dropped_ms, dropped_count, dropped_bytes)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (name) DO UPDATE
+SET age_ms = excluded.age_ms, reported_ms = excluded.reported_ms, dropped_ms = excluded.dropped_ms,
+    dropped_count = excluded.dropped_count, dropped_bytes = excluded.dropped_bytes;

@@ -389,6 +389,35 @@ static void a_schedule_that_fires_adds_its_job_once(void **state)
 	                 STATUS_NOT_FOUND);
 }
 
+static void what_retention_did_is_kept_by_name(void **state)
+{
+	struct fixture        *f   = *state;
+	struct store_retention row = {.name          = TEXT("jobs"),
+	                              .age_ms        = 10,
+	                              .reported_ms   = INSTANT_MS_NONE,
+	                              .dropped_ms    = 30,
+	                              .dropped_count = 4,
+	                              .dropped_bytes = 5};
+	assert_ok(f, f->store->ops->retention_put(f->store, &row, &f->err));
+	row.name = TEXT("exports");
+	assert_ok(f, f->store->ops->retention_put(f->store, &row, &f->err));
+	row.reported_ms = 20;
+	assert_ok(f, f->store->ops->retention_put(f->store, &row, &f->err));
+	fixture_reopen(f);
+
+	struct store_retention *rows;
+	size_t                  count;
+	assert_ok(f, f->store->ops->retention_list(f->store, &f->arena, &rows, &count, &f->err));
+	assert_int_equal(count, 2);
+	assert_true(text_equal(rows[0].name, TEXT("exports")));
+	assert_int_equal(rows[0].age_ms, 10);
+	assert_int_equal(rows[0].reported_ms, 20);
+	assert_int_equal(rows[0].dropped_ms, 30);
+	assert_int_equal(rows[0].dropped_count, 4);
+	assert_int_equal(rows[0].dropped_bytes, 5);
+	assert_int_equal(rows[1].reported_ms, INSTANT_MS_NONE);
+}
+
 static void a_full_disk_leaves_a_job_as_it_was(void **state)
 {
 	struct fixture *f = *state;
@@ -433,6 +462,7 @@ int run_job_tests(const char *backend)
 		STORE_TEST(jobs_are_counted_by_kind_and_state),
 		STORE_TEST(a_schedule_is_set_changed_listed_by_name_and_deleted),
 		STORE_TEST(a_schedule_that_fires_adds_its_job_once),
+		STORE_TEST(what_retention_did_is_kept_by_name),
 		STORE_TEST(a_full_disk_leaves_a_job_as_it_was),
 	};
 	char name[64];

@@ -1,0 +1,28 @@
+#ifndef SONNIM_APP_KEPT_H
+#define SONNIM_APP_KEPT_H
+
+/* What others keep for a time and drop by themselves, as `GET /api/v1/retention` shows it: events,
+ * files of the journal, dead letters, the change stream. */
+
+#include "engine/engine.h"
+#include "job/retention.h"
+#include "journal/journal.h"
+#include "store/store.h"
+
+struct kept {
+	struct engine  *engine;
+	struct journal *journal;
+	struct store   *store;
+};
+
+/* How long each is kept; NULL: for ever. */
+struct kept_times {
+	const int64_t *events_ms;
+	const int64_t *journal_ms;
+	const int64_t *letters_ms;
+};
+
+/* `kept` and the times outlive the retention. */
+void kept_register(struct retention *retention, struct kept *kept, const struct kept_times *times);
+
+#endif
