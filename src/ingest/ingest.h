@@ -67,8 +67,7 @@ enum {
 	X(MISSING_USER_ID, "MISSING_ID", "userId is missing")                                          \
 	X(MISSING_PREVIOUS_ID, "MISSING_ID", "previousId is missing")                                  \
 	X(UNSUPPORTED_MERGE, "UNSUPPORTED_MERGE",                                                      \
-	  "mergeProperties must be one userId and one anonymousId: only a visitor is merged, into "    \
-	  "a user")                                                                                    \
+	  "mergeProperties must be one userId and one anonymousId: a visitor becomes a user")          \
 	X(MISSING_GROUP_ID, "MISSING_ID", "groupId is missing")                                        \
 	X(MISSING_EVENT_NAME, "MISSING_EVENT_NAME", "event is missing or not a string")                \
 	X(INVALID_ID, "INVALID_ID",                                                                    \

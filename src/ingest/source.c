@@ -75,6 +75,9 @@ struct sources {
 	VECTOR(struct source *) list; /* by number */
 	_Atomic uint64_t refused[SOURCE_REFUSAL_COUNT];
 	_Atomic uint64_t debug_bytes;
+	_Atomic uint64_t bytes;
+	_Atomic int64_t  lag_sum_ms;
+	_Atomic uint64_t lags[SOURCE_LAG_COUNT];
 };
 
 const char *source_refusal_name(enum source_refusal why)
@@ -297,6 +300,15 @@ static struct slot *slot_of(struct source *source, int64_t now_ms)
 	return &source->slots.items[source->slots.count - 1];
 }
 
+static void add_totals(struct sources *sources, const struct source_counts *counts)
+{
+	atomic_fetch_add_explicit(&sources->bytes, counts->bytes, memory_order_relaxed);
+	atomic_fetch_add_explicit(&sources->lag_sum_ms, counts->lag_sum_ms, memory_order_relaxed);
+	for (unsigned i = 0; i < SOURCE_LAG_COUNT; i++)
+		if (counts->lags[i] != 0)
+			atomic_fetch_add_explicit(&sources->lags[i], counts->lags[i], memory_order_relaxed);
+}
+
 void source_count(struct source *source, int64_t now_ms, const struct source_counts *counts,
                   const struct ingest_rejection *rejected, size_t rejected_count)
 {
@@ -311,6 +323,7 @@ void source_count(struct source *source, int64_t now_ms, const struct source_cou
 	for (size_t i = 0; i < rejected_count; i++)
 		values[COUNT_REJECTED + rejected[i].code]++;
 	pthread_mutex_unlock(&source->lock);
+	add_totals(source->sources, counts);
 }
 
 void source_debug_refused(struct source *source, int64_t now_ms, const char *code)
@@ -389,4 +402,8 @@ void sources_totals(struct sources *sources, struct sources_totals *ret_totals)
 	for (unsigned i = 0; i < SOURCE_REFUSAL_COUNT; i++)
 		ret_totals->refused[i] = atomic_load(&sources->refused[i]);
 	ret_totals->debug_bytes = atomic_load(&sources->debug_bytes);
+	ret_totals->bytes       = atomic_load(&sources->bytes);
+	ret_totals->lag_sum_ms  = atomic_load(&sources->lag_sum_ms);
+	for (unsigned i = 0; i < SOURCE_LAG_COUNT; i++)
+		ret_totals->lags[i] = atomic_load(&sources->lags[i]);
 }

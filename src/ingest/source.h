@@ -143,7 +143,10 @@ void sources_return(struct sources *sources, const source_row_list *rows);
 /* Since the process started, of all sources. */
 struct sources_totals {
 	uint64_t refused[SOURCE_REFUSAL_COUNT];
-	uint64_t debug_bytes; /* held by debuggers, now */
+	uint64_t debug_bytes;            /* held by debuggers, now */
+	uint64_t bytes;                  /* of bodies of which something was decided */
+	uint64_t lags[SOURCE_LAG_COUNT]; /* of accepted events */
+	int64_t  lag_sum_ms;
 };
 void sources_totals(struct sources *sources, struct sources_totals *ret_totals);
 

@@ -166,6 +166,10 @@ class Statistics(SourceCase):
                          [0, 1, 0, 0, 0, 1, 0])
         item.pop("from")
         self.assertEqual(found["sum"], item)
+        metrics = self.client.request("GET", "/metrics").body.decode()
+        self.assertRegex(metrics, r'\nsonnim_ingest_lag_seconds_bucket\{le="10"\} [1-9]')
+        self.assertRegex(metrics, r'\nsonnim_ingest_refused_total\{reason="INVALID_BODY"\} [1-9]')
+        self.assertRegex(metrics, r"\nsonnim_ingest_bytes_total [1-9]")
 
     def test_duplicates_are_counted_where_they_came_from(self):
         one, other = self.make(), self.make()

@@ -202,7 +202,26 @@ static void write_ingest(struct buffer *out, const struct metrics *metrics)
 	}
 }
 
-static void write_refused(struct buffer *out, const struct api *api)
+static void write_lag(struct buffer *out, const struct sources_totals *totals)
+{
+	uint64_t count = 0;
+	metric_head(out, "sonnim_ingest_lag_seconds", "histogram",
+	            "From the time of an accepted event to its arrival");
+	for (unsigned i = 0; i < SOURCE_LAG_COUNT; i++) {
+		count += totals->lags[i];
+		if (source_lag_bounds_ms[i] == INT64_MAX)
+			buffer_printf(out, "sonnim_ingest_lag_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n",
+			              count);
+		else
+			buffer_printf(out, "sonnim_ingest_lag_seconds_bucket{le=\"%" PRId64 "\"} %" PRIu64 "\n",
+			              source_lag_bounds_ms[i] / 1000, count);
+	}
+	buffer_printf(
+		out, "sonnim_ingest_lag_seconds_sum %.3f\nsonnim_ingest_lag_seconds_count %" PRIu64 "\n",
+		(double)totals->lag_sum_ms / 1000, count);
+}
+
+static void write_sources(struct buffer *out, const struct api *api)
 {
 	struct sources_totals totals;
 	sources_totals(ingest_sources(api->config.ingest), &totals);
@@ -215,6 +234,9 @@ static void write_refused(struct buffer *out, const struct api *api)
 	           totals.debug_bytes);
 	metric_one(out, "sonnim_debugger_bytes_max", "gauge", "Beyond it events are noted without text",
 	           DEBUG_BYTES_MAX);
+	metric_one(out, "sonnim_ingest_bytes_total", "counter", "Bodies of sources that were taken in",
+	           totals.bytes);
+	write_lag(out, &totals);
 }
 
 static void write_letters(struct buffer *out, const struct api *api)
@@ -422,7 +444,7 @@ static void write_all(struct api_call *call)
 	metrics_write_process(&out, api);
 	write_http(&out, api->metrics);
 	write_ingest(&out, api->metrics);
-	write_refused(&out, api);
+	write_sources(&out, api);
 	write_letters(&out, api);
 	write_server(&out, api);
 	write_engine(&out, api);

@@ -191,6 +191,23 @@ static void what_is_counted_is_taken_once_by_source_and_minute(void **state)
 	assert_int_equal(taken(*state, 1, "accepted"), 0);
 }
 
+static void totals_are_of_all_sources_since_the_start(void **state)
+{
+	const struct source_counts counts = {
+		.accepted = 3, .bytes = 100, .lag_sum_ms = 5, .lags = {2, 1}};
+	struct sources_totals totals;
+	source_count(source_of(*state, 1), NOW_MS, &counts, NULL, 0);
+	source_count(source_of(*state, 2), NOW_MS, &counts, NULL, 0);
+	source_count_refused(source_of(*state, 2), NOW_MS, SOURCE_REFUSED_ORIGIN);
+	taken(*state, 1, "bytes");
+	sources_totals(*state, &totals);
+	assert_int_equal(totals.bytes, 200);
+	assert_int_equal(totals.lag_sum_ms, 10);
+	assert_int_equal(totals.lags[0], 4);
+	assert_int_equal(totals.lags[1], 2);
+	assert_int_equal(totals.refused[SOURCE_REFUSED_ORIGIN], 1);
+}
+
 static void what_is_not_taken_stays_within_its_memory(void **state)
 {
 	struct source *source = source_of(*state, 1);
@@ -228,6 +245,7 @@ int main(void)
 		TEST(threads_together_get_no_more_than_the_burst),
 		TEST(origins_are_whole_or_any_below_a_domain),
 		TEST(what_is_counted_is_taken_once_by_source_and_minute),
+		TEST(totals_are_of_all_sources_since_the_start),
 		TEST(what_is_not_taken_stays_within_its_memory),
 		TEST(duplicates_of_before_the_start_are_not_counted_again),
 	};
