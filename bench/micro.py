@@ -21,6 +21,11 @@ PROGRAMS = (
     ("ingest_bench", ("--seconds=3", "--source"), ("--users=200000", "--seconds=1", "--source"), (
         (r"µs CPU an event\s+" + NUMBER, "ingest: with limit and statistics", "µs/event"),
     )),
+    ("simulate_bench", (), ("--users=20000", "--messages=200000"), (
+        (r"made +" + NUMBER, "simulate: a message made up", "µs/message"),
+        (r"made, taken, encoded +" + NUMBER, "simulate: made up and encoded as a record",
+         "µs/message"),
+    )),
     ("journal_bench", ("{directory}", "1"), ("{directory}", "0.3"), (
         (r"\n +1 +disk +" + NUMBER, "disk: write and fdatasync of one event, one by one", "/s"),
         (r"\n +1 +1 +" + NUMBER, "journal: appends of one event, one thread", "/s"),

@@ -12,7 +12,7 @@ static const struct command commands[] = {
 	{"token", "List, make and delete tokens", command_token},
 	{"import", "Send the rows of a CSV or JSON Lines file", command_import},
 	{"export", "Write events and profiles of a running server to files", command_export},
-	{"simulate", "Send the made-up traffic of a shop", command_simulate},
+	{"simulate", "Send the made-up traffic of a shop or a travel agency", command_simulate},
 	{"job", "Watch, cancel and schedule background jobs; what is kept for a time", command_job},
 	{"doctor", "Check this machine, the settings and a running server", command_doctor},
 	{"health", "Whether the server is ready", command_health},

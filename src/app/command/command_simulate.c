@@ -3,54 +3,32 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/delivery.h"
 #include "app/command/job_wait.h"
-#include "app/simulate_shop.h"
+#include "app/command/simulate_settings.h"
 #include "base/clock.h"
 #include "base/instant.h"
 
-enum { NAP_MS_MAX = 200, DRAW_EVERY_MS = 500 };
-
-struct simulate_settings {
-	struct delivery_settings delivery;
-	int64_t                  seed;
-	int64_t                  users;
-	int64_t                  rate;
-	int64_t                  duration_ms;
-	int64_t                  speed;
-	int64_t                  batch;
-	char                    *start;
-	bool                     dry_run;
+enum {
+	NAP_MS_MAX     = 200,
+	DRAW_EVERY_MS  = 500,
+	CLOCK_STEP_MS  = 60000, /* with --move-clock: a batch covers no more */
+	MESSAGE_BYTES  = 32 << 10,
+	BODY_BYTES_MAX = (4 << 20) - MESSAGE_BYTES - 64, /* the server takes 4 MB */
 };
-
-#define SIMULATE struct simulate_settings
-static const struct setting table[] = {
-	SETTING_INT(SIMULATE, seed, "seed", "1", 0, INT64_MAX, "The same seed gives the same shoppers"),
-	SETTING_INT(SIMULATE, users, "users", "1000", 1, 100000000, "Distinct shoppers"),
-	SETTING_INT(SIMULATE, rate, "rate", "20", 1, 1000000, "Messages a second, on average"),
-	SETTING_DURATION(SIMULATE, duration_ms, "duration", "0s", 0, INT64_C(36500) * 86400000,
-                     "Simulated time; 0: until it is interrupted"),
-	SETTING_INT(SIMULATE, speed, "speed", "1", 0, 100000,
-                "How much faster than the clock simulated time goes; 0: as fast as possible"),
-	SETTING_STRING(SIMULATE, start, "start", NULL,
-                   "Simulated time of the begin, RFC 3339; by default now", "INSTANT"),
-	SETTING_INT(SIMULATE, batch, "batch", "500", 1, 5000, "Messages in one request, at most"),
-	SETTING_BOOL(SIMULATE, dry_run, "dry-run", "Print the messages instead of sending them"),
-	DELIVERY_SETTINGS(SIMULATE),
-};
-#undef SIMULATE
 
 struct simulation {
 	struct simulate_settings settings;
+	struct simulate_plan     plan;
 	struct client            client;
 	struct delivery          delivery;
-	struct shop             *shop;
-	int64_t                  start_ms;
+	struct sim_traffic      *traffic;
 	int64_t                  begin_ns; /* monotonic */
 	int64_t                  drawn_ms;
+	int64_t                  last_ms; /* simulated: of the last message made */
 	bool                     terminal;
 	struct buffer            body;
 	unsigned                 pending;
+	uint64_t                 made;
 	uint64_t                 sent;
 	uint64_t                 rejected;
 };
@@ -76,25 +54,45 @@ static void catch_signals(void)
 
 static void add_message(struct simulation *simulation)
 {
+	struct buffer *body = &simulation->body;
+	simulation->last_ms = sim_traffic_next_ms(simulation->traffic);
+	simulation->made++;
 	if (simulation->settings.dry_run) {
-		buffer_clear(&simulation->body);
-		shop_next(simulation->shop, &simulation->body);
-		printf("%.*s\n", (int)simulation->body.length, simulation->body.data);
-		simulation->sent++;
+		buffer_clear(body);
+		sim_traffic_next(simulation->traffic, body);
+		buffer_add_u8(body, '\n');
+		fwrite(body->data, 1, body->length, stdout);
 		return;
 	}
-	buffer_add_text(&simulation->body,
-	                simulation->pending++ == 0 ? TEXT("{\"batch\":[") : TEXT(","));
-	shop_next(simulation->shop, &simulation->body);
+	buffer_add_text(body, simulation->pending++ == 0 ? TEXT("{\"batch\":[") : TEXT(","));
+	sim_traffic_next(simulation->traffic, body);
+}
+
+/* Under a manual clock nothing is stamped, and no window ends, unless it is moved. */
+static enum delivery_outcome move_clock(struct simulation *simulation, int64_t to_ms)
+{
+	char body[64];
+	snprintf(body, sizeof body, "{\"now\":%lld}", (long long)to_ms);
+	switch (client_send(&simulation->client, "POST", "/api/v1/clock", text_of(body))) {
+	case EXIT_DONE:
+		return DELIVERED;
+	case EXIT_UNREACHABLE:
+		return DELIVERY_UNREACHABLE;
+	default:
+		return DELIVERY_REFUSED;
+	}
 }
 
 static enum delivery_outcome flush(struct simulation *simulation)
 {
+	enum delivery_outcome outcome = DELIVERED;
 	if (simulation->pending == 0)
 		return DELIVERED;
+	if (simulation->plan.move_clock)
+		outcome = move_clock(simulation, simulation->last_ms);
 	buffer_add_text(&simulation->body, TEXT("]}"));
-	enum delivery_outcome outcome =
-		delivery_send(&simulation->delivery, buffer_text(&simulation->body));
+	if (outcome == DELIVERED)
+		outcome = delivery_send(&simulation->delivery, buffer_text(&simulation->body));
 	if (outcome == DELIVERED) {
 		size_t rejected = json_count(json_get(simulation->client.answer, "rejected"));
 		simulation->sent += simulation->pending - rejected;
@@ -107,53 +105,107 @@ static enum delivery_outcome flush(struct simulation *simulation)
 
 /* ---- Time ---- */
 
+static int64_t spent_ms(const struct simulation *simulation)
+{
+	return (clock_monotonic_ns() - simulation->begin_ns) / 1000000;
+}
+
+/* How far simulated time has come. */
 static int64_t simulated_ms(const struct simulation *simulation)
 {
-	if (simulation->settings.speed == 0)
-		return INT64_MAX;
-	int64_t spent_ms = (clock_monotonic_ns() - simulation->begin_ns) / 1000000;
-	return simulation->start_ms + spent_ms * simulation->settings.speed;
+	const struct simulate_plan *plan = &simulation->plan;
+	if (plan->live)
+		return clock_wall_ms();
+	if (plan->speed == 0)
+		return INSTANT_MS_NEVER - 1;
+	return plan->traffic.start_ms + spent_ms(simulation) * plan->speed;
+}
+
+/* How many messages --limit lets through now: on average over all the time since the begin. */
+static uint64_t allowance(const struct simulation *simulation)
+{
+	uint64_t limit = (uint64_t)simulation->settings.limit;
+	if (limit == 0)
+		return UINT64_MAX;
+	uint64_t due = limit * (uint64_t)spent_ms(simulation) / 1000 + 1;
+	return due > simulation->made ? due - simulation->made : 0;
 }
 
 static void draw(struct simulation *simulation)
 {
-	char    number[JOB_NUMBER_BYTES];
+	char    number[JOB_NUMBER_BYTES], at[INSTANT_TEXT_BYTES];
 	int64_t now_ms = clock_monotonic_ms();
 	if (!simulation->terminal || now_ms - simulation->drawn_ms < DRAW_EVERY_MS)
 		return;
-	fprintf(stderr, "\r\033[K%s messages sent", job_number(simulation->sent, number));
+	instant_format(simulation->last_ms / 1000 * 1000, at);
+	fprintf(stderr, "\r\033[K%s messages sent, at %s", job_number(simulation->sent, number), at);
 	fflush(stderr);
 	simulation->drawn_ms = now_ms;
+}
+
+static void nap(struct simulation *simulation, int64_t wait_ms)
+{
+	delivery_pause(&simulation->delivery, wait_ms < NAP_MS_MAX ? wait_ms : NAP_MS_MAX);
+}
+
+/* Whether the next message goes with those that are pending. */
+static bool fits(const struct simulation *simulation, int64_t next_ms, int64_t first_ms)
+{
+	return simulation->pending < (unsigned)simulation->settings.batch &&
+	       simulation->body.length < BODY_BYTES_MAX &&
+	       (!simulation->plan.move_clock || next_ms - first_ms <= CLOCK_STEP_MS);
 }
 
 /* Sends what is due, then waits for the next message. */
 static enum delivery_outcome go_on(struct simulation *simulation, int64_t end_ms)
 {
-	int64_t next_ms;
-	while ((next_ms = shop_next_ms(simulation->shop)) <= simulated_ms(simulation) &&
-	       next_ms < end_ms && simulation->pending < (unsigned)simulation->settings.batch &&
-	       !interrupted)
+	uint64_t allowed  = allowance(simulation);
+	int64_t  first_ms = sim_traffic_next_ms(simulation->traffic), next_ms;
+	while ((next_ms = sim_traffic_next_ms(simulation->traffic)) <= simulated_ms(simulation) &&
+	       next_ms < end_ms && fits(simulation, next_ms, first_ms) && allowed > 0 && !interrupted) {
 		add_message(simulation);
-
+		allowed--;
+	}
 	enum delivery_outcome outcome = flush(simulation);
 	draw(simulation);
+	if (outcome != DELIVERED || next_ms >= end_ms)
+		return outcome;
+
+	int64_t speed   = simulation->plan.speed > 0 ? simulation->plan.speed : 1;
 	int64_t wait_ms = next_ms - simulated_ms(simulation);
-	if (outcome == DELIVERED && next_ms < end_ms && wait_ms > 0) {
-		wait_ms = wait_ms / simulation->settings.speed + 1;
-		delivery_pause(&simulation->delivery, wait_ms < NAP_MS_MAX ? wait_ms : NAP_MS_MAX);
-	}
+	if (wait_ms > 0)
+		nap(simulation, wait_ms / speed + 1);
+	else if (allowed == 0)
+		nap(simulation, 1 + 1000 / simulation->settings.limit);
+	return outcome;
+}
+
+static enum delivery_outcome go_through(struct simulation *simulation)
+{
+	enum delivery_outcome outcome = DELIVERED;
+	int64_t               end_ms  = simulation->plan.end_ms;
+	simulation->traffic           = sim_traffic_new(&simulation->plan.traffic);
+	while (outcome == DELIVERED && !interrupted &&
+	       sim_traffic_next_ms(simulation->traffic) < end_ms)
+		outcome = go_on(simulation, end_ms);
+	sim_traffic_free(simulation->traffic);
+	if (outcome == DELIVERED && !interrupted && simulation->plan.move_clock &&
+	    end_ms != INSTANT_MS_NEVER)
+		outcome = move_clock(simulation, end_ms);
 	return outcome;
 }
 
 static enum delivery_outcome simulate(struct simulation *simulation)
 {
-	int64_t               end_ms  = simulation->settings.duration_ms == 0
-	                                    ? INT64_MAX
-	                                    : simulation->start_ms + simulation->settings.duration_ms;
-	enum delivery_outcome outcome = DELIVERED;
 	simulation->begin_ns          = clock_monotonic_ns();
-	while (outcome == DELIVERED && !interrupted && shop_next_ms(simulation->shop) < end_ms)
-		outcome = go_on(simulation, end_ms);
+	enum delivery_outcome outcome = go_through(simulation);
+	if (outcome == DELIVERED && !interrupted && simulation->plan.live) {
+		int64_t now_ms                    = clock_wall_ms();
+		int64_t end_ms                    = simulation->plan.end_ms;
+		simulation->plan.traffic.start_ms = end_ms > now_ms ? end_ms : now_ms;
+		simulation->plan.end_ms           = INSTANT_MS_NEVER;
+		outcome                           = go_through(simulation);
+	}
 	if (simulation->terminal)
 		fputs("\r\033[K", stderr);
 	return outcome;
@@ -161,63 +213,44 @@ static enum delivery_outcome simulate(struct simulation *simulation)
 
 /* ---- The command ---- */
 
-static void print_help(void)
-{
-	struct simulate_settings target = {0};
-	struct settings          own    = {table, sizeof table / sizeof table[0], &target};
-	printf("Usage: sonnim simulate [FLAGS]\n\n"
-	       "Sends the made-up traffic of a shop to the running server: visits, searches, product "
-	       "views,\n"
-	       "carts, orders, refunds, and logins with traits; until Ctrl-C, or for --duration.\n"
-	       "With the same --seed and --start it sends the same messages.\n\n"
-	       "  sonnim simulate --token-file token --rate 100\n"
-	       "  sonnim simulate --token-file token --start 2026-01-01 --duration 30d --speed 0\n\n"
-	       "Exit codes: 0 done, 1 messages were rejected, 2 wrong usage, 3 no server.\n\n");
-	client_print_flags(&own);
-}
-
 static void print_summary(const struct simulation *simulation)
 {
-	char number[JOB_NUMBER_BYTES], bad[JOB_NUMBER_BYTES];
+	char     number[JOB_NUMBER_BYTES], bad[JOB_NUMBER_BYTES], rate[JOB_NUMBER_BYTES];
+	int64_t  ms       = spent_ms(simulation);
+	uint64_t a_second = simulation->sent * 1000 / (uint64_t)(ms > 0 ? ms : 1);
 	if (simulation->client.settings.json)
-		printf("{\"sent\":%llu,\"rejected\":%llu,\"retries\":%llu}\n",
+		printf("{\"sent\":%llu,\"rejected\":%llu,\"retries\":%llu,\"took_ms\":%lld}\n",
 		       (unsigned long long)simulation->sent, (unsigned long long)simulation->rejected,
-		       (unsigned long long)simulation->delivery.retries);
+		       (unsigned long long)simulation->delivery.retries, (long long)ms);
 	else
-		printf("%s messages sent, %s rejected\n", job_number(simulation->sent, number),
-		       job_number(simulation->rejected, bad));
+		printf("%s messages sent, %s rejected, %s/s\n", job_number(simulation->sent, number),
+		       job_number(simulation->rejected, bad), job_number(a_second, rate));
 }
 
 static enum exit_code check(struct simulation *simulation, int argc, char **argv)
 {
-	const struct simulate_settings *settings = &simulation->settings;
+	struct simulate_plan *plan = &simulation->plan;
 	if (argc > 1)
 		return command_usage_text("simulate", "\"%s\" is no flag", argv[1]);
-	simulation->start_ms = clock_wall_ms();
-	if (settings->start != NULL && !instant_parse(text_of(settings->start), &simulation->start_ms))
-		return command_usage_text("simulate", "--start: \"%s\" is no instant", settings->start);
-	if (settings->speed == 0 && settings->duration_ms == 0)
-		return command_usage_text("simulate", "--speed 0 needs a --duration");
-	if (settings->dry_run)
+	enum exit_code code = simulate_plan_open(plan, &simulation->settings, clock_wall_ms());
+	if (code != EXIT_DONE)
+		return code;
+	if (simulation->settings.dry_run) {
+		plan->move_clock = false;
 		return EXIT_DONE;
-	return delivery_open(&simulation->delivery, &simulation->client, &settings->delivery,
+	}
+	if (plan->move_clock && simulation->client.authorization[0] == '\0')
+		return command_usage_text("simulate", "moving the clock needs a token");
+	return delivery_open(&simulation->delivery, &simulation->client, &simulation->settings.delivery,
 	                     "simulate");
 }
 
 static enum exit_code run(struct simulation *simulation)
 {
-	struct shop_config config = {
-		.seed     = (uint64_t)simulation->settings.seed,
-		.users    = (unsigned)simulation->settings.users,
-		.rate     = (double)simulation->settings.rate,
-		.start_ms = simulation->start_ms,
-	};
 	catch_signals();
 	simulation->delivery.stop     = &interrupted;
 	simulation->terminal          = !simulation->settings.dry_run && isatty(STDERR_FILENO) == 1;
-	simulation->shop              = shop_new(&config);
 	enum delivery_outcome outcome = simulate(simulation);
-	shop_free(simulation->shop);
 	if (!simulation->settings.dry_run)
 		print_summary(simulation);
 	if (outcome == DELIVERY_UNREACHABLE)
@@ -229,17 +262,18 @@ static enum exit_code run(struct simulation *simulation)
 enum exit_code command_simulate(int argc, char **argv)
 {
 	if (command_wants_help(argc, argv)) {
-		print_help();
+		simulate_print_help();
 		return EXIT_DONE;
 	}
 	struct simulation simulation = {0};
-	struct settings   own        = {table, sizeof table / sizeof table[0], &simulation.settings};
+	struct settings   own        = simulate_settings_of(&simulation.settings);
 	enum exit_code    code       = client_open(&simulation.client, &own, &argc, argv);
 	if (code == EXIT_DONE)
 		code = check(&simulation, argc, argv);
 	if (code == EXIT_DONE)
 		code = run(&simulation);
 	buffer_done(&simulation.body);
+	simulate_plan_close(&simulation.plan);
 	client_close(&simulation.client, &own);
 	return code;
 }
