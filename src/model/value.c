@@ -85,42 +85,42 @@ static const uint8_t value_bytes[UINT8_MAX + 1] = {
 	[VALUE_OBJECT] = SIZED,
 };
 
-/* A varint at *at; false: it is cut off. Almost all are one byte. */
-static inline bool pass_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret_number)
+/* A varint at `at`, in whose place it returns what follows; NULL: it is cut off. Almost all are one
+ * byte. */
+static inline const uint8_t *pass_varint(const uint8_t *at, const uint8_t *end,
+                                         uint64_t *ret_number)
 {
-	if (__builtin_expect(*at < end && **at < 0x80, 1)) {
-		*ret_number = *(*at)++;
-		return true;
+	if (__builtin_expect(at < end && *at < 0x80, 1)) {
+		*ret_number = *at;
+		return at + 1;
 	}
-	struct byte_reader bytes = {*at, end, false};
+	struct byte_reader bytes = {at, end, false};
 	*ret_number              = read_varint(&bytes);
-	*at                      = bytes.at;
-	return !bytes.failed;
+	return bytes.failed ? NULL : bytes.at;
 }
 
-/* Passes over an entry without looking at its value; false: it is cut off. By hand rather than with
- * value_next(): every event is looked through for what the filters ask for. */
-static inline bool next_entry(const uint8_t **at, const uint8_t *end, struct entry *entry)
+/* Passes over an entry without looking at its value, and returns the place behind it; NULL: it is
+ * cut off. By hand rather than with value_next(): every event is looked through for what the
+ * filters ask for. */
+static inline const uint8_t *next_entry(const uint8_t *at, const uint8_t *end, struct entry *entry)
 {
-	const uint8_t *begin = *at;
-	uint64_t       size;
-	if (end - begin < (ptrdiff_t)sizeof entry->hash + 2)
-		return false;
-	memcpy(&entry->hash, begin, sizeof entry->hash);
-	entry->type = begin[sizeof entry->hash];
-	*at         = begin + sizeof entry->hash + 1;
-	if (!pass_varint(at, end, &size) || size > (uint64_t)(end - *at))
-		return false;
-	entry->name = (struct text){(const char *)*at, size};
-	*at += size;
-	entry->value = *at;
+	uint64_t size;
+	if (end - at < (ptrdiff_t)sizeof entry->hash + 2)
+		return NULL;
+	memcpy(&entry->hash, at, sizeof entry->hash);
+	entry->type = at[sizeof entry->hash];
+	at          = pass_varint(at + sizeof entry->hash + 1, end, &size);
+	if (at == NULL || size > (uint64_t)(end - at))
+		return NULL;
+	entry->name  = (struct text){(const char *)at, size};
+	entry->value = at += size;
 	size         = value_bytes[entry->type];
-	if (size == SIZED && !pass_varint(at, end, &size))
-		return false;
-	if (size > (uint64_t)(end - *at))
-		return false;
-	*at += size;
-	return true;
+	if (size == SIZED) {
+		at = pass_varint(at, end, &size);
+		if (at == NULL)
+			return NULL;
+	}
+	return size > (uint64_t)(end - at) ? NULL : at + size;
 }
 
 static struct value value_of_entry(const struct entry *entry, const uint8_t *end)
@@ -134,25 +134,36 @@ struct value value_find(struct text list, struct text name, uint32_t hash)
 	struct byte_reader bytes = byte_reader_of(list.data, list.length);
 	struct entry       entry, found = {.type = VALUE_NONE};
 	uint64_t           left = read_varint(&bytes);
-	for (; left > 0 && next_entry(&bytes.at, bytes.end, &entry); left--)
+	const uint8_t     *at   = bytes.at;
+	for (; left > 0 && (at = next_entry(at, bytes.end, &entry)) != NULL; left--)
 		if (entry.hash == hash && text_equal(entry.name, name))
 			found = entry;
 	return found.type == VALUE_NONE ? (struct value){.type = VALUE_NONE}
 	                                : value_of_entry(&found, bytes.end);
 }
 
+/* A bit for each name, most of them different: what is not asked for is told by one look. */
+static uint64_t bit_of(uint32_t hash) { return UINT64_C(1) << (hash & 63); }
+
 void value_find_each(struct text list, const struct value_path *const *paths, unsigned count,
                      struct value *ret_values)
 {
 	struct byte_reader bytes = byte_reader_of(list.data, list.length);
 	struct entry       entry;
-	for (unsigned i = 0; i < count; i++)
+	uint64_t           wanted = 0;
+	for (unsigned i = 0; i < count; i++) {
 		ret_values[i].type = VALUE_NONE;
-	uint64_t left = read_varint(&bytes);
-	for (; left > 0 && next_entry(&bytes.at, bytes.end, &entry); left--)
+		wanted |= bit_of(paths[i]->hash);
+	}
+	uint64_t       left = read_varint(&bytes);
+	const uint8_t *at   = bytes.at;
+	for (; left > 0 && (at = next_entry(at, bytes.end, &entry)) != NULL; left--) {
+		if ((bit_of(entry.hash) & wanted) == 0)
+			continue;
 		for (unsigned i = 0; i < count; i++)
 			if (entry.hash == paths[i]->hash && text_equal(entry.name, paths[i]->name))
 				ret_values[i] = value_of_entry(&entry, bytes.end);
+	}
 	for (unsigned i = 0; i < count; i++)
 		if (ret_values[i].type == VALUE_NONE && paths[i]->part_count > 0)
 			ret_values[i] = value_at(list, paths[i]);
