@@ -23,7 +23,9 @@ enum {
 	LOOK_MS         = 1000,          /* whether a file of the journal was finished */
 	HEARTBEAT_MS    = 5 * 60 * 1000, /* a step also when there is nothing new: it tells the time */
 	RETRY_MS        = 5000,
-	STORE_RUN_BYTES = 256 << 10, /* the store changes in places */
+	REST_FACTOR     = 19, /* a step that takes long is followed by a rest: 5 % of the time … */
+	REST_MS_MAX     = 3 * 60 * 1000, /* … but never so that five minutes could be lost */
+	STORE_RUN_BYTES = 256 << 10,     /* the store changes in places */
 	LINEAGE_TEXT    = 2 * LINEAGE_BYTES,
 };
 
@@ -37,6 +39,7 @@ struct archive {
 	bool                store_known;
 	uint64_t            store_revision;  /* what last.store holds */
 	uint64_t            backup_position; /* held for a backup; UINT64_MAX: none */
+	int64_t             rests_until_ms;  /* monotonic */
 
 	pthread_mutex_t       lock;
 	pthread_cond_t        wake;
@@ -346,6 +349,14 @@ static bool file_finished(struct archive *archive)
 	return finished;
 }
 
+/* The whole store is copied where it has changed, which takes a while where it is large. */
+static void rest(struct archive *archive, int64_t began_ms)
+{
+	int64_t now_ms          = clock_monotonic_ms();
+	int64_t rest_ms         = (now_ms - began_ms) * REST_FACTOR;
+	archive->rests_until_ms = now_ms + (rest_ms < REST_MS_MAX ? rest_ms : REST_MS_MAX);
+}
+
 /* When the next attempt is due, monotonic. */
 static int64_t attempt(struct archive *archive, int64_t due_ms)
 {
@@ -355,10 +366,11 @@ static int64_t attempt(struct archive *archive, int64_t due_ms)
 	bool failing = archive->status.failing;
 	pthread_mutex_unlock(&archive->lock);
 	archive_begin(archive);
-	if (archive->last.link.number > 0 &&
+	if (archive->last.link.number > 0 && now_ms >= archive->rests_until_ms &&
 	    (now_ms >= due_ms || (!failing && file_finished(archive)))) {
 		enum status status = take(archive, false, &err);
-		due_ms             = now_ms + archive->config.interval_ms;
+		rest(archive, now_ms);
+		due_ms = now_ms + archive->config.interval_ms;
 		if (status != STATUS_OK && due_ms > now_ms + RETRY_MS)
 			due_ms = now_ms + RETRY_MS;
 		if (status != STATUS_OK && !failing)
@@ -426,6 +438,7 @@ void archive_close(struct archive *archive)
 	pthread_cond_signal(&archive->wake);
 	pthread_mutex_unlock(&archive->lock);
 	pthread_join(archive->thread, NULL);
+	archive->rests_until_ms = 0;
 	(void)attempt(archive, 0); /* what came since; a failure is told there */
 	archive_step_done(&archive->last);
 	pthread_mutex_destroy(&archive->step_lock);
