@@ -23,7 +23,7 @@ enum {
 	LOOK_MS         = 1000,          /* whether a file of the journal was finished */
 	HEARTBEAT_MS    = 5 * 60 * 1000, /* a step also when there is nothing new: it tells the time */
 	RETRY_MS        = 5000,
-	REST_FACTOR     = 19, /* a step that takes long is followed by a rest: 5 % of the time … */
+	REST_FACTOR     = 9, /* a step that takes long is followed by a rest: 10 % of the time … */
 	REST_MS_MAX     = 3 * 60 * 1000, /* … but never so that five minutes could be lost */
 	STORE_RUN_BYTES = 256 << 10,     /* the store changes in places */
 	LINEAGE_TEXT    = 2 * LINEAGE_BYTES,

@@ -9,8 +9,8 @@
  *   every interval, and at once when a file of the journal is finished:
  *   log time ─► end of the journal ─► end of the vault ─► copy of the store ─► step
  *
- * A step that takes long, because the store is large and has changed, is followed by a rest, so that
- * the archive takes 5 % of the time at most, but of three minutes at most.
+ * A step that takes long, because the store is large and has changed, is followed by a rest, so
+ * that the archive takes 10 % of the time at most, but of three minutes at most.
  *
  * Files of the journal are held until they are archived (file_log_hold()), so a target that cannot
  * be reached makes the journal grow and loses nothing; health and metrics say so.

@@ -142,8 +142,12 @@ static enum status enter_directory(const struct restore *restore, const char *ma
 	if (!empty && !resumes)
 		return error_set(err, STATUS_CONFLICT, "%s is not empty: a restore needs a fresh directory",
 		                 data);
-	if ((status = file_replace(marker, 0600, restore->plan.summary.link.lineage, LINEAGE_BYTES,
-	                           err)) != STATUS_OK)
+	/* Not by way of another name: whatever a kill leaves here, the marker is there before it. */
+	int fd = open(marker, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return file_error(err, errno, "create", marker);
+	close(fd);
+	if ((status = directory_sync(data, err)) != STATUS_OK)
 		return status;
 	return resumes ? clear_foreign(restore, err) : STATUS_OK;
 }
