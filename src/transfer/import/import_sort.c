@@ -167,7 +167,8 @@ static enum status fill(struct sort_run *run, size_t wanted, struct error *err)
 	struct buffer *window = &run->window;
 	if (window->length - run->at >= wanted)
 		return STATUS_OK;
-	memmove(window->data, window->data + run->at, window->length - run->at);
+	if (run->at > 0)
+		memmove(window->data, window->data + run->at, window->length - run->at);
 	window->length -= run->at;
 	run->at = 0;
 	while (window->length < wanted) {
