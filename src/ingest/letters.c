@@ -29,13 +29,12 @@ struct letters {
 	_Atomic bool     full; /* nothing needs to be copied */
 	_Atomic uint64_t added;
 	_Atomic uint64_t dropped;
-	_Atomic uint64_t expired;
 
 	pthread_mutex_t            totals_lock;
 	struct store_letter_totals totals;
 
-	bool      failing;   /* the last write: logged once */
-	int64_t   looked_ms; /* for old ones */
+	bool      failing; /* the last write: logged once */
+	unsigned  rounds;  /* since the totals were read */
 	pthread_t thread;
 };
 
@@ -311,7 +310,8 @@ static enum status store_letters(struct letters *letters, const letter_list *lis
 static enum status read_totals(struct letters *letters, struct error *err)
 {
 	struct store_letter_totals totals;
-	enum status status = letters->store->ops->letter_totals(letters->store, &totals, err);
+	enum status                status =
+		letters->store->ops->letter_totals(letters->store, INT64_MAX, &totals, err);
 	if (status == STATUS_OK) {
 		pthread_mutex_lock(&letters->totals_lock);
 		letters->totals = totals;
@@ -342,25 +342,19 @@ enum status letters_flush(struct letters *letters, struct error *err)
 	return status;
 }
 
-static enum status expire(struct letters *letters, struct error *err)
+/* Others delete old ones, with their age, and those of deleted sources. */
+static enum status refresh_totals(struct letters *letters, struct error *err)
 {
-	int64_t now_ms  = letters->journal->ops->log_time_ms(letters->journal);
-	size_t  deleted = 0;
-	if (now_ms < letters->looked_ms + LETTERS_EXPIRE_WAIT_MS)
+	if (letters->rounds++ % LETTERS_TOTALS_ROUNDS != 0)
 		return STATUS_OK;
-	letters->looked_ms = now_ms;
-	enum status status = letters->store->ops->letter_expire(
-		letters->store, now_ms - letters->settings.retention_ms, &deleted, err);
-	if (status != STATUS_OK)
-		return status;
-	atomic_fetch_add(&letters->expired, deleted);
 	return read_totals(letters, err);
 }
 
 static void tend(struct letters *letters)
 {
 	struct error err;
-	bool failed = letters_flush(letters, &err) != STATUS_OK || expire(letters, &err) != STATUS_OK;
+	bool         failed =
+		letters_flush(letters, &err) != STATUS_OK || refresh_totals(letters, &err) != STATUS_OK;
 	if (failed && !letters->failing)
 		log_error("rejected events could not be kept", &err);
 	letters->failing = failed;
@@ -394,12 +388,11 @@ struct letters *letters_new(struct store *store, struct vault *vault, struct jou
 	pthread_condattr_t monotonic;
 	if (letters == NULL)
 		abort();
-	letters->store     = store;
-	letters->vault     = vault;
-	letters->journal   = journal;
-	letters->settings  = *settings;
-	letters->parser    = json_parser_new();
-	letters->looked_ms = INT64_MIN / 2;
+	letters->store    = store;
+	letters->vault    = vault;
+	letters->journal  = journal;
+	letters->settings = *settings;
+	letters->parser   = json_parser_new();
 	pthread_mutex_init(&letters->flushing, NULL);
 	pthread_mutex_init(&letters->lock, NULL);
 	pthread_mutex_init(&letters->totals_lock, NULL);
@@ -433,8 +426,7 @@ void letters_free(struct letters *letters)
 void letters_counts(struct letters *letters, struct letters_counts *ret_counts)
 {
 	*ret_counts = (struct letters_counts){.added   = atomic_load(&letters->added),
-	                                      .dropped = atomic_load(&letters->dropped),
-	                                      .expired = atomic_load(&letters->expired)};
+	                                      .dropped = atomic_load(&letters->dropped)};
 	pthread_mutex_lock(&letters->totals_lock);
 	ret_counts->stored = letters->totals;
 	pthread_mutex_unlock(&letters->totals_lock);

@@ -31,7 +31,7 @@ enum {
 	LETTERS_WAITING_MAX       = 5000,
 	LETTERS_WAITING_BYTES_MAX = 16 << 20,
 	LETTER_BYTES_MAX          = 64 << 10, /* of what came; longer is cut off, and not replayed */
-	LETTERS_EXPIRE_WAIT_MS    = 60000,    /* from one look for old ones to the next */
+	LETTERS_TOTALS_ROUNDS     = 60, /* of LETTERS_WAIT_MS, between two looks at their totals */
 };
 
 struct letters;
@@ -102,8 +102,7 @@ struct text letter_body(const struct store_letter *letter, struct text event, st
 struct letters_counts {
 	uint64_t                   added;
 	uint64_t                   dropped; /* no room in the queue, or not taken by the store */
-	uint64_t                   expired;
-	struct store_letter_totals stored; /* as of the last write or look for old ones */
+	struct store_letter_totals stored;  /* as of the last write, or of the last minute */
 };
 void letters_counts(struct letters *letters, struct letters_counts *ret_counts);
 const struct letters_settings *letters_settings(const struct letters *letters);

@@ -95,7 +95,8 @@ enum status sqlite_letter_again(struct store *, const struct store_letter *, str
 enum status sqlite_letter_delete(struct store *, uint32_t, const uint64_t *, size_t, size_t *,
                                  struct error *);
 enum status sqlite_letter_expire(struct store *, int64_t, size_t *, struct error *);
-enum status sqlite_letter_totals(struct store *, struct store_letter_totals *, struct error *);
+enum status sqlite_letter_totals(struct store *, int64_t, struct store_letter_totals *,
+                                 struct error *);
 enum status sqlite_token_add(struct store *, const struct store_token *, struct error *);
 enum status sqlite_token_by_hash(struct store *, const uint8_t[STORE_TOKEN_HASH_BYTES],
                                  struct arena *, struct store_token *, struct error *);

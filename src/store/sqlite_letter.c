@@ -206,8 +206,8 @@ enum status sqlite_letter_expire(struct store *base, int64_t before_ms, size_t *
 	return status;
 }
 
-enum status sqlite_letter_totals(struct store *base, struct store_letter_totals *ret_totals,
-                                 struct error *err)
+enum status sqlite_letter_totals(struct store *base, int64_t before_ms,
+                                 struct store_letter_totals *ret_totals, struct error *err)
 {
 	struct sqlite_store       *store  = sqlite_store_of(base);
 	struct store_letter_totals totals = {0};
@@ -216,7 +216,8 @@ enum status sqlite_letter_totals(struct store *base, struct store_letter_totals 
 		return status;
 	sqlite3_stmt *statement = sqlite_statement(store, SQL_LETTER_TOTALS);
 	bool          row       = false;
-	status                  = sqlite_row(store, statement, &row, err);
+	sqlite_bind_number(statement, 1, before_ms);
+	status = sqlite_row(store, statement, &row, err);
 	if (status == STATUS_OK && row)
 		totals = (struct store_letter_totals){(uint64_t)sqlite3_column_int64(statement, 0),
 		                                      (uint64_t)sqlite3_column_int64(statement, 1),

@@ -291,8 +291,9 @@ struct store_ops {
 	/* All older than that. */
 	enum status (*letter_expire)(struct store *, int64_t before_ms, size_t *ret_deleted,
 	                             struct error *);
-	enum status (*letter_totals)(struct store *, struct store_letter_totals *ret_totals,
-	                             struct error *);
+	/* Of those older than that. */
+	enum status (*letter_totals)(struct store *, int64_t before_ms,
+	                             struct store_letter_totals *ret_totals, struct error *);
 
 	enum status (*token_add)(struct store *, const struct store_token *token, struct error *);
 	enum status (*token_by_hash)(struct store *, const uint8_t       hash[STORE_TOKEN_HASH_BYTES],

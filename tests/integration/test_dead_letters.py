@@ -1,6 +1,7 @@
 """What was rejected is kept with its source, can be looked at, sent again, and goes in the end."""
 import json
 import pathlib
+import time
 import urllib.parse
 
 from case import START, ServerCase
@@ -243,7 +244,8 @@ class Replay(LetterCase):
 
 
 class Bounds(LetterCase):
-    flags = ("--partitions", "3", "--dead-letter-count", "5", "--dead-letter-retention", "1d")
+    flags = ("--partitions", "3", "--dead-letter-count", "5", "--dead-letter-retention", "1d",
+             "--retention-wait", "0s")
 
     def test_the_oldest_go_when_there_are_too_many(self):
         source = self.make()
@@ -253,19 +255,30 @@ class Bounds(LetterCase):
         self.assertEqual([item["event"] for item in self.letters(source)],
                          ["7", "6", "5", "4", "3"])
 
-    def test_old_ones_go(self):
+    def test_old_ones_are_reported_and_then_dropped(self):
         source = self.make()
+        self.client.expect(200, "PUT", "/api/v1/schedules/retention",
+                           {"kind": "retention", "cron": "37 2 * * *", "active": False})
         self.send(source, {"batch": [1]})
         self.assertEqual(len(self.letters(source)), 1)
         self.client.set_clock(START + 2 * 86_400_000)
-        self.wait(lambda: self.letters(source) == [])
-        self.assertIn("\nsonnim_dead_letters_retention_seconds 86400\n",
-                      self.client.request("GET", "/metrics").body.decode())
+        self.send(source, {"batch": [2]})
+        self.assertEqual(len(self.letters(source)), 2)
+        self.assertEqual(self.kept()["next"], "report")
+        self.run_retention()
+        self.assertEqual(len(self.letters(source)), 2)
+        self.assertEqual(self.kept()["next"], "drop")
+        self.run_retention()
+        self.assertEqual([item["event"] for item in self.letters(source)], ["2"])
+        self.assertEqual(self.kept()["next"], "keep")
 
-    def wait(self, condition):
-        import time
-        for _ in range(300):
-            if condition():
-                return
-            time.sleep(0.1)
-        self.fail("it did not come true")
+    def kept(self):
+        return next(item for item in self.client.get("/api/v1/retention")["items"]
+                    if item["name"] == "dead-letters")
+
+    def run_retention(self):
+        job = self.client.expect(200, "POST", "/api/v1/schedules/retention/run").json["id"]
+        deadline = time.monotonic() + 60
+        while self.client.get(f"/api/v1/jobs/{job}")["state"] != "done":
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)

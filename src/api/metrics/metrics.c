@@ -249,8 +249,6 @@ static void write_letters(struct buffer *out, const struct api *api)
 	metric_one(out, "sonnim_dead_letters_dropped_total", "counter",
 	           "Rejected events not kept: too many at once, or the store took none",
 	           counts.dropped);
-	metric_one(out, "sonnim_dead_letters_expired_total", "counter",
-	           "Rejected events deleted by age", counts.expired);
 	metric_one(out, "sonnim_dead_letters", "gauge", "Rejected events there are",
 	           counts.stored.count);
 	metric_one(out, "sonnim_dead_letters_bytes", "gauge", "Bytes of what they brought",

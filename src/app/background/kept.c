@@ -32,13 +32,34 @@ static enum status look_letters(void *context, int64_t before_ms, struct retenti
                                 struct error *err)
 {
 	const struct kept         *kept = context;
-	struct store_letter_totals totals;
-	(void)before_ms;
-	enum status status = kept->store->ops->letter_totals(kept->store, &totals, err);
+	struct store_letter_totals all, due = {0};
+	enum status status = kept->store->ops->letter_totals(kept->store, INT64_MAX, &all, err);
+	if (status == STATUS_OK && before_ms != INSTANT_MS_NONE)
+		status = kept->store->ops->letter_totals(kept->store, before_ms, &due, err);
 	if (status == STATUS_OK)
-		*ret_look = (struct retention_look){.oldest_ms = totals.count > 0 ? totals.oldest_ms
-		                                                                  : INSTANT_MS_NONE,
-		                                    .all       = {totals.count, totals.bytes}};
+		*ret_look =
+			(struct retention_look){.oldest_ms = all.count > 0 ? all.oldest_ms : INSTANT_MS_NONE,
+		                            .all       = {all.count, all.bytes},
+		                            .due       = {due.count, due.bytes}};
+	return status;
+}
+
+/* One statement: as many as a few thousand of each source. */
+static enum status drop_letters(void *context, struct job *job, int64_t before_ms,
+                                struct retention_amount *dropped, struct error *err)
+{
+	const struct kept         *kept = context;
+	struct store_letter_totals due;
+	size_t                     count;
+	enum status status = kept->store->ops->letter_totals(kept->store, before_ms, &due, err);
+	if (status != STATUS_OK)
+		return status;
+	job_use_bytes(job, due.bytes);
+	status = kept->store->ops->letter_expire(kept->store, before_ms, &count, err);
+	if (status == STATUS_OK) {
+		dropped->count += count;
+		dropped->bytes += due.bytes;
+	}
 	return status;
 }
 
@@ -74,6 +95,7 @@ void kept_register(struct retention *retention, struct kept *kept, const struct 
 	     .setting = "dead-letter-retention",
 	     .age_ms  = times->letters_ms,
 	     .look    = look_letters,
+	     .drop    = drop_letters,
 	     .context = kept},
 		{.name    = "changes",
 	     .summary = "The change stream, and with it the history of segments",

@@ -1,8 +1,8 @@
 #ifndef SONNIM_APP_KEPT_H
 #define SONNIM_APP_KEPT_H
 
-/* What others keep for a time and drop by themselves, as `GET /api/v1/retention` shows it: events,
- * files of the journal, dead letters, the change stream. */
+/* What is kept for a time, as `GET /api/v1/retention` shows it: events, files of the journal and
+ * the change stream, which others drop by themselves, and dead letters. */
 
 #include "engine/engine.h"
 #include "job/retention.h"

@@ -92,7 +92,8 @@ DELETE FROM dead_letter WHERE at_ms < $1;
 DELETE FROM dead_letter WHERE source = $1;
 
 -- name: letter_totals
-SELECT count(*), coalesce(sum(bytes), 0), coalesce(min(at_ms), 0) FROM dead_letter;
+SELECT count(*), coalesce(sum(bytes), 0), coalesce(min(at_ms), 0) FROM dead_letter
+WHERE at_ms < $1;
 
 -- name: token_add
 INSERT INTO token (id, name, hash, scopes, created_ms, expires_ms)
