@@ -126,9 +126,10 @@ enum status dead_letters_next(struct api_call *call, struct dead_letters_filter 
 		filter->stored.limit = DEAD_LETTERS_AT_ONCE;
 		status = store->ops->letter_list(store, &filter->stored, call->arena, &stored, &fetched,
 		                                 ret_total, err);
-		for (size_t i = 0; status == STATUS_OK && i < fetched && count < limit; i++, ++*scanned) {
+		for (size_t i = 0; status == STATUS_OK && i < fetched && count < limit; i++) {
 			status                   = open_letter(call, &stored[i], &ret[count], err);
 			filter->stored.before_id = stored[i].id;
+			*scanned += 1 + stored[i].content.length / DEAD_LETTERS_PIECE_BYTES;
 			count += status == STATUS_OK && contains(ret[count].event, filter->text);
 		}
 	} while (status == STATUS_OK && fetched == DEAD_LETTERS_AT_ONCE && count < limit &&

@@ -8,7 +8,8 @@
 
 enum {
 	DEAD_LETTERS_AT_ONCE     = 200,   /* fetched from the store */
-	DEAD_LETTERS_SCANNED_MAX = 10000, /* by one call: opening them costs */
+	DEAD_LETTERS_SCANNED_MAX = 10000, /* by one call: opening them costs time and memory */
+	DEAD_LETTERS_PIECE_BYTES = 4096,  /* a longer one counts as so many more */
 	DEAD_LETTERS_TEXT_MAX    = 256,
 };
 
@@ -35,7 +36,8 @@ MUST_USE enum status dead_letters_filter_of(struct api_call *call, struct json o
 
 /* The next ones, newest first: up to `limit` that the filter lets through, found among those before
  * `stored.before_id`, which moves behind them. `*ret_count` below `limit` means there are no more,
- * unless `*scanned`, which grows, has reached DEAD_LETTERS_SCANNED_MAX. */
+ * unless `*scanned`, which grows with how many and how long they are, has reached
+ * DEAD_LETTERS_SCANNED_MAX. */
 MUST_USE enum status dead_letters_next(struct api_call *call, struct dead_letters_filter *filter,
                                        size_t limit, size_t *scanned, struct dead_letter *ret,
                                        size_t *ret_count, uint64_t *ret_total, struct error *err);
