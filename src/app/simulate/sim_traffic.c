@@ -23,6 +23,8 @@ enum {
 
 	CAMPAIGN_PER_MILLE = 350,
 
+	WARM_UP_MESSAGES_MAX = 500000, /* made and thrown away: a second's work */
+
 	/* Messages a visit brings on average, in thousandths: measured, a test holds them true. */
 	VISIT_MESSAGES_SHOP   = 4300,
 	VISIT_MESSAGES_TRAVEL = 4340,
@@ -326,6 +328,12 @@ static void warm_up(struct sim_traffic *traffic)
 	buffer_done(&before_start);
 }
 
+static int64_t warm_up_ms(unsigned rate)
+{
+	int64_t most_ms = INT64_C(1000) * WARM_UP_MESSAGES_MAX / rate;
+	return most_ms < WARM_UP_MS ? most_ms : WARM_UP_MS;
+}
+
 struct sim_traffic *sim_traffic_new(const struct sim_config *config)
 {
 	assert(config->users >= 1 && config->rate >= 1);
@@ -339,7 +347,7 @@ struct sim_traffic *sim_traffic_new(const struct sim_config *config)
 	world_init(&traffic->world, config);
 	if (config->profiles)
 		sim_queue_add(&traffic->queue, config->start_ms, &traffic->profile);
-	traffic->arrival_base_ms = config->start_ms - WARM_UP_MS;
+	traffic->arrival_base_ms = config->start_ms - warm_up_ms(config->rate);
 	queue_arrival(traffic);
 	let_in(traffic);
 	warm_up(traffic);
