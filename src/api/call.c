@@ -223,6 +223,22 @@ void call_answer_written(struct api_call *call, call_write_fn *write)
 	}
 }
 
+void call_answer_file(struct api_call *call, call_open_fn *open, const char *content_type)
+{
+	struct http_request *request = call->request;
+	struct error         err     = {0};
+	uint64_t             bytes   = 0;
+	int                  fd      = -1;
+	if (open(call, &fd, &bytes, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
+	http_add_header(request, "X-Content-Type-Options", TEXT("nosniff"));
+	http_add_header(request, "Content-Disposition", TEXT("attachment"));
+	call_end(call);
+	http_respond_file(request, 200, content_type, fd, bytes);
+}
+
 void call_answer_empty(struct api_call *call, unsigned http_status)
 {
 	struct http_request *request = call->request;

@@ -112,6 +112,11 @@ void call_answer_empty(struct api_call *call, unsigned http_status);
 typedef enum status call_write_fn(struct api_call *call, struct buffer *out, struct error *err);
 void                call_answer_written(struct api_call *call, call_write_fn *write);
 
+/* 200 with the file that `open` gives, for a browser to store rather than to show; or its error. */
+typedef enum status call_open_fn(struct api_call *call, int *ret_fd, uint64_t *ret_bytes,
+                                 struct error *err);
+void call_answer_file(struct api_call *call, call_open_fn *open, const char *content_type);
+
 void call_answer_static(struct api_call *call, const char *content_type, struct text body);
 void call_fail(struct api_call *call, const struct error *err);
 void call_fail_code(struct api_call *call, const struct error *err, const char *code);

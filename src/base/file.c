@@ -147,6 +147,21 @@ static enum status write_new(const char *path, mode_t mode, const void *data, si
 	return status;
 }
 
+enum status file_open(const char *path, int *ret_fd, uint64_t *ret_bytes, struct error *err)
+{
+	struct stat info;
+	int         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &info) != 0) {
+		int error_number = errno;
+		if (fd >= 0)
+			close(fd);
+		return file_error(err, error_number, "open", path);
+	}
+	*ret_fd    = fd;
+	*ret_bytes = (uint64_t)info.st_size;
+	return STATUS_OK;
+}
+
 enum status file_replace(const char *path, mode_t mode, const void *data, size_t length,
                          struct error *err)
 {

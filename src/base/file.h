@@ -16,6 +16,10 @@
 MUST_USE enum status file_read(const char *path, size_t bytes_max, struct buffer *out,
                                struct error *err);
 
+/* Opens a file for reading; a symbolic link is refused. The caller closes `*ret_fd`. */
+MUST_USE enum status file_open(const char *path, int *ret_fd, uint64_t *ret_bytes,
+                               struct error *err);
+
 /* Replaces the file by way of a temporary one: after a crash it is the old or the new one, whole.
  * Durable on return (file and directory synced). */
 MUST_USE enum status file_replace(const char *path, mode_t mode, const void *data, size_t length,

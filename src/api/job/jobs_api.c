@@ -1,10 +1,5 @@
 /* /api/v1/jobs: background jobs. All of it asks the store, so all of it runs on workers. */
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "api/call.h"
 #include "api/handlers.h"
 #include "api/job/job_json.h"
@@ -146,39 +141,18 @@ static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_b
 {
 	struct jobs     *jobs = call->api->config.jobs;
 	char             path[JOB_PATH_BYTES];
-	struct stat      info;
 	struct store_job job;
 	enum status      status;
 	if ((status = jobs_get(jobs, id_of(call), call->arena, &job, err)) != STATUS_OK ||
 	    (status = jobs_file_path(jobs, job.id, http_param(call->request, "name"), path, err)) !=
 	        STATUS_OK)
 		return status;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 || fstat(fd, &info) != 0) {
-		int error_number = errno;
-		if (fd >= 0)
-			close(fd);
-		return file_error(err, error_number, "open", path);
-	}
-	*ret_fd    = fd;
-	*ret_bytes = (uint64_t)info.st_size;
-	return STATUS_OK;
+	return file_open(path, ret_fd, ret_bytes, err);
 }
 
 static void file_step(struct api_call *call)
 {
-	struct http_request *request = call->request;
-	struct error         err;
-	uint64_t             bytes = 0;
-	int                  fd    = -1;
-	if (open_file(call, &fd, &bytes, &err) != STATUS_OK) {
-		call_fail(call, &err);
-		return;
-	}
-	http_add_header(request, "X-Content-Type-Options", TEXT("nosniff"));
-	http_add_header(request, "Content-Disposition", TEXT("attachment"));
-	call_end(call);
-	http_respond_file(request, 200, "application/octet-stream", fd, bytes);
+	call_answer_file(call, open_file, "application/octet-stream");
 }
 
 void jobs_api_file(struct api_call *call) { call_on_worker(call, file_step); }

@@ -2,11 +2,7 @@
  * of an unmasked export lie under names that begin with a dot (transfer/export/export_job.h): they
  * are for who may see personal values. */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "api/call.h"
 #include "api/handlers.h"
@@ -88,7 +84,6 @@ static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_b
 {
 	char             directory[JOB_PATH_BYTES], path[JOB_PATH_BYTES + JOB_FILE_NAME_MAX + 2];
 	struct store_job job;
-	struct stat      info;
 	struct json      params;
 	struct text      name   = http_param(call->request, "name");
 	const char      *id     = arena_text(call->arena, http_param(call->request, "id")).data;
@@ -108,30 +103,13 @@ static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_b
 		return error_set(err, STATUS_NOT_FOUND, "There is no such file");
 	snprintf(path, sizeof path, "%s/%s%.*s", directory, is_unmasked(params) ? "." : "",
 	         TEXT_FORMAT(name));
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (*ret_fd >= 0 && fstat(*ret_fd, &info) == 0) {
-		*ret_bytes = (uint64_t)info.st_size;
-		return STATUS_OK;
-	}
-	if (*ret_fd >= 0)
-		close(*ret_fd);
-	return error_set(err, STATUS_NOT_FOUND, "There is no such file");
+	status = file_open(path, ret_fd, ret_bytes, err);
+	return status == STATUS_NOT_FOUND ? error_set(err, status, "There is no such file") : status;
 }
 
 static void file_step(struct api_call *call)
 {
-	struct http_request *request = call->request;
-	struct error         err;
-	uint64_t             bytes = 0;
-	int                  fd    = -1;
-	if (open_file(call, &fd, &bytes, &err) != STATUS_OK) {
-		call_fail(call, &err);
-		return;
-	}
-	http_add_header(request, "X-Content-Type-Options", TEXT("nosniff"));
-	http_add_header(request, "Content-Disposition", TEXT("attachment"));
-	call_end(call);
-	http_respond_file(request, 200, "application/octet-stream", fd, bytes);
+	call_answer_file(call, open_file, "application/octet-stream");
 }
 
 void exports_file(struct api_call *call) { call_on_worker(call, file_step); }

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -247,7 +246,6 @@ static enum status open_rejected(struct api_call *call, int *ret_fd, uint64_t *r
 	char             path[JOB_PATH_BYTES + sizeof REJECTED_NAME];
 	char             directory[JOB_PATH_BYTES];
 	struct store_job job;
-	struct stat      info;
 	const char      *id     = arena_text(call->arena, http_param(call->request, "id")).data;
 	enum status      status = jobs_get(call->api->config.jobs, id, call->arena, &job, err);
 	if (status == STATUS_OK && !text_equal(job.kind, TEXT("import")))
@@ -257,29 +255,15 @@ static enum status open_rejected(struct api_call *call, int *ret_fd, uint64_t *r
 	if (status != STATUS_OK)
 		return status;
 	snprintf(path, sizeof path, "%s/%s", directory, REJECTED_NAME);
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (*ret_fd >= 0 && fstat(*ret_fd, &info) == 0) {
-		*ret_bytes = (uint64_t)info.st_size;
-		return STATUS_OK;
-	}
-	if (*ret_fd >= 0)
-		close(*ret_fd);
-	return error_set(err, STATUS_NOT_FOUND, "The import has no rejected rows yet, or no more");
+	status = file_open(path, ret_fd, ret_bytes, err);
+	return status == STATUS_NOT_FOUND
+	           ? error_set(err, status, "The import has no rejected rows yet, or no more")
+	           : status;
 }
 
 static void rejected_step(struct api_call *call)
 {
-	struct http_request *request = call->request;
-	struct error         err;
-	uint64_t             bytes = 0;
-	int                  fd    = -1;
-	if (open_rejected(call, &fd, &bytes, &err) != STATUS_OK) {
-		call_fail(call, &err);
-		return;
-	}
-	http_add_header(request, "X-Content-Type-Options", TEXT("nosniff"));
-	call_end(call);
-	http_respond_file(request, 200, "application/x-ndjson", fd, bytes);
+	call_answer_file(call, open_rejected, "application/x-ndjson");
 }
 
 void imports_rejected(struct api_call *call) { call_on_worker(call, rejected_step); }
