@@ -19,6 +19,7 @@ struct care {
 	uint64_t                  bytes;
 	uint64_t                  damaged; /* objects and documents */
 	uint64_t                  missing;
+	uint64_t                  unlisted; /* backups whose list cannot be read */
 	uint64_t                  removed_backups;
 	uint64_t                  removed_steps;
 	uint64_t                  removed_objects;
@@ -32,13 +33,18 @@ static void care_done(struct care *care)
 	VECTOR_DONE(&care->kept_steps);
 }
 
+static bool is_damage(enum status status)
+{
+	return status == STATUS_CORRUPT || status == STATUS_NOT_FOUND;
+}
+
 /* Damage is counted and does not end the work; everything else does. */
 static enum status found(struct care *care, enum status status, const struct error *failure,
                          struct error *err)
 {
 	if (status == STATUS_OK)
 		return STATUS_OK;
-	if (status != STATUS_CORRUPT && status != STATUS_NOT_FOUND) {
+	if (!is_damage(status)) {
 		if (err != NULL)
 			*err = *failure;
 		return status;
@@ -93,9 +99,16 @@ static enum status name_all(struct care *care, struct error *err)
 	if ((status = chain_list(repository, CHAIN_BACKUPS, &care->kept_backups, err)) != STATUS_OK ||
 	    (status = chain_list(repository, CHAIN_ARCHIVE, &care->kept_steps, err)) != STATUS_OK)
 		return status;
-	for (size_t i = 0; i < care->kept_backups.count && status == STATUS_OK; i++)
-		status =
-			found(care, name_backup(care, &care->kept_backups.items[i], &failure), &failure, err);
+	for (size_t i = 0; i < care->kept_backups.count && status == STATUS_OK; i++) {
+		size_t known = care->named.ids.count;
+		status       = name_backup(care, &care->kept_backups.items[i], &failure);
+		/* The list lies in an object, which is read, counted and set aside with the others. */
+		if (is_damage(status) && care->named.ids.count > known) {
+			care->unlisted++;
+			status = STATUS_OK;
+		}
+		status = found(care, status, &failure, err);
+	}
 	for (size_t i = 0; i < care->kept_steps.count && status == STATUS_OK; i++)
 		status = found(care, name_step(care, &care->kept_steps.items[i], &failure), &failure, err);
 	object_set_sort(&care->named);
@@ -131,6 +144,9 @@ static enum status verify(struct care *care, struct error *err)
 		care->objects++;
 	}
 	buffer_done(&content);
+	if (status == STATUS_OK && care->unlisted > 0 && care->damaged + care->missing == 0)
+		return error_set(err, STATUS_CORRUPT, "%llu backups have a list that makes no sense",
+		                 (unsigned long long)care->unlisted);
 	if (status == STATUS_OK && care->damaged + care->missing > 0)
 		status = error_set(err, STATUS_CORRUPT, "%llu damaged, %llu missing; the first: %.300s",
 		                   (unsigned long long)care->damaged, (unsigned long long)care->missing,
