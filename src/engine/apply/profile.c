@@ -35,11 +35,16 @@ static size_t set_size(size_t item_size, uint32_t room)
 	return sizeof(struct set) + room * item_size;
 }
 
+static size_t set_bytes(const void *pointer, size_t item_size)
+{
+	const struct set *set = pointer;
+	return set == NULL ? 0 : set_size(item_size, set->room);
+}
+
 static void set_free(void *pointer, size_t item_size)
 {
-	struct set *set = pointer;
-	if (set != NULL)
-		slab_put(set, set_size(item_size, set->room));
+	if (pointer != NULL)
+		slab_put(pointer, set_bytes(pointer, item_size));
 }
 
 /* The number is the first 31 bits of an item. */
@@ -53,6 +58,15 @@ static inline uint32_t number_at(const struct set *set, size_t item_size, uint32
 _Static_assert(sizeof(struct person_feature) != sizeof(struct membership),
                "their size tells sets apart");
 
+/* A set has grown, or come, or gone. */
+static void count_set(struct profiles *profiles, size_t item_size, size_t before, size_t after)
+{
+	uint64_t *bytes = item_size == sizeof(struct person_feature) ? &profiles->feature_bytes
+	                                                             : &profiles->membership_bytes;
+	profiles->bytes += after - before;
+	*bytes += after - before;
+}
+
 /* Room for `more` at least, and as many as the block of memory holds. */
 static struct set *set_grow(struct profiles *profiles, struct set *set, size_t item_size,
                             uint32_t more)
@@ -60,18 +74,12 @@ static struct set *set_grow(struct profiles *profiles, struct set *set, size_t i
 	uint32_t    count  = set == NULL ? 0 : set->count;
 	size_t      size   = slab_room(set_size(item_size, count + more + count / 4));
 	struct set *larger = slab_get(size);
-	uint64_t   *bytes  = item_size == sizeof(struct person_feature) ? &profiles->feature_bytes
-	                                                                : &profiles->membership_bytes;
 	larger->count      = count;
 	larger->room       = (uint32_t)((size - sizeof *set) / item_size);
-	if (set != NULL) {
+	count_set(profiles, item_size, set_bytes(set, item_size), set_bytes(larger, item_size));
+	if (set != NULL)
 		memcpy(larger->items, set->items, count * item_size);
-		profiles->bytes -= set_size(item_size, set->room);
-		*bytes -= set_size(item_size, set->room);
-		set_free(set, item_size);
-	}
-	profiles->bytes += set_size(item_size, larger->room);
-	*bytes += set_size(item_size, larger->room);
+	set_free(set, item_size);
 	return larger;
 }
 
@@ -92,14 +100,16 @@ static size_t free_traits(struct traits *traits)
 	return bytes;
 }
 
-static void profile_done(struct profile *profile)
+/* The same. */
+static size_t profile_done(struct profile *profile)
 {
-	free_traits(profile->traits);
+	size_t sealed_bytes = free_traits(profile->traits);
 	if (profile->features != NULL)
 		for (uint32_t i = 0; i < profile->features->count; i++)
 			series_free(profile->features->items[i].series);
 	set_free(profile->features, sizeof profile->features->items[0]);
 	set_free(profile->memberships, sizeof profile->memberships->items[0]);
+	return sealed_bytes;
 }
 
 void profiles_done(struct profiles *profiles)
@@ -407,17 +417,16 @@ void profile_set_traits(struct profiles *profiles, struct profile *profile, stru
 
 void profile_clear(struct profiles *profiles, struct profile *profile)
 {
-	struct feature_set *features = profile->features;
+	const struct feature_set *features = profile->features;
+	for (uint32_t i = 0; features != NULL && i < features->count; i++)
+		profiles_count_series(profiles, series_bytes(features->items[i].series), 0);
+	count_set(profiles, sizeof(struct person_feature),
+	          set_bytes(features, sizeof(struct person_feature)), 0);
+	count_set(profiles, sizeof(struct membership),
+	          set_bytes(profile->memberships, sizeof(struct membership)), 0);
 	if (profile->traits != NULL)
 		profiles->bytes -= sizeof *profile->traits + profile->traits->list_size;
-	for (uint32_t i = 0; features != NULL && i < features->count; i++)
-		profiles->bytes -= series_bytes(features->items[i].series);
-	if (features != NULL)
-		profiles->bytes -= sizeof *features + features->room * sizeof features->items[0];
-	if (profile->memberships != NULL)
-		profiles->bytes -= sizeof *profile->memberships +
-		                   profile->memberships->room * sizeof profile->memberships->items[0];
-	profile_done(profile);
+	profiles->bytes -= profile_done(profile);
 	profile->traits      = NULL;
 	profile->features    = NULL;
 	profile->memberships = NULL;
