@@ -64,15 +64,15 @@ static const struct part_column *entries_of(const struct part *part)
 }
 
 /* How many values a column that is not by rows must have; 0: as many as it has. */
-static uint32_t count_wanted(const struct part_header *header, uint8_t role)
+static uint64_t count_wanted(const struct part_header *header, uint8_t role)
 {
 	switch (role) {
 	case ROLE_PERSON_SLOT:
 		return header->persons;
 	case ROLE_PERSON_ROW:
-		return header->persons + 1;
+		return (uint64_t)header->persons + 1;
 	case ROLE_PERSON_BUCKET:
-		return ((header->slot_max - header->slot_min) >> header->bucket_shift) + 2;
+		return (uint64_t)((header->slot_max - header->slot_min) >> header->bucket_shift) + 2;
 	default:
 		return 0;
 	}
@@ -102,7 +102,7 @@ static bool open_column(struct part *part, uint32_t number)
 		return false;
 	if ((uint64_t)entry->name_offset + entry->name_bytes > header->header_bytes - names)
 		return false;
-	uint32_t wanted = count_wanted(header, entry->role);
+	uint64_t wanted = count_wanted(header, entry->role);
 	if (wanted != 0 && (entry->count != wanted || entry->encoding != ENCODING_INTS))
 		return false;
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../seed.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/instant.h"
 
@@ -341,4 +342,35 @@ void fixture_file(const struct fixture *fixture, const char *end, char into[256]
 	}
 	closedir(directory);
 	assert_int_equal(found, 1);
+}
+
+struct part_header *fixture_part(const struct fixture *fixture, struct text *ret_bytes)
+{
+	char          path[256];
+	struct error  err;
+	struct buffer file = {0};
+	fixture_file(fixture, ".part", path);
+	assert_int_equal(file_read(path, 64 << 20, &file, &err), STATUS_OK);
+	struct part_header *header = aligned_alloc(PART_ALIGNMENT, file.length);
+	assert_non_null(header);
+	memcpy(header, file.data, file.length);
+	*ret_bytes = (struct text){(const char *)header, file.length};
+	buffer_done(&file);
+	return header;
+}
+
+struct part_column *fixture_part_column(struct part_header *header, enum column_role role)
+{
+	struct part_column *columns = (struct part_column *)(header + 1);
+	for (uint32_t i = 0; i < header->column_count; i++)
+		if (columns[i].role == role)
+			return &columns[i];
+	fail_msg("the part has no column %d", (int)role);
+	return NULL;
+}
+
+void fixture_seal_header(struct part_header *header)
+{
+	header->checksum = 0;
+	header->checksum = hash_bytes(header, header->header_bytes);
 }

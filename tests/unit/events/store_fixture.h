@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "events/events.h"
+#include "events/part_format.h"
 #include "model/value.h"
 
 /* A call as it was added. */
@@ -59,6 +60,12 @@ void fixture_flush(struct fixture *fixture);
 
 /* Fails unless a read gives what was kept, to the byte, in order. */
 void fixture_expect(struct fixture *fixture, uint32_t slot, const struct events_query *query);
+
+/* The only part of partition 0 as bytes of the caller's, to be changed; free() it. */
+struct part_header *fixture_part(const struct fixture *fixture, struct text *ret_bytes);
+struct part_column *fixture_part_column(struct part_header *header, enum column_role role);
+/* Gives the header the checksum that it then has. */
+void fixture_seal_header(struct part_header *header);
 
 /* The path of the only file in partition 0 whose name ends so. */
 void fixture_file(const struct fixture *fixture, const char *end, char into[256]);

@@ -234,6 +234,28 @@ static void a_cut_a_changed_head_and_a_missing_part_stop_the_start(void **state)
 	assert_non_null(strstr(err.reason, "manifest: its checksum is wrong"));
 }
 
+/* Every bucket of slots that take all 32 bits is one of 2^32 and one more. */
+static void a_count_that_does_not_fit_its_width_is_no_count_at_all(void **state)
+{
+	(void)state;
+	char         path[256];
+	struct text  bytes;
+	struct part *part;
+	struct error err;
+	make_part(path);
+	struct part_header *header = fixture_part(&fixture, &bytes);
+	header->slot_min           = 0;
+	header->slot_max           = UINT32_MAX;
+	header->bucket_shift       = 0;
+
+	struct part_column *buckets = fixture_part_column(header, ROLE_PERSON_BUCKET);
+	buckets->count              = 1;
+	buckets->number_bytes       = buckets->width;
+	fixture_seal_header(header);
+	assert_int_equal(part_open_bytes(bytes, "forged", &part, &err), STATUS_CORRUPT);
+	free(header);
+}
+
 static void what_a_crash_left_is_removed(void **state)
 {
 	(void)state;
@@ -269,6 +291,7 @@ int main(void)
 		TEST(every_changed_byte_is_found),
 		TEST(no_damage_goes_into_what_is_read),
 		TEST(a_cut_a_changed_head_and_a_missing_part_stop_the_start),
+		TEST(a_count_that_does_not_fit_its_width_is_no_count_at_all),
 		TEST(what_a_crash_left_is_removed),
 		cmocka_unit_test(months_begin_on_their_first_day_also_before_1970),
 	};
