@@ -119,6 +119,11 @@ static void print_refusal(const struct client *client)
 	fprintf(stderr, "%.*s\n", TEXT_FORMAT(json_string(message)));
 }
 
+bool client_unavailable(const struct client *client, enum exit_code code)
+{
+	return code == EXIT_UNREACHABLE || (code == EXIT_REFUSED && client->response.status == 503);
+}
+
 static enum exit_code send_request(struct client *client, struct http_client_request *request,
                                    const char *path, const char *content_type)
 {
@@ -140,15 +145,18 @@ static enum exit_code send_request(struct client *client, struct http_client_req
 	buffer_done(&url);
 	client->answer = (struct json){0};
 	if (status != STATUS_OK) {
-		fprintf(stderr, "sonnim %s: %s\n", client->command, err.reason);
-		return status == STATUS_INVALID ? EXIT_USAGE : EXIT_UNREACHABLE;
+		enum exit_code code = status == STATUS_INVALID ? EXIT_USAGE : EXIT_UNREACHABLE;
+		if (code == EXIT_USAGE || !client->patient)
+			fprintf(stderr, "sonnim %s: %s\n", client->command, err.reason);
+		return code;
 	}
 	struct text answer = buffer_text(&client->response.body);
 	if (answer.length > 0 &&
 	    json_parse_text(client->parser, answer, &client->answer, &err) != STATUS_OK)
 		client->answer = (struct json){0};
 	if (client->response.status < 200 || client->response.status > 299) {
-		print_refusal(client);
+		if (!client->patient || !client_unavailable(client, EXIT_REFUSED))
+			print_refusal(client);
 		return EXIT_REFUSED;
 	}
 	return EXIT_DONE;

@@ -23,6 +23,7 @@ struct client {
 	struct json_parser         *parser;
 	struct json                 answer; /* of the last call; JSON_NONE: empty */
 	const char                 *command;
+	bool                        patient; /* that the server is not available is not printed */
 	char                        authorization[320];
 };
 
@@ -36,6 +37,10 @@ void           client_close(struct client *client, const struct settings *own);
  * answers EXIT_REFUSED or EXIT_UNREACHABLE; else `client->answer` is set. */
 enum exit_code client_send(struct client *client, const char *method, const char *path,
                            struct text body);
+
+/* Whether that is what the last call came to because the server is not there, or not able to
+ * answer now: it may be asked again. */
+bool client_unavailable(const struct client *client, enum exit_code code);
 
 /* Posts a body that comes in pieces, however large; the same otherwise. */
 enum exit_code client_upload(struct client *client, const char *path, const char *content_type,

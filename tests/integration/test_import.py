@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from case import START, ServerCase
-from server import Server
+from server import SONNIM, Server
 from transfer import (exported_events, import_rows, kill_until_done, rejected_rows, start_import,
                       wait_job)
 
@@ -166,3 +166,32 @@ class Interrupted(ServerCase):
         runs = int(os.environ.get("SONNIM_TEST_RUNS", "2"))
         hits = sum(self.one(i, ("file", "time")[i % 2], 120000, 3, 0.6) for i in range(runs))
         print(f"     killed {hits} times amidst an import")
+
+
+class Waiting(ServerCase):
+    """The command that waits for its import."""
+    clock = "wall"
+    flags = ("--partitions", "3", "--job-bandwidth", "300KiB")
+
+    def test_a_command_waits_in_silence_while_the_server_is_started_anew(self):
+        file = self.server.directory / "rows.csv"
+        file.write_text("userId,event,n\n" + "".join(f"w-{i % 7},e,{i}\n" for i in range(60000)))
+        with subprocess.Popen(
+                [SONNIM, "import", str(file), "--map", "properties.n=n:number"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                env={**os.environ, "SONNIM_URL": f"http://{self.server.address}",
+                     "SONNIM_TOKEN": self.server.token}) as command:
+            self.addCleanup(command.kill)
+            while not any(job["state"] == "running"
+                          for job in self.client.items("/api/v1/jobs?kind=import")):
+                self.assertIsNone(command.poll())
+                time.sleep(0.01)
+            self.client.close()
+            self.server.kill()
+            time.sleep(0.6)  # longer than it pauses between two questions
+            self.assertIsNone(command.poll())
+            self.server.listen = self.server.address
+            self.server.start()
+            told, complaints = command.communicate(timeout=120)
+        self.assertEqual((command.returncode, complaints), (0, ""), told)
+        self.assertIn("60,000 rows read, 60,000 accepted, 0 rejected", told)

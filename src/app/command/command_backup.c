@@ -1,10 +1,9 @@
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 
+#include "app/command/job_wait.h"
 #include "app/command/subcommand.h"
 
-enum { POLL_MS = 200 };
+enum { RETRY_MS = 60000 /* how long a server that does not answer is asked again */ };
 
 static const char base[] = "/api/v1/backups";
 
@@ -35,29 +34,6 @@ static const struct client_column pruned_columns[] = {{"Backups", "result.backup
                                                       {"Took ms", "result.tookMs"},
                                                       {0}};
 
-static bool is_state(const struct client *client, const char *state)
-{
-	return text_equal(json_string(json_get(client->answer, "state")), text_of(state));
-}
-
-/* Until the job has ended; the server goes on with it when this command is interrupted. */
-static enum exit_code wait_for(struct client *client)
-{
-	const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
-	char                  id[64];
-	struct buffer         path = {0};
-	struct text           text = json_string(json_get(client->answer, "id"));
-	snprintf(id, sizeof id, "%.*s", TEXT_FORMAT(text));
-	subcommand_path(&path, "/api/v1/jobs", id, NULL);
-	enum exit_code code = EXIT_DONE;
-	while (code == EXIT_DONE && (is_state(client, "queued") || is_state(client, "running"))) {
-		nanosleep(&pause, NULL);
-		code = client_send(client, "GET", path.data, (struct text){0});
-	}
-	buffer_done(&path);
-	return code;
-}
-
 static enum exit_code run(struct client *client, const char *rest,
                           const struct client_column *columns)
 {
@@ -65,18 +41,15 @@ static enum exit_code run(struct client *client, const char *rest,
 	subcommand_path(&path, base, NULL, rest);
 	enum exit_code code = client_send(client, "POST", path.data, (struct text){0});
 	buffer_done(&path);
-	if (code == EXIT_DONE)
-		code = wait_for(client);
 	if (code != EXIT_DONE)
+		return code;
+	char id[64];
+	snprintf(id, sizeof id, "%.*s", TEXT_FORMAT(job_text(client->answer, "id")));
+	if ((code = job_wait(client, id, RETRY_MS)) != EXIT_DONE)
 		return code;
 	if (json_type(json_get(client->answer, "result")) == JSON_OBJECT)
 		client_print_object(client, columns);
-	if (is_state(client, "done"))
-		return EXIT_DONE;
-	struct text reason = json_string(json_get(json_get(client->answer, "error"), "message"));
-	struct text state  = json_string(json_get(client->answer, "state"));
-	fprintf(stderr, "sonnim backup: %.*s: %.*s\n", TEXT_FORMAT(state), TEXT_FORMAT(reason));
-	return EXIT_REFUSED;
+	return job_is_done(client) ? EXIT_DONE : EXIT_REFUSED;
 }
 
 static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/command/job_wait.h"
+#include "app/command/progress.h"
 #include "base/file.h"
 
 struct export_settings {
@@ -104,19 +105,15 @@ static enum exit_code fetch_all(struct client *client, const char *id, const cha
 
 static enum exit_code print_result(struct client *client, const char *id)
 {
-	struct json job    = client->answer;
-	struct json result = json_get(job, "result");
-	char        rows[JOB_NUMBER_BYTES], files[JOB_NUMBER_BYTES];
-	if (!text_equal(job_text(job, "state"), TEXT("done"))) {
-		fprintf(stderr, "sonnim export: %.*s: %.*s\n", TEXT_FORMAT(job_text(job, "state")),
-		        TEXT_FORMAT(job_text(json_get(job, "error"), "message")));
+	struct json result = json_get(client->answer, "result");
+	char        rows[PROGRESS_NUMBER_BYTES], files[PROGRESS_NUMBER_BYTES];
+	if (!job_is_done(client))
 		return EXIT_REFUSED;
-	}
 	if (client->settings.json)
 		printf("%.*s\n", (int)client->response.body.length, client->response.body.data);
 	else
-		printf("%s rows in %s files; export %s\n", job_number(job_count(result, "rows"), rows),
-		       job_number(job_count(result, "files"), files), id);
+		printf("%s rows in %s files; export %s\n", progress_number(job_count(result, "rows"), rows),
+		       progress_number(job_count(result, "files"), files), id);
 	return EXIT_DONE;
 }
 

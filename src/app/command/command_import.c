@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/command/job_wait.h"
+#include "app/command/progress.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "transfer/import/import_input.h"
@@ -265,10 +266,10 @@ static enum exit_code upload(struct import *import, const char *path, char ret_i
 
 static void print_mistakes(struct json result)
 {
-	char number[JOB_NUMBER_BYTES];
+	char number[PROGRESS_NUMBER_BYTES];
 	for (struct json_iterator i = json_iterate(json_get(result, "mistakes")); json_next(&i);) {
 		fprintf(stderr, "sonnim import: %s rows: %.*s: %.*s (line",
-		        job_number(job_count(i.value, "rows"), number),
+		        progress_number(job_count(i.value, "rows"), number),
 		        TEXT_FORMAT(job_text(i.value, "code")), TEXT_FORMAT(job_text(i.value, "reason")));
 		for (struct json_iterator l = json_iterate(json_get(i.value, "lines")); json_next(&l);)
 			if (json_type(l.value) == JSON_INT)
@@ -279,11 +280,11 @@ static void print_mistakes(struct json result)
 
 static void print_columns(struct json result)
 {
-	char number[JOB_NUMBER_BYTES];
+	char number[PROGRESS_NUMBER_BYTES];
 	for (struct json_iterator i = json_iterate(json_get(result, "columns")); json_next(&i);)
 		printf("  %-30.*s %-10.*s %s filled\n", TEXT_FORMAT(job_text(i.value, "column")),
 		       TEXT_FORMAT(job_text(i.value, "type")),
-		       job_number(job_count(i.value, "filled"), number));
+		       progress_number(job_count(i.value, "filled"), number));
 }
 
 static void print_json(struct json value)
@@ -297,16 +298,10 @@ static void print_json(struct json value)
 
 static enum exit_code print_result(struct import *import, int64_t spent_ms)
 {
-	struct json job     = import->client.answer;
-	struct json result  = json_get(job, "result");
+	struct json result  = json_get(import->client.answer, "result");
 	struct text ignored = job_text(result, "ignoredColumns");
-	char        rows[JOB_NUMBER_BYTES], taken[JOB_NUMBER_BYTES], bad[JOB_NUMBER_BYTES];
-	bool        done = text_equal(job_text(job, "state"), TEXT("done"));
-	if (!done) {
-		struct json failure = json_get(job, "error");
-		fprintf(stderr, "sonnim import: %.*s: %.*s\n", TEXT_FORMAT(job_text(job, "state")),
-		        TEXT_FORMAT(job_text(failure, "message")));
-	}
+	char rows[PROGRESS_NUMBER_BYTES], taken[PROGRESS_NUMBER_BYTES], bad[PROGRESS_NUMBER_BYTES];
+	bool done = job_is_done(&import->client);
 	print_mistakes(result);
 	if (import->client.settings.json) {
 		print_json(result);
@@ -317,10 +312,10 @@ static enum exit_code print_result(struct import *import, int64_t spent_ms)
 		if (import->settings.dry_run)
 			print_columns(result);
 		printf("%s rows read, %s %s, %s rejected, in %.1f s\n",
-		       job_number(job_count(result, "rows"), rows),
-		       job_number(job_count(result, "accepted"), taken),
+		       progress_number(job_count(result, "rows"), rows),
+		       progress_number(job_count(result, "accepted"), taken),
 		       import->settings.dry_run ? "would be accepted" : "accepted",
-		       job_number(job_count(result, "rejected"), bad), (double)spent_ms / 1000);
+		       progress_number(job_count(result, "rejected"), bad), (double)spent_ms / 1000);
 	}
 	return done && job_count(result, "rejected") == 0 ? EXIT_DONE : EXIT_REFUSED;
 }

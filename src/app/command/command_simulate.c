@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/command/job_wait.h"
+#include "app/command/progress.h"
 #include "app/command/simulate_settings.h"
 #include "base/clock.h"
 #include "base/instant.h"
@@ -133,12 +133,13 @@ static uint64_t allowance(const struct simulation *simulation)
 
 static void draw(struct simulation *simulation)
 {
-	char    number[JOB_NUMBER_BYTES], at[INSTANT_TEXT_BYTES];
+	char    number[PROGRESS_NUMBER_BYTES], at[INSTANT_TEXT_BYTES];
 	int64_t now_ms = clock_monotonic_ms();
 	if (!simulation->terminal || now_ms - simulation->drawn_ms < DRAW_EVERY_MS)
 		return;
 	instant_format(simulation->last_ms / 1000 * 1000, at);
-	fprintf(stderr, "\r\033[K%s messages sent, at %s", job_number(simulation->sent, number), at);
+	fprintf(stderr, "\r\033[K%s messages sent, at %s", progress_number(simulation->sent, number),
+	        at);
 	fflush(stderr);
 	simulation->drawn_ms = now_ms;
 }
@@ -215,7 +216,7 @@ static enum delivery_outcome simulate(struct simulation *simulation)
 
 static void print_summary(const struct simulation *simulation)
 {
-	char     number[JOB_NUMBER_BYTES], bad[JOB_NUMBER_BYTES], rate[JOB_NUMBER_BYTES];
+	char     number[PROGRESS_NUMBER_BYTES], bad[PROGRESS_NUMBER_BYTES], rate[PROGRESS_NUMBER_BYTES];
 	int64_t  ms       = spent_ms(simulation);
 	uint64_t a_second = simulation->sent * 1000 / (uint64_t)(ms > 0 ? ms : 1);
 	if (simulation->client.settings.json)
@@ -223,8 +224,8 @@ static void print_summary(const struct simulation *simulation)
 		       (unsigned long long)simulation->sent, (unsigned long long)simulation->rejected,
 		       (unsigned long long)simulation->delivery.retries, (long long)ms);
 	else
-		printf("%s messages sent, %s rejected, %s/s\n", job_number(simulation->sent, number),
-		       job_number(simulation->rejected, bad), job_number(a_second, rate));
+		printf("%s messages sent, %s rejected, %s/s\n", progress_number(simulation->sent, number),
+		       progress_number(simulation->rejected, bad), progress_number(a_second, rate));
 }
 
 static enum exit_code check(struct simulation *simulation, int argc, char **argv)

@@ -1,8 +1,8 @@
 #ifndef SONNIM_APP_JOB_WAIT_H
 #define SONNIM_APP_JOB_WAIT_H
 
-/* Waits for a job of the server, with a line about it on the standard error while that is a
- * terminal: what `sonnim import` and `sonnim export` share. */
+/* Waits for a job of the server, with a bar on the standard error while that is a terminal: what
+ * `sonnim import`, `export` and `backup` share. */
 
 #include "app/client.h"
 
@@ -10,9 +10,8 @@
  * answer (it restarts, the job goes on) is asked again for `retry_ms`. */
 enum exit_code job_wait(struct client *client, const char *id, int64_t retry_ms);
 
-/* "1,204,000" */
-enum { JOB_NUMBER_BYTES = 32 };
-const char *job_number(uint64_t number, char into[JOB_NUMBER_BYTES]);
+/* Whether the job in `client->answer` came to a good end; prints what became of it otherwise. */
+bool job_is_done(const struct client *client);
 
 /* A member of an object; 0, or empty, when it is not there. */
 uint64_t    job_count(struct json object, const char *name);
