@@ -110,8 +110,9 @@ static enum status is_under_way(struct jobs *jobs, bool *ret_under_way, struct e
 
 static enum status add_first(struct jobs *jobs, struct error *err)
 {
-	const struct job_wish wish = {
-		.kind = "backup", .priority = JOB_PRIORITY_OF_KIND, .asked_by = TEXT("the start")};
+	const struct job_asker start = {.name = TEXT("the start")};
+	const struct job_wish  wish  = {
+		  .kind = "backup", .priority = JOB_PRIORITY_OF_KIND, .asker = &start};
 	struct store_job row;
 	struct arena     arena;
 	arena_init(&arena);

@@ -139,7 +139,22 @@ enum status job_check_none(void *context, struct json params, struct error *err)
 
 /* ---- Adding ---- */
 
-static enum status check_params(const struct job_kind *kind, struct text params, struct error *err)
+static enum status check_needs(const struct job_kind *kind, struct json params,
+                               const struct job_asker *asker, struct error *err)
+{
+	if (kind->needs == NULL || asker->allows == NULL)
+		return STATUS_OK;
+	for (const struct job_need *need = kind->needs(kind->context, params); need->scope != NULL;
+	     need++)
+		if (!asker->allows(asker->context, need->scope))
+			return error_set_field(err, STATUS_FORBIDDEN, need->field == NULL ? "" : need->field,
+			                       "A job of the kind \"%s\" needs the scope %s%s", kind->name,
+			                       need->scope, need->field == NULL ? "" : " for this");
+	return STATUS_OK;
+}
+
+static enum status check_params(const struct job_kind *kind, struct text params,
+                                const struct job_asker *asker, struct error *err)
 {
 	struct json_parser *parser = json_parser_new();
 	struct json         root;
@@ -148,12 +163,30 @@ static enum status check_params(const struct job_kind *kind, struct text params,
 		status = error_set_field(err, STATUS_INVALID, "params", "A JSON object is needed");
 	else
 		status = kind->check(kind->context, root, err);
+	if (status == STATUS_OK)
+		status = check_needs(kind, root, asker, err);
 	json_parser_free(parser);
 	return status;
 }
 
-enum status jobs_check(struct jobs *jobs, struct text name, struct text params, int *priority,
-                       struct error *err)
+enum status jobs_allow(struct jobs *jobs, const struct store_job *job,
+                       const struct job_asker *asker, struct error *err)
+{
+	const struct job_kind *kind = jobs_kind(jobs, job->kind);
+	if (kind == NULL)
+		return error_set(err, STATUS_CONFLICT, "This server knows no jobs of the kind \"%.*s\"",
+		                 TEXT_FORMAT(job->kind));
+	struct json_parser *parser = json_parser_new();
+	struct json         params;
+	enum status         status = json_parse_text(parser, job->params, &params, err);
+	if (status == STATUS_OK)
+		status = check_needs(kind, params, asker, err);
+	json_parser_free(parser);
+	return status;
+}
+
+enum status jobs_check(struct jobs *jobs, struct text name, struct text params,
+                       const struct job_asker *asker, int *priority, struct error *err)
 {
 	const struct job_kind *kind = jobs_kind(jobs, name);
 	if (kind == NULL)
@@ -166,7 +199,7 @@ enum status jobs_check(struct jobs *jobs, struct text name, struct text params, 
 	if (params.length > JOB_PARAMS_BYTES_MAX)
 		return error_set_field(err, STATUS_INVALID, "params", "Longer than %d bytes",
 		                       JOB_PARAMS_BYTES_MAX);
-	return check_params(kind, params, err);
+	return check_params(kind, params, asker, err);
 }
 
 static enum status check_room(struct jobs *jobs, struct text kind, struct arena *arena,
@@ -186,21 +219,23 @@ static enum status check_room(struct jobs *jobs, struct text kind, struct arena 
 enum status jobs_add(struct jobs *jobs, const struct job_wish *wish, struct arena *arena,
                      struct store_job *ret_job, struct error *err)
 {
-	int64_t          now_ms = jobs->now_ms(jobs->now_context);
-	struct store_job job    = {
-		   .kind        = arena_text(arena, text_of(wish->kind)),
-		   .params      = arena_text(arena, wish->params.length > 0 ? wish->params : TEXT("{}")),
-		   .asked_by    = arena_text(arena, wish->asked_by),
-		   .priority    = wish->priority,
-		   .created_ms  = now_ms,
-		   .run_from_ms = wish->run_from_ms > now_ms ? wish->run_from_ms : now_ms,
-    };
+	int64_t now_ms = jobs->now_ms(jobs->now_context);
+	assert(wish->asker != NULL);
+	struct store_job job = {
+		.kind        = arena_text(arena, text_of(wish->kind)),
+		.params      = arena_text(arena, wish->params.length > 0 ? wish->params : TEXT("{}")),
+		.asked_by    = arena_text(arena, wish->asker->name),
+		.priority    = wish->priority,
+		.created_ms  = now_ms,
+		.run_from_ms = wish->run_from_ms > now_ms ? wish->run_from_ms : now_ms,
+	};
 	enum status status;
 	if (wish->id != NULL)
 		memcpy(job.id, wish->id, sizeof job.id);
 	else
 		uuid_new(job.id);
-	if ((status = jobs_check(jobs, job.kind, job.params, &job.priority, err)) != STATUS_OK ||
+	if ((status = jobs_check(jobs, job.kind, job.params, wish->asker, &job.priority, err)) !=
+	        STATUS_OK ||
 	    (status = check_room(jobs, job.kind, arena, err)) != STATUS_OK ||
 	    (status = jobs->store->ops->job_add(jobs->store, &job, err)) != STATUS_OK)
 		return status;
@@ -274,8 +309,8 @@ enum status jobs_cancel(struct jobs *jobs, const char *id, struct arena *arena,
 	return STATUS_OK;
 }
 
-enum status jobs_retry(struct jobs *jobs, const char *id, struct arena *arena,
-                       struct store_job *ret_job, struct error *err)
+enum status jobs_retry(struct jobs *jobs, const char *id, const struct job_asker *asker,
+                       struct arena *arena, struct store_job *ret_job, struct error *err)
 {
 	struct store_job job;
 	enum status      status = jobs->store->ops->job_get(jobs->store, id, arena, &job, err);
@@ -284,7 +319,8 @@ enum status jobs_retry(struct jobs *jobs, const char *id, struct arena *arena,
 	enum store_job_state was = job.state;
 	if (was != STORE_JOB_FAILED && was != STORE_JOB_CANCELLED)
 		return error_set(err, STATUS_CONFLICT, "Only a failed or cancelled job can be retried");
-	if ((status = check_room(jobs, job.kind, arena, err)) != STATUS_OK)
+	if ((status = jobs_allow(jobs, &job, asker, err)) != STATUS_OK ||
+	    (status = check_room(jobs, job.kind, arena, err)) != STATUS_OK)
 		return status;
 	job.state       = STORE_JOB_QUEUED;
 	job.attempt     = 0;

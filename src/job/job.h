@@ -80,6 +80,12 @@ struct job;
 
 /* ---- Kinds ---- */
 
+/* A scope that an asker must have, and the parameter because of which. */
+struct job_need {
+	const char *scope; /* "pii.read" */
+	const char *field; /* "params.masked"; NULL: whatever they are */
+};
+
 struct job_kind {
 	const char *name;    /* "import"; stands in the store: never renamed */
 	const char *summary; /* for people: "Takes rows of a file in" */
@@ -87,6 +93,11 @@ struct job_kind {
 	/* Whether the parameters (a JSON object) are understood: asked when a job is added and when a
 	 * schedule is set. STATUS_INVALID with the field ("params.format"). Any thread. Never NULL. */
 	enum status (*check)(void *context, struct json params, struct error *err);
+
+	/* What an asker needs besides the route's scope to have a job of these parameters run, or to
+	 * read the files of one: ends with a NULL scope. Every door asks for it. The parameters are
+	 * some that `check` let through. Any thread. NULL: nothing. */
+	const struct job_need *(*needs)(void *context, struct json params);
 
 	/* Does the work, on a thread of the runner. Never NULL. */
 	enum status (*run)(void *context, struct job *job, struct error *err);
@@ -197,17 +208,25 @@ void jobs_free(struct jobs *jobs);
 /* Everything below: any thread; it asks the store, so never on an HTTP loop. Rows come from the
  * caller's arena (store.h: struct store_job); those of running jobs with their newest progress. */
 
+/* Who wants something: what he may do is asked of what the kind of job needs. */
+struct job_asker {
+	struct text name;                                 /* for people: "token 7f…" */
+	bool (*allows)(void *context, const char *scope); /* NULL: the program itself, everything */
+	void *context;
+};
+
 struct job_wish {
 	const char *kind;
 	struct text params;      /* a JSON object; empty: {} */
 	const char *id;          /* of jobs_reserve(); NULL: a new one */
 	int         priority;    /* or JOB_PRIORITY_OF_KIND */
 	int64_t     run_from_ms; /* not before; 0: at once */
-	struct text asked_by;    /* who, for people: the token's name */
+
+	const struct job_asker *asker; /* never NULL */
 };
 
-/* STATUS_INVALID: parameters, priority or kind; STATUS_LIMITED: too many of this kind wait. Durable
- * on return. */
+/* STATUS_INVALID: parameters, priority or kind; STATUS_FORBIDDEN: the asker lacks a scope, which is
+ * named; STATUS_LIMITED: too many of this kind wait. Durable on return. */
 MUST_USE enum status jobs_add(struct jobs *jobs, const struct job_wish *wish, struct arena *arena,
                               struct store_job *ret_job, struct error *err);
 
@@ -228,9 +247,13 @@ MUST_USE enum status jobs_cancel(struct jobs *jobs, const char *id, struct arena
                                  struct store_job *ret_job, struct error *err);
 
 /* A failed or cancelled one runs again from its saved state, with new attempts. STATUS_CONFLICT:
- * it is neither. */
-MUST_USE enum status jobs_retry(struct jobs *jobs, const char *id, struct arena *arena,
-                                struct store_job *ret_job, struct error *err);
+ * it is neither, or its kind is not known here; STATUS_FORBIDDEN. */
+MUST_USE enum status jobs_retry(struct jobs *jobs, const char *id, const struct job_asker *asker,
+                                struct arena *arena, struct store_job *ret_job, struct error *err);
+
+/* STATUS_FORBIDDEN, naming the scope: the asker may not have this job run, nor read its files. */
+MUST_USE enum status jobs_allow(struct jobs *jobs, const struct store_job *job,
+                                const struct job_asker *asker, struct error *err);
 
 /* Files of a job: those that do not begin with a dot, by name. */
 struct job_file {
@@ -252,9 +275,10 @@ MUST_USE enum status jobs_file_path(struct jobs *jobs, const char *id, struct te
  * (the server was down, or that one still ran) is made up once, as soon as possible. */
 
 /* Sets it: `name`, `kind`, `params`, `cron`, `priority` and `active` count, the rest is filled.
- * STATUS_INVALID names the field; STATUS_LIMITED: there are JOB_SCHEDULES_MAX. */
+ * STATUS_INVALID names the field; STATUS_FORBIDDEN: the asker may not add such a job;
+ * STATUS_LIMITED: there are JOB_SCHEDULES_MAX. */
 MUST_USE enum status jobs_schedule_put(struct jobs *jobs, struct store_schedule *schedule,
-                                       struct error *err);
+                                       const struct job_asker *asker, struct error *err);
 /* Sets it unless there is one of that name, changed by somebody since or not: what the application
  * brings along, at start. */
 MUST_USE enum status jobs_schedule_default(struct jobs *jobs, const struct store_schedule *schedule,

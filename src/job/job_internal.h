@@ -87,9 +87,10 @@ void                   jobs_tell(struct jobs *jobs, const char *id);
 void jobs_wake(struct jobs *jobs);
 /* Under the lock: at this instant something is. */
 void jobs_wake_at(struct jobs *jobs, int64_t at_ms);
-/* Checks what a job or a schedule says of kind, parameters and priority. */
+/* Checks what a job or a schedule says of kind, parameters and priority, and whether the asker may
+ * have it run. */
 MUST_USE enum status jobs_check(struct jobs *jobs, struct text kind, struct text params,
-                                int *priority, struct error *err);
+                                const struct job_asker *asker, int *priority, struct error *err);
 
 /* job_run.c */
 void job_wake(struct job *job, enum job_stop why);

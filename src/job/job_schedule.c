@@ -44,15 +44,16 @@ static int64_t next_of(struct jobs *jobs, const struct store_schedule *schedule,
 	return schedule->active ? cron_next_ms(cron, jobs->zone, after_ms) : INSTANT_MS_NEVER;
 }
 
-enum status jobs_schedule_put(struct jobs *jobs, struct store_schedule *schedule, struct error *err)
+enum status jobs_schedule_put(struct jobs *jobs, struct store_schedule *schedule,
+                              const struct job_asker *asker, struct error *err)
 {
 	struct cron cron;
 	enum status status;
 	if (schedule->params.length == 0)
 		schedule->params = TEXT("{}");
 	if ((status = check_name(schedule->name, err)) != STATUS_OK ||
-	    (status = jobs_check(jobs, schedule->kind, schedule->params, &schedule->priority, err)) !=
-	        STATUS_OK ||
+	    (status = jobs_check(jobs, schedule->kind, schedule->params, asker, &schedule->priority,
+	                         err)) != STATUS_OK ||
 	    (status = cron_parse(schedule->cron, &cron, err)) != STATUS_OK ||
 	    (status = check_room(jobs, schedule->name, err)) != STATUS_OK)
 		return status;
@@ -78,7 +79,8 @@ enum status jobs_schedule_default(struct jobs *jobs, const struct store_schedule
 		jobs->store->ops->schedule_get(jobs->store, schedule->name, &arena, &stored, &missing);
 	arena_done(&arena);
 	if (status == STATUS_NOT_FOUND)
-		return jobs_schedule_put(jobs, &wanted, err);
+		return jobs_schedule_put(jobs, &wanted, &(struct job_asker){.name = TEXT("the start")},
+		                         err);
 	if (status != STATUS_OK)
 		*err = missing;
 	return status;

@@ -64,7 +64,37 @@ class Export(ServerCase):
                                     {"what": ["profiles"], "masked": False}), 403, None, "masked")
         self.refused(client.request("GET", f"/api/v1/exports/{job}/files/profiles-0001.jsonl"), 403)
         for name in ("profiles-0001.jsonl", ".profiles-0001.jsonl"):
-            self.refused(client.request("GET", f"/api/v1/jobs/{job}/files/{name}"), 404)
+            self.refused(client.request("GET", f"/api/v1/jobs/{job}/files/{name}"), 403)
+            self.refused(self.client.request("GET", f"/api/v1/jobs/{job}/files/{name}"), 404)
+
+    def test_no_way_to_an_export_asks_for_less_than_another(self):
+        clerk, _ = self.client_with("user.read", "job.read", "job.write")
+        keeper, _ = self.client_with("job.read", "job.write")
+        path = "/api/v1/schedules/nightly"
+        masked = {"kind": "export", "cron": "0 3 * * *", "params": {"what": ["profiles"]}}
+        open_ = {**masked, "params": {"what": ["profiles"], "masked": False}}
+        self.addCleanup(self.client.request, "DELETE", path)
+
+        self.refused(keeper.request("PUT", path, masked), 403, "FORBIDDEN")
+        self.refused(clerk.request("PUT", path, open_), 403, "FORBIDDEN", "params.masked")
+        self.refused(clerk.request("GET", path), 404)
+        clerk.expect(200, "PUT", path, masked)
+        self.refused(keeper.request("POST", path + "/run"), 403)
+        job = clerk.expect(200, "POST", path + "/run").json
+        self.assertRegex(job["askedBy"], "^token ")
+        self.assertEqual(wait_job(self.client, job["id"])["state"], "done")
+        file = f"/api/v1/jobs/{job['id']}/files/profiles-0001.jsonl"
+        self.refused(keeper.request("GET", file), 403)
+        clerk.expect(200, "GET", file)
+
+        self.client.expect(200, "PUT", path, open_)
+        self.refused(clerk.request("POST", path + "/run"), 403, "FORBIDDEN", "params.masked")
+
+    def test_an_import_is_not_had_by_a_schedule_without_its_scope(self):
+        keeper, _ = self.client_with("job.write")
+        wish = {"kind": "import", "cron": "0 3 * * *",
+                "params": {"file": {"name": "a.csv", "offset": 0, "bytes": 0}, "dryRun": False}}
+        self.refused(keeper.request("PUT", "/api/v1/schedules/import", wish), 403, "FORBIDDEN")
 
     def test_csv_reads_back_field_by_field(self):
         for compression, ending in (("none", ""), ("gzip", ".gz"), ("zstd", ".zst")):

@@ -4,6 +4,7 @@
 
 #include "api/call.h"
 #include "api/handlers.h"
+#include "api/job/job_ask.h"
 #include "api/job/job_json.h"
 #include "base/clock.h"
 
@@ -64,14 +65,11 @@ static enum status add_job(struct api_call *call, const char *kind, struct buffe
                            struct error *err)
 {
 	struct jobs          *jobs = call->api->config.jobs;
-	const struct job_wish wish = {
-		.kind     = kind,
-		.priority = JOB_PRIORITY_OF_KIND,
-		.asked_by = text_of(arena_printf(call->arena, "token %s", call->token.id))};
-	struct store_job job;
-	enum status      status = check_made(call, err);
+	const struct job_wish wish = {.kind = kind, .priority = JOB_PRIORITY_OF_KIND};
+	struct store_job      job;
+	enum status           status = check_made(call, err);
 	if (status == STATUS_OK)
-		status = jobs_add(jobs, &wish, call->arena, &job, err);
+		status = job_ask(call, &wish, &job, err);
 	if (status != STATUS_OK)
 		return status;
 	struct json_writer w = json_writer_of(out);

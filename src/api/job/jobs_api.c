@@ -2,6 +2,7 @@
 
 #include "api/call.h"
 #include "api/handlers.h"
+#include "api/job/job_ask.h"
 #include "api/job/job_json.h"
 #include "api/job/job_live.h"
 #include "api/stream/handshake.h"
@@ -96,30 +97,34 @@ static enum status write_job(struct api_call *call, const struct store_job *job,
 	return STATUS_OK;
 }
 
-typedef enum status change_fn(struct jobs *jobs, const char *id, struct arena *arena,
-                              struct store_job *ret_job, struct error *err);
+typedef enum status find_fn(struct jobs *jobs, const char *id, struct arena *arena,
+                            struct store_job *ret_job, struct error *err);
 
-static enum status write_changed(struct api_call *call, change_fn *change, struct buffer *out,
-                                 struct error *err)
+static enum status write_found(struct api_call *call, find_fn *find, struct buffer *out,
+                               struct error *err)
 {
 	struct store_job job;
-	enum status      status = change(call->api->config.jobs, id_of(call), call->arena, &job, err);
+	enum status      status = find(call->api->config.jobs, id_of(call), call->arena, &job, err);
 	return status == STATUS_OK ? write_job(call, &job, out, err) : status;
 }
 
 static enum status write_get(struct api_call *call, struct buffer *out, struct error *err)
 {
-	return write_changed(call, jobs_get, out, err);
+	return write_found(call, jobs_get, out, err);
 }
 
 static enum status write_cancelled(struct api_call *call, struct buffer *out, struct error *err)
 {
-	return write_changed(call, jobs_cancel, out, err);
+	return write_found(call, jobs_cancel, out, err);
 }
 
 static enum status write_retried(struct api_call *call, struct buffer *out, struct error *err)
 {
-	return write_changed(call, jobs_retry, out, err);
+	struct job_asker asker = job_asker_of(call);
+	struct store_job job;
+	enum status      status =
+		jobs_retry(call->api->config.jobs, id_of(call), &asker, call->arena, &job, err);
+	return status == STATUS_OK ? write_job(call, &job, out, err) : status;
 }
 
 static void get_step(struct api_call *call) { call_answer_written(call, write_get); }
@@ -139,11 +144,13 @@ void jobs_api_retry(struct api_call *call) { call_on_worker(call, retry_step); }
 static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_bytes,
                              struct error *err)
 {
-	struct jobs     *jobs = call->api->config.jobs;
+	struct jobs     *jobs  = call->api->config.jobs;
+	struct job_asker asker = job_asker_of(call);
 	char             path[JOB_PATH_BYTES];
 	struct store_job job;
 	enum status      status;
 	if ((status = jobs_get(jobs, id_of(call), call->arena, &job, err)) != STATUS_OK ||
+	    (status = jobs_allow(jobs, &job, &asker, err)) != STATUS_OK ||
 	    (status = jobs_file_path(jobs, job.id, http_param(call->request, "name"), path, err)) !=
 	        STATUS_OK)
 		return status;

@@ -3,6 +3,7 @@
 
 #include "api/call.h"
 #include "api/handlers.h"
+#include "api/job/job_ask.h"
 #include "api/job/job_json.h"
 #include "base/instant.h"
 #include "job/cron.h"
@@ -139,6 +140,7 @@ static enum status write_put(struct api_call *call, struct buffer *out, struct e
 	static const char *const known[]  = {"kind", "params", "cron", "priority", "active", NULL};
 	struct json_writer       w        = json_writer_of(out);
 	struct store_schedule    schedule = {.name = http_param(call->request, "name")};
+	struct job_asker         asker    = job_asker_of(call);
 	struct json              body;
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
@@ -150,7 +152,7 @@ static enum status write_put(struct api_call *call, struct buffer *out, struct e
 	    (status = read_params(call, body, &schedule.params, err)) != STATUS_OK ||
 	    (status = read_priority(body, &schedule.priority, err)) != STATUS_OK ||
 	    (status = read_active(body, &schedule.active, err)) != STATUS_OK ||
-	    (status = jobs_schedule_put(call->api->config.jobs, &schedule, err)) != STATUS_OK)
+	    (status = jobs_schedule_put(call->api->config.jobs, &schedule, &asker, err)) != STATUS_OK)
 		return status;
 	write_schedule(&w, call, &schedule);
 	return STATUS_OK;
@@ -184,12 +186,9 @@ static enum status write_run(struct api_call *call, struct buffer *out, struct e
 	enum status           status = find(call, &schedule, err);
 	if (status != STATUS_OK)
 		return status;
-	struct job_wish wish = {.kind     = schedule.kind.data,
-	                        .params   = schedule.params,
-	                        .priority = schedule.priority,
-	                        .asked_by =
-	                            text_of(arena_printf(call->arena, "token %s", call->token.id))};
-	if ((status = jobs_add(jobs, &wish, call->arena, &job, err)) != STATUS_OK)
+	struct job_wish wish = {
+		.kind = schedule.kind.data, .params = schedule.params, .priority = schedule.priority};
+	if ((status = job_ask(call, &wish, &job, err)) != STATUS_OK)
 		return status;
 	job_json_begin(&w, jobs, &job);
 	job_json_files(&w, NULL, 0);

@@ -6,7 +6,7 @@
 
 #include "api/call.h"
 #include "api/handlers.h"
-#include "api/job/job_json.h"
+#include "api/job/job_ask.h"
 #include "base/file.h"
 
 static bool is_unmasked(struct json params)
@@ -15,35 +15,21 @@ static bool is_unmasked(struct json params)
 	return json_type(masked) == JSON_BOOL && !json_bool(masked);
 }
 
-static enum status check_scope(struct api_call *call, struct json params, struct error *err)
-{
-	if (is_unmasked(params) && !scope_allows(call->token.scopes, SCOPE_PII_READ))
-		return error_set_field(err, STATUS_FORBIDDEN, "masked",
-		                       "Personal values as they are need the scope pii.read");
-	return STATUS_OK;
-}
-
 /* ---- POST ---- */
 
 static enum status add_job(struct api_call *call, struct store_job *ret_job, struct error *err)
 {
-	static const char prefix[] = "params.";
-	struct json       body;
-	struct buffer     params = {0};
-	enum status       status = call_body(call, &body, err);
-	if (status == STATUS_OK)
-		status = check_scope(call, body, err);
+	struct json   body;
+	struct buffer params = {0};
+	enum status   status = call_body(call, &body, err);
 	if (status != STATUS_OK)
 		return status;
 	struct json_writer w = json_writer_of(&params);
 	json_add_value(&w, body);
 	struct job_wish wish = {
 		.kind = "export", .params = buffer_text(&params), .priority = JOB_PRIORITY_OF_KIND};
-	status = jobs_add(call->api->config.jobs, &wish, call->arena, ret_job, err);
+	status = job_ask_plain(call, &wish, ret_job, err);
 	buffer_done(&params);
-	if (status == STATUS_INVALID && strncmp(err->field, prefix, sizeof prefix - 1) == 0)
-		memmove(err->field, err->field + sizeof prefix - 1,
-		        strlen(err->field + sizeof prefix - 1) + 1);
 	return status;
 }
 
@@ -51,16 +37,10 @@ static void create_step(struct api_call *call)
 {
 	struct store_job job;
 	struct error     err;
-	if (add_job(call, &job, &err) != STATUS_OK) {
+	if (add_job(call, &job, &err) != STATUS_OK)
 		call_fail(call, &err);
-		return;
-	}
-	struct buffer      out = {0};
-	struct json_writer w   = json_writer_of(&out);
-	job_json_write(&w, call->api->config.jobs, &job);
-	http_add_header(call->request, "Location",
-	                text_of(arena_printf(call->arena, "/api/v1/jobs/%s", job.id)));
-	call_answer(call, 202, &out);
+	else
+		job_answer_accepted(call, &job);
 }
 
 void exports_create(struct api_call *call) { call_on_worker(call, create_step); }
@@ -85,18 +65,20 @@ static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_b
 	char             directory[JOB_PATH_BYTES], path[JOB_PATH_BYTES + JOB_FILE_NAME_MAX + 2];
 	struct store_job job;
 	struct json      params;
+	struct job_asker asker  = job_asker_of(call);
 	struct text      name   = http_param(call->request, "name");
 	const char      *id     = arena_text(call->arena, http_param(call->request, "id")).data;
 	enum status      status = jobs_get(call->api->config.jobs, id, call->arena, &job, err);
 	if (status == STATUS_OK && !text_equal(job.kind, TEXT("export")))
 		status = error_set(err, STATUS_NOT_FOUND, "There is no such export");
+	if (status == STATUS_OK)
+		status = jobs_allow(call->api->config.jobs, &job, &asker, err);
 	if (status == STATUS_OK && job.state != STORE_JOB_DONE)
 		status = error_set(err, STATUS_CONFLICT, "The export is not done");
 	if (status != STATUS_OK)
 		return status;
 	call->parser = json_parser_new();
 	if ((status = json_parse_text(call->parser, job.params, &params, err)) != STATUS_OK ||
-	    (status = check_scope(call, params, err)) != STATUS_OK ||
 	    (status = jobs_directory(call->api->config.jobs, job.id, directory, err)) != STATUS_OK)
 		return status;
 	if (!is_file_name(name))

@@ -13,7 +13,7 @@
 
 #include "api/call.h"
 #include "api/handlers.h"
-#include "api/job/job_json.h"
+#include "api/job/job_ask.h"
 #include "api/transfer/upload_form.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -191,9 +191,8 @@ static enum status write_params(struct api_call *call, const struct upload_form 
 /* Errors of the parameters are named as the caller knows them. */
 static enum status add_job(struct api_call *call, struct store_job *ret_job, struct error *err)
 {
-	static const char    prefix[] = "params.";
-	const struct import *import   = call->state;
-	struct buffer        params   = {0};
+	const struct import *import = call->state;
+	struct buffer        params = {0};
 	struct upload_form   form;
 	struct text          content_type = {0};
 	http_header(call->request, "Content-Type", &content_type);
@@ -208,12 +207,9 @@ static enum status add_job(struct api_call *call, struct store_job *ret_job, str
 		                        .params   = buffer_text(&params),
 		                        .id       = import->id,
 		                        .priority = JOB_PRIORITY_OF_KIND};
-		status               = jobs_add(call->api->config.jobs, &wish, call->arena, ret_job, err);
+		status               = job_ask_plain(call, &wish, ret_job, err);
 	}
 	buffer_done(&params);
-	if (status == STATUS_INVALID && strncmp(err->field, prefix, sizeof prefix - 1) == 0)
-		memmove(err->field, err->field + sizeof prefix - 1,
-		        strlen(err->field + sizeof prefix - 1) + 1);
 	return status;
 }
 
@@ -230,12 +226,7 @@ static void finish_step(struct api_call *call)
 		call_fail(call, &err);
 		return;
 	}
-	struct buffer      out = {0};
-	struct json_writer w   = json_writer_of(&out);
-	job_json_write(&w, call->api->config.jobs, &job);
-	http_add_header(call->request, "Location",
-	                text_of(arena_printf(call->arena, "/api/v1/jobs/%s", job.id)));
-	call_answer(call, 202, &out);
+	job_answer_accepted(call, &job);
 }
 
 /* ---- Rejected rows ---- */

@@ -454,12 +454,23 @@ static enum status run(void *context, struct job *job, struct error *err)
 	return status;
 }
 
+static const struct job_need *needs(void *context, struct json params)
+{
+	static const struct job_need masked[]   = {{"user.read", NULL}, {0}};
+	static const struct job_need unmasked[] = {
+		{"user.read", NULL}, {"pii.read", "params.masked"}, {0}};
+	struct json wish = json_get(params, "masked");
+	(void)context;
+	return json_type(wish) == JSON_BOOL && !json_bool(wish) ? unmasked : masked;
+}
+
 struct job_kind export_kind(struct transfer *transfer)
 {
 	return (struct job_kind){
 		.name           = EXPORT_KIND,
 		.summary        = "Writes events and profiles to files",
 		.check          = check,
+		.needs          = needs,
 		.run            = run,
 		.context        = transfer,
 		.beside_max     = 2,

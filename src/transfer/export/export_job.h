@@ -15,7 +15,8 @@
  * rows, bytes and SHA-256. Of a cancelled export nothing is left.
  *
  * Files of an unmasked export have names that begin with a dot, and so are not to be had where the
- * files of all jobs are; the API hands them out to who may see personal values. */
+ * files of all jobs are; the API hands them out to who may see personal values. Whoever has an
+ * export run, or reads its files, needs the scope user.read, and pii.read for an unmasked one. */
 
 #include "job/job.h"
 #include "transfer/transfer.h"

@@ -543,12 +543,21 @@ static enum status run(void *context, struct job *job, struct error *err)
 	return status;
 }
 
+static const struct job_need *needs(void *context, struct json params)
+{
+	static const struct job_need list[] = {{"events.write", NULL}, {0}};
+	(void)context;
+	(void)params;
+	return list;
+}
+
 struct job_kind import_kind(struct transfer *transfer)
 {
 	return (struct job_kind){
 		.name           = IMPORT_KIND,
 		.summary        = "Takes the rows of a file in",
 		.check          = check,
+		.needs          = needs,
 		.run            = run,
 		.context        = transfer,
 		.beside_max     = 2,

@@ -38,6 +38,14 @@ static enum status check(void *context, struct json params, struct error *err)
 	           : error_set_field(err, STATUS_INVALID, "params.bad", "Not this one");
 }
 
+static const struct job_need *needs(void *context, struct json params)
+{
+	static const struct job_need always[] = {{"play", NULL}, {0}};
+	static const struct job_need secret[] = {{"play", NULL}, {"secret", "params.secret"}, {0}};
+	(void)context;
+	return json_type(json_get(params, "secret")) == JSON_NONE ? always : secret;
+}
+
 void fixture_open(struct fixture *f)
 {
 	char path[128], directory[128];
@@ -53,6 +61,7 @@ void fixture_open(struct fixture *f)
 	struct job_kind kind = {.name           = "play",
 	                        .summary        = "Does what the test says",
 	                        .check          = check,
+	                        .needs          = needs,
 	                        .run            = run,
 	                        .context        = f,
 	                        .beside_max     = 1,
@@ -127,9 +136,11 @@ int fixture_free(void **state)
 	return 0;
 }
 
+const struct job_asker fixture_asker = {.name = TEXT("a test")};
+
 struct store_job add(struct fixture *f, const char *kind, int priority)
 {
-	struct job_wish  wish = {.kind = kind, .priority = priority, .asked_by = TEXT("a test")};
+	struct job_wish  wish = {.kind = kind, .priority = priority, .asker = &fixture_asker};
 	struct store_job job;
 	assert_ok(f, jobs_add(f->jobs, &wish, &f->arena, &job, &f->err));
 	return job;

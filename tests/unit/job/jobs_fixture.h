@@ -1,8 +1,8 @@
 #ifndef SONNIM_TESTS_JOBS_FIXTURE_H
 #define SONNIM_TESTS_JOBS_FIXTURE_H
 
-/* A runner over a store of its own, with a clock that the test moves and a kind that does what the
- * test says. */
+/* A runner over a store of its own, with a clock that the test moves and kinds that do what the
+ * test says. They need the scope "play", and "secret" too for a parameter "secret". */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,6 +50,9 @@ void fixture_crash(struct fixture *f); /* what ran is RUNNING in the store, as a
 		if (assert_ok_status != STATUS_OK)                                                         \
 			fail_msg("%s: %s", status_code(assert_ok_status), (f)->err.reason);                    \
 	} while (0)
+
+/* May do everything. */
+extern const struct job_asker fixture_asker;
 
 /* Adds a job of that kind and answers it. */
 struct store_job add(struct fixture *f, const char *kind, int priority);

@@ -29,20 +29,64 @@ static void a_job_that_is_added_runs_and_is_done(void **state)
 	assert_true(job.finished_ms >= job.started_ms);
 }
 
+static bool allows_one(void *context, const char *scope) { return strcmp(context, scope) == 0; }
+
+static struct job_asker asker_with(const char *scope)
+{
+	return (struct job_asker){TEXT("token 1"), allows_one, (void *)(uintptr_t)scope};
+}
+
+static void who_lacks_what_a_kind_needs_is_refused_at_every_door(void **state)
+{
+	struct fixture        *f        = *state;
+	const struct job_asker player   = asker_with("play");
+	const struct job_asker stranger = asker_with("secret");
+	const struct text      secret   = TEXT("{\"secret\":1}");
+	struct job_wish        wish     = {.kind = "play", .params = secret, .asker = &player};
+	struct store_schedule  schedule = {.name   = TEXT("nightly"),
+	                                   .kind   = TEXT("play"),
+	                                   .params = secret,
+	                                   .cron   = TEXT("0 3 * * *"),
+	                                   .active = true};
+	struct store_job       job;
+
+	assert_int_equal(jobs_add(f->jobs, &wish, &f->arena, &job, &f->err), STATUS_FORBIDDEN);
+	assert_string_equal(f->err.field, "params.secret");
+	assert_non_null(strstr(f->err.reason, "secret"));
+	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &player, &f->err), STATUS_FORBIDDEN);
+	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &stranger, &f->err), STATUS_FORBIDDEN);
+
+	wish.asker = &fixture_asker;
+	assert_ok(f, jobs_add(f->jobs, &wish, &f->arena, &job, &f->err));
+	assert_ok(f, jobs_cancel(f->jobs, job.id, &f->arena, &job, &f->err));
+	assert_int_equal(jobs_retry(f->jobs, job.id, &player, &f->arena, &job, &f->err),
+	                 STATUS_FORBIDDEN);
+	assert_int_equal(jobs_allow(f->jobs, &job, &player, &f->err), STATUS_FORBIDDEN);
+
+	wish = (struct job_wish){.kind = "play", .asker = &stranger};
+	assert_int_equal(jobs_add(f->jobs, &wish, &f->arena, &job, &f->err), STATUS_FORBIDDEN);
+	assert_string_equal(f->err.field, "");
+	wish.asker      = &player;
+	schedule.params = TEXT("{}");
+	assert_ok(f, jobs_add(f->jobs, &wish, &f->arena, &job, &f->err));
+	assert_ok(f, jobs_schedule_put(f->jobs, &schedule, &player, &f->err));
+}
+
 static void what_a_kind_does_not_understand_is_refused_with_the_field(void **state)
 {
-	struct fixture  *f    = *state;
-	struct job_wish  wish = {.kind = "play", .params = TEXT("{\"bad\":1}")};
+	struct fixture *f    = *state;
+	struct job_wish wish = {.kind = "play", .params = TEXT("{\"bad\":1}"), .asker = &fixture_asker};
 	struct store_job job;
 	assert_int_equal(jobs_add(f->jobs, &wish, &f->arena, &job, &f->err), STATUS_INVALID);
 	assert_string_equal(f->err.field, "params.bad");
 	wish.params = TEXT("[1]");
 	assert_int_equal(jobs_add(f->jobs, &wish, &f->arena, &job, &f->err), STATUS_INVALID);
 	assert_string_equal(f->err.field, "params");
-	wish = (struct job_wish){.kind = "other"};
+	wish = (struct job_wish){.kind = "other", .asker = &fixture_asker};
 	assert_int_equal(jobs_add(f->jobs, &wish, &f->arena, &job, &f->err), STATUS_INVALID);
 	assert_string_equal(f->err.field, "kind");
-	wish = (struct job_wish){.kind = "play", .priority = JOB_PRIORITY_MAX + 1};
+	wish = (struct job_wish){
+		.kind = "play", .priority = JOB_PRIORITY_MAX + 1, .asker = &fixture_asker};
 	assert_int_equal(jobs_add(f->jobs, &wish, &f->arena, &job, &f->err), STATUS_INVALID);
 	assert_string_equal(f->err.field, "priority");
 }
@@ -62,7 +106,8 @@ static enum status play_order(struct fixture *f, struct job *job, struct error *
 
 static void add_named(struct fixture *f, const char *params, int priority)
 {
-	struct job_wish  wish = {.kind = "play", .params = text_of(params), .priority = priority};
+	struct job_wish wish = {
+		.kind = "play", .params = text_of(params), .priority = priority, .asker = &fixture_asker};
 	struct store_job job;
 	assert_ok(f, jobs_add(f->jobs, &wish, &f->arena, &job, &f->err));
 }
@@ -107,7 +152,7 @@ static void of_a_kind_no_more_run_beside_each_other_than_it_allows(void **state)
 static void a_job_that_is_not_to_run_yet_waits_for_its_time(void **state)
 {
 	struct fixture  *f    = *state;
-	struct job_wish  wish = {.kind = "play", .run_from_ms = 2000000};
+	struct job_wish  wish = {.kind = "play", .run_from_ms = 2000000, .asker = &fixture_asker};
 	struct store_job job, next;
 	fixture_start(f);
 	assert_ok(f, jobs_add(f->jobs, &wish, &f->arena, &job, &f->err));
@@ -210,7 +255,7 @@ static void files_may_lie_there_before_the_job_is_added(void **state)
 	snprintf(path, sizeof path, "%s/.upload", directory);
 	assert_ok(f, file_replace(path, 0600, "text", 4, &f->err));
 	f->play               = play_read;
-	struct job_wish  wish = {.kind = "play", .id = id};
+	struct job_wish  wish = {.kind = "play", .id = id, .asker = &fixture_asker};
 	struct store_job job;
 	assert_ok(f, jobs_add(f->jobs, &wish, &f->arena, &job, &f->err));
 	fixture_start(f);
@@ -287,13 +332,14 @@ static void a_running_job_is_told_and_ends_cancelled_and_can_be_retried(void **s
 	fixture_start(f);
 	struct store_job job = add(f, "play", 0);
 	await(f, job.id, STORE_JOB_RUNNING);
-	assert_int_equal(jobs_retry(f->jobs, job.id, &f->arena, &job, &f->err), STATUS_CONFLICT);
+	assert_int_equal(jobs_retry(f->jobs, job.id, &fixture_asker, &f->arena, &job, &f->err),
+	                 STATUS_CONFLICT);
 	assert_ok(f, jobs_cancel(f->jobs, job.id, &f->arena, &job, &f->err));
 	job = await(f, job.id, STORE_JOB_CANCELLED);
 	assert_int_equal(job.code.length, 0);
 
 	f->gate = 1;
-	assert_ok(f, jobs_retry(f->jobs, job.id, &f->arena, &job, &f->err));
+	assert_ok(f, jobs_retry(f->jobs, job.id, &fixture_asker, &f->arena, &job, &f->err));
 	job = await(f, job.id, STORE_JOB_DONE);
 	assert_int_equal(job.attempt, 1);
 	assert_int_equal(jobs_cancel(f->jobs, job.id, &f->arena, &job, &f->err), STATUS_CONFLICT);
@@ -356,7 +402,7 @@ static void after_its_last_attempt_a_job_has_failed_with_the_reason(void **state
 	assert_int_equal(job.finished_ms, f->now_ms);
 
 	f->play = play_nothing;
-	assert_ok(f, jobs_retry(f->jobs, job.id, &f->arena, &job, &f->err));
+	assert_ok(f, jobs_retry(f->jobs, job.id, &fixture_asker, &f->arena, &job, &f->err));
 	await(f, job.id, STORE_JOB_DONE);
 }
 
@@ -492,6 +538,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		JOB_TEST(a_job_that_is_added_runs_and_is_done),
+		JOB_TEST(who_lacks_what_a_kind_needs_is_refused_at_every_door),
 		JOB_TEST(what_a_kind_does_not_understand_is_refused_with_the_field),
 		JOB_TEST(the_more_urgent_goes_first_then_the_older),
 		JOB_TEST(of_a_kind_no_more_run_beside_each_other_than_it_allows),

@@ -19,7 +19,7 @@ static struct store_schedule put(struct fixture *f, const char *name, const char
 	                                  .cron     = text_of(cron),
 	                                  .priority = JOB_PRIORITY_OF_KIND,
 	                                  .active   = true};
-	assert_ok(f, jobs_schedule_put(f->jobs, &schedule, &f->err));
+	assert_ok(f, jobs_schedule_put(f->jobs, &schedule, &fixture_asker, &f->err));
 	return schedule;
 }
 
@@ -54,7 +54,8 @@ static struct store_schedule await_fired(struct fixture *f, const char *name, in
 static void settle(struct fixture *f)
 {
 	for (int i = 0; i < 2; i++) {
-		struct job_wish  wish = {.kind = "pair", .run_from_ms = ++f->now_ms + 1};
+		struct job_wish wish = {
+			.kind = "pair", .run_from_ms = ++f->now_ms + 1, .asker = &fixture_asker};
 		struct store_job job;
 		assert_ok(f, jobs_add(f->jobs, &wish, &f->arena, &job, &f->err));
 		f->now_ms++;
@@ -132,14 +133,14 @@ static void an_inactive_schedule_adds_nothing_until_it_is_active(void **state)
 		.name = TEXT("off"), .kind = TEXT("play"), .cron = TEXT("0 3 * * *")};
 	f->now_ms = ms_of("2026-01-01T00:00:00Z");
 	fixture_start(f);
-	assert_ok(f, jobs_schedule_put(f->jobs, &schedule, &f->err));
+	assert_ok(f, jobs_schedule_put(f->jobs, &schedule, &fixture_asker, &f->err));
 	assert_int_equal(schedule.next_ms, INSTANT_MS_NEVER);
 	f->now_ms = ms_of("2026-01-05T00:00:00Z");
 	settle(f);
 	assert_int_equal(job_count(f), 2);
 
 	schedule.active = true;
-	assert_ok(f, jobs_schedule_put(f->jobs, &schedule, &f->err));
+	assert_ok(f, jobs_schedule_put(f->jobs, &schedule, &fixture_asker, &f->err));
 	assert_int_equal(schedule.next_ms, ms_of("2026-01-05T03:00:00Z"));
 }
 
@@ -163,19 +164,23 @@ static void what_is_wrong_with_a_schedule_is_named(void **state)
 	struct fixture       *f        = *state;
 	struct store_schedule schedule = {
 		.name = TEXT("a b"), .kind = TEXT("play"), .cron = TEXT("0 3 * * *")};
-	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &f->err), STATUS_INVALID);
+	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &fixture_asker, &f->err),
+	                 STATUS_INVALID);
 	assert_string_equal(f->err.field, "name");
 	schedule.name = TEXT("ab");
 	schedule.kind = TEXT("other");
-	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &f->err), STATUS_INVALID);
+	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &fixture_asker, &f->err),
+	                 STATUS_INVALID);
 	assert_string_equal(f->err.field, "kind");
 	schedule.kind = TEXT("play");
 	schedule.cron = TEXT("0 3 * *");
-	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &f->err), STATUS_INVALID);
+	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &fixture_asker, &f->err),
+	                 STATUS_INVALID);
 	assert_string_equal(f->err.field, "cron");
 	schedule.cron   = TEXT("0 3 * * *");
 	schedule.params = TEXT("{\"bad\":1}");
-	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &f->err), STATUS_INVALID);
+	assert_int_equal(jobs_schedule_put(f->jobs, &schedule, &fixture_asker, &f->err),
+	                 STATUS_INVALID);
 	assert_string_equal(f->err.field, "params.bad");
 }
 
@@ -189,7 +194,8 @@ static void there_is_an_end_to_the_number_of_schedules(void **state)
 	}
 	struct store_schedule one_more = {
 		.name = TEXT("more"), .kind = TEXT("play"), .cron = TEXT("0 3 * * *")};
-	assert_int_equal(jobs_schedule_put(f->jobs, &one_more, &f->err), STATUS_LIMITED);
+	assert_int_equal(jobs_schedule_put(f->jobs, &one_more, &fixture_asker, &f->err),
+	                 STATUS_LIMITED);
 	put(f, "s-7", "0 4 * * *");
 }
 

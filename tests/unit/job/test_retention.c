@@ -204,7 +204,7 @@ static void finished_jobs_go_with_their_files_and_others_stay(void **state)
 	f->play = play_file;
 	open_with(f, AGE_MS);
 	old                  = await(f, add(f, "play", 0).id, STORE_JOB_DONE);
-	struct job_wish wish = {.kind = "play", .run_from_ms = 1000 * DAY_MS};
+	struct job_wish wish = {.kind = "play", .run_from_ms = 1000 * DAY_MS, .asker = &fixture_asker};
 	assert_ok(f, jobs_add(f->jobs, &wish, &f->arena, &waiting, &f->err));
 
 	f->now_ms += DAY_MS; /* as old as it may be */
@@ -228,7 +228,8 @@ static void there_is_a_nightly_schedule(void **state)
 	memset(&shelf, 0, sizeof shelf);
 	open_with(f, AGE_MS);
 	assert_ok(f, retention_begin(retention, &f->err));
-	assert_ok(f, jobs_schedule_get(f->jobs, TEXT("retention"), &f->arena, &schedule, &f->err));
+	assert_ok(f, jobs_schedule_get(f->jobs, TEXT("retention"), &f->arena, &schedule, &fixture_asker,
+	                               &f->err));
 	assert_true(schedule.active);
 	assert_in_range(schedule.next_ms - f->now_ms, 1, DAY_MS);
 	close_it(f);
