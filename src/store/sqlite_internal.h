@@ -156,6 +156,22 @@ enum status sqlite_retention_list(struct store *, struct arena *, struct store_r
                                   size_t *, struct error *);
 enum status sqlite_retention_put(struct store *, const struct store_retention *, struct error *);
 
+enum status sqlite_audience_list(struct store *, uint64_t, size_t, struct arena *,
+                                 struct store_audience **, size_t *, uint64_t *, struct error *);
+enum status sqlite_audience_get(struct store *, struct text, struct arena *,
+                                struct store_audience *, struct error *);
+enum status sqlite_audience_by_segment(struct store *, const char *, struct arena *,
+                                       struct store_audience *, struct error *);
+enum status sqlite_audience_add(struct store *, struct store_audience *,
+                                const struct store_audience_share *, size_t, struct error *);
+enum status sqlite_audience_change(struct store *, struct store_audience *, uint32_t,
+                                   const struct store_audience_share *, size_t, struct error *);
+enum status sqlite_audience_delete(struct store *, struct text, struct error *);
+enum status sqlite_audience_versions(struct store *, struct text, struct arena *,
+                                     struct store_audience_version **, size_t *, struct error *);
+enum status sqlite_audience_members(struct store *, struct text, uint32_t, struct arena *,
+                                    struct store_audience_share *, struct error *);
+
 /* Adds a job within a transaction. */
 MUST_USE enum status sqlite_job_insert(struct sqlite_store *store, struct store_job *job,
                                        struct error *err);

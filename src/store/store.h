@@ -243,6 +243,44 @@ struct store_retention {
 	uint64_t    dropped_bytes;
 };
 
+enum store_audience_kind {
+	STORE_AUDIENCE_LIVE     = 1, /* a segment of the same definition */
+	STORE_AUDIENCE_SNAPSHOT = 2, /* who was in it at one instant */
+};
+
+/* An audience that was saved. */
+struct store_audience {
+	char                     id[37];
+	uint64_t                 number; /* dense, from 1, in order of creation, never used again */
+	enum store_audience_kind kind;
+	struct text              name;
+	struct text              description;
+	struct text definition; /* JSON as the author wrote it: {"expression":…,"filters":{…}} */
+	char        segment_id[37]; /* of a live one; empty: none */
+	uint32_t    version;
+	int64_t     created_ms;
+	int64_t     updated_ms;
+	int64_t     as_of_ms; /* of `figures`; of a snapshot, of its members too */
+	struct text figures;  /* JSON object: what was last calculated */
+};
+
+/* What a version said. */
+struct store_audience_version {
+	uint32_t    version;
+	struct text name;
+	struct text description;
+	struct text definition;
+	int64_t     at_ms;
+};
+
+/* The members of a snapshot in one partition: their slots, ascending, each as a varint of its
+ * distance from the one before (the first from −1). */
+struct store_audience_share {
+	uint32_t    partition;
+	uint64_t    count;
+	struct text slots;
+};
+
 struct store;
 
 struct store_ops {
@@ -405,6 +443,38 @@ struct store_ops {
 	/* Adds or replaces it. */
 	enum status (*retention_put)(struct store *, const struct store_retention *row,
 	                             struct error *err);
+
+	/* In order of `number`, behind `after_number`; `*ret_total` counts all. */
+	enum status (*audience_list)(struct store *, uint64_t after_number, size_t limit,
+	                             struct arena *, struct store_audience **ret_audiences,
+	                             size_t *ret_count, uint64_t *ret_total, struct error *);
+	enum status (*audience_get)(struct store *, struct text id, struct arena *,
+	                            struct store_audience *ret_audience, struct error *);
+	/* The live one whose segment this is. */
+	enum status (*audience_by_segment)(struct store *, const char *segment_id, struct arena *,
+	                                   struct store_audience *ret_audience, struct error *);
+	/* Adds it with its first version; `number` is assigned, `updated_ms` is `created_ms`. `shares`:
+	 * the members of a snapshot, at most one of a partition. */
+	enum status (*audience_add)(struct store *, struct store_audience *audience,
+	                            const struct store_audience_share *shares, size_t share_count,
+	                            struct error *);
+	/* Replaces name, description, definition, times and figures. A `version` one larger than stored
+	 * adds a row of versions, the same one does not; any other, or a stored one that differs from
+	 * `expected_version` (0: any), is STATUS_PRECONDITION. `shares` NULL: members stay. */
+	enum status (*audience_change)(struct store *, struct store_audience *audience,
+	                               uint32_t                           expected_version,
+	                               const struct store_audience_share *shares, size_t share_count,
+	                               struct error *);
+	/* With its versions and members. */
+	enum status (*audience_delete)(struct store *, struct text id, struct error *);
+	/* The newest first; none of an audience that is not there. */
+	enum status (*audience_versions)(struct store *, struct text id, struct arena *,
+	                                 struct store_audience_version **ret_versions,
+	                                 size_t                         *ret_count, struct error *);
+	/* Of one partition; an empty share where there are none. */
+	enum status (*audience_members)(struct store *, struct text id, uint32_t partition,
+	                                struct arena *, struct store_audience_share *ret_share,
+	                                struct error *);
 
 	/* Grows with every row that is written, from the opening on: two equal answers mean that
 	 * nothing was written between. */

@@ -17,6 +17,9 @@
 	X(SCOPE_USER_READ, "user.read", "Read users' segments, history, profiles and events")          \
 	X(SCOPE_PII_READ, "pii.read", "See personal values in profiles and events")                    \
 	X(SCOPE_SOURCE_WRITE, "source.write", "Read and change sources and their write keys")          \
+	X(SCOPE_AUDIENCE_READ, "audience.read", "Calculate audiences and read saved ones")             \
+	X(SCOPE_AUDIENCE_WRITE, "audience.write", "Save, change, refresh and delete audiences")        \
+	X(SCOPE_AUDIENCE_EXPORT, "audience.export", "Export the members of audiences")                 \
 	X(SCOPE_JOB_READ, "job.read", "Read background jobs, their files and schedules")               \
 	X(SCOPE_JOB_WRITE, "job.write", "Cancel and retry jobs, change schedules")                     \
 	X(SCOPE_TOKEN_WRITE, "token.write", "Make, list and delete tokens")                            \

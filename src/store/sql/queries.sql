@@ -289,3 +289,52 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (name) DO UPDATE
 SET age_ms = excluded.age_ms, reported_ms = excluded.reported_ms, dropped_ms = excluded.dropped_ms,
     dropped_count = excluded.dropped_count, dropped_bytes = excluded.dropped_bytes;
+
+-- name: audience_list
+SELECT id, number, kind, name, description, definition, segment_id, version, created_ms, updated_ms,
+       as_of_ms, figures
+FROM audience WHERE number > $1 ORDER BY number LIMIT $2;
+
+-- name: audience_total
+SELECT count(*) FROM audience;
+
+-- name: audience_get
+SELECT id, number, kind, name, description, definition, segment_id, version, created_ms, updated_ms,
+       as_of_ms, figures
+FROM audience WHERE id = $1;
+
+-- name: audience_by_segment
+SELECT id, number, kind, name, description, definition, segment_id, version, created_ms, updated_ms,
+       as_of_ms, figures
+FROM audience WHERE segment_id = $1;
+
+-- name: audience_add
+INSERT INTO audience (id, number, kind, name, description, definition, segment_id, version,
+                      created_ms, updated_ms, as_of_ms, figures)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11);
+
+-- name: audience_change
+UPDATE audience
+SET name = $1, description = $2, definition = $3, version = $4, updated_ms = $5, as_of_ms = $6,
+    figures = $7
+WHERE id = $8;
+
+-- name: audience_delete
+DELETE FROM audience WHERE id = $1 RETURNING id;
+
+-- name: audience_version_add
+INSERT INTO audience_version (audience_id, version, name, description, definition, at_ms)
+VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: audience_version_list
+SELECT version, name, description, definition, at_ms
+FROM audience_version WHERE audience_id = $1 ORDER BY version DESC;
+
+-- name: audience_members_clear
+DELETE FROM audience_members WHERE audience_id = $1;
+
+-- name: audience_members_add
+INSERT INTO audience_members (audience_id, partition, count, slots) VALUES ($1, $2, $3, $4);
+
+-- name: audience_members_get
+SELECT count, slots FROM audience_members WHERE audience_id = $1 AND partition = $2;

@@ -72,6 +72,7 @@ int main(void)
 		failures += run_source_tests(current->name);
 		failures += run_segment_tests(current->name);
 		failures += run_job_tests(current->name);
+		failures += run_audience_tests(current->name);
 	}
 	current = &sqlite_backend;
 	failures += run_sqlite_tests();
