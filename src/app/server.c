@@ -441,7 +441,8 @@ static enum status tell_restored(struct server *server, struct error *err)
 
 enum status server_open(struct server *server, struct server_first *ret_first, struct error *err)
 {
-	enum status status;
+	const struct definition_watch watch = backfill_watch(&server->background.backfill);
+	enum status                   status;
 	for (uint32_t p = 0; p < server->workspace.partition_count; p++)
 		vault_reserve(server->vault, p, engine_slot_count(server->engine, p));
 	server->finisher = ingest_thread_new(server->ingest);
@@ -450,7 +451,7 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	*ret_first = (struct server_first){0};
 	if ((status = make_first(server, ret_first, err)) != STATUS_OK ||
 	    (status = definitions_start(server->engine, server->journal, server->store,
-	                                server->workspace.partition_count, &server->definitions,
+	                                server->workspace.partition_count, &watch, &server->definitions,
 	                                err)) != STATUS_OK)
 		return status;
 	register_transfer(server);

@@ -94,7 +94,7 @@ void jobs_wake_at(struct jobs *jobs, int64_t at_ms)
 void jobs_register(struct jobs *jobs, const struct job_kind *kind)
 {
 	assert(!jobs->started && jobs->kind_count < JOB_KINDS_MAX);
-	assert(kind->check != NULL && kind->run != NULL && kind->summary != NULL);
+	assert(kind->check != NULL && kind->summary != NULL);
 	assert(strlen(kind->name) >= 1 && strlen(kind->name) <= JOB_KIND_NAME_MAX);
 	assert(jobs_kind(jobs, text_of(kind->name)) == NULL);
 	assert(kind->beside_max >= 1 && kind->beside_max <= JOB_BESIDE_MAX);
@@ -191,6 +191,9 @@ enum status jobs_check(struct jobs *jobs, struct text name, struct text params,
 	const struct job_kind *kind = jobs_kind(jobs, name);
 	if (kind == NULL)
 		return error_set_field(err, STATUS_INVALID, "kind", "There is no kind of job of this name");
+	if (kind->run == NULL)
+		return error_set_field(err, STATUS_INVALID, "kind",
+		                       "Nobody adds jobs of this kind: they follow what runs elsewhere");
 	if (*priority == JOB_PRIORITY_OF_KIND)
 		*priority = kind->priority;
 	if (*priority < JOB_PRIORITY_MIN || *priority > JOB_PRIORITY_MAX)
@@ -294,12 +297,26 @@ static void stop_running(struct jobs *jobs, const char *id)
 	pthread_mutex_unlock(&jobs->lock);
 }
 
+static enum status check_cancellable(struct jobs *jobs, const char *id, struct arena *arena,
+                                     struct error *err)
+{
+	struct store_job       job;
+	enum status            status = jobs->store->ops->job_get(jobs->store, id, arena, &job, err);
+	const struct job_kind *kind   = status == STATUS_OK ? jobs_kind(jobs, job.kind) : NULL;
+	if (kind == NULL || kind->stays == NULL || job.state != STORE_JOB_RUNNING)
+		return status;
+	return error_set(err, STATUS_CONFLICT, "A job of the kind \"%s\" is not cancelled: %s",
+	                 kind->name, kind->stays);
+}
+
 enum status jobs_cancel(struct jobs *jobs, const char *id, struct arena *arena,
                         struct store_job *ret_job, struct error *err)
 {
 	struct store_job job;
-	enum status      status = jobs->store->ops->job_cancel(
-			 jobs->store, id, jobs->now_ms(jobs->now_context), arena, &job, err);
+	enum status      status = check_cancellable(jobs, id, arena, err);
+	if (status == STATUS_OK)
+		status = jobs->store->ops->job_cancel(jobs->store, id, jobs->now_ms(jobs->now_context),
+		                                      arena, &job, err);
 	if (status != STATUS_OK)
 		return status;
 	stop_running(jobs, id);
@@ -319,6 +336,9 @@ enum status jobs_retry(struct jobs *jobs, const char *id, const struct job_asker
 	enum store_job_state was = job.state;
 	if (was != STORE_JOB_FAILED && was != STORE_JOB_CANCELLED)
 		return error_set(err, STATUS_CONFLICT, "Only a failed or cancelled job can be retried");
+	const struct job_kind *kind = jobs_kind(jobs, job.kind);
+	if (kind != NULL && kind->run == NULL)
+		return error_set(err, STATUS_CONFLICT, "Jobs of this kind follow what runs elsewhere");
 	if ((status = jobs_allow(jobs, &job, asker, err)) != STATUS_OK ||
 	    (status = check_room(jobs, job.kind, arena, err)) != STATUS_OK)
 		return status;

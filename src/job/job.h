@@ -99,8 +99,12 @@ struct job_kind {
 	 * some that `check` let through. Any thread. NULL: nothing. */
 	const struct job_need *(*needs)(void *context, struct json params);
 
-	/* Does the work, on a thread of the runner. Never NULL. */
+	/* Does the work, on a thread of the runner. NULL: work with a thread of its own is followed
+	 * (jobs_follow()), nobody adds such jobs. */
 	enum status (*run)(void *context, struct job *job, struct error *err);
+
+	/* NULL: its jobs can be cancelled; else why not, and what to do instead. */
+	const char *stays;
 
 	void *context;
 
@@ -242,7 +246,7 @@ MUST_USE enum status jobs_list(struct jobs *jobs, const struct store_job_filter 
                                uint64_t *ret_total, struct error *err);
 
 /* A queued one is cancelled at once, a running one is told; one that is cancelled already stays so.
- * STATUS_CONFLICT: it is done or failed. */
+ * STATUS_CONFLICT: it is done or failed, or its kind is not cancelled. */
 MUST_USE enum status jobs_cancel(struct jobs *jobs, const char *id, struct arena *arena,
                                  struct store_job *ret_job, struct error *err);
 
@@ -268,6 +272,28 @@ MUST_USE enum status jobs_directory(struct jobs *jobs, const char *id,
 /* STATUS_NOT_FOUND: there is no such file, or its name is none. */
 MUST_USE enum status jobs_file_path(struct jobs *jobs, const char *id, struct text name,
                                     char ret_path[JOB_PATH_BYTES], struct error *err);
+
+/* ---- Following ----
+ * What runs elsewhere, since it cannot wait for the queue, is shown as a job: of a kind without
+ * `run`, running from the begin on. It takes none of the runner's threads, is never queued again,
+ * and goes on without being shown when the store refuses. One job of such a kind at a time. */
+
+/* The job of a piece of work that begins. */
+MUST_USE enum status jobs_follow(struct jobs *jobs, const struct job_wish *wish,
+                                 struct job **ret_job, struct error *err);
+
+/* What became of work that a process before this one began: RUNNING (it goes on, one at most), DONE
+ * or CANCELLED. */
+typedef enum store_job_state job_fate_fn(void *context, struct json params);
+
+/* Once, after the start, before the first jobs_follow(): settles what was left; `*ret_job` is the
+ * one that goes on, NULL: none. */
+MUST_USE enum status jobs_follow_up(struct jobs *jobs, const char *kind, job_fate_fn *fate,
+                                    void *context, struct job **ret_job, struct error *err);
+
+/* The work is done, or (`done` false) the process ends before it is and the next one goes on. Frees
+ * `job`; NULL is fine. */
+void job_unfollow(struct job *job, bool done);
 
 /* ---- Schedules ----
  * A cron expression (job/cron.h) in the zone of the settings adds a job at each of its instants.

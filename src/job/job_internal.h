@@ -6,6 +6,7 @@
  *   job.c            open, register, add, read, cancel, retry
  *   job_runner.c     threads: what runs next, the end of a run, what ran when the process ended
  *   job_run.c        what a kind calls while it runs
+ *   job_follow.c     jobs of what runs elsewhere
  *   job_schedule.c   schedules
  *   job_files.c      directories
  *   job_metrics.c
@@ -91,6 +92,14 @@ void jobs_wake_at(struct jobs *jobs, int64_t at_ms);
  * have it run. */
 MUST_USE enum status jobs_check(struct jobs *jobs, struct text kind, struct text params,
                                 const struct job_asker *asker, int *priority, struct error *err);
+
+/* job_runner.c */
+struct job *job_new(struct jobs *jobs, struct job_kind_state *kind);
+void        job_free(struct job *job);
+/* Makes the row, as it was read, RUNNING. STATUS_PRECONDITION: it was changed just now. */
+MUST_USE enum status job_take_up(struct job *job, struct error *err);
+/* Takes the job out of those that run, when its last row is written or not; frees it. */
+void job_finish(struct job *job, bool written);
 
 /* job_run.c */
 void job_wake(struct job *job, enum job_stop why);

@@ -37,7 +37,7 @@ static void stand_back(const struct job_settings *settings)
 
 /* ---- What runs next ---- */
 
-static struct job *new_job(struct jobs *jobs, struct job_kind_state *kind)
+struct job *job_new(struct jobs *jobs, struct job_kind_state *kind)
 {
 	struct job        *job = calloc(1, sizeof *job);
 	pthread_condattr_t attributes;
@@ -53,7 +53,7 @@ static struct job *new_job(struct jobs *jobs, struct job_kind_state *kind)
 	return job;
 }
 
-static void free_job(struct job *job)
+void job_free(struct job *job)
 {
 	json_parser_free(job->parser);
 	arena_done(&job->arena);
@@ -102,10 +102,10 @@ static void begin_row(struct job *job)
 	atomic_store(&job->saved_at_ms, clock_monotonic_ms());
 }
 
-/* Makes the row RUNNING. STATUS_PRECONDITION: it was cancelled just now. */
-static enum status take_up(struct job *job, struct error *err)
+enum status job_take_up(struct job *job, struct error *err)
 {
-	struct jobs *jobs = job->jobs;
+	struct jobs         *jobs = job->jobs;
+	enum store_job_state was  = job->row.state;
 	begin_row(job);
 	/* Listed first, so that whoever cancels finds it from the moment on at which it runs. */
 	pthread_mutex_lock(&jobs->lock);
@@ -113,8 +113,7 @@ static enum status take_up(struct job *job, struct error *err)
 	pthread_mutex_unlock(&jobs->lock);
 	job->row.updated_ms = job->row.started_ms;
 	job->row.resume     = buffer_text(&job->resume);
-	enum status status =
-		jobs->store->ops->job_change(jobs->store, &job->row, STORE_JOB_QUEUED, err);
+	enum status status  = jobs->store->ops->job_change(jobs->store, &job->row, was, err);
 	if (status == STATUS_OK)
 		return STATUS_OK;
 	pthread_mutex_lock(&jobs->lock);
@@ -143,9 +142,9 @@ static enum status find_ready(struct jobs *jobs, struct job **ret_job, struct er
 	int64_t     at_ms = now_ms(jobs);
 	for (size_t i = 0; i < jobs->kind_count; i++) {
 		struct job_kind_state *kind = &jobs->kinds[i];
-		if (!has_room(jobs, kind))
+		if (kind->kind.run == NULL || !has_room(jobs, kind))
 			continue;
-		struct job *job    = new_job(jobs, kind);
+		struct job *job    = job_new(jobs, kind);
 		enum status status = jobs->store->ops->job_ready(jobs->store, text_of(kind->kind.name),
 		                                                 at_ms, &job->arena, &job->row, err);
 		if (status == STATUS_OK && (best == NULL || goes_before(&job->row, &best->row))) {
@@ -154,10 +153,10 @@ static enum status find_ready(struct jobs *jobs, struct job **ret_job, struct er
 			job               = other;
 		}
 		if (job != NULL)
-			free_job(job);
+			job_free(job);
 		if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
 			if (best != NULL)
-				free_job(best);
+				job_free(best);
 			return status;
 		}
 	}
@@ -175,9 +174,9 @@ static bool pick(struct jobs *jobs, struct job **ret_job)
 		status   = find_ready(jobs, ret_job, &err);
 		if (status != STATUS_OK || *ret_job == NULL)
 			break;
-		status = take_up(*ret_job, &err);
+		status = job_take_up(*ret_job, &err);
 		if (status != STATUS_OK) {
-			free_job(*ret_job);
+			job_free(*ret_job);
 			*ret_job = NULL;
 		}
 	} while (status == STATUS_PRECONDITION);
@@ -269,11 +268,10 @@ static bool write_end(struct job *job)
 	}
 }
 
-static void finish(struct job *job)
+void job_finish(struct job *job, bool written)
 {
-	struct jobs *jobs    = job->jobs;
-	int64_t      run_ns  = clock_monotonic_ns() - job->taken_ns;
-	bool         written = write_end(job);
+	struct jobs *jobs   = job->jobs;
+	int64_t      run_ns = clock_monotonic_ns() - job->taken_ns;
 	if (written)
 		log_end(job, run_ns);
 	pthread_mutex_lock(&jobs->lock);
@@ -287,7 +285,7 @@ static void finish(struct job *job)
 	jobs_wake(jobs);
 	pthread_mutex_unlock(&jobs->lock);
 	jobs_tell(jobs, job->row.id);
-	free_job(job);
+	job_free(job);
 }
 
 static void run(struct job *job)
@@ -300,7 +298,7 @@ static void run(struct job *job)
 	if (status == STATUS_OK)
 		status = job->kind->kind.run(job->kind->kind.context, job, &err);
 	settle(job, status, &err);
-	finish(job);
+	job_finish(job, write_end(job));
 }
 
 /* ---- Threads ---- */
@@ -391,6 +389,8 @@ static void *watch_clock(void *context)
 static enum status take_back(struct jobs *jobs, struct store_job *row, struct error *err)
 {
 	const struct job_kind *kind = jobs_kind(jobs, row->kind);
+	if (kind != NULL && kind->run == NULL)
+		return STATUS_OK; /* who is followed knows what became of it */
 	unsigned limit  = kind != NULL && kind->attempts_max > INTERRUPTIONS_MAX ? kind->attempts_max
 	                                                                         : INTERRUPTIONS_MAX;
 	row->updated_ms = now_ms(jobs);

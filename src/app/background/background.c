@@ -37,6 +37,7 @@ enum status background_open(struct background *background, const struct backgrou
 		retention_new(background->jobs, config->store, config->settings->retention_wait_ms);
 	background->kept = (struct kept){config->engine, config->journal, config->store};
 	register_things(background, config);
+	backfill_register(&background->backfill, background->jobs);
 	background->backups         = config->backups;
 	background->backup_settings = config->backup_settings;
 	if (config->backups != NULL)
@@ -64,5 +65,6 @@ void background_stop(struct background *background)
 void background_done(struct background *background)
 {
 	retention_free(background->retention);
+	job_unfollow(background->backfill.job, false); /* taken up by a start that then failed */
 	jobs_free(background->jobs);
 }

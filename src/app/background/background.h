@@ -5,6 +5,7 @@
  * kind gets its line in background_open(), and a schedule that comes with it in
  * background_start(). */
 
+#include "app/background/backfill.h"
 #include "app/background/kept.h"
 #include "backup/backups.h"
 #include "engine/engine.h"
@@ -27,6 +28,7 @@ struct background {
 	struct jobs                  *jobs;
 	struct retention             *retention;
 	struct kept                   kept;
+	struct backfill               backfill;
 	struct backups               *backups;
 	const struct backup_settings *backup_settings;
 };

@@ -195,8 +195,8 @@ static enum status load_deleted(struct definitions *definitions, struct error *e
 }
 
 enum status definitions_start(struct engine *engine, struct journal *journal, struct store *store,
-                              uint32_t partition_count, struct definitions **ret_definitions,
-                              struct error *err)
+                              uint32_t partition_count, const struct definition_watch *watch,
+                              struct definitions **ret_definitions, struct error *err)
 {
 	struct definitions *definitions = calloc(1, sizeof *definitions);
 	if (definitions == NULL)
@@ -205,6 +205,8 @@ enum status definitions_start(struct engine *engine, struct journal *journal, st
 	definitions->journal         = journal;
 	definitions->store           = store;
 	definitions->partition_count = partition_count;
+	if (watch != NULL)
+		definitions->watch = *watch;
 	pthread_mutex_init(&definitions->commit_lock, NULL);
 	pthread_rwlock_init(&definitions->lock, NULL);
 	pthread_mutex_init(&definitions->queue_lock, NULL);

@@ -26,9 +26,33 @@
 
 struct definitions;
 
-/* To be started once the engine has replayed. */
+/* A change that is prepared from stored events: some segments become live together. */
+struct definition_change {
+	uint64_t id; /* of its PREPARE; grows from one to the next */
+	struct definition_brought {
+		char     id[UUID_TEXT_BYTES];
+		uint32_t version;
+	} * segments; /* those of which the change brings a version */
+	size_t count;
+	size_t derived_count; /* segments that are bound anew, since they are derived from those */
+};
+
+/* Who is told of changes, one at a time, by one thread (definitions_start() before there is one).
+ * Nothing waits for what he makes of it but the change. */
+struct definition_watch {
+	void *context;
+	/* At start. What was prepared before is live up to `last_id`, but for `pending_id` (0: none),
+	 * which goes on; what is not known by now comes anew. */
+	void (*recovered)(void *context, uint64_t last_id, uint64_t pending_id);
+	void (*begun)(void *context, const struct definition_change *change);
+	void (*progressed)(void *context, unsigned progress); /* 0..1000, also when it did not change */
+	void (*ended)(void *context, bool live); /* false: the process ends, the next one goes on */
+};
+
+/* To be started once the engine has replayed. `watch` (NULL: nobody) is copied. */
 MUST_USE enum status definitions_start(struct engine *engine, struct journal *journal,
                                        struct store *store, uint32_t partition_count,
+                                       const struct definition_watch *watch,
                                        struct definitions **ret_definitions, struct error *err);
 void                 definitions_stop(struct definitions *definitions);
 

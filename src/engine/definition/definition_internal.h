@@ -44,6 +44,8 @@ struct definitions {
 	struct store   *store;
 	uint32_t        partition_count;
 
+	struct definition_watch watch; /* told of nothing without `begun` */
+
 	pthread_mutex_t  commit_lock;
 	pthread_rwlock_t lock;
 	VECTOR(struct known *) segments; /* by number; NULL: never used */

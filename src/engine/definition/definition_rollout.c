@@ -221,6 +221,8 @@ static void set_progress(struct definitions *definitions, const struct round *ro
 			known->progress = progress;
 	}
 	pthread_rwlock_unlock(&definitions->lock);
+	if (definitions->watch.begun != NULL && round->rules.count > 0)
+		definitions->watch.progressed(definitions->watch.context, progress);
 }
 
 /* Waits until all partitions have applied `position` and built the round. False: stop. */
@@ -476,13 +478,41 @@ static void settle(struct definitions *definitions, struct round *round)
 	set_round_live(definitions, round);
 }
 
+static bool is_brought(const struct round *round, uint32_t segment)
+{
+	for (size_t i = 0; i < round->rows.count; i++)
+		if (round->rows.items[i].segment == segment)
+			return true;
+	return false;
+}
+
+static void tell_begun(struct definitions *definitions, struct round *round)
+{
+	struct definition_change change = {
+		.id       = round->id,
+		.segments = arena_alloc(&round->arena, round->rules.count * sizeof *change.segments)};
+	for (size_t i = 0; i < round->rules.count; i++) {
+		const struct change_rule  *rule    = &round->rules.items[i];
+		struct definition_brought *brought = &change.segments[change.count];
+		if (!is_brought(round, rule->segment)) {
+			change.derived_count++;
+		} else if (id_of(definitions, rule->segment, brought->id)) {
+			brought->version = rule->version;
+			change.count++;
+		}
+	}
+	definitions->watch.begun(definitions->watch.context, &change);
+}
+
 /* False: stopped on the way. */
-static bool run_round(struct definitions *definitions, struct round *round)
+static bool carry_round(struct definitions *definitions, struct round *round, bool watched)
 {
 	uint64_t position = 0;
 	if (!round->prepared && round->segments.count > 0 &&
 	    !append(definitions, RECORD_PREPARE, buffer_text(&round->prepare), &position))
 		return false;
+	if (watched)
+		tell_begun(definitions, round);
 	if (!wait_built(definitions, round, position))
 		return false;
 	if (!append(definitions, RECORD_ACTIVATE, buffer_text(&round->activate), &position))
@@ -491,6 +521,17 @@ static bool run_round(struct definitions *definitions, struct round *round)
 		return false;
 	settle(definitions, round);
 	return true;
+}
+
+static bool run_round(struct definitions *definitions, struct round *round)
+{
+	const struct definition_watch *watch = &definitions->watch;
+	/* What only switches off builds nothing. */
+	bool watched = watch->begun != NULL && round->rules.count > 0;
+	bool done    = carry_round(definitions, round, watched);
+	if (watched)
+		watch->ended(watch->context, done);
+	return done;
 }
 
 static bool wait_for_rows(struct definitions *definitions)
@@ -747,6 +788,9 @@ static enum status recover(struct definitions *definitions, struct error *err)
 	recover_live(definitions, &recovery);
 	status = definitions->store->ops->outbox_list(definitions->store, SIZE_MAX / 2, &arena, &rows,
 	                                              &count, err);
+	if (status == STATUS_OK && definitions->watch.recovered != NULL)
+		definitions->watch.recovered(definitions->watch.context, recovery.last_change_id,
+		                             recovery.pending_id);
 	if (status == STATUS_OK)
 		recover_rows(definitions, &recovery, rows, count);
 	if (status == STATUS_OK)
