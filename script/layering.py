@@ -27,9 +27,10 @@ ALLOWED = {
     "query": DOMAIN | {"engine"},  # the only one that reads the engine's state
     "job": {"base", "model", "journal", "store", "http"},
     "ingest": DOMAIN | {"http", "vault"},  # reaches the engine only through the journal
-    "transfer": DOMAIN | {"vault", "engine", "query", "ingest", "job"},
+    "destination": {"base", "model", "store", "http", "vault"},
+    "transfer": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination"},
     "backup": DOMAIN | {"vault", "engine", "job"},
-    "api": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job"},
+    "api": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination"},
     "app": DOMAIN
     | {"http", "vault", "engine", "query", "ingest", "job", "transfer", "backup", "api"},
 }

@@ -22,6 +22,14 @@ enum { HTTP_CLIENT_BODY_BYTES_MAX = 256 * 1024 * 1024 }; /* of an answer */
 /* The next bytes of a body, at most `size`; 0 at the end. False: it cannot be read. */
 typedef bool http_client_read_fn(void *context, char *into, size_t size, size_t *ret_length);
 
+/* For servers that take what is signed by AWS Signature Version 4, with a SHA-256 of the body. */
+struct http_client_signature {
+	const char *region;  /* "ap-northeast-2" */
+	const char *service; /* "s3" */
+	const char *key_id;
+	const char *secret;
+};
+
 struct http_client_request {
 	const char               *method; /* NULL: GET, or POST with a body */
 	const char               *url;
@@ -30,8 +38,11 @@ struct http_client_request {
 	struct text               body;
 	http_client_read_fn      *read; /* NULL: `body` is it; else it comes in pieces */
 	void                     *read_context;
-	int64_t                   connect_timeout_ms; /* 0: 5 s */
-	int64_t                   timeout_ms;         /* of the whole; 0: 60 s */
+	/* NULL: not signed. Never with `read`; parameters of the URL come sorted and percent-encoded,
+	 * each with a "=". */
+	const struct http_client_signature *signature;
+	int64_t                             connect_timeout_ms; /* 0: 5 s */
+	int64_t                             timeout_ms;         /* of the whole; 0: 60 s */
 };
 
 /* Zeroed memory is an empty one, and one may be used for many calls. */

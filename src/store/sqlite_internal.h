@@ -171,6 +171,14 @@ enum status sqlite_audience_versions(struct store *, struct text, struct arena *
                                      struct store_audience_version **, size_t *, struct error *);
 enum status sqlite_audience_members(struct store *, struct text, uint32_t, struct arena *,
                                     struct store_audience_share *, struct error *);
+enum status sqlite_destination_list(struct store *, struct arena *, struct store_destination **,
+                                    size_t *, struct error *);
+enum status sqlite_destination_get(struct store *, struct text, struct arena *,
+                                   struct store_destination *, struct error *);
+enum status sqlite_destination_add(struct store *, const struct store_destination *,
+                                   struct error *);
+enum status sqlite_destination_change(struct store *, struct store_destination *, struct error *);
+enum status sqlite_destination_delete(struct store *, struct text, struct error *);
 
 /* Adds a job within a transaction. */
 MUST_USE enum status sqlite_job_insert(struct sqlite_store *store, struct store_job *job,

@@ -281,6 +281,18 @@ struct store_audience_share {
 	struct text slots;
 };
 
+/* Where audiences are sent. */
+struct store_destination {
+	char        id[37];
+	struct text name;        /* unique */
+	struct text kind;        /* "s3" */
+	struct text settings;    /* JSON object */
+	struct text credentials; /* sealed */
+	uint32_t    version;     /* from 1 */
+	int64_t     created_ms;
+	int64_t     updated_ms;
+};
+
 struct store;
 
 struct store_ops {
@@ -475,6 +487,20 @@ struct store_ops {
 	enum status (*audience_members)(struct store *, struct text id, uint32_t partition,
 	                                struct arena *, struct store_audience_share *ret_share,
 	                                struct error *);
+
+	enum status (*destination_list)(struct store *, struct arena *,
+	                                struct store_destination **ret_destinations, size_t *ret_count,
+	                                struct error *); /* by name */
+	enum status (*destination_get)(struct store *, struct text id_or_name, struct arena *,
+	                               struct store_destination *ret_destination, struct error *);
+	/* Its `version` becomes 1, `updated_ms` is `created_ms`. */
+	enum status (*destination_add)(struct store *, const struct store_destination *destination,
+	                               struct error *);
+	/* Replaces name, settings and credentials, if it is at `version`, which grows by one; else
+	 * STATUS_PRECONDITION. */
+	enum status (*destination_change)(struct store *, struct store_destination *destination,
+	                                  struct error *);
+	enum status (*destination_delete)(struct store *, struct text id_or_name, struct error *);
 
 	/* Grows with every row that is written, from the opening on: two equal answers mean that
 	 * nothing was written between. */

@@ -338,3 +338,23 @@ INSERT INTO audience_members (audience_id, partition, count, slots) VALUES ($1, 
 
 -- name: audience_members_get
 SELECT count, slots FROM audience_members WHERE audience_id = $1 AND partition = $2;
+
+-- name: destination_list
+SELECT id, name, kind, settings, credentials, version, created_ms, updated_ms
+FROM destination ORDER BY name;
+
+-- name: destination_get
+SELECT id, name, kind, settings, credentials, version, created_ms, updated_ms
+FROM destination WHERE id = $1 OR name = $1;
+
+-- name: destination_add
+INSERT INTO destination (id, name, kind, settings, credentials, version, created_ms, updated_ms)
+VALUES ($1, $2, $3, $4, $5, 1, $6, $6);
+
+-- name: destination_change
+UPDATE destination
+SET name = $1, settings = $2, credentials = $3, version = version + 1, updated_ms = $4
+WHERE id = $5 AND version = $6 RETURNING version;
+
+-- name: destination_delete
+DELETE FROM destination WHERE id = $1 OR name = $1 RETURNING id;

@@ -318,6 +318,47 @@ static void event_types_are_listed_by_name_and_added_once(void **state)
 	assert_int_equal(types[1].created_ms, 5);
 }
 
+static void a_destination_is_found_by_id_and_name_and_changed_at_its_version(void **state)
+{
+	struct fixture          *f     = *state;
+	const struct store_ops  *ops   = f->store->ops;
+	struct store_destination first = {.id          = "11111111-1111-4111-8111-111111111111",
+	                                  .name        = TEXT("bucket"),
+	                                  .kind        = TEXT("s3"),
+	                                  .settings    = TEXT("{\"bucket\":\"고객\"}"),
+	                                  .credentials = TEXT("a\0b"),
+	                                  .created_ms  = 5};
+	struct store_destination taken = first, read, changed, *all;
+	size_t                   count;
+	memcpy(taken.id, "22222222-2222-4222-8222-222222222222", sizeof taken.id);
+	assert_ok(f, ops->destination_add(f->store, &first, &f->err));
+	assert_int_equal(ops->destination_add(f->store, &taken, &f->err), STATUS_CONFLICT);
+	fixture_reopen(f);
+	ops = f->store->ops;
+	assert_ok(f, ops->destination_get(f->store, TEXT("bucket"), &f->arena, &read, &f->err));
+	assert_string_equal(read.id, first.id);
+	assert_true(text_equal(read.settings, first.settings));
+	assert_true(text_equal(read.credentials, first.credentials));
+	assert_int_equal(read.version, 1);
+	assert_int_equal(read.updated_ms, 5);
+
+	changed            = read;
+	changed.name       = TEXT("other");
+	changed.updated_ms = 6;
+	assert_ok(f, ops->destination_change(f->store, &changed, &f->err));
+	assert_int_equal(changed.version, 2);
+	assert_int_equal(ops->destination_change(f->store, &read, &f->err), STATUS_PRECONDITION);
+	assert_ok(f, ops->destination_list(f->store, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_true(text_equal(all[0].name, TEXT("other")));
+	assert_int_equal(all[0].updated_ms, 6);
+
+	assert_int_equal(ops->destination_delete(f->store, TEXT("bucket"), &f->err), STATUS_NOT_FOUND);
+	assert_ok(f, ops->destination_delete(f->store, text_of(first.id), &f->err));
+	assert_int_equal(ops->destination_get(f->store, TEXT("other"), &f->arena, &read, &f->err),
+	                 STATUS_NOT_FOUND);
+}
+
 static int64_t counted(struct fixture *f, uint32_t number, enum store_span span, const char *name)
 {
 	struct store_count *counts;
@@ -516,6 +557,7 @@ int run_source_tests(const char *backend)
 		STORE_TEST(tokens_are_listed_oldest_first_until_they_are_deleted),
 		STORE_TEST(a_consumer_keeps_its_cursor_until_it_is_moved_or_deleted),
 		STORE_TEST(event_types_are_listed_by_name_and_added_once),
+		STORE_TEST(a_destination_is_found_by_id_and_name_and_changed_at_its_version),
 		STORE_TEST(counts_are_added_up_by_minute_hour_and_day),
 		STORE_TEST(counts_are_dropped_when_they_were_kept_long_enough),
 		STORE_TEST(a_deleted_source_takes_its_counts_along),
