@@ -12,9 +12,10 @@
 enum {
 	PREVIEW_SLOTS   = 64,
 	PREVIEW_NS      = 1000000,
-	BUILD_SLOTS     = 256,  /* between two looks at the journal */
-	WAIT_MS_MAX     = 1000, /* a sleeping thread looks up at least so often */
-	BATCHES_A_ROUND = 4096, /* staged at most before listeners and builds have their turn */
+	BUILD_SLOTS     = 256,     /* between two looks at the journal */
+	WAIT_MS_MAX     = 1000,    /* a sleeping thread looks up at least so often */
+	BATCHES_A_ROUND = 4096,    /* staged at most before listeners and builds have their turn */
+	WITNESS_NS      = 1000000, /* what is derived has for itself at a time */
 	NAP_NS          = 10000000,
 	TURN_NS         = 10000000, /* between two turns of checkpoints under load */
 };
@@ -230,6 +231,20 @@ static bool preview_all(struct engine_thread *thread)
 	return more;
 }
 
+/* What is derived of partitions goes on, for a moment at most. */
+static bool witness_all(struct engine_thread *thread)
+{
+	if (!atomic_load_explicit(&thread->replayed, memory_order_relaxed))
+		return false;
+	bool    more   = false;
+	int64_t end_ns = clock_monotonic_ns() + WITNESS_NS;
+	for (uint32_t i = 0; i < thread->partition_count; i++) {
+		struct witness *witness = thread->partitions[i]->witness;
+		more |= witness != NULL && witness->work(witness, end_ns);
+	}
+	return more;
+}
+
 static int64_t sleep_ms(const struct engine_thread *thread, int64_t now_ms)
 {
 	int64_t next_ms = INSTANT_MS_NEVER;
@@ -297,6 +312,7 @@ static enum status idle(struct engine_thread *thread, int64_t safe_ms, uint64_t 
 	int64_t wait_ms = sleep_ms(thread, thread->stamp_ms);
 	bool    more    = build_all(thread);
 	more |= preview_all(thread);
+	more |= witness_all(thread);
 	if (!more)
 		thread->engine->journal->ops->reader_wait(thread->reader,
 		                                          turn_ms < wait_ms ? turn_ms : wait_ms);
@@ -449,6 +465,7 @@ static bool work(struct engine_thread *thread)
 	notify(thread);
 	build_all(thread);
 	preview_all(thread);
+	witness_all(thread);
 	return true;
 }
 

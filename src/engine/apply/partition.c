@@ -93,6 +93,8 @@ struct profile *partition_person(struct partition *partition, uint32_t slot, boo
 	step_emit(
 		partition, profile,
 		(struct change){.slot = slot, .entered = true, .cause = CAUSE_CREATED, .at_ms = at_ms});
+	if (partition->witness != NULL)
+		partition->witness->saw_person(partition->witness, slot);
 	return profile;
 }
 
@@ -195,6 +197,8 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 	store(partition, arrival);
 	notice_event(partition, arrival);
 	note_active(profile, arrival);
+	if (partition->witness != NULL)
+		partition->witness->saw_event(partition->witness, record->slot, record);
 	if (partition->touched.count == 0)
 		return;
 
@@ -247,6 +251,8 @@ static void apply_traits(struct partition *partition, struct arrival *arrival)
 	names_see_traits(&partition->names, record->properties);
 	profile_set_traits(&partition->profiles, profile, record->properties, record->sealed,
 	                   (struct person){partition->number, record->slot});
+	if (partition->witness != NULL)
+		partition->witness->saw_person(partition->witness, record->slot);
 
 	step_begin(partition);
 	for (size_t i = 0; i < partition->touched.count; i++) {

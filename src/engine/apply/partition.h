@@ -28,6 +28,7 @@
 #include "engine/apply/profile.h"
 #include "engine/checkpoint/resume.h"
 #include "engine/apply/timers.h"
+#include "engine/apply/witness.h"
 #include "events/events.h"
 #include "journal/journal.h"
 
@@ -76,6 +77,7 @@ struct partition {
 	struct names          names;
 	struct merges         merges;
 	struct facts          facts;
+	struct witness       *witness; /* NULL: nobody listens */
 	struct resume resume; /* after a restart, until what the checkpoint held is caught up with */
 
 	uint64_t last_position;   /* of the last record applied */

@@ -146,6 +146,8 @@ void amend_finish(struct amend *amend, int64_t now_ms, enum cause cause, uint64_
 	feature_build(partition, amend->slot, amend->profile, &partition->touched, now_ms);
 	touch_flipped(amend, now_ms, cause, event_position);
 	facts_arm(partition, amend->slot, amend->profile, now_ms);
+	if (partition->witness != NULL)
+		partition->witness->saw_events(partition->witness, amend->slot);
 }
 
 void amend_fire(struct partition *partition, uint32_t slot, struct profile *profile, int64_t at_ms)

@@ -124,6 +124,8 @@ static void close_profile(struct partition *partition, uint32_t slot, struct pro
 	profile_clear(&partition->profiles, profile);
 	profile->traits = traits;
 	profile->exists = false;
+	if (partition->witness != NULL)
+		partition->witness->saw_person(partition->witness, slot);
 }
 
 enum status merge_out(struct partition *partition, const struct record *record, uint64_t position,
@@ -477,6 +479,8 @@ static enum status receive(struct receiving *receiving, struct text items, struc
 	amend_finish(&amend, receiving->at_ms, CAUSE_MERGE, 0);
 	if (filled)
 		touch_traits(partition, receiving->slot, profile, traits, receiving->at_ms);
+	if (filled && partition->witness != NULL)
+		partition->witness->saw_person(partition->witness, receiving->slot);
 	step_finish(partition, receiving->slot, profile, receiving->at_ms);
 	step_rearm_traits(partition, receiving->slot, profile, receiving->at_ms);
 	free(traits);

@@ -1,0 +1,14 @@
+#include "query/lanes_internal.h"
+
+#if defined(__x86_64__)
+#pragma GCC target("avx512f,avx2,popcnt,bmi")
+#include <immintrin.h>
+
+#define LANE                __m512i
+#define LANE_IS_ZERO(x)     (_mm512_test_epi64_mask((x), (x)) == 0)
+#define LANE_LOAD(p)        _mm512_loadu_si512(p)
+#define LANE_STORE(p, lane) _mm512_storeu_si512((p), (lane))
+#define LANES_SET           lanes_avx512
+#define LANES_NAME          "avx512"
+#include "query/lanes_kernel.h"
+#endif
