@@ -29,6 +29,7 @@
 #include "job/job.h"
 #include "job/retention.h"
 #include "journal/journal.h"
+#include "query/query.h"
 #include "store/store.h"
 #include "vault/vault.h"
 
@@ -39,6 +40,7 @@ struct api_config {
 	struct journal           *journal;
 	struct vault             *vault;
 	struct engine            *engine;
+	struct queries           *queries;
 	struct ingest            *ingest;
 	struct letters           *letters;
 	struct jobs              *jobs; /* open; it may not have started yet */

@@ -23,6 +23,7 @@
 #include "ingest/ingest.h"
 #include "ingest/letters.h"
 #include "journal/file_log.h"
+#include "query/query.h"
 #include "store/sqlite.h"
 #include "transfer/transfer.h"
 #include "vault/vault.h"
@@ -43,6 +44,7 @@ struct server {
 	struct backups              *backups; /* NULL: none are made */
 	struct api_backups           backup_source;
 	struct engine               *engine;
+	struct queries              *queries;
 	struct letters              *letters;
 	struct ingest               *ingest;
 	struct ingest_thread        *finisher; /* of merges that an end has interrupted */
@@ -243,7 +245,8 @@ static enum status start_engine(struct server *server, struct error *err)
 		.events                 = &settings->events,
 	};
 	workspace_bytes(&server->workspace, config.workspace_id);
-	return engine_start(&config, &server->engine, err);
+	status = engine_start(&config, &server->engine, err);
+	return status == STATUS_OK ? queries_start(server->engine, &server->queries, err) : status;
 }
 
 static enum status open_background(struct server *server, struct error *err)
@@ -283,6 +286,7 @@ static void start_api(struct server *server)
 	                            .journal          = server->journal,
 	                            .vault            = server->vault,
 	                            .engine           = server->engine,
+	                            .queries          = server->queries,
 	                            .ingest           = server->ingest,
 	                            .letters          = server->letters,
 	                            .jobs             = server->background.jobs,
@@ -502,6 +506,7 @@ void server_stop(struct server *server, bool outlived)
 		definitions_stop(server->definitions);
 	if (server->engine != NULL)
 		engine_stop(server->engine);
+	queries_stop(server->queries);
 	letters_free(server->letters);
 	backups_close(server->backups);
 	if (server->journal != NULL)

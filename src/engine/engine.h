@@ -143,6 +143,13 @@ enum status engine_admits(struct engine *engine);
 /* Another limit from now on. What was chosen by the one at start (the tail of events) stays. */
 void engine_set_memory_limit(struct engine *engine, uint64_t bytes);
 
+uint32_t engine_partition_count(const struct engine *engine);
+int64_t  engine_retention_ms(const struct engine *engine);
+
+/* Grows with every record and every timer that may change something. Any thread; cost: a load a
+ * thread and partition. */
+uint64_t engine_steps(struct engine *engine);
+
 /* What other parts of the process use of the limit, and whether the process as a whole is about to
  * exhaust the machine's memory, whatever has been counted. To be told now and then. */
 void engine_note_memory(struct engine *engine, uint64_t elsewhere_bytes, bool exhausted);

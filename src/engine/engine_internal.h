@@ -53,6 +53,7 @@ struct engine_thread {
 	_Atomic uint64_t replay_records;
 	_Atomic int64_t  replayed_ns; /* when that was */
 	int64_t          turned_ns;   /* when checkpoints last had their turn */
+	int64_t          surveyed_ns; /* when surveys had theirs */
 	_Atomic uint64_t stored;      /* its partitions' events through here lie in parts */
 	_Atomic int64_t  timer_late_ms_max;
 	uint64_t        *notified; /* by partition: changes that listeners have */

@@ -2,7 +2,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "engine/engine_internal.h"
-#include "engine/definition/preview.h"
+#include "engine/survey.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 #include <time.h>
 
 enum {
-	PREVIEW_SLOTS   = 64,
-	PREVIEW_NS      = 1000000,
+	SURVEY_NS       = 1000000, /* of surveys at a time, */
+	SURVEY_EVERY_NS = 4000000, /* under load again after so long: a fifth of it is theirs */
 	BUILD_SLOTS     = 256,     /* between two looks at the journal */
 	WAIT_MS_MAX     = 1000,    /* a sleeping thread looks up at least so often */
 	BATCHES_A_ROUND = 4096,    /* staged at most before listeners and builds have their turn */
@@ -216,19 +216,19 @@ static bool build_all(struct engine_thread *thread)
 	return more;
 }
 
-/* Slices of previews, for a moment at most: events go first. */
-static bool preview_all(struct engine_thread *thread)
+/* Slices of surveys, for a moment at most: events go first. True: there were some. */
+static bool survey_all(struct engine_thread *thread)
 {
-	bool    more   = false;
-	int64_t end_ns = clock_monotonic_ns() + PREVIEW_NS;
-	for (uint32_t i = 0; i < thread->partition_count; i++)
-		while (thread->partitions[i]->previews != NULL) {
-			if (more && clock_monotonic_ns() >= end_ns)
-				return true;
-			more = true;
-			preview_continue(thread->partitions[i], PREVIEW_SLOTS);
+	bool    any    = false;
+	int64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + SURVEY_NS;
+	for (uint32_t i = 0; i < thread->partition_count && now_ns < end_ns; i++)
+		while (thread->partitions[i]->surveys != NULL && now_ns < end_ns) {
+			any = true;
+			survey_go_on(thread->partitions[i], end_ns);
+			now_ns = clock_monotonic_ns();
 		}
-	return more;
+	thread->surveyed_ns = now_ns;
+	return any;
 }
 
 /* What is derived of partitions goes on, for a moment at most. */
@@ -311,7 +311,7 @@ static enum status idle(struct engine_thread *thread, int64_t safe_ms, uint64_t 
 	int64_t turn_ms = turn(thread, clock_monotonic_ns());
 	int64_t wait_ms = sleep_ms(thread, thread->stamp_ms);
 	bool    more    = build_all(thread);
-	more |= preview_all(thread);
+	more |= survey_all(thread);
 	more |= witness_all(thread);
 	if (!more)
 		thread->engine->journal->ops->reader_wait(thread->reader,
@@ -383,6 +383,8 @@ static void reach(struct engine_thread *thread, const struct journal_read *batch
 	int64_t now_ns   = clock_monotonic_ns();
 	if (now_ns - thread->turned_ns >= TURN_NS)
 		turn(thread, now_ns);
+	if (now_ns - thread->surveyed_ns >= SURVEY_EVERY_NS)
+		survey_all(thread);
 }
 
 static enum status stage(struct engine_thread *thread, const struct journal_read *batch,
@@ -464,7 +466,7 @@ static bool work(struct engine_thread *thread)
 	relay_all(thread);
 	notify(thread);
 	build_all(thread);
-	preview_all(thread);
+	survey_all(thread);
 	witness_all(thread);
 	return true;
 }
@@ -472,7 +474,7 @@ static bool work(struct engine_thread *thread)
 static void refuse_reads(struct engine_thread *thread)
 {
 	for (uint32_t i = 0; i < thread->partition_count; i++)
-		preview_break_all(thread->partitions[i], STATUS_UNAVAILABLE);
+		survey_break_all(thread->partitions[i], STATUS_UNAVAILABLE);
 	take_arrived(thread);
 	while (thread->waiting != NULL) {
 		struct read_ticket *ticket = thread->waiting;

@@ -84,6 +84,8 @@ struct query_dimension {
 	int64_t     within_ms;
 };
 
+struct query;
+
 struct query_wish {
 	/* Definitions in canonical form, references resolved; what they refer to is live. */
 	unsigned    set_count; /* 1 to QUERY_SETS_MAX */
@@ -110,10 +112,8 @@ struct query_wish {
 	void *context;
 };
 
-struct query;
-
-/* Texts are copied. Errors: of the compilation; STATUS_INVALID `as_of`: in the future, or a window
- * reaches behind the retention there (rule 11). */
+/* Texts are copied. `done` may come before it returns. Errors: of the compilation; STATUS_INVALID
+ * `as_of`: in the future, or a window reaches behind the retention there (rule 11). */
 MUST_USE enum status query_start(struct queries *queries, const struct query_wish *wish,
                                  struct query **ret_query, struct error *err);
 

@@ -5,7 +5,7 @@
 #include "api/call.h"
 #include "api/handlers.h"
 #include "api/segment/segment_body.h"
-#include "engine/definition/preview.h"
+#include "query/query.h"
 
 enum { SAMPLE_DEFAULT = 10, TRIES_MAX = 5 };
 
@@ -17,7 +17,7 @@ struct preview_call {
 	unsigned                  tries;
 	struct definition_wish    wish;
 	struct definition_preview definition;
-	struct preview           *preview; /* the last one; NULL: none */
+	struct query             *query; /* the last one; NULL: none */
 };
 
 static void client_gone(void *user)
@@ -36,8 +36,8 @@ static bool is_cancelled(void *context)
 static void clean_up(struct api_call *call)
 {
 	struct preview_call *state = call->state;
-	if (state->preview != NULL)
-		preview_free(state->preview);
+	if (state->query != NULL)
+		query_free(state->query);
 	if (state->counted)
 		atomic_fetch_sub(&call->api->preview_count, 1);
 }
@@ -50,9 +50,9 @@ static enum status read_sample(struct json body, struct preview_call *state, str
 	if (json_type(sample) == JSON_NONE)
 		return STATUS_OK;
 	double count = json_is_number(sample) ? json_number(sample) : -1;
-	if (!(count >= 0 && count <= PREVIEW_SAMPLE_MAX) || count != (double)(unsigned)count)
+	if (!(count >= 0 && count <= QUERY_SAMPLE_MAX) || count != (double)(unsigned)count)
 		return error_set_field(err, STATUS_INVALID, "sample",
-		                       "It must be a whole number from 0 to %d", PREVIEW_SAMPLE_MAX);
+		                       "It must be a whole number from 0 to %d", QUERY_SAMPLE_MAX);
 	state->sample_count = (unsigned)count;
 	return STATUS_OK;
 }
@@ -80,7 +80,7 @@ static enum status read_wish(struct api_call *call, struct definition_wish *wish
 /* ---- The answer ---- */
 
 static void write_sample(struct api_call *call, struct json_writer *w, const char *name,
-                         const struct preview_sample *sample)
+                         const struct query_sample *sample)
 {
 	json_add_key(w, text_of(name));
 	json_begin_array(w);
@@ -93,7 +93,7 @@ static void write_sample(struct api_call *call, struct json_writer *w, const cha
 }
 
 static void write_difference(struct api_call *call, struct json_writer *w,
-                             const struct preview_answer *answer)
+                             const struct query_answer *answer)
 {
 	const struct preview_call *state = call->state;
 	json_add_key(w, TEXT("difference"));
@@ -112,7 +112,7 @@ static void write_difference(struct api_call *call, struct json_writer *w,
 	json_end_object(w);
 }
 
-static void write_answer(struct api_call *call, const struct preview_answer *answer)
+static void write_answer(struct api_call *call, const struct query_answer *answer)
 {
 	struct buffer      out = {0};
 	struct json_writer w   = json_writer_of(&out);
@@ -129,7 +129,7 @@ static void write_answer(struct api_call *call, const struct preview_answer *ans
 	call_answer(call, 200, &out);
 }
 
-static enum status failure(const struct preview_answer *answer, struct error *err)
+static enum status failure(const struct query_answer *answer, struct error *err)
 {
 	switch (answer->status) {
 	case STATUS_CONFLICT:
@@ -151,14 +151,14 @@ static void start(struct api_call *call);
 
 static void answer_step(struct api_call *call)
 {
-	struct preview_call         *state  = call->state;
-	const struct preview_answer *answer = preview_answer(state->preview);
-	struct error                 err;
+	struct preview_call       *state  = call->state;
+	const struct query_answer *answer = query_answer(state->query);
+	struct error               err;
 	if (answer->status == STATUS_OK) {
 		write_answer(call, answer);
 	} else if (answer->status == STATUS_AGAIN && ++state->tries < TRIES_MAX) {
-		preview_free(state->preview);
-		state->preview = NULL;
+		query_free(state->query);
+		state->query = NULL;
 		start(call);
 	} else {
 		failure(answer, &err);
@@ -166,10 +166,10 @@ static void answer_step(struct api_call *call)
 	}
 }
 
-static void is_done(void *context, struct preview *preview)
+static void is_done(void *context, struct query *query)
 {
 	struct preview_call *state = context;
-	state->preview             = preview;
+	state->query               = query;
 	call_on_worker(state->call, answer_step);
 }
 
@@ -177,19 +177,22 @@ static void start(struct api_call *call)
 {
 	struct preview_call *state = call->state;
 	bool                 named = is_named(call);
+	struct query        *query;
 	struct error         err;
 	enum status          status = definition_preview(
 				 call->api->definitions, named ? http_param(call->request, "id") : (struct text){0},
 				 &state->wish, call->arena, &state->definition, &err);
-	const struct preview_wish asked = {.canonical    = state->definition.canonical,
-	                                   .compared     = state->definition.compared,
-	                                   .min_position = call->min_position,
-	                                   .sample_count = state->sample_count,
-	                                   .is_cancelled = is_cancelled,
-	                                   .done         = is_done,
-	                                   .context      = state};
+	const struct query_wish asked = {.set_count    = 1,
+	                                 .sets         = {state->definition.canonical},
+	                                 .as_of_ms     = INSTANT_MS_NONE,
+	                                 .compared     = state->definition.compared,
+	                                 .min_position = call->min_position,
+	                                 .sample_count = state->sample_count,
+	                                 .is_cancelled = is_cancelled,
+	                                 .done         = is_done,
+	                                 .context      = state};
 	if (status == STATUS_OK)
-		status = preview_start(call->api->config.engine, &asked, &err);
+		status = query_start(call->api->config.queries, &asked, &query, &err);
 	if (status != STATUS_OK)
 		call_fail(call, &err);
 }

@@ -12,8 +12,8 @@
 #include "engine/apply/feature.h"
 #include "engine/apply/leaf.h"
 #include "engine/apply/look.h"
-#include "engine/definition/preview.h"
 #include "engine/apply/step.h"
+#include "engine/survey.h"
 
 struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events *events,
                                 struct plan_cache *plans)
@@ -320,8 +320,8 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
                                 struct error *err)
 {
 	const struct record *record = arrival->record;
-	if (partition->previews != NULL)
-		preview_before_change(partition, record->slot);
+	if (partition->surveys != NULL)
+		survey_before_change(partition, record->slot);
 	switch (record->kind) {
 	case RECORD_EVENT:
 		if (!forward(partition, arrival))
@@ -346,7 +346,7 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 	case RECORD_PREPARE:
 		return build_prepare(partition, record->body, err);
 	case RECORD_ACTIVATE:
-		preview_break_all(partition, STATUS_AGAIN);
+		survey_break_all(partition, STATUS_AGAIN);
 		return activate(partition, record->body, arrival->received_ms, err);
 	case RECORD_CLOCK:
 		return STATUS_OK;
@@ -451,8 +451,8 @@ static void fire_traits(struct partition *partition, uint32_t slot, const struct
 static void fire_person(struct partition *partition, uint32_t slot, struct profile *profile,
                         int64_t at_ms)
 {
-	if (partition->previews != NULL)
-		preview_before_change(partition, slot);
+	if (partition->surveys != NULL)
+		survey_before_change(partition, slot);
 	profile->armed_ms = INSTANT_MS_NEVER;
 	step_begin(partition);
 	amend_fire(partition, slot, profile, at_ms);

@@ -33,7 +33,7 @@
 #include "journal/journal.h"
 
 struct plan_cache;
-struct preview_share;
+struct survey;
 
 struct build {
 	uint64_t            change_id;
@@ -66,19 +66,19 @@ struct partition {
 	int64_t            retention_ms;
 	struct plan_cache *plans;
 
-	struct profiles       profiles;
-	struct events        *events;
-	struct timers         timers;
-	struct catalog        catalog;
-	struct changes        changes;
-	struct build         *builds;   /* first to be built first; activated ones are taken out */
-	struct preview_share *previews; /* under way: engine/definition/preview.h */
-	struct future         future;
-	struct names          names;
-	struct merges         merges;
-	struct facts          facts;
-	struct witness       *witness; /* NULL: nobody listens */
-	struct resume resume; /* after a restart, until what the checkpoint held is caught up with */
+	struct profiles profiles;
+	struct events  *events;
+	struct timers   timers;
+	struct catalog  catalog;
+	struct changes  changes;
+	struct build   *builds;  /* first to be built first; activated ones are taken out */
+	struct survey  *surveys; /* under way: engine/survey.h */
+	struct future   future;
+	struct names    names;
+	struct merges   merges;
+	struct facts    facts;
+	struct witness *witness; /* NULL: nobody listens */
+	struct resume   resume;  /* after a restart, until what the checkpoint held is caught up with */
 
 	uint64_t last_position;   /* of the last record applied */
 	uint32_t ordinal;         /* of the next change since */

@@ -113,7 +113,7 @@ MUST_USE enum status definition_list(struct definitions *definitions, struct are
                                      struct definition **ret_definitions, size_t *ret_count,
                                      struct error *err);
 
-/* What a preview of a definition asks (preview.h): of the wished one (nothing else of the
+/* What a preview of a definition asks: of the wished one (nothing else of the
  * wish counts), or, with `body.data` NULL, of the newest version of the segment. `id_or_key` with
  * data NULL: no segment is compared with. Errors as those of definition_update(); STATUS_CONFLICT
  * too when what it refers to is not live. */
