@@ -1,6 +1,11 @@
 """What was rejected is kept with its source, can be looked at, sent again, and goes in the end."""
+import collections
+import http.client
 import json
+import os
 import pathlib
+import random
+import threading
 import time
 import urllib.parse
 
@@ -241,6 +246,81 @@ class Replay(LetterCase):
         gone = self.client.expect(200, "DELETE", self.path(source, code="INVALID_MESSAGE"))
         self.assertEqual(gone.json, {"deleted": 2, "complete": True})
         self.assertEqual(len(self.letters(source)), 1)
+
+
+class Killed(LetterCase):
+    """kill -9 amidst replays."""
+    api = {"id": "api"}
+    count = 800  # new ones before each kill
+
+    def reject(self, kill):
+        """More letters, of a type that is registered only then."""
+        self.client.request("POST", "/api/v1/events", [
+            self.unknown(f"killed-{kill}", userId=f"k-{i % 5}", attributes={"i": i},
+                         **({"messageId": f"k-{i}"} if i % 2 else {}))
+            for i in range(kill * self.count, (kill + 1) * self.count)])
+        self.assertGreaterEqual(len(self.client.items(self.path(self.api))), self.count)
+        self.register(f"killed-{kill}")
+
+    def start_replay(self, outcomes):
+        """On a connection of its own; what it answers goes to `outcomes`, nothing if it ended."""
+        client = self.server.client()
+
+        def run():
+            try:
+                outcomes.append(client.request("POST", self.path(self.api, "replay"), {}))
+            except (http.client.HTTPException, OSError):
+                pass
+            client.close()
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    def counted(self):
+        """By number: how often it is an event."""
+        found = collections.Counter()
+        for user in range(5):
+            for event in self.client.items(f"/api/v1/users/k-{user}/events"):
+                if event["event"].startswith("killed"):
+                    found[event["properties"]["i"]] += 1
+        return found
+
+    def test_every_letter_counts_once_however_often_two_replays_are_killed(self):
+        seed = int(os.environ.get("SONNIM_TEST_SEED", time.time_ns()))
+        print(f"     SONNIM_TEST_SEED={seed}")
+        chance = random.Random(seed)
+        for user in range(5):
+            self.track(f"k-{user}")
+        amidst, outcomes = 0, []
+        kills = int(os.environ.get("SONNIM_TEST_KILLS", "6"))
+        for kill in range(kills):
+            self.reject(kill)
+            answered = len(outcomes)
+            threads = [self.start_replay(outcomes) for _ in range(2)]
+            time.sleep(chance.random() * 0.03)
+            self.client.close()
+            self.server.kill()
+            for thread in threads:
+                thread.join()
+            self.server.start()
+            self.client = self.server.client()
+            self.addCleanup(self.client.close)
+            left = [json.loads(item["event"])["attributes"]["i"]
+                    for item in self.client.items(self.path(self.api))]
+            counted = self.counted()
+            everything = set(range((kill + 1) * self.count))
+            amidst += len(outcomes) < answered + 2
+            self.assertEqual(set(left) | set(counted), everything)
+            self.assertEqual(set(counted.values()) - {1}, set())
+        threads = [self.start_replay(outcomes) for _ in range(2)]
+        for thread in threads:
+            thread.join()
+        self.assertEqual([answer.status for answer in outcomes[-2:]], [200, 200])
+        for answer in outcomes[-2:]:
+            self.events_after("k-0", answer)
+        self.assertEqual(self.letters(self.api), [])
+        self.assertEqual(self.counted(), {i: 1 for i in everything})
+        print(f"     killed {amidst} times amidst two replays")
 
 
 class Bounds(LetterCase):

@@ -7,7 +7,8 @@ import unittest
 
 from case import START, ServerCase
 from program import Node
-from server import SONNIM, Server
+from server import SONNIM, Refused, Server
+from transfer import fetch_export, start_export
 
 DAY = 86_400_000
 SECONDS_MAX = 60
@@ -239,3 +240,72 @@ class Kill(unittest.TestCase):
                 self.assertEqual(job_when(client, job, "done", "failed")["state"], "done")
             listed = [item["id"] for item in client.items("/api/v1/jobs?kind=retention")]
             self.assertEqual(sorted(listed), sorted(jobs))
+
+    def test_retention_drops_what_is_old_and_nothing_else_however_often_it_is_killed(self):
+        seed = int(os.environ.get("SONNIM_TEST_SEED", time.time_ns() % 1_000_000))
+        print(f"SONNIM_TEST_SEED={seed}")
+        chance = random.Random(seed)
+        with Server("--partitions", "1", "--job-retention", "10d", "--dead-letter-retention", "10d",
+                    "--retention-wait", "0s", "--job-bandwidth", "1MiB") as server:
+            key = server.make_key()
+            client = without_night(server)
+            client.set_clock(START)
+            old = self.fill(client, key, 80, 400)
+            client.set_clock(START + 11 * DAY)
+            new = self.fill(client, key, 3, 50)
+            after_run(client, "retention")  # which reports first
+            amidst, job = 0, run_now(client, "retention")
+            for _ in range(int(os.environ.get("SONNIM_TEST_KILLS", "6"))):
+                time.sleep(chance.random() * 0.01)
+                client.close()
+                server.kill()
+                server.start()
+                client = server.client()
+                left = self.whole(client, old)
+                amidst += 0 < left < len(old)
+                self.assertEqual(self.whole(client, new), len(new))
+                self.assertGreaterEqual(self.letters(client), 50)
+            self.assertEqual(job_when(client, job, "done", "failed")["state"], "done")
+            after_run(client, "retention")
+            self.assertEqual((self.whole(client, old), self.whole(client, new),
+                              self.letters(client)), (0, len(new), 50))
+            self.assert_swept(server)
+            print(f"     killed {amidst} times with some of it dropped")
+
+    def fill(self, client, key, exports, letters):
+        """Ids of exports that are done; and so many letters."""
+        client.expect(200, "POST", "/v1/batch", {"batch": [{"type": "x"}] * letters}, key=key)
+        client.expect(200, "POST", "/v1/track", {"userId": "u", "event": "Seen"}, key=key)
+        jobs = [start_export(client, what=["events"]) for _ in range(exports)]
+        for job in jobs:
+            job_when(client, job, "done")
+        self.assertGreaterEqual(self.letters(client), letters)  # in the store, once asked for
+        return jobs
+
+    @staticmethod
+    def whole(client, jobs):
+        """How many of the jobs are there, each with all its files; retention may go on meanwhile."""
+        there = 0
+        for job in jobs:
+            try:
+                fetch_export(client, job)
+                there += 1
+            except Refused:
+                client.expect(404, "GET", f"/api/v1/jobs/{job}")
+        return there
+
+    @staticmethod
+    def letters(client):
+        return max(client.get(f"/api/v1/sources/{s['id']}/dead-letters?limit=1")["total"]
+                   for s in client.get("/api/v1/sources")["items"])
+
+    def assert_swept(self, server):
+        """Files that a kill left without a job are gone behind a start, once they are a day old."""
+        for place in (server.data / "jobs").iterdir():
+            os.utime(place, (0, 0))
+        server.stop()
+        server.start()
+        client = server.client()
+        listed = {job["id"] for job in client.items("/api/v1/jobs")}
+        client.close()
+        self.assertLessEqual({place.name for place in (server.data / "jobs").iterdir()}, listed)
