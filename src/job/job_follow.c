@@ -83,7 +83,7 @@ enum status jobs_follow_up(struct jobs *jobs, const char *name, job_fate_fn *fat
 	enum status                       status   = STATUS_OK;
 	*ret_job                                   = NULL;
 	for (unsigned i = 0; i < 2 && status == STATUS_OK; i++) {
-		/* The newest is that which may go on; more than one is left only by a store that refused. */
+		/* Of several, which only a store that refused can leave, the newest may go on. */
 		struct store_job_filter filter = {
 			.kind = text_of(name), .state = states[i], .limit = JOB_QUEUED_MAX};
 		struct job       *reader = job_new(jobs, kind);

@@ -284,7 +284,7 @@ class Kill(unittest.TestCase):
 
     @staticmethod
     def whole(client, jobs):
-        """How many of the jobs are there, each with all its files; retention may go on meanwhile."""
+        """How many are there, each with all its files; retention may go on meanwhile."""
         there = 0
         for job in jobs:
             try:
