@@ -27,3 +27,18 @@ size_t edit_distance(struct text a, struct text b, size_t limit)
 	}
 	return smaller(row[b.length], limit);
 }
+
+const char *edit_nearest(struct text name, const char *const *names)
+{
+	enum { SLIPS_MAX = 2 };
+	const char *best          = NULL;
+	size_t      best_distance = SLIPS_MAX + 1;
+	for (; *names != NULL; names++) {
+		size_t distance = edit_distance(name, text_of(*names), best_distance);
+		if (distance < best_distance && distance * 2 < strlen(*names) + 1) {
+			best          = *names;
+			best_distance = distance;
+		}
+	}
+	return best;
+}

@@ -12,4 +12,8 @@ enum { EDIT_DISTANCE_BYTES_MAX = 256 };
  * bytes, `limit`. Cost: at most the product of the lengths, less the smaller the limit. */
 size_t edit_distance(struct text a, struct text b, size_t limit);
 
+/* The one of `names` (ended by NULL) that may have been meant: at most two slips away, and not
+ * more than half of the name; the first of several that are equally near. NULL: none is. */
+const char *edit_nearest(struct text name, const char *const *names);
+
 #endif

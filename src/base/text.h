@@ -45,6 +45,20 @@ static inline bool text_ends_with(struct text text, struct text suffix)
 	        memcmp(text.data + text.length - suffix.length, suffix.data, suffix.length) == 0);
 }
 
+/* Line and column of a byte, both from 1; columns count characters. */
+static inline void text_find_line(struct text text, size_t at, unsigned *ret_line,
+                                  unsigned *ret_column)
+{
+	*ret_line   = 1;
+	*ret_column = 1;
+	for (size_t i = 0; i < at; i++) {
+		bool ends = text.data[i] == '\n';
+		bool goes = ((unsigned char)text.data[i] & 0xc0) == 0x80; /* on with a character */
+		*ret_line += ends;
+		*ret_column = ends ? 1 : *ret_column + !goes;
+	}
+}
+
 /* For printf: printf("%.*s", TEXT_FORMAT(text)). */
 #define TEXT_FORMAT(text) (int)(text).length, (text).data
 

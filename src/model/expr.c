@@ -60,6 +60,30 @@ bool expr_where_is_relative(const struct expr_where *where)
 	return false;
 }
 
+enum status expr_all_of(struct expr *const *operands, unsigned count, const char *field,
+                        struct arena *arena, struct expr **ret_expr, struct error *err)
+{
+	assert(count > 0);
+	if (count == 1) {
+		*ret_expr = operands[0];
+		return STATUS_OK;
+	}
+	struct expr         all    = {.kind = EXPR_AND, .count = count};
+	struct buffer       out    = {0};
+	struct json_writer  w      = json_writer_of(&out);
+	struct json_parser *parser = json_parser_new();
+	struct json         value;
+	all.operands = ARENA_ARRAY(arena, struct expr *, count);
+	memcpy(all.operands, operands, count * sizeof *operands);
+	expr_write_json(&w, &all);
+	enum status status = json_parse_text(parser, buffer_text(&out), &value, err);
+	if (status == STATUS_OK)
+		status = expr_parse_json(value, field, arena, ret_expr, err);
+	json_parser_free(parser);
+	buffer_done(&out);
+	return status;
+}
+
 /* Where operand `index` of `expr` stands, which stands at `place`. */
 static struct expr_place operand_place(const struct expr_place *place, const struct expr *expr,
                                        unsigned index)

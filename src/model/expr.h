@@ -164,6 +164,11 @@ MUST_USE enum status expr_parse_json(struct json value, const char *field, struc
 MUST_USE enum status expr_parse_text(struct text text, const char *field, struct arena *arena,
                                      struct expr **ret_expr, struct error *err);
 
+/* What holds when all of them do (at least one): read again as a whole, which keeps the limits too;
+ * one alone is it. */
+MUST_USE enum status expr_all_of(struct expr *const *operands, unsigned count, const char *field,
+                                 struct arena *arena, struct expr **ret_expr, struct error *err);
+
 /* Names every segment leaf by number. `resolve` answers a reference's number, or 0 when there is no
  * such segment (then STATUS_INVALID with the place). */
 typedef uint32_t     expr_resolve_fn(void *context, struct text reference);

@@ -24,6 +24,7 @@ void draft_write(struct json_writer *writer, const struct draft *draft)
 {
 	switch (draft->kind) {
 	case DRAFT_RAW:
+	case DRAFT_HOLE:
 		json_add_raw(writer, draft->raw);
 		return;
 	case DRAFT_OBJECT:

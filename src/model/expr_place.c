@@ -35,26 +35,11 @@ enum status expr_refuse(struct expr_parser *parser, enum status status,
 	return status;
 }
 
-/* The known name that somebody may have meant; NULL when none is near. */
-static const char *nearest(struct text name, const char *const *names)
-{
-	const char *best          = NULL;
-	size_t      best_distance = 3; /* two slips at most, and less than half of the name */
-	for (; *names != NULL; names++) {
-		size_t this_distance = edit_distance(name, text_of(*names), best_distance);
-		if (this_distance < best_distance && this_distance * 2 < strlen(*names) + 1) {
-			best          = *names;
-			best_distance = this_distance;
-		}
-	}
-	return best;
-}
-
 static enum status refuse_member(struct expr_parser *parser, const struct expr_place *place,
                                  struct text name, const char *const *names)
 {
 	struct expr_place unknown = {place, name, -1};
-	const char       *meant   = nearest(name, names);
+	const char       *meant   = edit_nearest(name, names);
 	if (meant != NULL)
 		return expr_refuse(parser, STATUS_INVALID, &unknown, NULL,
 		                   "unknown field: did you mean \"%s\"?", meant);

@@ -5,6 +5,7 @@
 #include "base/edit_distance.h"
 #include "model/expr_draft.h"
 #include "model/expr_internal.h"
+#include "model/expr_template.h"
 #include "model/expr_text.h"
 
 /* The first mistake ends the reading: from then on there is only the end of the text. */
@@ -20,22 +21,10 @@ struct reader {
 	enum status         status;
 	unsigned            nesting;
 	unsigned            leaves;
+	bool                parameters; /* may stand in it */
 };
 
 /* --- mistakes --- */
-
-/* Both from 1; columns count characters. */
-static void find_line(struct text text, size_t at, unsigned *ret_line, unsigned *ret_column)
-{
-	*ret_line   = 1;
-	*ret_column = 1;
-	for (size_t i = 0; i < at; i++) {
-		bool ends = text.data[i] == '\n';
-		bool goes = ((unsigned char)text.data[i] & 0xc0) == 0x80; /* on with a character */
-		*ret_line += ends;
-		*ret_column = ends ? 1 : *ret_column + !goes;
-	}
-}
 
 /* "line 2, column 14: …" */
 static void refuse(struct reader *reader, size_t at, const char *format, ...)
@@ -47,28 +36,13 @@ static void refuse(struct reader *reader, size_t at, const char *format, ...)
 	va_list  arguments;
 	if (reader->status != STATUS_OK)
 		return;
-	find_line(reader->text, at, &line, &column);
+	text_find_line(reader->text, at, &line, &column);
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof reason, format, arguments);
 	va_end(arguments);
 	reader->status = error_set_field(reader->parser->err, STATUS_INVALID, reader->field,
 	                                 "line %u, column %u: %s", line, column, reason);
 	reader->token  = (struct token){.type = TOKEN_END, .at = reader->text.length, .text = {"", 0}};
-}
-
-/* The word of the list that may have been meant; NULL: none is near. */
-static const char *nearest(struct text word, const char *const *words)
-{
-	const char *best          = NULL;
-	size_t      best_distance = 3;
-	for (; *words != NULL; words++) {
-		size_t distance = edit_distance(word, text_of(*words), best_distance);
-		if (distance < best_distance && distance * 2 < strlen(*words) + 1) {
-			best          = *words;
-			best_distance = distance;
-		}
-	}
-	return best;
 }
 
 /* As much of what stands there as is worth showing, whole characters. */
@@ -87,7 +61,7 @@ static void refuse_token(struct reader *reader, const char *what, const char *co
 {
 	const struct token *token = &reader->token;
 	struct text         text  = shown(token->text);
-	const char         *meant = token->type == TOKEN_WORD ? nearest(token->text, words) : NULL;
+	const char         *meant = token->type == TOKEN_WORD ? edit_nearest(token->text, words) : NULL;
 	if (token->type == TOKEN_BROKEN && token->hint != NULL)
 		refuse(reader, token->at, "%s", token->hint);
 	else if (token->type == TOKEN_END)
@@ -231,9 +205,54 @@ static void read_name(struct reader *reader, struct draft *into, const char *mem
 	advance(reader);
 }
 
-static void read_duration(struct reader *reader, struct draft *into, const char *member)
+/* Which parameters may stand at a place, and what its kind of JSON looks like. */
+struct parameters {
+	const char *samples[EXPR_PARAMETER_COUNT]; /* NULL: not there */
+	bool        duration;
+};
+static const struct parameters value_parameters  = {.samples = {
+														[EXPR_PARAMETER_VALUE] = "\"x\"",
+														[EXPR_PARAMETER_MIN]   = "1",
+														[EXPR_PARAMETER_MAX]   = "1",
+														[EXPR_PARAMETER_DAYS]  = "1",
+                                                   }};
+static const struct parameters string_parameters = {.samples = {[EXPR_PARAMETER_VALUE] = "\"x\""}};
+static const struct parameters duration_parameters = {.samples = {[EXPR_PARAMETER_DAYS] = "\"1d\""},
+                                                      .duration = true};
+static const struct parameters window_parameters   = {/* `until` is less */
+                                                      .samples  = {[EXPR_PARAMETER_DAYS] =
+                                                                       "\"1095d\""},
+                                                      .duration = true};
+static const struct parameters instant_parameters  = {
+	 .samples = {[EXPR_PARAMETER_FROM] = "\"2000-01-01\"", [EXPR_PARAMETER_TO] = "\"2000-01-02\""}};
+
+/* Takes the next token if it is a parameter that may stand here. */
+static bool take_parameter(struct reader *reader, struct draft *into, const char *member,
+                           const struct parameters *parameters)
+{
+	if (!reader->parameters || reader->token.type != TOKEN_WORD)
+		return false;
+	for (unsigned i = 0; i < EXPR_PARAMETER_COUNT; i++) {
+		if (parameters->samples[i] == NULL ||
+		    !text_equal(reader->token.text, text_of(expr_parameter_name(i))))
+			continue;
+		struct draft *draft = new_draft(reader, DRAFT_HOLE, reader->token.at);
+		draft->raw          = text_of(parameters->samples[i]);
+		draft->hole         = i;
+		draft->duration     = parameters->duration;
+		draft_add(into, member, draft);
+		advance(reader);
+		return true;
+	}
+	return false;
+}
+
+static void read_duration(struct reader *reader, struct draft *into, const char *member,
+                          const struct parameters *parameters)
 {
 	const struct token *token = &reader->token;
+	if (take_parameter(reader, into, member, parameters))
+		return;
 	if (token->type == TOKEN_DURATION)
 		add_raw(reader, into, member, quoted(reader, token->text), token->at);
 	else
@@ -242,9 +261,11 @@ static void read_duration(struct reader *reader, struct draft *into, const char 
 }
 
 static void read_string(struct reader *reader, struct draft *into, const char *member,
-                        const char *what)
+                        const char *what, const struct parameters *parameters)
 {
 	const struct token *token = &reader->token;
+	if (take_parameter(reader, into, member, parameters))
+		return;
 	if (token->type == TOKEN_STRING)
 		add_raw(reader, into, member, token->text, token->at);
 	else
@@ -258,6 +279,8 @@ static void read_value(struct reader *reader, struct draft *into, const char *me
 {
 	static const char *const words[] = {"true", "false", NULL};
 	const struct token      *token   = &reader->token;
+	if (take_parameter(reader, into, member, &value_parameters))
+		return;
 	if (token->type == TOKEN_STRING || token->type == TOKEN_NUMBER)
 		add_raw(reader, into, member, token->text, token->at);
 	else if (token_is(token, "true"))
@@ -314,15 +337,15 @@ static void read_operand(struct reader *reader, struct draft *into, enum expr_op
 	case EXPR_CONTAINS:
 	case EXPR_STARTS_WITH:
 	case EXPR_ENDS_WITH:
-		read_string(reader, into, "value", "a string in quotes");
+		read_string(reader, into, "value", "a string in quotes", &string_parameters);
 		return;
 	case EXPR_WITHIN_LAST:
 	case EXPR_WITHIN_NEXT:
-		read_duration(reader, into, "value");
+		read_duration(reader, into, "value", &duration_parameters);
 		return;
 	case EXPR_BEFORE:
 	case EXPR_AFTER:
-		read_string(reader, into, "value", instant);
+		read_string(reader, into, "value", instant, &instant_parameters);
 		return;
 	default:
 		read_value(reader, into, "value");
@@ -411,17 +434,17 @@ static void read_span(struct reader *reader, struct draft *into)
 	size_t                   at      = reader->token.at;
 	if (take_word(reader, "between")) {
 		struct draft *both = new_draft(reader, DRAFT_ARRAY, at);
-		read_string(reader, both, NULL, instant);
+		read_string(reader, both, NULL, instant, &instant_parameters);
 		if (!take_word(reader, "and"))
 			refuse_token(reader, "and, before the second instant", words);
-		read_string(reader, both, NULL, instant);
+		read_string(reader, both, NULL, instant, &instant_parameters);
 		draft_add(into, "between", both);
 		return;
 	}
 	if (take_word(reader, "within"))
-		read_duration(reader, into, "within");
+		read_duration(reader, into, "within", &window_parameters);
 	if (take_word(reader, "until"))
-		read_duration(reader, into, "until");
+		read_duration(reader, into, "until", &duration_parameters);
 }
 
 /* [ name "of" ] */
@@ -493,9 +516,9 @@ static struct draft *read_sequence(struct reader *reader, size_t at)
 	demand_sign(reader, ")", "where, then or )", words);
 	draft_add(draft, "sequence", steps);
 	if (take_word(reader, "within"))
-		read_duration(reader, draft, "within");
+		read_duration(reader, draft, "within", &window_parameters);
 	if (take_word(reader, "ended_within"))
-		read_duration(reader, draft, "ended_within");
+		read_duration(reader, draft, "ended_within", &window_parameters);
 	return draft;
 }
 
@@ -589,7 +612,7 @@ static void note_references(const struct reader *reader, const struct draft *dra
 			continue;
 		}
 		struct expr *leaf = leaves[(*next)++];
-		find_line(reader->text, inner->at, &leaf->segment.line, &leaf->segment.column);
+		text_find_line(reader->text, inner->at, &leaf->segment.line, &leaf->segment.column);
 	}
 }
 
@@ -607,30 +630,47 @@ static size_t collect_references(struct expr *expr, struct expr **leaves)
 	return count;
 }
 
-enum status expr_parse_text(struct text text, const char *field, struct arena *arena,
-                            struct expr **ret_expr, struct error *err)
+static enum status read_whole(struct reader *reader, struct draft **ret_draft,
+                              struct expr **ret_expr)
 {
 	static const char *const words[] = {"and", "or", NULL};
-	struct expr_parser       parser  = {.arena = arena, .err = err};
-	struct reader            reader  = {.parser = &parser, .field = field, .text = text};
+	struct arena            *arena   = reader->parser->arena;
 	struct expr             *expr;
-	if (text.length > EXPR_NOTATION_MAX)
-		return error_set_field(err, STATUS_INVALID, field, "is longer than %d bytes",
-		                       EXPR_NOTATION_MAX);
-	reader.token        = token_read(text, 0);
-	struct draft *draft = read_any(&reader);
-	if (reader.token.type != TOKEN_END)
-		refuse_token(&reader, "and, or or the end", words);
-	if (reader.status == STATUS_OK)
-		check(&reader, draft, &expr);
-	if (reader.status != STATUS_OK)
-		return reader.status;
+	if (reader->text.length > EXPR_NOTATION_MAX)
+		return error_set_field(reader->parser->err, STATUS_INVALID, reader->field,
+		                       "is longer than %d bytes", EXPR_NOTATION_MAX);
+	reader->token       = token_read(reader->text, 0);
+	struct draft *draft = read_any(reader);
+	if (reader->token.type != TOKEN_END)
+		refuse_token(reader, "and, or or the end", words);
+	if (reader->status == STATUS_OK)
+		check(reader, draft, &expr);
+	if (reader->status != STATUS_OK)
+		return reader->status;
 	size_t        next   = 0;
 	size_t        count  = collect_references(expr, NULL);
 	struct expr **leaves = ARENA_ARRAY(arena, struct expr *, count);
 	collect_references(expr, leaves);
-	note_references(&reader, draft, leaves, &next);
+	note_references(reader, draft, leaves, &next);
 	assert(next == count);
-	*ret_expr = expr;
+	*ret_draft = draft;
+	*ret_expr  = expr;
 	return STATUS_OK;
+}
+
+enum status expr_parse_text(struct text text, const char *field, struct arena *arena,
+                            struct expr **ret_expr, struct error *err)
+{
+	struct expr_parser parser = {.arena = arena, .err = err};
+	struct reader      reader = {.parser = &parser, .field = field, .text = text};
+	struct draft      *draft;
+	return read_whole(&reader, &draft, ret_expr);
+}
+
+enum status draft_read(struct text text, const char *field, struct arena *arena,
+                       struct draft **ret_draft, struct expr **ret_sample, struct error *err)
+{
+	struct expr_parser parser = {.arena = arena, .err = err};
+	struct reader reader = {.parser = &parser, .field = field, .text = text, .parameters = true};
+	return read_whole(&reader, ret_draft, ret_sample);
 }

@@ -19,6 +19,8 @@ static const struct command commands[] = {
 	{"journal", "Verify or dump the journal of a stopped server", command_journal},
 	{"backup", "Make, list, verify and prune backups", command_backup},
 	{"restore", "Bring data back from a backup, into an empty directory", command_restore},
+	{"filters", "List the built-in filters of audiences, check a file of own ones",
+     command_filters},
 	{"config", "Print all settings with their defaults", command_config},
 	{"version", "Print the version", command_version},
 };

@@ -53,6 +53,7 @@ enum exit_code command_journal(int argc, char **argv);
 enum exit_code command_backup(int argc, char **argv);
 enum exit_code command_restore(int argc, char **argv);
 enum exit_code command_config(int argc, char **argv);
+enum exit_code command_filters(int argc, char **argv);
 enum exit_code command_version(int argc, char **argv);
 
 #endif

@@ -35,12 +35,26 @@ static void texts_that_are_too_long_are_far_from_all(void **state)
 	assert_int_equal(edit_distance(too_long, too_long, 1000), 1000);
 }
 
+static void the_nearest_name_is_at_most_two_slips_away(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"region", "recency", "is", NULL};
+	assert_string_equal(edit_nearest(TEXT("regoin"), names), "region");
+	assert_string_equal(edit_nearest(TEXT("recencyy"), names), "recency");
+	assert_string_equal(edit_nearest(TEXT("region"), names), "region");
+	assert_null(edit_nearest(TEXT("reasons"), names));
+	assert_string_equal(edit_nearest(TEXT("as"), names), "is");
+	assert_null(edit_nearest(TEXT("at"), names)); /* more than half of it would be wrong */
+	assert_null(edit_nearest(TEXT("제주"), names));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_insertion_removal_and_replacement_counts_one),
 		cmocka_unit_test(what_is_not_below_the_limit_answers_the_limit),
 		cmocka_unit_test(texts_that_are_too_long_are_far_from_all),
+		cmocka_unit_test(the_nearest_name_is_at_most_two_slips_away),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

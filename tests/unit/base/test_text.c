@@ -35,12 +35,28 @@ static void begin_and_end_of_a_text_are_found(void **state)
 	assert_true(text_ends_with((struct text){NULL, 0}, TEXT("")));
 }
 
+static void lines_and_columns_are_counted_from_one_in_characters(void **state)
+{
+	(void)state;
+	unsigned line, column;
+	text_find_line(TEXT("제주 a\nb"), 0, &line, &column);
+	assert_int_equal(line, 1);
+	assert_int_equal(column, 1);
+	text_find_line(TEXT("제주 a\nb"), 7, &line, &column);
+	assert_int_equal(line, 1);
+	assert_int_equal(column, 4);
+	text_find_line(TEXT("제주 a\nb"), 9, &line, &column);
+	assert_int_equal(line, 2);
+	assert_int_equal(column, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts_are_equal_by_their_bytes_also_when_empty),
 		cmocka_unit_test(texts_are_ordered_by_unsigned_bytes_then_length),
 		cmocka_unit_test(begin_and_end_of_a_text_are_found),
+		cmocka_unit_test(lines_and_columns_are_counted_from_one_in_characters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
