@@ -11,6 +11,17 @@ bool decimal_of(double number, int64_t *ret_millionths)
 	if (!(fabs(number) <= DECIMAL_LIMIT))
 		return false;
 
+	/* Of most: the product is off by at most 1/8, so that a whole number within 1/4 of it is the
+	 * nearest; adding and taking away 1.5 × 2^52 rounds to one. */
+	if (fabs(number) < 0x1p31) {
+		double scaled = number * (double)DECIMAL_ONE;
+		double whole  = (scaled + 0x1.8p52) - 0x1.8p52;
+		if (fabs(scaled - whole) < 0.25) {
+			*ret_millionths = (int64_t)whole;
+			return true;
+		}
+	}
+
 	/* number = mantissa × 2^exponent, both whole. */
 	int     exponent;
 	int64_t mantissa = (int64_t)ldexp(frexp(fabs(number), &exponent), DOUBLE_BITS);

@@ -45,6 +45,13 @@ int64_t events_end_ms(int64_t time_ms, int64_t retention_ms)
 	return instant_floor_day_ms(time_ms) + retention_ms;
 }
 
+int64_t events_first_ms(int64_t now_ms, int64_t retention_ms)
+{
+	if (retention_ms == INSTANT_MS_NEVER)
+		return INT64_MIN;
+	return instant_floor_day_ms(now_ms - retention_ms) + DAY_MS;
+}
+
 /* Days to a civil date as in Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years
  * begin in March, so that the leap day is a year's last. */
 int32_t event_month(int64_t time_ms)

@@ -61,6 +61,9 @@ void event_list_sort(event_list *list, size_t begin);
 /* The instant at which an event of this time ceases to exist (rule 21). */
 int64_t events_end_ms(int64_t time_ms, int64_t retention_ms);
 
+/* The least time whose events exist at `now_ms`. */
+int64_t events_first_ms(int64_t now_ms, int64_t retention_ms);
+
 /* Months since January 1970, negative before it. */
 int32_t event_month(int64_t time_ms);
 

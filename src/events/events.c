@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/instant.h"
+#include "events/events_internal.h"
 #include "events/writer.h"
 
 /* When a day began: everything through the position was applied. */
@@ -226,6 +227,11 @@ void events_read(const struct events *events, uint32_t slot, const struct events
 		tail_read(events->sealed, slot, query, list);
 	tail_read(events->tail, slot, query, list);
 	event_list_sort(list, begin);
+}
+
+struct events_sources events_sources(const struct events *events)
+{
+	return (struct events_sources){events->set, {events->sealed, events->tail}};
 }
 
 enum status events_check(const struct events *events, struct error *err)

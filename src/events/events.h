@@ -116,6 +116,7 @@ struct events_query {
 	int64_t     from_ms;
 	int64_t     to_ms;
 	uint64_t    through_position;
+	int64_t     received_before_ms; /* only what was accepted before it; 0: whenever */
 	int64_t     now_ms;
 	int64_t     retention_ms;
 };

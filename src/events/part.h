@@ -56,9 +56,23 @@ bool part_find(const struct part *part, uint32_t slot, uint32_t *ret_begin, uint
 bool part_person(const struct part *part, uint32_t person, uint32_t *ret_slot, uint32_t *ret_begin,
                  uint32_t *ret_end);
 
+/* What the head says of a column. */
+static inline const struct part_column *part_column_entry(const struct part   *part,
+                                                          const struct column *column)
+{
+	const struct part_column *entries = (const void *)(part->bytes + sizeof(struct part_header));
+	return &entries[column - part->columns];
+}
+
 static inline int64_t part_time_ms(const struct part *part, uint32_t row)
 {
 	return column_int(part->roles[ROLE_TIME], row);
+}
+
+static inline int64_t part_received_ms(const struct part *part, uint32_t row)
+{
+	return (int64_t)((uint64_t)part_time_ms(part, row) +
+	                 (uint64_t)column_int(part->roles[ROLE_RECEIVED], row));
 }
 
 static inline uint64_t part_position(const struct part *part, uint32_t row)

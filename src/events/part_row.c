@@ -185,6 +185,24 @@ static bool read_acceptance(const struct part *part, uint32_t row, unsigned flag
 	return !reader.failed;
 }
 
+/* The row without its record. */
+static struct event event_of_row(const struct part *part, uint32_t row, unsigned flags)
+{
+	return (struct event){
+		.time_ms         = part_time_ms(part, row),
+		.received_ms     = part_received_ms(part, row),
+		.stored_position = part_position(part, row),
+		.marked          = (flags & ROW_MARKED) != 0,
+	};
+}
+
+bool part_row_order(const struct part *part, uint32_t row, struct event *ret_event)
+{
+	unsigned flags = (unsigned)column_int(part->roles[ROLE_FLAGS], row);
+	*ret_event     = event_of_row(part, row, flags);
+	return read_acceptance(part, row, flags, ret_event);
+}
+
 static bool read_record(struct part *part, uint32_t row, unsigned flags, event_list *list,
                         struct event *event)
 {
@@ -221,15 +239,8 @@ static bool read_call(struct part *part, uint32_t row, struct record *record)
 bool part_row_read(struct part *part, uint32_t slot, uint32_t row, event_list *list,
                    struct event *ret_event)
 {
-	unsigned flags    = (unsigned)column_int(part->roles[ROLE_FLAGS], row);
-	int64_t  time_ms  = part_time_ms(part, row);
-	int64_t  delay_ms = column_int(part->roles[ROLE_RECEIVED], row);
-	*ret_event        = (struct event){
-			   .time_ms         = time_ms,
-			   .received_ms     = (int64_t)((uint64_t)time_ms + (uint64_t)delay_ms),
-			   .stored_position = part_position(part, row),
-			   .marked          = (flags & ROW_MARKED) != 0,
-    };
+	unsigned flags = (unsigned)column_int(part->roles[ROLE_FLAGS], row);
+	*ret_event     = event_of_row(part, row, flags);
 	ret_event->record =
 		(struct record){.slot = slot, .timestamp_ms = INSTANT_MS_NONE, .skew_ms = INSTANT_MS_NONE};
 	if ((flags & ROW_EVENT) == 0)

@@ -17,6 +17,9 @@
 bool part_row_read(struct part *part, uint32_t slot, uint32_t row, event_list *list,
                    struct event *ret_event);
 
+/* Only what event_compare() looks at. */
+bool part_row_order(const struct part *part, uint32_t row, struct event *ret_event);
+
 /* How the value of this type lies in a list, without its type: `reader` stands behind the name.
  * Empty for types that have none; failed readers say so themselves. */
 struct text part_row_value(struct byte_reader *reader, enum value_type type);

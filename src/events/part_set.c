@@ -47,8 +47,7 @@ void part_set_unref(struct part_set *set)
 	free(set);
 }
 
-/* What ends at or before it cannot be seen: it ended, or may be gone from the parts already. */
-static int64_t ends_after_ms(const struct part_set *set, int64_t now_ms)
+int64_t part_set_ends_after_ms(const struct part_set *set, int64_t now_ms)
 {
 	return now_ms > set->expired_ms ? now_ms : set->expired_ms;
 }
@@ -61,7 +60,7 @@ bool part_set_may_have(const struct part_set *set, const struct part *part,
 	       header->position_min <= query->through_position &&
 	       (query->calls || header->events > 0) &&
 	       events_end_ms(header->time_max_ms, query->retention_ms) >
-	           ends_after_ms(set, query->now_ms);
+	           part_set_ends_after_ms(set, query->now_ms);
 }
 
 /* The first of the rows [begin, end) whose time is at or after it: they are sorted by it. */
@@ -83,7 +82,7 @@ void part_set_read_part(const struct part_set *set, struct part *part, const str
 	uint32_t row, end;
 	if (!part_find(part, slot, &row, &end))
 		return;
-	int64_t after_ms = ends_after_ms(set, query->now_ms);
+	int64_t after_ms = part_set_ends_after_ms(set, query->now_ms);
 	for (row = first_from(part, row, end, query->from_ms); row < end; row++) {
 		int64_t time_ms = part_time_ms(part, row);
 		if (time_ms >= query->to_ms)
@@ -92,6 +91,8 @@ void part_set_read_part(const struct part_set *set, struct part *part, const str
 		if ((query->calls || part_is_event(part, row)) &&
 		    part_position(part, row) <= query->through_position &&
 		    events_end_ms(time_ms, query->retention_ms) > after_ms &&
+		    (query->received_before_ms == 0 ||
+		     part_received_ms(part, row) < query->received_before_ms) &&
 		    part_has_name(part, row, name) && part_read(part, slot, row, list, &event))
 			VECTOR_ADD(list, event);
 	}
@@ -124,7 +125,7 @@ bool part_set_seen(const struct part_set *set, uint32_t slot, struct text messag
                    uint64_t message_hash, uint64_t before_position, int64_t now_ms,
                    int64_t retention_ms)
 {
-	int64_t after_ms = ends_after_ms(set, now_ms);
+	int64_t after_ms = part_set_ends_after_ms(set, now_ms);
 	for (size_t i = 0; i < set->count; i++) {
 		struct part *part = set->parts[i];
 		if (slot >= part->header->slot_min && slot <= part->header->slot_max &&

@@ -225,6 +225,7 @@ static bool wanted(const struct entry *entry, const struct events_query *query)
 {
 	return (query->calls || !entry->call) && entry->stored_position <= query->through_position &&
 	       entry->time_ms >= query->from_ms && entry->time_ms < query->to_ms &&
+	       (query->received_before_ms == 0 || entry->received_ms < query->received_before_ms) &&
 	       events_end_ms(entry->time_ms, query->retention_ms) > query->now_ms;
 }
 
@@ -274,6 +275,54 @@ void tail_read(const struct tail *tail, uint32_t slot, const struct events_query
 			VECTOR_ADD(list, event);
 	}
 	reverse(list->items + begin, list->count - begin);
+}
+
+/* What looking at an entry and its name needs. */
+static void prefetch_entry(const struct entry *entry)
+{
+	__builtin_prefetch(entry);
+	__builtin_prefetch((const char *)entry + 64);
+}
+
+static void visit_entry(const struct tail *tail, const struct entry *entry,
+                        const struct events_query *query, tail_visit_fn *visit, void *context)
+{
+	if (!wanted(entry, query))
+		return;
+	struct event event = event_of(tail, entry);
+	decode(entry, &event.record);
+	if (query->name.length == 0 || text_equal(query->name, event.record.name))
+		visit(context, entry->slot, &event);
+}
+
+void tail_visit(const struct tail *tail, uint32_t first_slot, const uint64_t *slots,
+                unsigned word_count, const struct events_query *query, tail_visit_fn *visit,
+                void *context)
+{
+	enum { ABREAST = 64 };
+	const struct entry *entries[ABREAST];
+	for (unsigned i = 0; i < word_count; i++) {
+		unsigned count = 0;
+		for (uint64_t left = slots[i]; left != 0; left &= left - 1) {
+			uint64_t slot = (uint64_t)first_slot + i * 64 + (unsigned)__builtin_ctzll(left);
+			if (slot >= tail->head_count || tail->heads[slot] == NULL)
+				continue;
+			entries[count++] = tail->heads[slot];
+			prefetch_entry(tail->heads[slot]);
+		}
+		while (count > 0) {
+			unsigned going_on = 0;
+			for (unsigned j = 0; j < count; j++) {
+				const struct entry *previous = entries[j]->previous;
+				if (previous != NULL)
+					prefetch_entry(previous);
+				visit_entry(tail, entries[j], query, visit, context);
+				if (previous != NULL)
+					entries[going_on++] = previous;
+			}
+			count = going_on;
+		}
+	}
 }
 
 uint64_t tail_event_count(const struct tail *tail) { return tail->event_count; }

@@ -37,6 +37,13 @@ void tail_prefetch(const struct tail *tail, uint32_t slot, uint64_t message_hash
 void tail_read(const struct tail *tail, uint32_t slot, const struct events_query *query,
                event_list *list);
 
+/* The same of many persons (bit i of `slots`: slot first_slot + i), who are walked abreast: while
+ * one entry is looked at, the others come from memory. */
+typedef void tail_visit_fn(void *context, uint32_t slot, const struct event *event);
+void         tail_visit(const struct tail *tail, uint32_t first_slot, const uint64_t *slots,
+                        unsigned word_count, const struct events_query *query, tail_visit_fn *visit,
+                        void *context);
+
 uint64_t tail_event_count(const struct tail *tail);
 size_t   tail_bytes(const struct tail *tail); /* in use */
 

@@ -227,7 +227,7 @@ int64_t evaluate_test_next_ms(const struct expr_test *test, const struct value *
 
 /* --- properties of an event --- */
 
-static const char *const amount_names[AMOUNT_NAME_COUNT] = {"revenue", "amount", "total", "value"};
+const char *const amount_names[AMOUNT_NAME_COUNT] = {"revenue", "amount", "total", "value"};
 
 void amount_path_init(struct amount_path *path, struct text property, struct arena *arena)
 {
@@ -287,24 +287,7 @@ bool evaluate_amount(const struct amount_path *path, struct text properties, str
 
 /* --- where --- */
 
-/* A `where` is its tests in order, each with the test that follows when it holds and when it does
- * not, so that nothing is asked in vain and `not` costs nothing:
- *
- *   a and (b or not c):   0: a ├ holds ► 1       1: b ├ holds ► PASSES   2: c ├ holds ► FAILS
- *                              └ else  ► FAILS        └ else  ► 2             └ else  ► PASSES */
-enum { PASSES = UINT16_MAX, FAILS = UINT16_MAX - 1 };
-_Static_assert((int)EXPR_LEAVES_MAX < (int)FAILS, "every test has a number");
-
-struct compiled_test {
-	struct amount_path property;
-	struct expr_test   test;
-	uint16_t           when_true;
-	uint16_t           when_false;
-};
-struct compiled_where {
-	unsigned             count;
-	struct compiled_test tests[];
-};
+_Static_assert((int)EXPR_LEAVES_MAX < (int)WHERE_FAILS, "every test has a number");
 
 static unsigned count_tests(const struct expr_where *where)
 {
@@ -321,10 +304,10 @@ static void compile(struct compiled_where *into, const struct expr_where *where,
 {
 	switch (where->kind) {
 	case EXPR_WHERE_TEST: {
-		struct compiled_test *test = &into->tests[into->count++];
-		test->test                 = where->test;
-		test->when_true            = when_true;
-		test->when_false           = when_false;
+		struct where_test *test = &into->tests[into->count++];
+		test->test              = where->test;
+		test->when_true         = when_true;
+		test->when_false        = when_false;
 		amount_path_init(&test->property, where->property, arena);
 		evaluate_sort_test(&test->test, arena);
 		return;
@@ -352,7 +335,7 @@ struct compiled_where *evaluate_compile_where(const struct expr_where *where, st
 	unsigned               count = count_tests(where);
 	struct compiled_where *compiled =
 		arena_zalloc(arena, sizeof *compiled + count * sizeof compiled->tests[0]);
-	compile(compiled, where, PASSES, FAILS, arena);
+	compile(compiled, where, WHERE_PASSES, WHERE_FAILS, arena);
 	assert(compiled->count == count);
 	return compiled;
 }
@@ -364,11 +347,11 @@ bool evaluate_where(const struct compiled_where *where, struct text properties, 
 		return true;
 	unsigned at = 0;
 	while (at < where->count) {
-		const struct compiled_test *test  = &where->tests[at];
-		struct value                value = evaluate_property(&test->property, properties, context);
+		const struct where_test *test  = &where->tests[at];
+		struct value             value = evaluate_property(&test->property, properties, context);
 		at = evaluate_test(&test->test, &value, now_ms) ? test->when_true : test->when_false;
 	}
-	return at == PASSES;
+	return at == WHERE_PASSES;
 }
 
 int64_t evaluate_where_next_ms(const struct compiled_where *where, struct text properties,
@@ -376,7 +359,7 @@ int64_t evaluate_where_next_ms(const struct compiled_where *where, struct text p
 {
 	int64_t next_ms = INSTANT_MS_NEVER;
 	for (unsigned i = 0; where != NULL && i < where->count; i++) {
-		const struct compiled_test *test = &where->tests[i];
+		const struct where_test *test = &where->tests[i];
 		if (!expr_test_is_relative(&test->test))
 			continue;
 		struct value value   = evaluate_property(&test->property, properties, context);

@@ -11,7 +11,7 @@
 #include "model/expr.h"
 #include "model/value.h"
 
-struct compiled_where; /* lives in the arena it was compiled in */
+struct compiled_where; /* below; lives in the arena it was compiled in */
 
 /* Compiles; NULL where compiles to NULL, which holds for every event. */
 struct compiled_where *evaluate_compile_where(const struct expr_where *where, struct arena *arena);
@@ -39,6 +39,7 @@ int64_t evaluate_test_next_ms(const struct expr_test *test, const struct value *
  *   min, max               value_number() of evaluate_property()
  *   first, last, distinct  evaluate_exists() of evaluate_property(); sealed values exist */
 enum { AMOUNT_NAME_COUNT = 4 };
+extern const char *const amount_names[AMOUNT_NAME_COUNT];
 struct amount_path {
 	bool              built_in;
 	bool              in_context; /* the name begins with "context." */
@@ -52,6 +53,23 @@ struct value evaluate_property(const struct amount_path *path, struct text prope
 bool         evaluate_exists(const struct value *value);
 bool evaluate_amount(const struct amount_path *path, struct text properties, struct text context,
                      int64_t *ret_millionths);
+
+/* A `where` is its tests in order, each with the test that follows when it holds and when it does
+ * not, so that nothing is asked in vain and `not` costs nothing; what follows lies behind:
+ *
+ *   a and (b or not c):   0: a ├ holds ► 1       1: b ├ holds ► PASSES   2: c ├ holds ► FAILS
+ *                              └ else  ► FAILS        └ else  ► 2             └ else  ► PASSES */
+enum { WHERE_PASSES = UINT16_MAX, WHERE_FAILS = UINT16_MAX - 1 };
+struct where_test {
+	struct amount_path property;
+	struct expr_test   test;
+	uint16_t           when_true;
+	uint16_t           when_false;
+};
+struct compiled_where {
+	unsigned          count;
+	struct where_test tests[];
+};
 
 /* --- how aggregates compare (evaluate_aggregate.c); first and last by evaluate_test() --- */
 

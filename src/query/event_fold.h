@@ -67,6 +67,10 @@ void         fold_free(struct fold *fold); /* NULL is fine */
 void fold_block(struct fold *fold, uint32_t first_slot, const uint64_t wanted[FOLD_WORDS],
                 uint64_t touched[FOLD_WORDS], struct folded folded[FOLD_SLOTS]);
 
+/* The same of a wish that takes nothing else: how many events count of each wanted one. Faster. */
+void fold_counts(struct fold *fold, uint32_t first_slot, const uint64_t wanted[FOLD_WORDS],
+                 uint32_t counts[FOLD_SLOTS]);
+
 /* One person; false: nothing. */
 bool fold_person(struct fold *fold, uint32_t slot, struct folded *ret_folded);
 

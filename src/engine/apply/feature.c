@@ -178,15 +178,16 @@ static bool may_match(const struct plan_feature *feature, const struct record *r
 }
 
 static void read_events(struct partition *partition, uint32_t slot, struct text name,
-                        int64_t from_ms, int64_t to_ms, int64_t now_ms)
+                        const struct feature_scan *scan, int64_t now_ms)
 {
 	const struct events_query query = {
-		.name             = name,
-		.from_ms          = from_ms,
-		.to_ms            = to_ms,
-		.through_position = partition->stored_position,
-		.now_ms           = now_ms,
-		.retention_ms     = partition->retention_ms,
+		.name               = name,
+		.from_ms            = scan->from_ms,
+		.to_ms              = scan->to_ms,
+		.through_position   = partition->stored_position,
+		.received_before_ms = scan->received_before_ms,
+		.now_ms             = now_ms,
+		.retention_ms       = partition->retention_ms,
 	};
 	event_list_clear(&partition->scratch_events);
 	facts_read(partition, slot, &query, NULL, &partition->scratch_events);
@@ -195,7 +196,7 @@ static void read_events(struct partition *partition, uint32_t slot, struct text 
 void feature_scan(struct partition *partition, uint32_t slot, const struct plan_feature *feature,
                   int64_t now_ms, struct feature_scan *scan)
 {
-	read_events(partition, slot, name_asked_for(feature), scan->from_ms, scan->to_ms, now_ms);
+	read_events(partition, slot, name_asked_for(feature), scan, now_ms);
 	scan->change_ms = INSTANT_MS_NEVER;
 	scan->series    = NULL;
 	for (size_t i = 0; i < partition->scratch_events.count; i++) {
@@ -247,7 +248,8 @@ void feature_build(struct partition *partition, uint32_t slot, struct profile *p
 		features->count > 1
 			? (struct text){0}
 			: name_asked_for(partition->catalog.features.items[features->items[0]].plan);
-	read_events(partition, slot, name, INT64_MIN, INT64_MAX, now_ms);
+	const struct feature_scan all = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+	read_events(partition, slot, name, &all, now_ms);
 	for (size_t i = 0; i < features->count && partition->scratch_events.count > 0; i++)
 		build_one(partition, profile, features->items[i], now_ms);
 }

@@ -34,6 +34,7 @@ struct series *feature_add(const struct feature *feature, struct series *series,
 struct feature_scan {
 	int64_t        from_ms; /* events of from <= time < to are enough */
 	int64_t        to_ms;
+	int64_t        received_before_ms; /* only what was accepted before it; 0: whenever */
 	int64_t        change_ms; /* out: when some event may pass a relative test another way */
 	struct series *series;    /* out: as of now, uncapped; to be freed */
 };

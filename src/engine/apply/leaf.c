@@ -52,20 +52,37 @@ static int64_t oldest_ms(const struct plan_leaf *leaf, const struct plan_feature
 	return from_ms;
 }
 
+static bool look_at_events(struct partition *partition, uint32_t slot, const struct plan_leaf *leaf,
+                           const struct plan_feature *feature, int64_t now_ms,
+                           struct feature_scan *scan, int64_t *ret_next_ms)
+{
+	scan->from_ms = oldest_ms(leaf, feature, now_ms);
+	scan->to_ms   = leaf->span.to_ms;
+	feature_scan(partition, slot, feature, now_ms, scan);
+	bool holds;
+	bool known = look_at(partition, leaf, feature, scan->series, now_ms, &holds, ret_next_ms);
+	assert(known);
+	(void)known;
+	series_free(scan->series);
+	return holds;
+}
+
 bool leaf_look_events(struct partition *partition, uint32_t slot, const struct plan_leaf *leaf,
                       const struct plan_feature *feature, int64_t now_ms, int64_t *ret_next_ms)
 {
-	struct feature_scan scan = {.from_ms = oldest_ms(leaf, feature, now_ms),
-	                            .to_ms   = leaf->span.to_ms};
-	feature_scan(partition, slot, feature, now_ms, &scan);
-	bool holds;
-	bool known = look_at(partition, leaf, feature, scan.series, now_ms, &holds, ret_next_ms);
-	assert(known);
-	(void)known;
-	series_free(scan.series);
+	struct feature_scan scan = {0};
+	bool holds = look_at_events(partition, slot, leaf, feature, now_ms, &scan, ret_next_ms);
 	if (ret_next_ms != NULL && scan.change_ms < *ret_next_ms)
 		*ret_next_ms = scan.change_ms;
 	return holds;
+}
+
+bool leaf_look_received(struct partition *partition, uint32_t slot, const struct plan_leaf *leaf,
+                        const struct plan_feature *feature, int64_t now_ms,
+                        int64_t received_before_ms)
+{
+	struct feature_scan scan = {.received_before_ms = received_before_ms};
+	return look_at_events(partition, slot, leaf, feature, now_ms, &scan, NULL);
 }
 
 bool leaf_look(struct partition *partition, uint32_t slot, const struct profile *profile,

@@ -27,6 +27,11 @@ bool leaf_look(struct partition *partition, uint32_t slot, const struct profile 
 bool leaf_look_events(struct partition *partition, uint32_t slot, const struct plan_leaf *leaf,
                       const struct plan_feature *feature, int64_t now_ms, int64_t *ret_next_ms);
 
+/* The same at a past instant, of what was accepted before `received_before_ms`; 0: whenever. */
+bool leaf_look_received(struct partition *partition, uint32_t slot, const struct plan_leaf *leaf,
+                        const struct plan_feature *feature, int64_t now_ms,
+                        int64_t received_before_ms);
+
 /* The value that a trait leaf looks at. */
 struct value trait_value(const struct trait_leaf *trait, struct text list, bool identified);
 

@@ -20,6 +20,7 @@ void facts_done(struct facts *facts)
 	VECTOR_DONE(&facts->dropped);
 	map_u64_done(&facts->dropped_of);
 	map_u64_done(&facts->next);
+	VECTOR_DONE(&facts->amended);
 	arena_done(&facts->arena);
 }
 
@@ -278,6 +279,13 @@ bool facts_amends(const struct partition *partition, const struct profile *profi
 	       (part == FACT_ORIGINAL && profile->amended);
 }
 
+bool facts_amend_name(const struct facts *facts, struct text name)
+{
+	const struct fact_type *type;
+	return facts->dropped.count > 0 || name.length == 0 ||
+	       fact_types_part(&facts->types, name, &type) == FACT_ORIGINAL;
+}
+
 /* ---- First of one message id ---- */
 
 static void drop(struct partition *partition, uint32_t slot, struct profile *profile,
@@ -382,18 +390,22 @@ static int64_t change_ms(struct partition *partition, uint32_t slot, int64_t now
 	return next_ms;
 }
 
+void facts_set_next_ms(struct partition *partition, uint32_t slot, int64_t next_ms)
+{
+	struct facts *facts = &partition->facts;
+	while (facts->amended.count <= slot / 64)
+		VECTOR_ADD(&facts->amended, (uint64_t)0);
+	facts->amended.items[slot / 64] |= (uint64_t)1 << slot % 64;
+	*map_u64_put(&facts->next, slot) = (uint64_t)next_ms;
+}
+
 void facts_arm(struct partition *partition, uint32_t slot, struct profile *profile, int64_t now_ms)
 {
 	if (!profile->amended)
 		return;
-	int64_t next_ms                            = change_ms(partition, slot, now_ms);
-	*map_u64_put(&partition->facts.next, slot) = (uint64_t)next_ms;
+	int64_t next_ms = change_ms(partition, slot, now_ms);
+	facts_set_next_ms(partition, slot, next_ms);
 	step_arm(partition, slot, profile, next_ms);
-}
-
-void facts_set_next_ms(struct partition *partition, uint32_t slot, int64_t next_ms)
-{
-	*map_u64_put(&partition->facts.next, slot) = (uint64_t)next_ms;
 }
 
 int64_t facts_next_ms(const struct partition *partition, uint32_t slot)

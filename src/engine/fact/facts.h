@@ -44,8 +44,9 @@ struct facts {
 	struct fact_types types;
 	VECTOR(struct fact_dropped) dropped;
 	struct map_u64 dropped_of; /* slot → the last one's index + 1 */
-	struct map_u64 next;  /* slot → the next instant at which time changes what is seen, + 1 */
-	struct arena   arena; /* of the last facts_read() */
+	struct map_u64 next; /* slot → the next instant at which time changes what is seen, + 1 */
+	VECTOR(uint64_t) amended; /* a bit a slot: profile->amended, or was */
+	struct arena arena;       /* of the last facts_read() */
 };
 
 void facts_init(struct facts *facts);
@@ -60,6 +61,16 @@ MUST_USE enum status facts_declare(struct facts *facts, struct text body, uint64
  * of this partition; with `arena` (may be NULL) until that is reset. */
 void facts_read(struct partition *partition, uint32_t slot, const struct events_query *query,
                 struct arena *arena, event_list *list);
+
+/* For readers of many persons: whether events of this name (empty: any) may be seen otherwise than
+ * they lie, and of whom: a bit for each of the slots 64 × word to 64 × word + 63, for some in
+ * vain. */
+bool facts_amend_name(const struct facts *facts, struct text name);
+
+static inline uint64_t facts_amended(const struct facts *facts, uint32_t word)
+{
+	return word < facts->amended.count ? facts->amended.items[word] : 0;
+}
 
 /* Takes out of a list from events_read() what does not count. */
 void facts_take_out_dropped(const struct partition *partition, uint32_t slot, event_list *list);

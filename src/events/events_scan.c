@@ -1,0 +1,521 @@
+#include "events/events_scan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "events/events_internal.h"
+#include "events/part_row.h"
+
+/* So few wanted ones are looked for one by one. */
+enum { FEW = 48 };
+
+struct scan_part {
+	struct part        *part;
+	struct part_filter  filter;
+	struct part_reading value; /* of the wish's property */
+};
+
+struct events_scan {
+	const struct events    *events;
+	struct events_scan_wish wish;
+	struct part_set        *set;
+	int64_t                 after_ms; /* only what ends after it exists in parts */
+	VECTOR(struct scan_part) parts;   /* those that may have something */
+	uint64_t         rows;
+	struct scan_hits hits;
+};
+
+/* The block at hand. */
+struct block {
+	uint32_t        first_slot;
+	const uint64_t *wanted;
+	uint32_t        wanted_count;
+	uint64_t        through_position;
+	uint32_t       *counts; /* NULL: hits are taken */
+	scan_take_fn   *take;
+	void           *context;
+};
+
+/* Persons of a part in the block, by number from `begin`. */
+struct persons {
+	const struct part *part;
+	uint32_t           begin;
+	uint32_t           count;
+	uint32_t           first_row;
+	uint32_t           end_row;
+	uint32_t           ends[SCAN_SLOTS + 8]; /* of rows; padded */
+	uint16_t           at[SCAN_SLOTS];       /* slot − first slot */
+};
+
+/* ---- Opening ---- */
+
+static void close_parts(struct events_scan *scan)
+{
+	for (size_t i = 0; i < scan->parts.count; i++) {
+		part_filter_done(&scan->parts.items[i].filter);
+		part_reading_done(&scan->parts.items[i].value);
+	}
+	scan->parts.count = 0;
+}
+
+static void open_part(struct events_scan *scan, struct part *part,
+                      const struct part_filter_wish *wish)
+{
+	struct scan_part opened = {.part = part};
+	if (!part_filter_init(&opened.filter, part, wish))
+		return;
+	if (scan->wish.property != NULL)
+		part_reading_init(&opened.value, part, scan->wish.property);
+	VECTOR_ADD(&scan->parts, opened);
+}
+
+/* What was opened before of a part that is still there. */
+static bool take_opened(struct events_scan *scan, const struct part *part, struct scan_part *opened,
+                        size_t opened_count)
+{
+	for (size_t i = 0; i < opened_count; i++)
+		if (opened[i].part == part) {
+			VECTOR_ADD(&scan->parts, opened[i]);
+			opened[i].part = NULL;
+			return true;
+		}
+	return false;
+}
+
+static bool was_there(const struct part_set *set, const struct part *part)
+{
+	for (size_t i = 0; set != NULL && i < set->count; i++)
+		if (set->parts[i] == part)
+			return true;
+	return false;
+}
+
+/* Goes over to another set: what both have stays open. */
+static void open_set(struct events_scan *scan, struct part_set *set)
+{
+	struct part_filter_wish wish     = scan->wish.filter;
+	int64_t                 after_ms = part_set_ends_after_ms(set, wish.now_ms);
+	int64_t                 first_ms = events_first_ms(after_ms, scan->wish.retention_ms);
+	if (scan->set != NULL && after_ms != scan->after_ms) {
+		close_parts(scan);
+		part_set_unref(scan->set);
+		scan->set = NULL;
+	}
+	struct scan_part *opened       = scan->parts.items;
+	size_t            opened_count = scan->parts.count;
+	scan->parts.items              = NULL;
+	scan->parts.count = scan->parts.capacity = 0;
+	if (wish.from_ms < first_ms)
+		wish.from_ms = first_ms;
+	for (size_t i = 0; i < set->count; i++)
+		if (!take_opened(scan, set->parts[i], opened, opened_count) &&
+		    !was_there(scan->set, set->parts[i]))
+			open_part(scan, set->parts[i], &wish);
+	for (size_t i = 0; i < opened_count; i++)
+		if (opened[i].part != NULL) {
+			part_filter_done(&opened[i].filter);
+			part_reading_done(&opened[i].value);
+		}
+	free(opened);
+	part_set_unref(scan->set);
+	scan->set      = part_set_ref(set);
+	scan->after_ms = after_ms;
+}
+
+static struct events_sources refresh(struct events_scan *scan)
+{
+	struct events_sources sources = events_sources(scan->events);
+	if (sources.set != NULL && sources.set != scan->set)
+		open_set(scan, sources.set);
+	return sources;
+}
+
+struct events_scan *events_scan_new(const struct events           *events,
+                                    const struct events_scan_wish *wish)
+{
+	struct events_scan *scan = calloc(1, sizeof *scan);
+	if (scan == NULL)
+		abort();
+	scan->events = events;
+	scan->wish   = *wish;
+	return scan;
+}
+
+void events_scan_free(struct events_scan *scan)
+{
+	if (scan == NULL)
+		return;
+	close_parts(scan);
+	VECTOR_DONE(&scan->parts);
+	part_set_unref(scan->set);
+	free(scan);
+}
+
+uint64_t events_scan_cost(struct events_scan *scan)
+{
+	struct events_sources sources = refresh(scan);
+	uint64_t              rows    = 0;
+	for (size_t i = 0; i < scan->parts.count; i++)
+		rows += scan->parts.items[i].part->header->rows;
+	for (unsigned i = 0; i < 2; i++)
+		if (sources.tails[i] != NULL)
+			rows += tail_event_count(sources.tails[i]);
+	return rows;
+}
+
+uint64_t events_scan_rows(const struct events_scan *scan) { return scan->rows; }
+
+/* ---- Persons of a part ---- */
+
+/* The first person whose slot is at or after it. */
+static uint32_t first_person(const struct part *part, uint64_t slot)
+{
+	const struct part_header *header = part->header;
+	const struct column      *slots  = part->roles[ROLE_PERSON_SLOT];
+	if (slot <= header->slot_min)
+		return 0;
+	if (slot > header->slot_max)
+		return header->persons;
+	uint32_t bucket = ((uint32_t)slot - header->slot_min) >> header->bucket_shift;
+	int64_t  person = column_int(part->roles[ROLE_PERSON_BUCKET], bucket);
+	if (person < 0 || person > header->persons)
+		return header->persons;
+	while (person < header->persons && column_int(slots, (uint32_t)person) < (int64_t)slot)
+		person++;
+	return (uint32_t)person;
+}
+
+static uint32_t lowest(const uint64_t wanted[SCAN_WORDS])
+{
+	for (uint32_t i = 0; i < SCAN_WORDS; i++)
+		if (wanted[i] != 0)
+			return i * 64 + (uint32_t)__builtin_ctzll(wanted[i]);
+	return SCAN_SLOTS;
+}
+
+static uint32_t highest(const uint64_t wanted[SCAN_WORDS])
+{
+	for (uint32_t i = SCAN_WORDS; i-- > 0;)
+		if (wanted[i] != 0)
+			return i * 64 + 63 - (uint32_t)__builtin_clzll(wanted[i]);
+	return 0;
+}
+
+static bool is_wanted(const struct block *block, uint32_t at)
+{
+	return (block->wanted[at / 64] >> at % 64 & 1) != 0;
+}
+
+/* False: none, or what is there makes no sense. */
+static bool find_persons(struct part *part, const struct block *block, struct persons *persons)
+{
+	const struct column *rows = part->roles[ROLE_PERSON_ROW];
+	uint64_t             low  = (uint64_t)block->first_slot + lowest(block->wanted);
+	uint64_t             high = (uint64_t)block->first_slot + highest(block->wanted);
+	persons->part             = part;
+	persons->begin            = first_person(part, low);
+	uint32_t end              = first_person(part, high + 1);
+	if (persons->begin >= end)
+		return false;
+	persons->count    = end - persons->begin;
+	int64_t first_row = column_int(rows, persons->begin);
+	int64_t end_row   = column_int(rows, end);
+	if (first_row < 0 || first_row >= end_row || end_row > part->header->rows ||
+	    persons->count > SCAN_SLOTS) {
+		part_guard_fail(&part->guard, part->guard.begin);
+		return false;
+	}
+	persons->first_row = (uint32_t)first_row;
+	persons->end_row   = (uint32_t)end_row;
+	return true;
+}
+
+/* The numbers [begin, begin + count) of a column that every person has, as 32 bits. */
+static void copy_numbers(const struct column *column, uint32_t begin, uint32_t count,
+                         uint32_t *into)
+{
+	const uint8_t *at   = column->numbers + (uint64_t)begin * column->width;
+	uint32_t       base = (uint32_t)column->base;
+	column_touch(column, at, (uint64_t)count * column->width);
+	switch (column->width) {
+	case 2:
+		for (uint32_t i = 0; i < count; i++)
+			into[i] = base + ((const uint16_t *)(const void *)at)[i];
+		break;
+	case 4:
+		for (uint32_t i = 0; i < count; i++)
+			into[i] = base + ((const uint32_t *)(const void *)at)[i];
+		break;
+	default:
+		for (uint32_t i = 0; i < count; i++)
+			into[i] = base + (uint32_t)column_number_at(at, column->width, i);
+	}
+}
+
+/* Who they are and where their rows end. */
+static bool load_persons(struct persons *persons, uint32_t first_slot)
+{
+	uint32_t slots[SCAN_SLOTS];
+	copy_numbers(persons->part->roles[ROLE_PERSON_SLOT], persons->begin, persons->count, slots);
+	copy_numbers(persons->part->roles[ROLE_PERSON_ROW], persons->begin + 1, persons->count,
+	             persons->ends);
+	uint32_t wrong = 0;
+	for (uint32_t i = 0; i < persons->count; i++) {
+		uint32_t at    = slots[i] - first_slot;
+		persons->at[i] = (uint16_t)at;
+		wrong |= at >= SCAN_SLOTS;
+	}
+	/* The last one ends behind every row of these, whatever lies there. */
+	persons->ends[persons->count - 1] = persons->end_row;
+	for (unsigned i = 0; i < 8; i++)
+		persons->ends[persons->count + i] = UINT32_MAX;
+	return wrong == 0;
+}
+
+/* The number among them of whose row it is; they are asked for in ascending order. */
+static inline uint32_t person_of(const struct persons *persons, uint32_t from, uint32_t row)
+{
+	while (persons->ends[from + 7] <= row)
+		from += 8;
+	while (persons->ends[from] <= row)
+		from++;
+	return from;
+}
+
+/* ---- Rows of a part ---- */
+
+/* Consecutive rows, 64 to a word. */
+struct chunk {
+	uint32_t first_word;
+	uint32_t word_count;
+	uint64_t bits[FILTER_WORDS_MAX];
+};
+
+/* Sets the rows [begin, end) as far as they lie in the chunk. */
+static void set_rows(struct chunk *chunk, uint32_t begin, uint32_t end)
+{
+	uint64_t first = (uint64_t)chunk->first_word * 64;
+	uint64_t low   = begin > first ? begin - first : 0;
+	uint64_t high  = end > first ? end - first : 0;
+	if (high > (uint64_t)chunk->word_count * 64)
+		high = (uint64_t)chunk->word_count * 64;
+	while (low < high) {
+		uint64_t upto  = (low | 63) + 1 < high ? (low | 63) + 1 : high;
+		uint64_t count = upto - low;
+		uint64_t ones  = count == 64 ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+		chunk->bits[low / 64] |= ones << low % 64;
+		low = upto;
+	}
+}
+
+/* The rows that are looked at: of few those who are wanted, else all. */
+static uint32_t choose_rows(const struct block *block, const struct persons *persons,
+                            struct chunk *chunk)
+{
+	memset(chunk->bits, 0, sizeof chunk->bits);
+	if (block->wanted_count > FEW) {
+		set_rows(chunk, persons->first_row, persons->end_row);
+		return chunk->word_count * 64;
+	}
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < SCAN_WORDS; i++)
+		for (uint64_t left = block->wanted[i]; left != 0; left &= left - 1) {
+			uint32_t slot = block->first_slot + i * 64 + (uint32_t)__builtin_ctzll(left);
+			uint32_t begin, end;
+			if (!part_find(persons->part, slot, &begin, &end))
+				continue;
+			set_rows(chunk, begin, end);
+			count += end - begin;
+		}
+	return count;
+}
+
+/* ---- Counting ---- */
+
+static uint32_t count_bits(const struct chunk *chunk)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < chunk->word_count; i++)
+		count += (uint32_t)__builtin_popcountll(chunk->bits[i]);
+	return count;
+}
+
+static void count_chunk(const struct persons *persons, const struct chunk *chunk,
+                        const struct block *block)
+{
+	uint32_t person = 0;
+	for (uint32_t i = 0; i < chunk->word_count; i++)
+		for (uint64_t left = chunk->bits[i]; left != 0; left &= left - 1) {
+			uint32_t row = (chunk->first_word + i) * 64 + (uint32_t)__builtin_ctzll(left);
+			person       = person_of(persons, person, row);
+			uint32_t at  = persons->at[person];
+			block->counts[at] += is_wanted(block, at);
+		}
+}
+
+/* ---- Hits ---- */
+
+static void flush(struct events_scan *scan, const struct block *block)
+{
+	if (scan->hits.count > 0)
+		block->take(block->context, &scan->hits);
+	scan->hits.count = 0;
+}
+
+static void take_chunk(struct events_scan *scan, const struct scan_part *scanned,
+                       const struct persons *persons, const struct chunk *chunk,
+                       const struct block *block)
+{
+	struct scan_hits *hits   = &scan->hits;
+	uint32_t          person = 0;
+	for (uint32_t i = 0; i < chunk->word_count; i++)
+		for (uint64_t left = chunk->bits[i]; left != 0; left &= left - 1) {
+			uint32_t row = (chunk->first_word + i) * 64 + (uint32_t)__builtin_ctzll(left);
+			person       = person_of(persons, person, row);
+			uint32_t at  = persons->at[person];
+			if (!is_wanted(block, at))
+				continue;
+			if (hits->count == SCAN_HITS_MAX)
+				flush(scan, block);
+			hits->at[hits->count]       = (uint16_t)at;
+			hits->rows[hits->count]     = row;
+			hits->times_ms[hits->count] = part_time_ms(scanned->part, row);
+			if (scan->wish.property != NULL)
+				hits->values[hits->count] = part_reading_value(&scanned->value, row);
+			hits->count++;
+		}
+}
+
+static void scan_part(struct events_scan *scan, struct scan_part *scanned,
+                      const struct block *block)
+{
+	struct persons persons;
+	struct chunk   chunk;
+	bool           loaded = false;
+	if (!find_persons(scanned->part, block, &persons))
+		return;
+	scan->hits.part = scanned->part;
+	for (uint32_t word = persons.first_row / 64; (uint64_t)word * 64 < persons.end_row;
+	     word += FILTER_WORDS_MAX) {
+		uint32_t words   = (persons.end_row - 1) / 64 - word + 1;
+		chunk.first_word = word;
+		chunk.word_count = words < FILTER_WORDS_MAX ? words : FILTER_WORDS_MAX;
+		scan->rows += choose_rows(block, &persons, &chunk);
+		part_filter_run(&scanned->filter, chunk.first_word, chunk.word_count,
+		                block->through_position, chunk.bits);
+		if (count_bits(&chunk) == 0)
+			continue;
+		if (!loaded && !load_persons(&persons, block->first_slot)) {
+			part_guard_fail(&scanned->part->guard, scanned->part->guard.begin);
+			break;
+		}
+		loaded = true;
+		if (block->counts != NULL)
+			count_chunk(&persons, &chunk, block);
+		else
+			take_chunk(scan, scanned, &persons, &chunk, block);
+	}
+	if (block->counts == NULL)
+		flush(scan, block);
+}
+
+struct event scan_hits_order(const struct scan_hits *hits, uint32_t index)
+{
+	struct event event;
+	if (hits->part == NULL)
+		return hits->accepted[index];
+	if (!part_row_order(hits->part, hits->rows[index], &event))
+		part_guard_fail(&hits->part->guard, hits->part->guard.begin);
+	return event;
+}
+
+/* ---- Tails ---- */
+
+struct tail_scan {
+	struct events_scan *scan;
+	const struct block *block;
+};
+
+static void take_entry(void *context, uint32_t slot, const struct event *event)
+{
+	struct tail_scan              *at     = context;
+	const struct block            *block  = at->block;
+	struct scan_hits              *hits   = &at->scan->hits;
+	const struct events_scan_wish *wish   = &at->scan->wish;
+	const struct record           *record = &event->record;
+	at->scan->rows++;
+	if (!evaluate_where(wish->filter.where, record->properties, record->context,
+	                    wish->filter.now_ms))
+		return;
+	if (block->counts != NULL) {
+		block->counts[slot - block->first_slot]++;
+		return;
+	}
+	if (hits->count == SCAN_HITS_MAX)
+		flush(at->scan, block);
+	hits->at[hits->count]       = (uint16_t)(slot - block->first_slot);
+	hits->times_ms[hits->count] = event->time_ms;
+	hits->accepted[hits->count] = *event;
+	if (wish->property != NULL)
+		hits->values[hits->count] =
+			evaluate_property(wish->property, record->properties, record->context);
+	hits->count++;
+}
+
+static void scan_tail(struct events_scan *scan, const struct tail *tail, const struct block *block)
+{
+	const struct part_filter_wish *filter = &scan->wish.filter;
+	const struct events_query      query  = {.name               = filter->name,
+	                                         .from_ms            = filter->from_ms,
+	                                         .to_ms              = filter->to_ms,
+	                                         .through_position   = block->through_position,
+	                                         .received_before_ms = filter->received_before_ms,
+	                                         .now_ms             = filter->now_ms,
+	                                         .retention_ms       = scan->wish.retention_ms};
+	struct tail_scan               at     = {scan, block};
+	scan->hits.part                       = NULL;
+	tail_visit(tail, block->first_slot, block->wanted, SCAN_WORDS, &query, take_entry, &at);
+	if (block->counts == NULL)
+		flush(scan, block);
+}
+
+/* ---- A block ---- */
+
+static void scan_block(struct events_scan *scan, struct block *block)
+{
+	struct events_sources sources = refresh(scan);
+	assert(block->first_slot % 64 == 0);
+	for (unsigned i = 0; i < SCAN_WORDS; i++)
+		block->wanted_count += (uint32_t)__builtin_popcountll(block->wanted[i]);
+	if (block->wanted_count == 0)
+		return;
+	for (size_t i = 0; i < scan->parts.count; i++)
+		scan_part(scan, &scan->parts.items[i], block);
+	for (unsigned i = 0; i < 2; i++)
+		if (sources.tails[i] != NULL)
+			scan_tail(scan, sources.tails[i], block);
+}
+
+void events_scan_block(struct events_scan *scan, uint32_t first_slot,
+                       const uint64_t wanted[SCAN_WORDS], uint64_t through_position,
+                       scan_take_fn *take, void *context)
+{
+	struct block block = {.first_slot       = first_slot,
+	                      .wanted           = wanted,
+	                      .through_position = through_position,
+	                      .take             = take,
+	                      .context          = context};
+	scan_block(scan, &block);
+}
+
+void events_scan_count(struct events_scan *scan, uint32_t first_slot,
+                       const uint64_t wanted[SCAN_WORDS], uint64_t through_position,
+                       uint32_t counts[SCAN_SLOTS])
+{
+	struct block block = {.first_slot       = first_slot,
+	                      .wanted           = wanted,
+	                      .through_position = through_position,
+	                      .counts           = counts};
+	scan_block(scan, &block);
+}

@@ -1,0 +1,71 @@
+#ifndef SONNIM_EVENTS_EVENTS_SCAN_H
+#define SONNIM_EVENTS_EVENTS_SCAN_H
+
+/* Reading the events of many persons at once: those of a name that pass a `where`, person by person
+ * of a block of slots, from all parts and tails side by side. The same events as events_read() of
+ * each of them and evaluate_where(), in no particular order.
+ *
+ *   slots ──► persons of each part ──► rows ──► part_filter ──► hits
+ *         └─► chains of each tail, walked abreast ────────────► hits
+ *
+ * What is found out of a part (its dictionaries, its shapes) is kept from block to block. The store
+ * may be polled in between: what has changed is opened anew.
+ *
+ * Thread: the partition's. Cost: of parts that may have something about 0.1 ns a row, some ns for
+ * each that has the name; of tails 100 ns an event of whom is wanted. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "events/events.h"
+#include "events/part_filter.h"
+
+enum { SCAN_SLOTS = 512, SCAN_WORDS = SCAN_SLOTS / 64, SCAN_HITS_MAX = 512 };
+
+struct events_scan_wish {
+	struct part_filter_wish   filter;   /* at `now_ms` */
+	const struct amount_path *property; /* whose value hits bring; NULL: none */
+	int64_t                   retention_ms;
+};
+
+/* Events that were found, of several persons. */
+struct scan_hits {
+	uint32_t     count;
+	uint16_t     at[SCAN_HITS_MAX]; /* slot − first slot */
+	int64_t      times_ms[SCAN_HITS_MAX];
+	struct value values[SCAN_HITS_MAX]; /* only with a property; texts live until the next poll */
+
+	struct part *part; /* private: NULL: of a tail */
+	uint32_t     rows[SCAN_HITS_MAX];
+	struct event accepted[SCAN_HITS_MAX]; /* of a tail: without their records */
+};
+
+/* An event's place in the order of rule 13: for event_compare(). */
+struct event scan_hits_order(const struct scan_hits *hits, uint32_t index);
+
+typedef void scan_take_fn(void *context, const struct scan_hits *hits);
+
+struct events_scan;
+
+struct events_scan *events_scan_new(const struct events           *events,
+                                    const struct events_scan_wish *wish);
+void                events_scan_free(struct events_scan *scan); /* NULL is fine */
+
+/* Of the wanted ones (bit i: slot first_slot + i), what was stored at or before the position. */
+void events_scan_block(struct events_scan *scan, uint32_t first_slot,
+                       const uint64_t wanted[SCAN_WORDS], uint64_t through_position,
+                       scan_take_fn *take, void *context);
+
+/* The same, but only counts: added to `counts` by slot − first slot. Faster. */
+void events_scan_count(struct events_scan *scan, uint32_t first_slot,
+                       const uint64_t wanted[SCAN_WORDS], uint64_t through_position,
+                       uint32_t counts[SCAN_SLOTS]);
+
+/* Stored calls in those parts that may have something, and in tails: what reading everybody would
+ * look at. */
+uint64_t events_scan_cost(struct events_scan *scan);
+
+/* Looked at so far. */
+uint64_t events_scan_rows(const struct events_scan *scan);
+
+#endif
