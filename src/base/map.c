@@ -119,6 +119,8 @@ bool map_u64_remove(struct map_u64 *map, uint64_t key)
 	return true;
 }
 
+size_t map_u64_bytes(const struct map_u64 *map) { return map->capacity * 2 * sizeof *map->slots; }
+
 void map_u64_prefetch(const struct map_u64 *map, uint64_t key)
 {
 	if (map->capacity > 0)

@@ -26,6 +26,7 @@ uint64_t *map_u64_find(const struct map_u64 *map, uint64_t key); /* NULL when ab
 /* Where the value of `key` lies, added as 0 when absent; valid until the next change. */
 uint64_t *map_u64_put(struct map_u64 *map, uint64_t key);
 bool      map_u64_remove(struct map_u64 *map, uint64_t key);
+size_t    map_u64_bytes(const struct map_u64 *map); /* of memory */
 void      map_u64_prefetch(const struct map_u64 *map, uint64_t key);
 
 /* text → pointer; copies its keys. */

@@ -31,6 +31,8 @@ void *vector_grow(void *items, size_t *capacity, size_t wanted_count, size_t ite
 		(vector)->items[(vector)->count++] = (__VA_ARGS__);                                        \
 	} while (0)
 
+#define VECTOR_BYTES(vector) ((vector)->capacity * sizeof *(vector)->items)
+
 #define VECTOR_DONE(vector)                                                                        \
 	do {                                                                                           \
 		free((vector)->items);                                                                     \

@@ -99,6 +99,7 @@ void engine_read_all(struct engine *engine, struct engine_read *read);
 	X(EVENTS, "events", "Events that are held in memory, and what finds them")                     \
 	X(CHANGES, "changes", "The change stream, as far as it is not in its file")                    \
 	X(TIMERS, "timers", "Timers under way")                                                        \
+	X(MERGES, "merges", "Visitors who became users, what moves with them, corrected facts")        \
 	X(CATALOG, "catalog", "Compiled definitions")
 
 enum engine_memory {

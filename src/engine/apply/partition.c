@@ -358,16 +358,16 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 
 static void publish_memory(struct partition *partition)
 {
-	const struct profiles *profiles                   = &partition->profiles;
-	const uint64_t         bytes[ENGINE_MEMORY_COUNT] = {
-				[ENGINE_MEMORY_PROFILES] =
-					profiles->bytes - profiles->feature_bytes - profiles->membership_bytes,
-				[ENGINE_MEMORY_FEATURES]    = profiles->feature_bytes,
-				[ENGINE_MEMORY_MEMBERSHIPS] = profiles->membership_bytes,
-				[ENGINE_MEMORY_CHANGES]     = partition->changes.bytes,
-				[ENGINE_MEMORY_TIMERS]      = partition->timers.count * sizeof(struct timer),
-				[ENGINE_MEMORY_CATALOG]     = partition->catalog.bytes,
-    };
+	const struct profiles *profiles = &partition->profiles;
+	uint64_t windows = profiles->feature_bytes, memberships = profiles->membership_bytes;
+	uint64_t bytes[ENGINE_MEMORY_COUNT] = {0};
+	bytes[ENGINE_MEMORY_PROFILES]       = profiles->bytes - windows - memberships;
+	bytes[ENGINE_MEMORY_FEATURES]       = windows;
+	bytes[ENGINE_MEMORY_MEMBERSHIPS]    = memberships;
+	bytes[ENGINE_MEMORY_CHANGES]        = partition->changes.bytes;
+	bytes[ENGINE_MEMORY_TIMERS]         = partition->timers.count * sizeof(struct timer);
+	bytes[ENGINE_MEMORY_MERGES] = merges_bytes(&partition->merges) + facts_bytes(&partition->facts);
+	bytes[ENGINE_MEMORY_CATALOG] = partition->catalog.bytes;
 	for (unsigned i = 0; i < ENGINE_MEMORY_COUNT; i++)
 		atomic_store_explicit(&partition->bytes[i], bytes[i], memory_order_relaxed);
 }

@@ -9,7 +9,7 @@
 
 void facts_init(struct facts *facts)
 {
-	*facts = (struct facts){0};
+	*facts = (struct facts){.sweep_count = FACTS_SWEEP_MIN};
 	fact_types_init(&facts->types);
 	arena_init(&facts->arena);
 }
@@ -22,6 +22,12 @@ void facts_done(struct facts *facts)
 	map_u64_done(&facts->next);
 	VECTOR_DONE(&facts->amended);
 	arena_done(&facts->arena);
+}
+
+uint64_t facts_bytes(const struct facts *facts)
+{
+	return VECTOR_BYTES(&facts->dropped) + map_u64_bytes(&facts->dropped_of) +
+	       map_u64_bytes(&facts->next);
 }
 
 enum status facts_declare(struct facts *facts, struct text body, uint64_t position,
@@ -57,6 +63,47 @@ static void add_dropped(struct facts *facts, struct fact_dropped dropped)
 	dropped.next   = (uint32_t)*last;
 	VECTOR_ADD(&facts->dropped, dropped);
 	*last = facts->dropped.count;
+}
+
+/* When the event of one that came out of a checkpoint ceases to exist. */
+static int64_t end_of(const struct partition *partition, const struct fact_dropped *dropped,
+                      int64_t now_ms)
+{
+	const struct events_query query  = {.calls            = true,
+	                                    .from_ms          = INT64_MIN,
+	                                    .to_ms            = INT64_MAX,
+	                                    .through_position = UINT64_MAX,
+	                                    .now_ms           = now_ms,
+	                                    .retention_ms     = partition->retention_ms};
+	int64_t                   end_ms = now_ms;
+	event_list                list   = {0};
+	events_read(partition->events, dropped->slot, &query, &list);
+	for (size_t i = 0; i < list.count; i++)
+		if (list.items[i].position == dropped->position &&
+		    list.items[i].partition == dropped->partition)
+			end_ms = events_end_ms(list.items[i].time_ms, partition->retention_ms);
+	event_list_done(&list);
+	return end_ms;
+}
+
+/* Of the events that exist no more nobody asks. Those of a checkpoint are looked up some at a time:
+ * each takes a read of his events. */
+static void sweep(struct partition *partition, int64_t now_ms)
+{
+	enum { ASKED_MAX = 256 };
+	struct facts *facts = &partition->facts;
+	size_t        count = facts->dropped.count, asked = 0;
+	facts->dropped.count = 0;
+	map_u64_done(&facts->dropped_of);
+	for (size_t i = 0; i < count; i++) {
+		struct fact_dropped dropped = facts->dropped.items[i];
+		if (dropped.end_ms == INSTANT_MS_NONE && asked++ < ASKED_MAX)
+			dropped.end_ms = end_of(partition, &dropped, now_ms);
+		if (dropped.end_ms == INSTANT_MS_NONE || dropped.end_ms > now_ms)
+			add_dropped(facts, dropped);
+	}
+	size_t kept        = facts->dropped.count;
+	facts->sweep_count = 2 * kept > FACTS_SWEEP_MIN ? 2 * kept : FACTS_SWEEP_MIN;
 }
 
 static void take_out_dropped(const struct partition *partition, uint32_t slot, event_list *list,
@@ -289,12 +336,20 @@ bool facts_amend_name(const struct facts *facts, struct text name)
 /* ---- First of one message id ---- */
 
 static void drop(struct partition *partition, uint32_t slot, struct profile *profile,
-                 const struct event *event, uint64_t stored_position)
+                 const struct event *event, uint64_t stored_position, int64_t now_ms)
 {
 	if (stored_position <= partition->resume.position)
 		return; /* the checkpoint knows */
-	add_dropped(&partition->facts,
-	            (struct fact_dropped){slot, event->partition, event->position, stored_position, 0});
+	/* While records are read again that a checkpoint knows, not every event is there yet. */
+	if (partition->facts.dropped.count >= partition->facts.sweep_count && !partition->resume.active)
+		sweep(partition, now_ms);
+	add_dropped(
+		&partition->facts,
+		(struct fact_dropped){.slot            = slot,
+	                          .partition       = event->partition,
+	                          .position        = event->position,
+	                          .stored_position = stored_position,
+	                          .end_ms = events_end_ms(event->time_ms, partition->retention_ms)});
 	if (profile != NULL)
 		profile->amended = true;
 }
@@ -355,7 +410,7 @@ bool facts_first(struct partition *partition, uint32_t slot, struct profile *pro
 	for (size_t i = 0; i < list.count && first; i++) {
 		const struct event *other = &list.items[i];
 		if (other->stored_position < stored_position && text_equal(other->record.message_id, id))
-			drop(partition, slot, profile, other, stored_position);
+			drop(partition, slot, profile, other, stored_position, now_ms);
 	}
 	event_list_done(&list);
 	return first;
@@ -479,7 +534,7 @@ bool facts_load(struct facts *facts, struct byte_reader *reader)
 	}
 	uint64_t dropped_count = read_varint(reader);
 	for (uint64_t i = 0; i < dropped_count && !reader->failed; i++) {
-		struct fact_dropped dropped = {.slot = read_u32(reader)};
+		struct fact_dropped dropped = {.slot = read_u32(reader), .end_ms = INSTANT_MS_NONE};
 		dropped.partition           = read_u32(reader);
 		dropped.position            = read_u64(reader);
 		dropped.stored_position     = read_u64(reader);

@@ -37,20 +37,25 @@ struct fact_dropped {
 	uint32_t partition; /* of acceptance, with the position: which one */
 	uint64_t position;
 	uint64_t stored_position; /* dropped from here on */
-	uint32_t next;            /* of the same person: index + 1; 0: none */
+	int64_t  end_ms; /* when it ceases to exist, and with it this; INSTANT_MS_NONE: not known yet */
+	uint32_t next;   /* of the same person: index + 1; 0: none */
 };
 
 struct facts {
 	struct fact_types types;
+	/* Never more than twice as many as there are such events, and a few: when there are
+	 * `sweep_count`, those go that exist no more. */
 	VECTOR(struct fact_dropped) dropped;
+	size_t         sweep_count;
 	struct map_u64 dropped_of; /* slot → the last one's index + 1 */
 	struct map_u64 next; /* slot → the next instant at which time changes what is seen, + 1 */
 	VECTOR(uint64_t) amended; /* a bit a slot: profile->amended, or was */
 	struct arena arena;       /* of the last facts_read() */
 };
 
-void facts_init(struct facts *facts);
-void facts_done(struct facts *facts);
+void     facts_init(struct facts *facts);
+void     facts_done(struct facts *facts);
+uint64_t facts_bytes(const struct facts *facts); /* what grows with data */
 
 /* A SETTING record: a type is declared. One that is there already, or in the way of another, is
  * ignored: it was told twice. */
@@ -105,5 +110,8 @@ uint64_t facts_begun(struct partition *partition, uint32_t slot, int64_t now_ms)
 
 void facts_save(const struct facts *facts, struct buffer *out);
 bool facts_load(struct facts *facts, struct byte_reader *reader); /* false: damaged */
+
+/* How many dropped ones there are at least before any are looked at. */
+enum { FACTS_SWEEP_MIN = 1024 };
 
 #endif

@@ -25,6 +25,20 @@ void merges_done(struct merges *merges)
 	map_u64_done(&merges->received);
 }
 
+uint64_t merges_bytes(const struct merges *merges)
+{
+	return merges->held_bytes + VECTOR_BYTES(&merges->closed) + VECTOR_BYTES(&merges->caused) +
+	       VECTOR_BYTES(&merges->arriving) + VECTOR_BYTES(&merges->news) +
+	       map_u64_bytes(&merges->closed_at) + map_u64_bytes(&merges->received);
+}
+
+/* Items of what is caused or arriving are let go. */
+static void let_go(struct merges *merges, struct buffer *items)
+{
+	merges->held_bytes -= items->capacity;
+	buffer_done(items);
+}
+
 static const struct merge_closed *find_closed(const struct merges *merges, uint32_t slot)
 {
 	const uint64_t *at = map_u64_find(&merges->closed_at, slot);
@@ -186,6 +200,7 @@ bool merge_forward(struct partition *partition, struct text encoded, const struc
 		add_sized_item(
 			&(struct merge_item){.kind = MERGE_CALL, .event = *event, .encoded = encoded},
 			&caused.items);
+	partition->merges.held_bytes += caused.items.capacity;
 	VECTOR_ADD(&partition->merges.caused, caused);
 	return true;
 }
@@ -341,7 +356,7 @@ void merge_caused_remove(struct partition *partition)
 	struct profile      *closed = profiles_place(&partition->profiles, first->slot);
 	if (first->whole && closed->closed)
 		profile_clear(&partition->profiles, closed);
-	buffer_done(&first->items);
+	let_go(merges, &first->items);
 	merges->caused.count--;
 	memmove(merges->caused.items, merges->caused.items + 1,
 	        merges->caused.count * sizeof merges->caused.items[0]);
@@ -505,7 +520,7 @@ static enum status finish_arriving(struct merge_arriving *arriving, const struct
 	if (*received < record->origin.position)
 		*received = record->origin.position;
 	VECTOR_ADD(&merges->news, record->origin.partition);
-	buffer_done(&arriving->items);
+	let_go(merges, &arriving->items);
 	*arriving = merges->arriving.items[--merges->arriving.count];
 	return status;
 }
@@ -526,7 +541,9 @@ enum status merge_in(struct partition *partition, const struct record *record, u
 	struct merge_arriving *arriving = arriving_of(&partition->merges, &record->origin);
 	if (arriving == NULL)
 		return STATUS_OK; /* a part that was told again */
+	partition->merges.held_bytes -= arriving->items.capacity;
 	buffer_add_text(&arriving->items, part.items);
+	partition->merges.held_bytes += arriving->items.capacity;
 	arriving->parts++;
 	if (!part.last)
 		return STATUS_OK;
@@ -595,6 +612,7 @@ static void load_caused(struct merges *merges, struct byte_reader *reader)
 	caused.user.slot           = read_u32(reader);
 	caused.whole               = read_u8(reader) != 0;
 	buffer_add_text(&caused.items, read_sized(reader));
+	merges->held_bytes += caused.items.capacity;
 	VECTOR_ADD(&merges->caused, caused);
 }
 

@@ -70,9 +70,13 @@ struct merges {
 	VECTOR(struct merge_arriving) arriving;
 	struct map_u64 received; /* origin partition → position of the last one applied */
 	VECTOR(uint32_t) news;   /* origins of which something was applied; for engine/merge/relay.h */
+	uint64_t held_bytes;     /* of the items of `caused` and `arriving` */
 };
 
 void merges_done(struct merges *merges);
+
+/* What all of it takes. */
+uint64_t merges_bytes(const struct merges *merges);
 
 /* A record that came. `position` is its own, `at_ms` its stamp. */
 MUST_USE enum status merge_out(struct partition *partition, const struct record *record,
