@@ -7,6 +7,7 @@
 
 #include "api/call.h"
 #include "api/errors.h"
+#include "api/audience/audiences.h"
 #include "api/job/job_live.h"
 #include "api/stream/live.h"
 #include "api/metrics/metrics.h"
@@ -183,6 +184,7 @@ void api_open(struct api *api, struct definitions *definitions)
 {
 	api->definitions = definitions;
 	api->live        = live_new(api);
+	api->audiences   = audiences_new(api);
 	api_set_phase(api, API_PHASE_READY);
 }
 
@@ -196,6 +198,8 @@ void api_stop(struct api *api)
 		job_live_stop(api->job_live);
 	if (api->debugger != NULL)
 		debugger_stop(api->debugger);
+	if (api->audiences != NULL)
+		audiences_stop(api->audiences);
 	while (atomic_load(&api->in_flight) > 0)
 		nanosleep(&pause, NULL);
 	workers_free(api->workers);
@@ -209,6 +213,7 @@ void api_free(struct api *api)
 	if (api == NULL)
 		return;
 	workers_free(api->workers);
+	audiences_free(api->audiences);
 	live_free(api->live);
 	job_live_free(api->job_live);
 	debugger_free(api->debugger);

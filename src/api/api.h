@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/audience/audience_settings.h"
 #include "api/backup/backups_api.h"
 #include "engine/definition/definition.h"
 #include "engine/engine.h"
@@ -36,18 +37,19 @@
 struct api;
 
 struct api_config {
-	struct store             *store;
-	struct journal           *journal;
-	struct vault             *vault;
-	struct engine            *engine;
-	struct queries           *queries;
-	struct ingest            *ingest;
-	struct letters           *letters;
-	struct jobs              *jobs; /* open; it may not have started yet */
-	struct retention         *retention;
-	const struct api_backups *backups; /* NULL: this server makes none */
-	uint32_t                  partition_count;
-	unsigned                  loop_count; /* loop threads of the HTTP server */
+	struct store                   *store;
+	struct journal                 *journal;
+	struct vault                   *vault;
+	struct engine                  *engine;
+	struct queries                 *queries;
+	struct ingest                  *ingest;
+	struct letters                 *letters;
+	struct jobs                    *jobs; /* open; it may not have started yet */
+	struct retention               *retention;
+	const struct api_backups       *backups; /* NULL: this server makes none */
+	const struct audience_settings *audience;
+	uint32_t                        partition_count;
+	unsigned                        loop_count; /* loop threads of the HTTP server */
 	int64_t     retention_ms;     /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
 	uint64_t    upload_bytes_max; /* of one file to import */
 	bool        manual_clock;

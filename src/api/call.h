@@ -76,6 +76,9 @@ MUST_USE enum status call_query_number(struct api_call *call, const char *name, 
 MUST_USE enum status call_query_instant(struct api_call *call, const char *name,
                                         int64_t fallback_ms, int64_t *ret_ms, struct error *err);
 
+/* The version that If-Match names ("3"); 0: any. */
+MUST_USE enum status call_if_match(struct api_call *call, uint32_t *ret_version, struct error *err);
+
 /* The content of ?cursor=, empty when there is none. */
 MUST_USE enum status call_cursor(struct api_call *call, enum cursor_kind kind,
                                  struct byte_reader *ret_content, struct error *err);

@@ -125,3 +125,23 @@ enum status call_cursor(struct api_call *call, enum cursor_kind kind,
 	buffer_done(&content);
 	return status;
 }
+
+enum status call_if_match(struct api_call *call, uint32_t *ret_version, struct error *err)
+{
+	struct text text;
+	*ret_version = 0;
+	if (!http_header(call->request, "If-Match", &text) || text_equal(text, TEXT("*")))
+		return STATUS_OK;
+	uint64_t version = 0;
+	bool     valid   = text.length >= 3 && text.length <= 11 && text.data[0] == '"' &&
+	             text.data[text.length - 1] == '"';
+	for (size_t i = 1; valid && i < text.length - 1; i++) {
+		valid   = text.data[i] >= '0' && text.data[i] <= '9';
+		version = version * 10 + (uint64_t)(text.data[i] - '0');
+	}
+	if (!valid || version == 0 || version > UINT32_MAX)
+		return error_set_field(err, STATUS_INVALID, "If-Match",
+		                       "It must be an ETag that was answered, such as \"3\" in quotes");
+	*ret_version = (uint32_t)version;
+	return STATUS_OK;
+}

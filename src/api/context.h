@@ -26,6 +26,7 @@ struct metrics;
 struct live;
 struct job_live;
 struct debugger;
+struct audiences;
 
 /* What a route of the router points to. */
 struct api_binding {
@@ -57,6 +58,7 @@ struct api {
 	struct debugger    *debugger; /* from api_load() on */
 	struct live        *live;
 	struct job_live    *job_live;
+	struct audiences   *audiences; /* from api_open() on */
 	struct buffer       openapi;
 
 	/* One for each loop thread, and one that workers share (collect.c). */

@@ -25,6 +25,7 @@ enum cursor_kind {
 	CURSOR_CHANGES         = 7,
 	CURSOR_JOBS            = 8,
 	CURSOR_LETTERS         = 9,
+	CURSOR_AUDIENCES       = 10,
 };
 
 enum { CURSOR_TEXT_BYTES_MAX = 16 * 1024, POSITION_TEXT_BYTES = 24 };

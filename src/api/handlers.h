@@ -56,6 +56,16 @@ api_handler_fn fact_types_create, fact_types_list;
 /* consumers.c */
 api_handler_fn consumers_list, consumers_get, consumers_put, consumers_delete;
 
+/* calculate_api.c, overlap_api.c */
+api_handler_fn audience_calculate, audience_overlap;
+
+/* saved.c, saved_write_api.c */
+api_handler_fn audiences_create, audiences_list, audiences_get, audiences_update, audiences_delete,
+	audiences_versions, audiences_refresh;
+
+/* audience_socket.c */
+api_handler_fn audiences_watch;
+
 /* health.c, openapi.c, metrics.c */
 api_handler_fn health_live, health_ready, openapi_get, metrics_get;
 

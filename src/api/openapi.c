@@ -48,6 +48,8 @@ static const struct parameter {
 	{"source", "query", "Id of the source that the events are of", "{\"type\":\"string\"}"},
 	{"code", "query", "Why it was rejected", "{\"type\":\"string\"}"},
 	{"text", "query", "What occurs in it", "{\"type\":\"string\",\"maxLength\":256}"},
+	{"audience_id", "query", "Audience to watch, besides those that messages name",
+     "{\"type\":\"string\"}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET };

@@ -9,6 +9,7 @@
 #include "base/settings.h"
 #include "events/settings.h"
 #include "http/server.h"
+#include "api/audience/audience_settings.h"
 #include "ingest/letters.h"
 #include "job/job.h"
 
@@ -35,14 +36,15 @@ struct serve_settings {
 	char    *config;
 	char    *log_level;
 
-	struct events_settings  events;
-	struct backup_settings  backup;
-	struct http_settings    http;
-	struct job_settings     jobs;
-	struct letters_settings letters;
+	struct events_settings   events;
+	struct backup_settings   backup;
+	struct http_settings     http;
+	struct job_settings      jobs;
+	struct letters_settings  letters;
+	struct audience_settings audience;
 };
 
-enum { SERVE_SETTINGS_SETS = 6 };
+enum { SERVE_SETTINGS_SETS = 7 };
 
 /* The tables over `target`, for help and documentation too. */
 void serve_settings_of(struct serve_settings *target,

@@ -291,6 +291,7 @@ static void start_api(struct server *server)
 	                            .letters          = server->letters,
 	                            .jobs             = server->background.jobs,
 	                            .retention        = server->background.retention,
+	                            .audience         = &server->settings->audience,
 	                            .upload_bytes_max = server->settings->upload_bytes_max,
 	                            .partition_count  = server->workspace.partition_count,
 	                            .loop_count       = http_loop_count(http, passed),

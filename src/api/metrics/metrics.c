@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "api/audience/audiences.h"
 #include "api/call.h"
 #include "api/metrics/metrics_process.h"
 #include "api/metrics/metrics_text.h"
@@ -451,6 +452,8 @@ static void write_all(struct api_call *call)
 	write_journal(&out, api);
 	write_vault(&out, api);
 	consumers_write_metrics(&out, call->api);
+	if (api_is_open(api))
+		audiences_write_metrics(api->audiences, &out);
 	jobs_write_metrics(call->api->config.jobs, &out);
 	retention_write_metrics(call->api->config.retention, &out);
 	if (api->config.backups != NULL)

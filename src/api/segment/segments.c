@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "api/audience/audiences.h"
 #include "api/call.h"
 #include "api/handlers.h"
 #include "api/segment/segment_body.h"
@@ -60,27 +61,6 @@ static void answer(struct api_call *call, unsigned http_status, const struct def
 	call_read_all(call, copy_names, write_with_warnings);
 }
 
-/* If-Match: "3", or * for any; 0: any. */
-static enum status expected_version(struct api_call *call, uint32_t *ret_version, struct error *err)
-{
-	struct text text;
-	*ret_version = 0;
-	if (!http_header(call->request, "If-Match", &text) || text_equal(text, TEXT("*")))
-		return STATUS_OK;
-	uint64_t version = 0;
-	bool     valid   = text.length >= 3 && text.length <= 11 && text.data[0] == '"' &&
-	             text.data[text.length - 1] == '"';
-	for (size_t i = 1; valid && i < text.length - 1; i++) {
-		valid   = text.data[i] >= '0' && text.data[i] <= '9';
-		version = version * 10 + (uint64_t)(text.data[i] - '0');
-	}
-	if (!valid || version == 0 || version > UINT32_MAX)
-		return error_set_field(err, STATUS_INVALID, "If-Match",
-		                       "It must be an ETag of this segment, such as \"3\" in quotes");
-	*ret_version = (uint32_t)version;
-	return STATUS_OK;
-}
-
 static enum status check_windows(struct api_call *call, const struct expr *expr, struct error *err)
 {
 	return expr == NULL ? STATUS_OK
@@ -127,10 +107,13 @@ static enum status update(struct api_call *call, struct definition *ret_definiti
 	uint32_t            version;
 	enum status         status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
-	    (status = expected_version(call, &version, err)) != STATUS_OK ||
+	    (status = call_if_match(call, &version, err)) != STATUS_OK ||
 	    (status = segment_body_read(body, false, call->arena, &wanted, err)) != STATUS_OK ||
 	    (status = check_windows(call, wanted.wish.expr, err)) != STATUS_OK ||
 	    (status = definition_get(definitions, id, call->arena, ret_definition, err)) != STATUS_OK)
+		return status;
+	status = audiences_check_segment(call->api->audiences, ret_definition->segment.id, err);
+	if (status != STATUS_OK)
 		return status;
 	if (wanted.has_active && wanted.wish.active != ret_definition->segment.active)
 		return error_set_field(err, STATUS_INVALID, "active",
@@ -230,6 +213,8 @@ static enum status remove_segment(struct api_call *call, struct leaving *state, 
 	enum status status =
 		definition_get(call->api->definitions, id, call->arena, &state->definition, err);
 	state->deleted = true;
+	if (status == STATUS_OK)
+		status = audiences_check_segment(call->api->audiences, state->definition.segment.id, err);
 	return status == STATUS_OK ? definition_delete(call->api->definitions, id, err) : status;
 }
 

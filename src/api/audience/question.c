@@ -1,0 +1,414 @@
+#include "api/audience/question.h"
+
+#include <stdio.h>
+
+#include "api/audience/audiences.h"
+#include "api/segment/segment_body.h"
+#include "model/filter.h"
+#include "model/rules.h"
+
+static const char *const definition_members[] = {"expression", "filters", NULL};
+
+static bool is_among(const char *const *names, struct text name)
+{
+	for (; *names != NULL; names++)
+		if (text_equal(text_of(*names), name))
+			return true;
+	return false;
+}
+
+static bool is_ours(const char *const *others, struct text name)
+{
+	return is_among(definition_members, name) || is_among(others, name);
+}
+
+static struct text json_text(struct arena *arena, struct json value)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	json_add_value(&w, value);
+	struct text text = arena_text(arena, buffer_text(&out));
+	buffer_done(&out);
+	return text;
+}
+
+static bool has_expression(struct json object)
+{
+	return json_type(json_get(object, "expression")) > JSON_NULL;
+}
+
+/* ---- Reading ---- */
+
+enum status question_at(const char *prefix, enum status status, struct error *err)
+{
+	if (status == STATUS_OK || prefix[0] == '\0')
+		return status;
+	struct error inner = *err;
+	char         field[ERROR_FIELD_BYTES_MAX];
+	snprintf(field, sizeof field, "%s%.*s", prefix, (int)(sizeof field - 1 - strlen(prefix)),
+	         inner.field);
+	size_t length = strlen(field);
+	if (inner.field[0] == '\0' && length > 0) /* of the whole: "audiences[1]" */
+		field[length - 1] = '\0';
+	error_set_field(err, status, field, "%s", inner.reason);
+	err->fatal = inner.fatal;
+	return status;
+}
+
+static enum status read_expression(struct arena *arena, struct json object,
+                                   struct question *question, struct expr **ret_expr,
+                                   struct error *err)
+{
+	struct json value = json_get(object, "expression");
+	*ret_expr         = NULL;
+	if (!has_expression(object))
+		return STATUS_OK;
+	enum status status = expr_parse_json(value, "expression", arena, ret_expr, err);
+	if (status == STATUS_OK)
+		question->expression = json_text(arena, value);
+	return status;
+}
+
+/* References become numbers, and what they name is looked at. */
+static enum status resolve(struct api *api, struct arena *arena, struct question *question,
+                           struct error *err)
+{
+	struct definition_preview preview;
+	struct definition_wish    wish = {.body = question->written, .expr = question->expr};
+	enum status status = segment_body_check_windows(question->expr, api->config.retention_ms, err);
+	if (status == STATUS_OK)
+		status =
+			definition_preview(api->definitions, (struct text){0}, &wish, arena, &preview, err);
+	if (status != STATUS_OK)
+		return status;
+	question->canonical = preview.canonical;
+	question->derived   = expr_is_derived(question->expr);
+	return STATUS_OK;
+}
+
+static struct text write_written(struct arena *arena, const struct question *question)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	json_begin_object(&w);
+	if (question->expression.length > 0) {
+		json_add_key(&w, TEXT("expression"));
+		json_add_raw(&w, question->expression);
+	}
+	if (question->filters.length > 0) {
+		json_add_key(&w, TEXT("filters"));
+		json_add_raw(&w, question->filters);
+	}
+	json_end_object(&w);
+	struct text text = arena_text(arena, buffer_text(&out));
+	buffer_done(&out);
+	return text;
+}
+
+enum status question_only(struct json object, const char *const *others, struct error *err)
+{
+	for (struct json_iterator i = json_iterate(object); json_next(&i);)
+		if (!is_ours(others, i.name)) {
+			char field[ERROR_FIELD_BYTES_MAX];
+			snprintf(field, sizeof field, "%.*s", TEXT_FORMAT(i.name));
+			return error_set_field(err, STATUS_INVALID, field, "There is no such field here");
+		}
+	return STATUS_OK;
+}
+
+/* The members that are filters, as an object of their own. */
+static struct text flat_text(struct arena *arena, struct json object, const char *const *others)
+{
+	struct buffer      out   = {0};
+	struct json_writer w     = json_writer_of(&out);
+	unsigned           count = 0;
+	json_begin_object(&w);
+	for (struct json_iterator i = json_iterate(object); json_next(&i);)
+		if (!is_ours(others, i.name)) {
+			json_add_key(&w, i.name);
+			json_add_value(&w, i.value);
+			count++;
+		}
+	json_end_object(&w);
+	struct text text = count == 0 ? (struct text){0} : arena_text(arena, buffer_text(&out));
+	buffer_done(&out);
+	return text;
+}
+
+/* What `filters` and the flat ones say, in one object. */
+static struct text joined_text(struct arena *arena, struct text nested, struct text flat)
+{
+	if (nested.length <= 2 || flat.length <= 2)
+		return nested.length > 2 ? nested : flat;
+	return text_of(arena_printf(arena, "%.*s,%.*s", (int)nested.length - 1, nested.data,
+	                            (int)flat.length - 1, flat.data + 1));
+}
+
+static enum status read_filter_text(struct api *api, struct arena *arena, struct text text,
+                                    const char *field, struct expr **ret_expr, struct error *err)
+{
+	struct json_parser *parser = json_parser_new();
+	struct json         object;
+	enum status         status = json_parse_text(parser, text, &object, err);
+	if (status == STATUS_OK)
+		status = filters_to_expr(&api->audiences->filters, object, field, arena, ret_expr, err);
+	json_parser_free(parser);
+	return status;
+}
+
+static enum status read_filters(struct api *api, struct arena *arena, struct json object,
+                                const char *const *others, bool flat, struct question *question,
+                                struct expr *ret_exprs[2], struct error *err)
+{
+	struct json value       = json_get(object, "filters");
+	struct text nested_text = {0}, others_text = {0};
+	enum status status = STATUS_OK;
+	if (json_type(value) > JSON_NULL) {
+		nested_text = json_text(arena, value);
+		status =
+			filters_to_expr(&api->audiences->filters, value, "filters", arena, &ret_exprs[0], err);
+	}
+	if (status == STATUS_OK && flat) {
+		others_text = flat_text(arena, object, others);
+		if (others_text.length > 0)
+			status = read_filter_text(api, arena, others_text, "", &ret_exprs[1], err);
+	}
+	if (status == STATUS_OK)
+		question->filters = joined_text(arena, nested_text, others_text);
+	return status;
+}
+
+static enum status read(struct api *api, struct arena *arena, struct json object,
+                        const char *const *others, bool flat, struct question *question,
+                        struct error *err)
+{
+	struct expr *parts[3] = {NULL};
+	unsigned     count    = 0;
+	enum status  status;
+	if (!flat && (status = question_only(object, others, err)) != STATUS_OK)
+		return status;
+	if ((status = read_expression(arena, object, question, &parts[0], err)) != STATUS_OK ||
+	    (status = read_filters(api, arena, object, others, flat, question, &parts[1], err)) !=
+	        STATUS_OK)
+		return status;
+	for (unsigned i = 0; i < 3; i++)
+		if (parts[i] != NULL)
+			parts[count++] = parts[i];
+	if (count == 0)
+		return error_set_field(err, STATUS_INVALID, "expression",
+		                       "An expression or at least one filter is needed");
+	struct expr **operands = ARENA_ARRAY(arena, struct expr *, count);
+	memcpy(operands, parts, count * sizeof *operands);
+	if ((status = expr_all_of(operands, count, "expression", arena, &question->expr, err)) !=
+	    STATUS_OK)
+		return status;
+	question->written = write_written(arena, question);
+	return STATUS_OK;
+}
+
+enum status question_read(struct api *api, struct arena *arena, struct json object,
+                          const char *const *others, bool flat, struct question *ret_question,
+                          struct error *err)
+{
+	struct question question = {0};
+	enum status     status   = read(api, arena, object, others, flat, &question, err);
+	if (status == STATUS_OK)
+		status = resolve(api, arena, &question, err);
+	if (status == STATUS_OK)
+		*ret_question = question;
+	return status;
+}
+
+static enum status of(struct api *api, struct arena *arena, struct text written, bool resolved,
+                      struct question *ret_question, struct error *err)
+{
+	static const char *const none[]   = {NULL};
+	struct json_parser      *parser   = json_parser_new();
+	struct question          question = {0};
+	struct json              object;
+	enum status              status = json_parse_text(parser, written, &object, err);
+	if (status == STATUS_OK)
+		status = read(api, arena, object, none, false, &question, err);
+	if (status == STATUS_OK && resolved)
+		status = resolve(api, arena, &question, err);
+	json_parser_free(parser);
+	if (status == STATUS_OK)
+		*ret_question = question;
+	return status;
+}
+
+enum status question_of(struct api *api, struct arena *arena, struct text written,
+                        struct question *ret_question, struct error *err)
+{
+	return of(api, arena, written, true, ret_question, err);
+}
+
+enum status question_show(struct api *api, struct arena *arena, struct text written,
+                          struct question *ret_question, struct error *err)
+{
+	return of(api, arena, written, false, ret_question, err);
+}
+
+void question_write(struct json_writer *writer, const struct question *question)
+{
+	struct buffer text = {0};
+	json_add_key(writer, TEXT("expression"));
+	if (question->filters.length == 0 && question->expression.data[0] == '{')
+		json_add_raw(writer, question->expression);
+	else
+		expr_write_json(writer, question->expr);
+	json_add_key(writer, TEXT("filters"));
+	if (question->filters.length == 0)
+		json_add_null(writer);
+	else
+		json_add_raw(writer, question->filters);
+	expr_write_text(&text, question->expr);
+	json_member_string(writer, "text", buffer_text(&text));
+	buffer_done(&text);
+}
+
+/* ---- What is asked about it ---- */
+
+static enum status read_event_dimension(struct json value, const char *field,
+                                        struct query_dimension *dimension, struct error *err)
+{
+	struct text within;
+	enum status status;
+	if ((status = call_string(value, "event", true, 1, EXPR_NAME_BYTES_MAX, &dimension->event,
+	                          err)) != STATUS_OK ||
+	    (status = call_string(value, "property", false, 1, EXPR_NAME_BYTES_MAX,
+	                          &dimension->property, err)) != STATUS_OK ||
+	    (status = call_string(value, "within", true, 1, DURATION_TEXT_BYTES, &within, err)) !=
+	        STATUS_OK)
+		return question_at(field, status, err);
+	if (text_equal(dimension->event, TEXT("*")))
+		dimension->event = TEXT("");
+	dimension->event = rules_event_name(dimension->event);
+	if (within.data != NULL && !duration_parse(within, &dimension->within_ms))
+		return question_at(field,
+		                   error_set_field(err, STATUS_INVALID, "within",
+		                                   "It must be a duration from 60s to 1095d, such as "
+		                                   "\"30d\""),
+		                   err);
+	return STATUS_OK;
+}
+
+/* A filter divides by what it looks at; any other name is that of a trait. */
+static enum status read_named_breakdown(const struct filters *filters, struct text name,
+                                        const char *field, struct question_breakdown *breakdown,
+                                        struct error *err)
+{
+	const struct filter    *filter    = filters_find(filters, name);
+	struct query_dimension *dimension = &breakdown->dimension;
+	breakdown->name                   = name;
+	dimension->trait                  = name;
+	if (name.length == 0 || name.length > EXPR_NAME_BYTES_MAX)
+		return question_at(field, error_set(err, STATUS_INVALID, "A name is needed"), err);
+	if (filter == NULL)
+		return STATUS_OK;
+	*dimension = (struct query_dimension){.trait     = filter->template->trait,
+	                                      .event     = filter->template->event,
+	                                      .property  = filter->template->property,
+	                                      .within_ms = filter->days * DAY_MS};
+	if (text_equal(dimension->event, TEXT("*")))
+		dimension->event = TEXT("");
+	return dimension->trait.length > 0 || dimension->property.length > 0
+	           ? STATUS_OK
+	           : question_at(field,
+	                         error_set(err, STATUS_INVALID,
+	                                   "The filter \"%.*s\" looks at no one value that members "
+	                                   "could be grouped by",
+	                                   TEXT_FORMAT(name)),
+	                         err);
+}
+
+static enum status read_breakdown(const struct filters *filters, struct json value,
+                                  const char *field, struct question_breakdown *breakdown,
+                                  struct error *err)
+{
+	static const char *const known[]    = {"trait", "event", "property", "within", NULL};
+	struct query_dimension  *dimension  = &breakdown->dimension;
+	bool                     has_others = false;
+	enum status              status;
+	if (json_type(value) == JSON_STRING)
+		return read_named_breakdown(filters, json_string(value), field, breakdown, err);
+	if (json_type(value) != JSON_OBJECT)
+		return question_at(field,
+		                   error_set(err, STATUS_INVALID,
+		                             "It must be a name, or an object with \"trait\", or with "
+		                             "\"event\" and \"property\""),
+		                   err);
+	if ((status = call_only(value, known, err)) != STATUS_OK ||
+	    (status = call_string(value, "trait", true, 1, EXPR_NAME_BYTES_MAX, &dimension->trait,
+	                          err)) != STATUS_OK)
+		return question_at(field, status, err);
+	breakdown->name = dimension->trait;
+	for (unsigned i = 1; known[i] != NULL; i++)
+		has_others = has_others || json_type(json_get(value, known[i])) > JSON_NULL;
+	if (dimension->trait.data == NULL) {
+		status          = read_event_dimension(value, field, dimension, err);
+		breakdown->name = dimension->property;
+		return status;
+	}
+	return !has_others ? STATUS_OK
+	                   : question_at(field,
+	                                 error_set_field(err, STATUS_INVALID, "trait",
+	                                                 "It stands alone: a trait has no window"),
+	                                 err);
+}
+
+enum status question_read_breakdowns(struct api *api, struct arena *arena, struct json value,
+                                     struct question_breakdown *ret_breakdowns, unsigned *ret_count,
+                                     struct error *err)
+{
+	*ret_count = 0;
+	if (json_type(value) <= JSON_NULL)
+		return STATUS_OK;
+	if (json_type(value) != JSON_ARRAY || json_count(value) > QUERY_DIMENSIONS_MAX)
+		return error_set_field(err, STATUS_INVALID, "breakdowns",
+		                       "It must be an array of at most %d dimensions",
+		                       QUERY_DIMENSIONS_MAX);
+	for (struct json_iterator i = json_iterate(value); json_next(&i); ++*ret_count) {
+		struct question_breakdown *breakdown = &ret_breakdowns[*ret_count];
+		const char                *field     = arena_printf(arena, "breakdowns[%u].", *ret_count);
+		*breakdown                           = (struct question_breakdown){0};
+		enum status status =
+			read_breakdown(&api->audiences->filters, i.value, field, breakdown, err);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+enum status question_read_count(struct json body, const char *name, unsigned max, unsigned fallback,
+                                unsigned *ret_count, struct error *err)
+{
+	struct json value = json_get(body, name);
+	*ret_count        = fallback;
+	if (json_type(value) <= JSON_NULL)
+		return STATUS_OK;
+	double count = json_is_number(value) ? json_number(value) : -1;
+	if (!(count >= 0 && count <= max) || count != (double)(unsigned)count)
+		return error_set_field(err, STATUS_INVALID, name, "It must be a whole number from 0 to %u",
+		                       max);
+	*ret_count = (unsigned)count;
+	return STATUS_OK;
+}
+
+enum status question_read_as_of(struct json body, int64_t *ret_ms, struct error *err)
+{
+	struct json value = json_get(body, "as_of");
+	bool        valid = false;
+	*ret_ms           = INSTANT_MS_NONE;
+	if (json_type(value) <= JSON_NULL)
+		return STATUS_OK;
+	if (json_type(value) == JSON_STRING) {
+		valid = instant_parse(json_string(value), ret_ms);
+	} else if (json_type(value) == JSON_INT) {
+		*ret_ms = json_int(value);
+		valid   = *ret_ms >= INSTANT_MS_MIN && *ret_ms <= INSTANT_MS_MAX;
+	}
+	return valid ? STATUS_OK
+	             : error_set_field(err, STATUS_INVALID, "as_of",
+	                               "It must be an RFC 3339 instant or epoch milliseconds");
+}
