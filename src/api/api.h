@@ -53,6 +53,7 @@ struct api_config {
 	int64_t     retention_ms;     /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
 	uint64_t    upload_bytes_max; /* of one file to import */
 	bool        manual_clock;
+	const char *public_url; /* what addresses of this server begin with; NULL: where it listens */
 	const char *data_directory; /* for metrics of the disk; outlives the api */
 };
 

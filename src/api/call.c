@@ -227,16 +227,19 @@ void call_answer_file(struct api_call *call, call_open_fn *open, const char *con
 {
 	struct http_request *request = call->request;
 	struct error         err     = {0};
-	uint64_t             bytes   = 0;
-	int                  fd      = -1;
-	if (open(call, &fd, &bytes, &err) != STATUS_OK) {
+	struct call_file     file    = {.fd = -1};
+	if (open(call, &file, &err) != STATUS_OK) {
 		call_fail(call, &err);
 		return;
 	}
 	http_add_header(request, "X-Content-Type-Options", TEXT("nosniff"));
-	http_add_header(request, "Content-Disposition", TEXT("attachment"));
+	http_add_header(request, "Content-Disposition",
+	                file.name.length == 0
+	                    ? TEXT("attachment")
+	                    : text_of(arena_printf(call->arena, "attachment; filename=\"%.*s\"",
+	                                           TEXT_FORMAT(file.name))));
 	call_end(call);
-	http_respond_file(request, 200, content_type, fd, bytes);
+	http_respond_file(request, 200, content_type, file.fd, file.bytes);
 }
 
 void call_answer_empty(struct api_call *call, unsigned http_status)

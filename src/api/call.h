@@ -116,7 +116,12 @@ typedef enum status call_write_fn(struct api_call *call, struct buffer *out, str
 void                call_answer_written(struct api_call *call, call_write_fn *write);
 
 /* 200 with the file that `open` gives, for a browser to store rather than to show; or its error. */
-typedef enum status call_open_fn(struct api_call *call, int *ret_fd, uint64_t *ret_bytes,
+struct call_file {
+	int         fd;
+	uint64_t    bytes;
+	struct text name; /* by which it is stored, without quotes; empty: the last part of the path */
+};
+typedef enum status call_open_fn(struct api_call *call, struct call_file *ret_file,
                                  struct error *err);
 void call_answer_file(struct api_call *call, call_open_fn *open, const char *content_type);
 

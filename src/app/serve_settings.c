@@ -8,7 +8,7 @@
 #include "base/machine.h"
 #include "model/person.h"
 
-enum { MEMORY_LIMIT_BYTES_MIN = 64 << 20, MEMORY_SHARE_PERCENT = 60 };
+enum { MEMORY_LIMIT_BYTES_MIN = 64 << 20, MEMORY_SHARE_PERCENT = 60, PUBLIC_URL_BYTES_MAX = 512 };
 
 /* ---- Checks ---- */
 
@@ -88,6 +88,18 @@ static const char *check_level(const void *member)
 	                                                : NULL;
 }
 
+static const char *check_url(const void *member)
+{
+	struct text url = text_of(text_in(member));
+	bool http = text_starts_with(url, TEXT("https://")) || text_starts_with(url, TEXT("http://"));
+	if (!http || text_ends_with(url, TEXT("/")) || url.length > PUBLIC_URL_BYTES_MAX)
+		return "must begin with https:// or http:// and not end with /";
+	for (size_t i = 0; i < url.length; i++)
+		if ((unsigned char)url.data[i] <= ' ' || strchr("\"<>?#\\", url.data[i]) != NULL)
+			return "must be an address without blanks, query and fragment";
+	return NULL;
+}
+
 /* ---- The table ---- */
 
 #define SERVE struct serve_settings
@@ -131,6 +143,10 @@ static const struct setting table[] = {
                    "FILE"),
 	SETTING_STRING(SERVE, address_file, "address-file", NULL,
                    "Where the address is written once the server listens (for port 0)", "FILE"),
+	SETTING_STRING(SERVE, public_url, "public-url", NULL,
+                   "What addresses of this server begin with for others, such as "
+                   "https://cdp.example.com; else where it listens",
+                   "URL", .check = check_url),
 	SETTING_BOOL(SERVE, take_over, "take-over",
                  "Take the sockets over from the server that runs on the data, and its place: it "
                  "finishes and ends, and no connection is refused"),

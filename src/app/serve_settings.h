@@ -27,6 +27,7 @@ struct serve_settings {
 	uint64_t journal_pack_bytes_s;
 	char    *admin_token_file;
 	char    *address_file;
+	char    *public_url; /* NULL: where it listens */
 	bool     take_over;
 	int64_t  take_over_wait_ms;
 	char    *roles;

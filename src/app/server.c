@@ -297,6 +297,7 @@ static void start_api(struct server *server)
 	                            .loop_count       = http_loop_count(http, passed),
 	                            .retention_ms     = ingest.retention_ms,
 	                            .manual_clock     = server->workspace.manual_clock,
+	                            .public_url       = server->settings->public_url,
 	                            .data_directory   = server->data};
 
 	if (server->backups != NULL)
@@ -427,6 +428,8 @@ static void register_transfer(struct server *server)
 	server->transfer = (struct transfer){.journal         = server->journal,
 	                                     .vault           = server->vault,
 	                                     .engine          = server->engine,
+	                                     .queries         = server->queries,
+	                                     .store           = server->store,
 	                                     .ingest          = server->ingest,
 	                                     .partition_count = server->workspace.partition_count};
 	transfer_register(&server->transfer, server->background.jobs);

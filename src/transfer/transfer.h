@@ -6,12 +6,15 @@
 #include "engine/engine.h"
 #include "ingest/ingest.h"
 #include "job/job.h"
+#include "query/query.h"
 #include "vault/vault.h"
 
 struct transfer {
 	struct journal *journal;
 	struct vault   *vault;
 	struct engine  *engine;
+	struct queries *queries;
+	struct store   *store;
 	struct ingest  *ingest;
 	uint32_t        partition_count;
 };

@@ -141,8 +141,7 @@ void jobs_api_retry(struct api_call *call) { call_on_worker(call, retry_step); }
 
 /* ---- Files ---- */
 
-static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_bytes,
-                             struct error *err)
+static enum status open_file(struct api_call *call, struct call_file *ret_file, struct error *err)
 {
 	struct jobs     *jobs  = call->api->config.jobs;
 	struct job_asker asker = job_asker_of(call);
@@ -154,7 +153,7 @@ static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_b
 	    (status = jobs_file_path(jobs, job.id, http_param(call->request, "name"), path, err)) !=
 	        STATUS_OK)
 		return status;
-	return file_open(path, ret_fd, ret_bytes, err);
+	return file_open(path, &ret_file->fd, &ret_file->bytes, err);
 }
 
 static void file_step(struct api_call *call)

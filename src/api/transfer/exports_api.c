@@ -59,8 +59,7 @@ static bool is_file_name(struct text name)
 }
 
 /* Only what is whole has a manifest; before, there is nothing to be had. */
-static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_bytes,
-                             struct error *err)
+static enum status open_file(struct api_call *call, struct call_file *ret_file, struct error *err)
 {
 	char             directory[JOB_PATH_BYTES], path[JOB_PATH_BYTES + JOB_FILE_NAME_MAX + 2];
 	struct store_job job;
@@ -85,7 +84,7 @@ static enum status open_file(struct api_call *call, int *ret_fd, uint64_t *ret_b
 		return error_set(err, STATUS_NOT_FOUND, "There is no such file");
 	snprintf(path, sizeof path, "%s/%s%.*s", directory, is_unmasked(params) ? "." : "",
 	         TEXT_FORMAT(name));
-	status = file_open(path, ret_fd, ret_bytes, err);
+	status = file_open(path, &ret_file->fd, &ret_file->bytes, err);
 	return status == STATUS_NOT_FOUND ? error_set(err, status, "There is no such file") : status;
 }
 

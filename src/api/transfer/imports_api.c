@@ -231,7 +231,7 @@ static void finish_step(struct api_call *call)
 
 /* ---- Rejected rows ---- */
 
-static enum status open_rejected(struct api_call *call, int *ret_fd, uint64_t *ret_bytes,
+static enum status open_rejected(struct api_call *call, struct call_file *ret_file,
                                  struct error *err)
 {
 	char             path[JOB_PATH_BYTES + sizeof REJECTED_NAME];
@@ -246,7 +246,7 @@ static enum status open_rejected(struct api_call *call, int *ret_fd, uint64_t *r
 	if (status != STATUS_OK)
 		return status;
 	snprintf(path, sizeof path, "%s/%s", directory, REJECTED_NAME);
-	status = file_open(path, ret_fd, ret_bytes, err);
+	status = file_open(path, &ret_file->fd, &ret_file->bytes, err);
 	return status == STATUS_NOT_FOUND
 	           ? error_set(err, status, "The import has no rejected rows yet, or no more")
 	           : status;

@@ -1,10 +1,12 @@
 #include "transfer/export/export_file.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -162,4 +164,15 @@ void export_file_done(struct export_file *file)
 	EVP_MD_CTX_free(file->sha256);
 	buffer_done(&file->out);
 	*file = (struct export_file){.fd = -1};
+}
+
+void export_remove_files(const char *path)
+{
+	DIR *directory = opendir(path);
+	if (directory == NULL)
+		return;
+	for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			(void)unlinkat(dirfd(directory), entry->d_name, 0);
+	closedir(directory);
 }

@@ -44,4 +44,7 @@ MUST_USE enum status export_file_finish(struct export_file *file, struct error *
 /* Frees; what was not finished is removed. */
 void export_file_done(struct export_file *file);
 
+/* Removes all files of a directory, whole or not: of a job that was cancelled. */
+void export_remove_files(const char *directory);
+
 #endif

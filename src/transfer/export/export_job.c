@@ -1,9 +1,7 @@
 #include "transfer/export/export_job.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -408,17 +406,6 @@ static enum status finish(struct export *export, struct error *err)
 	return status;
 }
 
-static void remove_all(const struct export *export)
-{
-	DIR *directory = opendir(export->directory);
-	if (directory == NULL)
-		return;
-	for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			(void)unlinkat(dirfd(directory), entry->d_name, 0);
-	closedir(directory);
-}
-
 static enum status work(struct export *export, struct error *err)
 {
 	enum status status = begin(export, err);
@@ -446,7 +433,7 @@ static enum status run(void *context, struct job *job, struct error *err)
 	status = work(&export, err);
 	export_file_done(&export.file);
 	if (status != STATUS_OK && job_stopping(job) == JOB_CANCELLED)
-		remove_all(&export);
+		export_remove_files(export.directory);
 	export_writer_done(&export.writer);
 	export_reader_done(&export.reader);
 	buffer_done(&export.text);

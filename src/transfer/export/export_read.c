@@ -80,17 +80,32 @@ static bool is_full(const struct export_reader *reader, int64_t since_ns)
 	       clock_monotonic_ns() - since_ns >= EXPORT_READ_US * INT64_C(1000);
 }
 
+/* The first slot from `slot` on that is wanted; SLOT_NONE: there is none. */
+static uint32_t next_wanted(const struct export_reader *reader, uint32_t slot)
+{
+	size_t low = 0, high = reader->wanted_count;
+	if (reader->wanted == NULL)
+		return slot;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (reader->wanted[middle] < slot)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < reader->wanted_count ? reader->wanted[low] : SLOT_NONE;
+}
+
 static void run(struct engine_read *read, struct view *view)
 {
 	struct export_reader *reader =
 		(struct export_reader *)((char *)read - offsetof(struct export_reader, read));
 	int64_t  since_ns = clock_monotonic_ns();
-	uint32_t slot     = reader->slot;
+	uint32_t slot     = next_wanted(reader, reader->slot);
 	uint32_t end      = view_slot_count(view);
-	for (; slot < end; slot++) {
+	for (unsigned looked = 1; slot < end; slot = next_wanted(reader, slot + 1), looked++) {
 		struct view_person person;
-		if ((slot - reader->slot) % SLOTS_BETWEEN_LOOKS == SLOTS_BETWEEN_LOOKS - 1 &&
-		    is_full(reader, since_ns))
+		if (looked % SLOTS_BETWEEN_LOOKS == 0 && is_full(reader, since_ns))
 			break;
 		if (!view_person(view, slot, &person))
 			VECTOR_ADD(&reader->gone, slot);

@@ -41,6 +41,10 @@ struct export_reader {
 	int64_t        to_ms;
 	bool           profiles; /* else events */
 
+	/* Slots of the partition, ascending: only these are read. NULL: all. The caller's. */
+	const uint32_t *wanted;
+	size_t          wanted_count;
+
 	/* The piece. */
 	struct arena arena;
 	VECTOR(struct export_event) events;

@@ -109,7 +109,7 @@ static enum status gather_traits(struct export_writer *writer, const struct expo
 
 /* ---- CSV ---- */
 
-static void add_quoted(struct buffer *out, struct text text)
+void export_write_field(struct buffer *out, struct text text)
 {
 	bool quote = false;
 	for (size_t i = 0; i < text.length && !quote; i++)
@@ -129,7 +129,7 @@ static void add_quoted(struct buffer *out, struct text text)
 
 static void add_field(struct buffer *out, struct text text)
 {
-	add_quoted(out, text);
+	export_write_field(out, text);
 	buffer_add_u8(out, ',');
 }
 
@@ -145,7 +145,7 @@ static void add_list(struct export_writer *writer, struct buffer *out, struct te
 	struct json_writer json = json_writer_of(&writer->json);
 	buffer_clear(&writer->json);
 	value_list_write_json(&json, list, personal);
-	add_quoted(out, buffer_text(&writer->json));
+	export_write_field(out, buffer_text(&writer->json));
 }
 
 static void end_row(struct buffer *out) { buffer_add_text(out, TEXT("\r\n")); }
@@ -235,16 +235,29 @@ enum status export_write_event(struct export_writer *writer, const struct export
 
 /* ---- Profiles ---- */
 
-enum status export_write_profile(struct export_writer *writer, const struct export_profile *profile,
-                                 struct buffer *out, struct error *err)
+enum status export_writer_open(struct export_writer *writer, const struct export_profile *profile,
+                               const struct vault_id **ret_id, struct text *ret_personal,
+                               struct error *err)
 {
-	const struct view_person *view   = &profile->view;
-	enum status               status = find_id(writer, profile->person, err);
+	enum status status = find_id(writer, profile->person, err);
 	if (status == STATUS_OK)
 		status = gather_traits(writer, profile, err);
 	if (status != STATUS_OK)
 		return status;
-	struct text personal = masked(writer, 0, buffer_text(&writer->personal[1]));
+	*ret_id       = writer->known ? &writer->id : NULL;
+	*ret_personal = masked(writer, 0, buffer_text(&writer->personal[1]));
+	return STATUS_OK;
+}
+
+enum status export_write_profile(struct export_writer *writer, const struct export_profile *profile,
+                                 struct buffer *out, struct error *err)
+{
+	const struct view_person *view = &profile->view;
+	const struct vault_id    *id;
+	struct text               personal;
+	enum status               status = export_writer_open(writer, profile, &id, &personal, err);
+	if (status != STATUS_OK)
+		return status;
 	if (writer->format == EXPORT_CSV) {
 		add_field(out, id_of(writer, VAULT_USER));
 		add_field(out, id_of(writer, VAULT_ANONYMOUS));

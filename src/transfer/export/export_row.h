@@ -43,4 +43,14 @@ MUST_USE enum status export_write_profile(struct export_writer        *writer,
                                           const struct export_profile *profile, struct buffer *out,
                                           struct error *err);
 
+/* Who a profile is of, and his personal traits, masked or not: until the next call. `ret_id` NULL:
+ * nobody, the person was erased. */
+MUST_USE enum status export_writer_open(struct export_writer        *writer,
+                                        const struct export_profile *profile,
+                                        const struct vault_id **ret_id, struct text *ret_personal,
+                                        struct error *err);
+
+/* One field of CSV without its comma: quoted where need be. */
+void export_write_field(struct buffer *out, struct text text);
+
 #endif
