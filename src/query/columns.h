@@ -127,9 +127,10 @@ struct column_value {
 	enum column_class class;
 	union {
 		uint32_t code;
-		double   number;  /* of traits, min, max */
-		int64_t  integer; /* of count and distinct the number, of sum millionths, of first and last
-		                   * times ms, of avg 2 × floor(millionths), + 1 when rounded; of TIME ms */
+		double   number;  /* of traits, min and max */
+		int64_t  integer; /* of count and distinct the number, 0 is MISSING; of sum millionths; of
+		                   * first and last times, and of TIME, ms; of avg 2 × floor(millionths),
+		                   * + 1 when rounded */
 	};
 };
 struct column_value column_value(const struct column *column, uint32_t slot);

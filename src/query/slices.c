@@ -10,6 +10,9 @@ enum {
 	CODES_BEGIN   = 2,  /* behind missing and unknown */
 	INTERVALS_MAX = 24, /* of codes: for more, codes are read and looked for */
 	BLOCK_WORDS   = COLUMN_BLOCK_WORDS,
+	/* Up to so many slices a walk through them is cheaper than reading each code. */
+	WALK_WIDTH_MAX  = 6,
+	CODES_WIDTH_MAX = 13, /* of so many slices there may be more codes than strings have */
 };
 
 /* Rooms up to here are rounded up, so that what grows slowly does not make the chunk anew. */
@@ -618,4 +621,71 @@ void slices_sum(const struct slices *slices, uint32_t block, uint32_t count, con
 		among += (unsigned)__builtin_popcountll(numbers[i]);
 	codes -= (__int128)among * range->begin;
 	*sum += codes * range->step + (__int128)among * range->base;
+}
+
+/* Walks down the slices, with who is left on each side. */
+static void count_below(const struct slices_chunk *chunk, const uint64_t *slices, int slice,
+                        uint64_t code, const uint64_t *mask, uint64_t *counts)
+{
+	uint64_t any = 0;
+	for (unsigned i = 0; i < BLOCK_WORDS; i++)
+		any |= mask[i];
+	if (any == 0)
+		return;
+	if (slice < 0) {
+		for (unsigned i = 0; i < BLOCK_WORDS; i++)
+			counts[code] += (unsigned)__builtin_popcountll(mask[i]);
+		return;
+	}
+	uint64_t sides[2][BLOCK_WORDS];
+	for (unsigned i = 0; i < BLOCK_WORDS; i++) {
+		sides[0][i] = mask[i] & ~slices[(size_t)slice * BLOCK_WORDS + i];
+		sides[1][i] = mask[i] & slices[(size_t)slice * BLOCK_WORDS + i];
+	}
+	count_below(chunk, slices, slice - 1, code, sides[0], counts);
+	count_below(chunk, slices, slice - 1, code | UINT64_C(1) << slice, sides[1], counts);
+}
+
+/* Of those in `mask` every code is below COLUMN_CODES_MAX + CODES_BEGIN. */
+static void count_block(const struct slices_chunk *chunk, uint32_t block, const uint64_t *mask,
+                        uint64_t *counts)
+{
+	if (chunk->width <= WALK_WIDTH_MAX) {
+		count_below(chunk, chunk->width == 0 ? NULL : block_slices(chunk, block), chunk->width - 1,
+		            0, mask, counts);
+		return;
+	}
+	for (unsigned word = 0; word < BLOCK_WORDS; word++) {
+		uint64_t codes[64];
+		if (mask[word] != 0)
+			read_codes(chunk, block, word, codes);
+		for (uint64_t left = mask[word]; left != 0; left &= left - 1)
+			counts[codes[__builtin_ctzll(left)]]++;
+	}
+}
+
+void slices_count(const struct slices *slices, uint32_t block, uint32_t count, const uint64_t *mask,
+                  uint64_t counts[COLUMN_CODES_MAX], uint64_t *missing, uint64_t *rest)
+{
+	const struct slices_chunk *chunk  = &slices->chunks[block / COLUMN_RUN_BLOCKS];
+	struct slices_interval     all    = {INT64_MIN, INT64_MAX};
+	const struct slices_set    others = {
+		   .unknown = true, .numbers = &all, .number_count = 1, .times = &all, .time_count = 1};
+	const size_t words = (size_t)count * BLOCK_WORDS;
+	uint64_t     found[COLUMN_CODES_MAX + CODES_BEGIN];
+	uint32_t     codes =
+        chunk->width < CODES_WIDTH_MAX ? 1U << chunk->width : COLUMN_CODES_MAX + CODES_BEGIN;
+	memset(found, 0, codes * sizeof *found);
+	memset(rest, 0, words * sizeof *rest);
+	if (slices_may_match(slices, &others, block))
+		slices_match(slices, &others, block, count, mask, rest);
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t left[BLOCK_WORDS];
+		for (unsigned word = 0; word < BLOCK_WORDS; word++)
+			left[word] = mask[i * BLOCK_WORDS + word] & ~rest[i * BLOCK_WORDS + word];
+		count_block(chunk, block % COLUMN_RUN_BLOCKS + i, left, found);
+	}
+	*missing += found[0];
+	for (uint32_t code = CODES_BEGIN; code < codes; code++)
+		counts[code - CODES_BEGIN] += found[code];
 }

@@ -111,6 +111,11 @@ bool slices_may_match(const struct slices *slices, const struct slices_set *set,
 void slices_sum(const struct slices *slices, uint32_t block, uint32_t count, const uint64_t *mask,
                 __int128 *sum);
 
+/* Adds to `counts` how many in `mask` have each code, to `*missing` how many have none; `rest` are
+ * those with anything else. */
+void slices_count(const struct slices *slices, uint32_t block, uint32_t count, const uint64_t *mask,
+                  uint64_t counts[COLUMN_CODES_MAX], uint64_t *missing, uint64_t *rest);
+
 /* In the order of the doubles, 0 and −0 alike; and back. */
 int64_t slices_double_key(double number);
 double  slices_key_double(int64_t key);

@@ -198,7 +198,7 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 	notice_event(partition, arrival);
 	note_active(profile, arrival);
 	if (partition->witness != NULL)
-		partition->witness->saw_event(partition->witness, record->slot, record);
+		partition->witness->saw_event(partition->witness, record, arrival->time_ms);
 	if (partition->touched.count == 0)
 		return;
 

@@ -18,8 +18,8 @@ struct witness {
 	/* The person came into being or ceased to be, or has other traits. */
 	void (*saw_person)(struct witness *witness, uint32_t slot);
 
-	/* An event was stored: for what is seen of the person's others nothing changes. */
-	void (*saw_event)(struct witness *witness, uint32_t slot, const struct record *record);
+	/* An event was stored, of this time: what is seen of the person's others does not change. */
+	void (*saw_event)(struct witness *witness, const struct record *record, int64_t time_ms);
 
 	/* What is seen of the person's events is another in any way: by a correction or a merge, or
 	 * by time in a person with corrections. Events that begin or cease to count by time alone

@@ -1,0 +1,562 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/instant.h"
+#include "engine/apply/feature.h"
+#include "query/columns_internal.h"
+
+enum {
+	DUE_SHIFT  = 10,      /* a unit of dues is 1,024 ms */
+	DELTAS_MAX = 1 << 20, /* of a column; then its persons are looked at again */
+};
+#define DUE_NEVER UINT32_MAX
+
+/* Sums beyond it are not known here. */
+#define SUM_MAX (INT64_C(1) << 60)
+
+/* ---- Which metric ---- */
+
+static bool class_of(enum expr_aggregate aggregate, enum metric_class *ret_class)
+{
+	switch (aggregate) {
+	case EXPR_COUNT:
+		*ret_class = METRIC_COUNT;
+		return true;
+	case EXPR_SUM:
+		*ret_class = METRIC_SUM;
+		return true;
+	case EXPR_AVG:
+		*ret_class = METRIC_AVERAGE;
+		return true;
+	case EXPR_MIN:
+		*ret_class = METRIC_MIN;
+		return true;
+	case EXPR_MAX:
+		*ret_class = METRIC_MAX;
+		return true;
+	case EXPR_DISTINCT:
+		*ret_class = METRIC_DISTINCT;
+		return true;
+	case EXPR_DAYS_SINCE_FIRST:
+		*ret_class = METRIC_FIRST_TIME;
+		return true;
+	case EXPR_DAYS_SINCE_LAST:
+		*ret_class = METRIC_LAST_TIME;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A feature's key begins with the cap of its series, which a column does not have. */
+static void add_key(struct buffer *key, enum metric_class class, const struct span *span,
+                    const struct plan_feature *feature)
+{
+	struct text rest  = feature->key;
+	const char *space = memchr(rest.data, ' ', rest.length);
+	rest.length -= (size_t)(space - rest.data);
+	rest.data = space;
+	buffer_printf(key, "%d %lld %lld %lld %lld", class, (long long)span->within_ms,
+	              (long long)span->until_ms, (long long)span->from_ms, (long long)span->to_ms);
+	buffer_add_text(key, rest);
+}
+
+bool column_metric_key(const struct plan_feature *feature, const struct plan_leaf *leaf,
+                       struct buffer *key, enum metric_class *ret_class)
+{
+	if (feature->sequence != NULL || feature->relative || !class_of(leaf->aggregate, ret_class))
+		return false;
+	add_key(key, *ret_class, &leaf->span, feature);
+	return true;
+}
+
+void column_metric_last_key(const struct plan_feature *feature, struct buffer *key)
+{
+	const struct span all = {.from_ms = INSTANT_MS_NONE, .to_ms = INSTANT_MS_NEVER};
+	add_key(key, METRIC_LAST_TIME, &all, feature);
+}
+
+/* ---- Columns and groups ---- */
+
+static struct metric_group *find_group(const struct columns *columns, struct text event)
+{
+	if (event.length == 0)
+		return columns->any;
+	const uint64_t *at = map_u64_find(&columns->group_of, hash_name(event));
+	if (at == NULL)
+		return NULL;
+	struct metric_group *group = (struct metric_group *)(uintptr_t)*at;
+	return text_equal(group->event, event) ? group : NULL;
+}
+
+static bool is_added(enum metric_class class)
+{
+	return class != METRIC_AVERAGE && class != METRIC_DISTINCT;
+}
+
+/* NULL: another event's name has the same hash. */
+static struct metric_group *put_group(struct columns *columns, struct text event)
+{
+	struct metric_group *group = find_group(columns, event);
+	if (group != NULL)
+		return group;
+	if (event.length > 0 && map_u64_find(&columns->group_of, hash_name(event)) != NULL)
+		return NULL;
+	group = calloc(1, sizeof *group + event.length);
+	if (group == NULL)
+		abort();
+	memcpy(group->name, event.data, event.length);
+	group->event = (struct text){group->name, event.length};
+	VECTOR_ADD(&columns->groups, group);
+	if (event.length == 0)
+		columns->any = group;
+	else
+		*map_u64_put(&columns->group_of, hash_name(event)) = (uintptr_t)group;
+	return group;
+}
+
+static void note_added(struct metric_group *group)
+{
+	group->added = true;
+	for (size_t i = 0; i < group->columns.count; i++)
+		group->added &= is_added(group->columns.items[i]->class);
+}
+
+struct metric_column *column_metric_new(struct columns *columns, struct plan *plan,
+                                        const struct plan_leaf *leaf, struct text key,
+                                        enum metric_class class)
+{
+	const struct plan_feature *feature = &plan->features[leaf->feature];
+	struct metric_group       *group   = put_group(columns, feature->event);
+	if (group == NULL)
+		return NULL;
+	struct metric_column *metric = calloc(1, sizeof *metric + key.length);
+	if (metric == NULL)
+		abort();
+	column_init(&metric->column, columns, 0);
+	metric->column.doubles = class == METRIC_MIN || class == METRIC_MAX;
+	metric->class          = class;
+	metric->key            = (struct text){metric->name, key.length};
+	memcpy(metric->name, key.data, key.length);
+	metric->plan    = plan_ref(plan);
+	metric->feature = feature;
+	metric->span    = leaf->span;
+	metric->group   = group;
+	VECTOR_ADD(&columns->metrics, metric);
+	VECTOR_ADD(&group->columns, metric);
+	note_added(group);
+	*map_text_put(&columns->metric_of, key) = metric;
+	return metric;
+}
+
+#define TAKE_OUT(list, item)                                                                       \
+	do {                                                                                           \
+		size_t at_ = 0;                                                                            \
+		while ((list)->items[at_] != (item))                                                       \
+			at_++;                                                                                 \
+		(list)->items[at_] = (list)->items[--(list)->count];                                       \
+	} while (0)
+
+static void count_dues(struct columns *columns, struct dues *dues, int64_t more)
+{
+	dues->bytes += (uint64_t)more;
+	atomic_fetch_add_explicit(&columns->budget->used_bytes, (uint64_t)more, memory_order_relaxed);
+}
+
+static void dues_done(struct columns *columns, struct dues *dues)
+{
+	for (uint32_t i = 0; i < dues->block_count; i++)
+		free(dues->blocks[i]);
+	free(dues->blocks);
+	free(dues->block_least);
+	count_dues(columns, dues, -(int64_t)dues->bytes);
+}
+
+static void free_group(struct columns *columns, struct metric_group *group)
+{
+	TAKE_OUT(&columns->groups, group);
+	if (columns->any == group)
+		columns->any = NULL;
+	else
+		map_u64_remove(&columns->group_of, hash_name(group->event));
+	dirty_done(&group->dirty);
+	VECTOR_DONE(&group->columns);
+	free(group);
+}
+
+void column_metric_free(struct columns *columns, struct metric_column *metric)
+{
+	TAKE_OUT(&columns->metrics, metric);
+	TAKE_OUT(&metric->group->columns, metric);
+	if (metric->group->columns.count == 0)
+		free_group(columns, metric->group);
+	else
+		note_added(metric->group);
+	map_text_remove(&columns->metric_of, metric->key);
+	dues_done(columns, &metric->dues);
+	column_done(&metric->column);
+	VECTOR_DONE(&metric->deltas);
+	plan_unref(metric->plan);
+	free(metric);
+}
+
+/* ---- When values change by time alone ---- */
+
+static uint32_t due_of(int64_t ms)
+{
+	if (ms == INSTANT_MS_NEVER)
+		return DUE_NEVER;
+	if (ms < 0)
+		return 0;
+	ms >>= DUE_SHIFT;
+	return ms < DUE_NEVER ? (uint32_t)ms : DUE_NEVER - 1; /* sooner is right, too */
+}
+
+static void grow_dues(struct columns *columns, struct dues *dues, uint32_t block)
+{
+	uint32_t room = dues->block_count == 0 ? 16 : dues->block_count;
+	while (room <= block)
+		room *= 2;
+	uint32_t more     = room - dues->block_count;
+	dues->block_least = realloc(dues->block_least, room * sizeof *dues->block_least);
+	dues->blocks      = realloc(dues->blocks, room * sizeof *dues->blocks);
+	if (dues->block_least == NULL || dues->blocks == NULL)
+		abort();
+	memset(dues->block_least + dues->block_count, 0xff, more * sizeof *dues->block_least);
+	memset(dues->blocks + dues->block_count, 0, more * sizeof *dues->blocks);
+	count_dues(columns, dues, more * (int64_t)(sizeof *dues->block_least + sizeof *dues->blocks));
+	dues->block_count = room;
+}
+
+/* The instants of a block; NULL: they are all never. */
+static uint32_t *dues_of(struct columns *columns, struct dues *dues, uint32_t block, bool wanted)
+{
+	if (block >= dues->block_count) {
+		if (!wanted)
+			return NULL;
+		grow_dues(columns, dues, block);
+	}
+	if (dues->blocks[block] == NULL && wanted) {
+		const size_t bytes  = COLUMN_BLOCK_SLOTS * sizeof *dues->blocks[block];
+		dues->blocks[block] = malloc(bytes);
+		if (dues->blocks[block] == NULL)
+			abort();
+		memset(dues->blocks[block], 0xff, bytes);
+		count_dues(columns, dues, (int64_t)bytes);
+	}
+	return dues->blocks[block];
+}
+
+/* `sooner`: only if it is before what is known. */
+static void set_due(struct columns *columns, struct dues *dues, uint32_t slot, int64_t next_ms,
+                    bool sooner)
+{
+	uint32_t  due   = due_of(next_ms);
+	uint32_t  block = block_of(slot);
+	uint32_t *kept  = dues_of(columns, dues, block, due != DUE_NEVER);
+	if (kept == NULL)
+		return;
+	kept += slot % COLUMN_BLOCK_SLOTS;
+	if (sooner && *kept <= due)
+		return;
+	*kept = due;
+	if (due < dues->block_least[block])
+		dues->block_least[block] = due;
+}
+
+/* ---- One person's value ---- */
+
+static int compare_keys(const void *left, const void *right)
+{
+	const struct distinct_key *a = left, *b = right;
+	if (a->high != b->high)
+		return a->high < b->high ? -1 : 1;
+	return (a->low > b->low) - (a->low < b->low);
+}
+
+static int64_t count_different(const struct distinct_key *keys, uint32_t count)
+{
+	struct distinct_key *sorted = malloc(count * sizeof *sorted);
+	int64_t              found  = 1;
+	if (sorted == NULL)
+		abort();
+	memcpy(sorted, keys, count * sizeof *sorted);
+	qsort(sorted, count, sizeof *sorted, compare_keys);
+	for (uint32_t i = 1; i < count; i++)
+		found += compare_keys(&sorted[i - 1], &sorted[i]) != 0;
+	free(sorted);
+	return found;
+}
+
+static struct slices_value number(int64_t key) { return (struct slices_value){COLUMN_NUMBER, key}; }
+
+static struct slices_value sum(__int128 millionths)
+{
+	if (millionths > SUM_MAX || millionths < -SUM_MAX)
+		return (struct slices_value){COLUMN_UNKNOWN, 0};
+	return number((int64_t)millionths);
+}
+
+static struct slices_value average(__int128 millionths, uint32_t count)
+{
+	__int128 floor = millionths / count;
+	__int128 rest  = millionths % count;
+	if (rest < 0)
+		floor--;
+	return sum(2 * floor + (rest != 0));
+}
+
+static int64_t extreme(const struct series *series, uint32_t begin, uint32_t end, bool least)
+{
+	int64_t key = slices_double_key(series_number(series, begin));
+	for (uint32_t i = begin + 1; i < end; i++) {
+		int64_t other = slices_double_key(series_number(series, i));
+		if (least ? other < key : other > key)
+			key = other;
+	}
+	return key;
+}
+
+static struct slices_value value_at_walk(enum metric_class class, const struct series_walk *walk)
+{
+	const struct series *series = walk->series;
+	uint32_t             count  = walk->value.count;
+	if (count == 0)
+		return (struct slices_value){COLUMN_MISSING, 0};
+	switch (class) {
+	case METRIC_COUNT:
+		return number(count);
+	case METRIC_SUM:
+		return sum(walk->value.sum);
+	case METRIC_AVERAGE:
+		return average(walk->value.sum, count);
+	case METRIC_MIN:
+	case METRIC_MAX:
+		return number(extreme(series, walk->ended, walk->started, class == METRIC_MIN));
+	case METRIC_DISTINCT:
+		return number(count_different(series_keys(series) + walk->ended, count));
+	case METRIC_FIRST_TIME:
+		return number(series->times_ms[walk->ended]);
+	default:
+		return number(series->times_ms[walk->started - 1]);
+	}
+}
+
+static int64_t oldest_ms(const struct span *span, int64_t now_ms)
+{
+	int64_t from_ms = span->from_ms == INSTANT_MS_NONE ? INT64_MIN : span->from_ms;
+	if (span->within_ms > 0 && now_ms - span->within_ms + 1 > from_ms)
+		from_ms = now_ms - span->within_ms + 1;
+	return from_ms;
+}
+
+static void measure(struct columns *columns, struct metric_column *metric, uint32_t slot,
+                    int64_t now_ms)
+{
+	struct partition     *partition = columns->partition;
+	const struct profile *profile   = profiles_find(&partition->profiles, slot);
+	struct feature_scan   scan      = {.from_ms = oldest_ms(&metric->span, now_ms),
+	                                   .to_ms   = metric->span.to_ms};
+	if (profile != NULL && profile->newest_event_ms != INSTANT_MS_NONE)
+		feature_scan(partition, slot, metric->feature, now_ms, &scan);
+	struct series_walk walk = series_walk_from(scan.series, &metric->span, now_ms);
+	column_put(&metric->column, slot, value_at_walk(metric->class, &walk));
+	set_due(columns, &metric->dues, slot, series_walk_next(&walk) ? walk.at_ms : INSTANT_MS_NEVER,
+	        false);
+	series_free(scan.series);
+}
+
+/* Whether it is kept up already. */
+static bool is_measured(const struct metric_column *metric, uint32_t slot)
+{
+	uint32_t block = block_of(slot), built = metric->column.built_blocks;
+	return block < built ||
+	       (block == built && slot % COLUMN_BLOCK_SLOTS / 64 < metric->built_words);
+}
+
+static void measure_wanted(struct columns *columns, struct metric_column *metric, uint32_t block,
+                           const uint64_t words[COLUMN_BLOCK_WORDS], int64_t now_ms)
+{
+	for (uint32_t word = 0; word < COLUMN_BLOCK_WORDS; word++)
+		for (uint64_t left = words[word]; left != 0; left &= left - 1) {
+			uint32_t slot =
+				block * COLUMN_BLOCK_SLOTS + word * 64 + (unsigned)__builtin_ctzll(left);
+			if (is_measured(metric, slot))
+				measure(columns, metric, slot, now_ms);
+		}
+}
+
+/* ---- What events add ---- */
+
+/* False: nothing, or it does not pass. */
+static bool delta_of(const struct metric_column *metric, const struct record *record,
+                     int64_t *ret_key)
+{
+	const struct plan_feature *feature = metric->feature;
+	struct value               value;
+	double                     found;
+	*ret_key = 0;
+	if (!evaluate_where(feature->where, record->properties, record->context, 0))
+		return false;
+	switch (metric->class) {
+	case METRIC_SUM:
+		return evaluate_amount(&feature->property, record->properties, record->context, ret_key);
+	case METRIC_MIN:
+	case METRIC_MAX:
+		value = evaluate_property(&feature->property, record->properties, record->context);
+		if (!value_number(&value, &found))
+			return false;
+		*ret_key = slices_double_key(found);
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* Too many have gathered: their persons are looked at again instead. */
+static void give_up_deltas(struct metric_column *metric)
+{
+	for (size_t i = 0; i < metric->deltas.count; i++)
+		dirty_add(&metric->group->dirty, metric->deltas.items[i].slot);
+	VECTOR_DONE(&metric->deltas);
+}
+
+static void saw(struct metric_group *group, const struct record *record, int64_t time_ms)
+{
+	if (group == NULL)
+		return;
+	if (!group->added) {
+		dirty_add(&group->dirty, record->slot);
+		return;
+	}
+	struct metric_delta delta = {.slot = record->slot, .time_ms = time_ms};
+	for (size_t i = 0; i < group->columns.count; i++) {
+		struct metric_column *metric = group->columns.items[i];
+		if (!is_measured(metric, record->slot) || !delta_of(metric, record, &delta.key))
+			continue;
+		if (metric->deltas.count == DELTAS_MAX)
+			give_up_deltas(metric);
+		VECTOR_ADD(&metric->deltas, delta);
+	}
+}
+
+void column_metric_saw(struct columns *columns, const struct record *record, int64_t time_ms)
+{
+	saw(find_group(columns, record->name), record, time_ms);
+	saw(columns->any, record, time_ms);
+}
+
+void column_metric_saw_all(struct columns *columns, uint32_t slot)
+{
+	for (size_t i = 0; i < columns->groups.count; i++)
+		dirty_add(&columns->groups.items[i]->dirty, slot);
+}
+
+static struct slices_value with_delta(const struct metric_column *metric, struct slices_value value,
+                                      const struct metric_delta *delta)
+{
+	bool none = value.class == COLUMN_MISSING;
+	if (value.class == COLUMN_UNKNOWN)
+		return value;
+	switch (metric->class) {
+	case METRIC_COUNT:
+		return number(none ? 1 : value.key + 1);
+	case METRIC_SUM:
+		return sum((none ? 0 : (__int128)value.key) + delta->key);
+	case METRIC_MIN:
+		return number(none || delta->key < value.key ? delta->key : value.key);
+	case METRIC_MAX:
+		return number(none || delta->key > value.key ? delta->key : value.key);
+	case METRIC_FIRST_TIME:
+		return number(none || delta->time_ms < value.key ? delta->time_ms : value.key);
+	default:
+		return number(none || delta->time_ms > value.key ? delta->time_ms : value.key);
+	}
+}
+
+/* Values that time has changed meanwhile are measured behind this. */
+static void add_deltas(struct columns *columns, struct metric_column *metric, int64_t now_ms)
+{
+	const struct span *span = &metric->span;
+	for (size_t i = 0; i < metric->deltas.count; i++) {
+		const struct metric_delta *delta    = &metric->deltas.items[i];
+		int64_t                    start_ms = span_start_ms(span, delta->time_ms);
+		int64_t                    end_ms   = span_end_ms(span, delta->time_ms);
+		if (delta->time_ms < span->from_ms || delta->time_ms >= span->to_ms || end_ms <= now_ms ||
+		    start_ms >= end_ms)
+			continue;
+		set_due(columns, &metric->dues, delta->slot, start_ms > now_ms ? start_ms : end_ms, true);
+		if (start_ms <= now_ms)
+			column_put(&metric->column, delta->slot,
+			           with_delta(metric, column_get(&metric->column, delta->slot), delta));
+	}
+	metric->deltas.count = 0;
+}
+
+/* ---- All of them ---- */
+
+static bool is_late(int64_t end_ns)
+{
+	return end_ns != INT64_MAX && clock_monotonic_ns() >= end_ns;
+}
+
+bool column_metric_refresh(struct columns *columns, struct metric_group *group, int64_t now_ms,
+                           int64_t end_ns)
+{
+	uint64_t words[COLUMN_BLOCK_WORDS];
+	uint32_t block;
+	for (size_t i = 0; i < group->columns.count; i++)
+		add_deltas(columns, group->columns.items[i], now_ms);
+	while (!is_late(end_ns) && dirty_take(&group->dirty, &block, words))
+		for (size_t i = 0; i < group->columns.count; i++)
+			measure_wanted(columns, group->columns.items[i], block, words, now_ms);
+	return group->dirty.blocks.count == 0;
+}
+
+static void measure_due(struct columns *columns, struct metric_column *metric, uint32_t block,
+                        int64_t now_ms)
+{
+	uint64_t  words[COLUMN_BLOCK_WORDS] = {0};
+	uint32_t  now_due = due_of(now_ms), least = DUE_NEVER;
+	uint32_t *dues = metric->dues.blocks[block];
+	for (uint32_t i = 0; i < COLUMN_BLOCK_SLOTS; i++)
+		words[i / 64] |= (uint64_t)(dues[i] <= now_due) << i % 64;
+	measure_wanted(columns, metric, block, words, now_ms);
+	for (uint32_t i = 0; i < COLUMN_BLOCK_SLOTS; i++)
+		least = dues[i] < least ? dues[i] : least;
+	metric->dues.block_least[block] = least;
+}
+
+bool column_metric_refresh_dues(struct columns *columns, struct metric_column *metric,
+                                int64_t now_ms, int64_t end_ns)
+{
+	add_deltas(columns, metric, now_ms);
+	for (uint32_t block = 0; block < metric->dues.block_count; block++) {
+		if (metric->dues.block_least[block] > due_of(now_ms))
+			continue;
+		if (is_late(end_ns))
+			return false;
+		measure_due(columns, metric, block, now_ms);
+	}
+	return true;
+}
+
+bool column_metric_build(struct columns *columns, struct metric_column *metric, int64_t end_ns)
+{
+	int64_t now_ms = atomic_load_explicit(&columns->partition->clock_ms, memory_order_relaxed);
+	while (!column_is_built(&metric->column)) {
+		uint32_t count = columns_block_count(columns);
+		uint32_t first = metric->column.built_blocks * COLUMN_BLOCK_SLOTS;
+		for (; metric->built_words < COLUMN_BLOCK_WORDS; metric->built_words++) {
+			if (is_late(end_ns))
+				return false;
+			for (uint32_t i = 0; i < 64 && metric->column.built_blocks < count; i++)
+				measure(columns, metric, first + metric->built_words * 64 + i, now_ms);
+		}
+		metric->built_words = 0;
+		column_advance(&metric->column, metric->column.built_blocks + 1 >= count);
+	}
+	return true;
+}
