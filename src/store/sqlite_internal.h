@@ -112,6 +112,10 @@ enum status sqlite_consumer_get(struct store *, struct text, struct arena *,
                                 struct store_consumer *, struct error *);
 enum status sqlite_consumer_put(struct store *, struct store_consumer *, struct error *);
 enum status sqlite_consumer_delete(struct store *, struct text, struct error *);
+enum status sqlite_filter_list(struct store *, struct arena *, struct store_filter **, size_t *,
+                               struct error *);
+enum status sqlite_filter_put(struct store *, struct store_filter *, struct error *);
+enum status sqlite_filter_delete(struct store *, struct text, struct error *);
 enum status sqlite_segment_list(struct store *, struct arena *, struct store_segment **, size_t *,
                                 struct error *);
 enum status sqlite_segment_list_deleted(struct store *, struct arena *, struct store_segment **,

@@ -120,6 +120,14 @@ struct store_consumer {
 	int64_t     updated_ms;
 };
 
+/* A filter of audiences that was added through the API (model/filter.h). */
+struct store_filter {
+	struct text name;       /* unique */
+	struct text definition; /* JSON */
+	int64_t     created_ms;
+	int64_t     updated_ms;
+};
+
 /* What becomes of a segment's newest version. Live is what the journal says; this is its copy. */
 enum store_version_state {
 	STORE_VERSION_PREPARING = 1,
@@ -367,6 +375,13 @@ struct store_ops {
 	 * `updated_ms`. */
 	enum status (*consumer_put)(struct store *, struct store_consumer *consumer, struct error *);
 	enum status (*consumer_delete)(struct store *, struct text name, struct error *);
+
+	enum status (*filter_list)(struct store *, struct arena *, struct store_filter **ret_filters,
+	                           size_t *ret_count, struct error *); /* by name */
+	/* Adds it, or changes its definition; `created_ms` is set to when it was added: the first
+	 * `updated_ms`. */
+	enum status (*filter_put)(struct store *, struct store_filter *filter, struct error *);
+	enum status (*filter_delete)(struct store *, struct text name, struct error *);
 
 	/* All that are not deleted, in order of `number`. */
 	enum status (*segment_list)(struct store *, struct arena *, struct store_segment **ret_segments,

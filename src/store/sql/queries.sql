@@ -190,6 +190,17 @@ RETURNING created_ms;
 -- name: consumer_delete
 DELETE FROM consumer WHERE name = $1 RETURNING name;
 
+-- name: filter_list
+SELECT name, definition, created_ms, updated_ms FROM filter ORDER BY name;
+
+-- name: filter_put
+INSERT INTO filter (name, definition, created_ms, updated_ms) VALUES ($1, $2, $3, $3)
+ON CONFLICT (name) DO UPDATE SET definition = excluded.definition, updated_ms = excluded.updated_ms
+RETURNING created_ms;
+
+-- name: filter_delete
+DELETE FROM filter WHERE name = $1 RETURNING name;
+
 -- name: job_add
 INSERT INTO job (id, number, kind, params, asked_by, schedule, priority, created_ms, run_from_ms,
                  state, cancel_wanted, saved, attempt, started_ms, finished_ms, updated_ms, done,

@@ -47,6 +47,7 @@ void fixture_reopen(struct fixture *fixture);
 /* Each file's tests. */
 int run_source_tests(const char *backend);
 int run_audience_tests(const char *backend);
+int run_filter_tests(const char *backend);
 int run_job_tests(const char *backend);
 int run_segment_tests(const char *backend);
 int run_sqlite_tests(void);

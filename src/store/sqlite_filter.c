@@ -1,0 +1,70 @@
+/* Filters of audiences that were added. */
+
+#include "store/sqlite_internal.h"
+
+enum status sqlite_filter_list(struct store *base, struct arena *arena,
+                               struct store_filter **ret_filters, size_t *ret_count,
+                               struct error *err)
+{
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	struct store_filter *filters = NULL;
+	size_t               count = 0, capacity = 0;
+	sqlite3_stmt        *statement = sqlite_statement(store, SQL_FILTER_LIST);
+	for (bool row = true;;) {
+		status = sqlite_row(store, statement, &row, err);
+		if (status != STATUS_OK || !row)
+			break;
+		filters          = sqlite_grow(arena, filters, count, &capacity, sizeof *filters);
+		filters[count++] = (struct store_filter){
+			.name       = sqlite_text(statement, 0, arena),
+			.definition = sqlite_text(statement, 1, arena),
+			.created_ms = sqlite3_column_int64(statement, 2),
+			.updated_ms = sqlite3_column_int64(statement, 3),
+		};
+	}
+	status = sqlite_end(store, status, err);
+	if (status == STATUS_OK) {
+		*ret_filters = filters;
+		*ret_count   = count;
+	}
+	return status;
+}
+
+enum status sqlite_filter_put(struct store *base, struct store_filter *filter, struct error *err)
+{
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_FILTER_PUT);
+	sqlite_bind_text_of(statement, 1, filter->name);
+	sqlite_bind_text_of(statement, 2, filter->definition);
+	sqlite_bind_number(statement, 3, filter->updated_ms);
+	bool    row        = false;
+	int64_t created_ms = 0;
+	status             = sqlite_row(store, statement, &row, err);
+	if (status == STATUS_OK && row)
+		created_ms = sqlite3_column_int64(statement, 0);
+	status = sqlite_end(store, status, err);
+	if (status == STATUS_OK)
+		filter->created_ms = created_ms;
+	return status;
+}
+
+enum status sqlite_filter_delete(struct store *base, struct text name, struct error *err)
+{
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_FILTER_DELETE);
+	sqlite_bind_text_of(statement, 1, name);
+	bool found = false;
+	status     = sqlite_row(store, statement, &found, err);
+	if (status == STATUS_OK && !found)
+		status = error_set(err, STATUS_NOT_FOUND, "There is no such filter");
+	return sqlite_end(store, status, err);
+}
