@@ -110,7 +110,7 @@ void filters_markdown(struct buffer *out);
 
 /* Adds a filter as JSON; it is checked whole, its template by compiling it. `field` is what the
  * place of a mistake begins with ("filters[2]"; empty: nothing). STATUS_INVALID; STATUS_CONFLICT:
- * the name is taken; STATUS_LIMITED: there are FILTERS_OWN_MAX. */
+ * the name is taken, or there are FILTERS_OWN_MAX. */
 MUST_USE enum status filters_add(struct filters *filters, enum filter_origin origin,
                                  struct json object, const char *field, struct error *err);
 

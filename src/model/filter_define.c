@@ -175,7 +175,7 @@ enum status filters_add(struct filters *filters, enum filter_origin origin, stru
 	struct filter            filter  = {.origin = origin};
 	enum status              status;
 	if (filters->count >= filter_table_count + FILTERS_OWN_MAX)
-		return filter_refuse(err, STATUS_LIMITED, field, "", "there are %d own filters already",
+		return filter_refuse(err, STATUS_CONFLICT, field, "", "There are %d own filters already",
 		                     FILTERS_OWN_MAX);
 	if ((status = check_members(&reader, object, "", known)) != STATUS_OK ||
 	    (status = read_name(&reader, object, &filter.name)) != STATUS_OK ||

@@ -155,7 +155,7 @@ static void there_is_a_limit_to_own_filters(void **state)
 		         "\"days_since_last(E) < $days\"}",
 		         i);
 		assert_int_equal(filters_add(&filters, FILTER_OF_STORE, json_of(text_of(json)), "", &err),
-		                 i < FILTERS_OWN_MAX ? STATUS_OK : STATUS_LIMITED);
+		                 i < FILTERS_OWN_MAX ? STATUS_OK : STATUS_CONFLICT);
 	}
 }
 
