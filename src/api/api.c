@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "api/call.h"
+#include "api/audience/filter_set.h"
 #include "api/errors.h"
 #include "api/audience/audiences.h"
 #include "api/job/job_live.h"
@@ -140,6 +141,7 @@ struct api *api_new(const struct api_config *config)
 	api->write_keys = write_keys_new(config->store, ingest_sources(config->ingest));
 	api->metrics    = metrics_new();
 	api->workers    = workers_new(API_WORKER_COUNT);
+	api->filters    = filter_set_new(config->store);
 	openapi_write(&api->openapi);
 	add_routes(api);
 	http_router_set_options(api->router, answer_options, api);
@@ -160,6 +162,17 @@ void api_set_server(struct api *api, struct http_server *server) { api->server =
 void api_set_phase(struct api *api, enum api_phase phase)
 {
 	atomic_store_explicit(&api->phase, phase, memory_order_release);
+}
+
+enum status api_load_filters(struct api *api, const char *file, struct error *err)
+{
+	struct error why    = {0};
+	enum status  status = filter_set_load(api->filters, file, &why);
+	if (status == STATUS_INVALID)
+		return error_set(err, status, "--filters: %s", why.reason);
+	if (status != STATUS_OK)
+		*err = why;
+	return status;
 }
 
 static void count_duplicate(void *context, uint32_t source_number, uint64_t position)
@@ -216,6 +229,7 @@ void api_free(struct api *api)
 	audiences_free(api->audiences);
 	live_free(api->live);
 	job_live_free(api->job_live);
+	filter_set_free(api->filters);
 	debugger_free(api->debugger);
 	for (unsigned i = 0; i < api->config.loop_count; i++)
 		ingest_thread_free(api->ingest_threads[i]);

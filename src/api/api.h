@@ -86,6 +86,10 @@ void api_set_server(struct api *api, struct http_server *server);
 /* The phase that the start is in (what came before is done). Any thread. */
 void api_set_phase(struct api *api, enum api_phase phase);
 
+/* Reads the filters of audiences that were added: in `file` (NULL: none) and in the store. Once,
+ * before HTTP starts. STATUS_INVALID: "--filters: file:line:column: …". */
+MUST_USE enum status api_load_filters(struct api *api, const char *file, struct error *err);
+
 /* Reads what the api needs of the store before it is opened, and listens to the jobs from here on:
  * they have not started yet. */
 MUST_USE enum status api_load(struct api *api, struct error *err);

@@ -25,6 +25,7 @@ struct counting;
 struct metrics;
 struct live;
 struct job_live;
+struct filter_set;
 struct debugger;
 struct audiences;
 
@@ -59,6 +60,7 @@ struct api {
 	struct live        *live;
 	struct job_live    *job_live;
 	struct audiences   *audiences; /* from api_open() on */
+	struct filter_set  *filters;
 	struct buffer       openapi;
 
 	/* One for each loop thread, and one that workers share (collect.c). */

@@ -147,6 +147,8 @@ static const struct setting table[] = {
                    "What addresses of this server begin with for others, such as "
                    "https://cdp.example.com; else where it listens",
                    "URL", .check = check_url),
+	SETTING_STRING(SERVE, filters, "filters", NULL,
+                   "File with own filters of audiences (docs/filters.md)", "FILE"),
 	SETTING_BOOL(SERVE, take_over, "take-over",
                  "Take the sockets over from the server that runs on the data, and its place: it "
                  "finishes and ends, and no connection is refused"),

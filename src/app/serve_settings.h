@@ -28,6 +28,7 @@ struct serve_settings {
 	char    *admin_token_file;
 	char    *address_file;
 	char    *public_url; /* NULL: where it listens */
+	char    *filters;
 	bool     take_over;
 	int64_t  take_over_wait_ms;
 	char    *roles;

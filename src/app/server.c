@@ -328,6 +328,10 @@ enum status server_start(const struct serve_settings *settings, const struct soc
 		return status;
 	}
 	start_api(server);
+	if ((status = api_load_filters(server->api, settings->filters, err)) != STATUS_OK) {
+		server_stop(server, false);
+		return status;
+	}
 	*ret_server = server;
 	return STATUS_OK;
 }

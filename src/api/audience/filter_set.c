@@ -55,8 +55,7 @@ static void replace(struct filter_set *set, struct filters *filters)
 enum status filter_set_expr(struct filter_set *set, struct json object, const char *field,
                             struct arena *arena, struct expr **ret_expr, struct error *err)
 {
-	enum status status =
-		filters_to_expr(filter_set_lock(set), object, field, arena, ret_expr, err);
+	enum status status = filters_to_expr(filter_set_lock(set), object, field, arena, ret_expr, err);
 	filter_set_unlock(set);
 	return status;
 }
@@ -189,19 +188,16 @@ static enum status store_last(struct filter_set *set, const struct filters *filt
 }
 
 enum status filter_set_put(struct filter_set *set, struct text name, struct json object,
-                           struct arena *arena, struct text *ret_name, bool *ret_created,
-                           struct error *err)
+                           struct arena *arena, struct text *ret_name, struct error *err)
 {
 	struct filters next;
 	pthread_mutex_lock(&set->changing);
 	copy_without(set, name, &next);
-	bool        created = next.count == set->current.count;
-	enum status status  = add_wish(&next, name, object, err);
+	enum status status = add_wish(&next, name, object, err);
 	if (status == STATUS_OK)
 		status = store_last(set, &next, err);
 	if (status == STATUS_OK) {
-		*ret_name    = arena_text(arena, next.list[next.count - 1].name);
-		*ret_created = created;
+		*ret_name = arena_text(arena, next.list[next.count - 1].name);
 		replace(set, &next);
 	} else {
 		filters_done(&next);

@@ -34,10 +34,10 @@ MUST_USE enum status filter_set_expr(struct filter_set *set, struct json object,
 
 /* Adds the filter `object`, or puts it in the place of the one called `name` that was added before:
  * its own name is then left out or the same. `name` empty: it must be new. `ret_name` is a copy
- * name is taken, by a built-in one or one of the file, or there are too many. */
+ * from the arena. STATUS_INVALID; STATUS_CONFLICT: the name is taken, by a built-in one or one of
+ * the file, or there are too many. */
 MUST_USE enum status filter_set_put(struct filter_set *set, struct text name, struct json object,
-                                    struct arena *arena, struct text *ret_name,
-                                    struct error *err);
+                                    struct arena *arena, struct text *ret_name, struct error *err);
 
 /* STATUS_NOT_FOUND; STATUS_CONFLICT: it is built in, or of the file. */
 MUST_USE enum status filter_set_delete(struct filter_set *set, struct text name, struct error *err);

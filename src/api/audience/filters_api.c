@@ -56,8 +56,7 @@ static enum status write_named(struct api_call *call, struct text name, struct b
 	if (filter != NULL)
 		write_filter(&w, filter);
 	filter_set_unlock(call->api->filters);
-	return filter != NULL ? STATUS_OK
-	                      : error_set(err, STATUS_NOT_FOUND, "There is no such filter");
+	return filter != NULL ? STATUS_OK : error_set(err, STATUS_NOT_FOUND, "There is no such filter");
 }
 
 /* ---- GET ---- */
@@ -112,11 +111,9 @@ static void put_step(struct api_call *call)
 	struct json   body;
 	struct text   given;
 	struct error  err;
-	bool          created;
 	enum status   status = call_body(call, &body, &err);
 	if (status == STATUS_OK)
-		status = filter_set_put(call->api->filters, name, body, call->arena, &given, &created,
-		                        &err);
+		status = filter_set_put(call->api->filters, name, body, call->arena, &given, &err);
 	if (status == STATUS_OK)
 		status = write_named(call, given, &out, &err);
 	if (status == STATUS_OK) {
@@ -133,8 +130,7 @@ void filters_api_put(struct api_call *call) { call_on_worker(call, put_step); }
 static void delete_step(struct api_call *call)
 {
 	struct error err;
-	if (filter_set_delete(call->api->filters, http_param(call->request, "name"), &err) !=
-	    STATUS_OK)
+	if (filter_set_delete(call->api->filters, http_param(call->request, "name"), &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
 		call_answer_empty(call, 204);
