@@ -16,7 +16,6 @@ struct audiences *audiences_new(struct api *api)
 	assert(audiences != NULL);
 	audiences->api          = api;
 	audiences->calculations = calculations_new(api);
-	filters_init(&audiences->filters);
 	audiences->unsaved = unsaved_new(api->config.audience);
 	audiences->live    = audience_live_new(audiences);
 	pthread_mutex_init(&audiences->saving, NULL);
@@ -44,7 +43,6 @@ void audiences_free(struct audiences *audiences)
 	audience_live_free(audiences->live);
 	calculations_free(audiences->calculations);
 	unsaved_free(audiences->unsaved);
-	filters_done(&audiences->filters);
 	pthread_mutex_destroy(&audiences->saving);
 	free(audiences);
 }

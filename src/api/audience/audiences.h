@@ -9,7 +9,6 @@
 #include "api/audience/calculation.h"
 #include "api/audience/question.h"
 #include "api/audience/unsaved.h"
-#include "model/filter.h"
 
 struct audience_live;
 struct overview;
@@ -17,7 +16,6 @@ struct overview;
 /* What all of it shares. */
 struct audiences {
 	struct api           *api;
-	struct filters        filters;
 	struct calculations  *calculations;
 	struct unsaved       *unsaved;
 	pthread_mutex_t       saving; /* one change of saved audiences at a time */

@@ -60,6 +60,22 @@ enum status filter_set_expr(struct filter_set *set, struct json object, const ch
 	return status;
 }
 
+bool filter_set_dimension(const struct filter *filter, struct arena *arena,
+                          struct query_dimension *ret_dimension)
+{
+	const struct expr_template *template = filter->template;
+	bool any                             = text_equal(template->event, TEXT("*"));
+	if (template->trait.length == 0 && template->property.length == 0)
+		return false;
+	*ret_dimension = (struct query_dimension){
+		.trait     = arena_text(arena, template->trait),
+		.event     = any ? (struct text){0} : arena_text(arena, template->event),
+		.property  = arena_text(arena, template->property),
+		.within_ms = filter->days * DAY_MS,
+	};
+	return true;
+}
+
 /* ---- Making a set ---- */
 
 /* Adds a definition that is text. */

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #include "model/filter.h"
+#include "query/query.h"
 #include "store/store.h"
 
 struct filter_set;
@@ -31,6 +32,11 @@ void                  filter_set_unlock(struct filter_set *set);
 MUST_USE enum status filter_set_expr(struct filter_set *set, struct json object, const char *field,
                                      struct arena *arena, struct expr **ret_expr,
                                      struct error *err);
+
+/* By what persons are grouped so that each group has one of the filter's values: what its first
+ * $value is compared with, in its own window. Copies into the arena. False: it has none. */
+bool filter_set_dimension(const struct filter *filter, struct arena *arena,
+                          struct query_dimension *ret_dimension);
 
 /* Adds the filter `object`, or puts it in the place of the one called `name` that was added before:
  * its own name is then left out or the same. `name` empty: it must be new. `ret_name` is a copy

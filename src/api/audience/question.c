@@ -2,9 +2,8 @@
 
 #include <stdio.h>
 
-#include "api/audience/audiences.h"
+#include "api/audience/filter_set.h"
 #include "api/segment/segment_body.h"
-#include "model/filter.h"
 #include "model/rules.h"
 
 static const char *const definition_members[] = {"expression", "filters", NULL};
@@ -151,7 +150,7 @@ static enum status read_filter_text(struct api *api, struct arena *arena, struct
 	struct json         object;
 	enum status         status = json_parse_text(parser, text, &object, err);
 	if (status == STATUS_OK)
-		status = filters_to_expr(&api->audiences->filters, object, field, arena, ret_expr, err);
+		status = filter_set_expr(api->filters, object, field, arena, ret_expr, err);
 	json_parser_free(parser);
 	return status;
 }
@@ -165,8 +164,7 @@ static enum status read_filters(struct api *api, struct arena *arena, struct jso
 	enum status status = STATUS_OK;
 	if (json_type(value) > JSON_NULL) {
 		nested_text = json_text(arena, value);
-		status =
-			filters_to_expr(&api->audiences->filters, value, "filters", arena, &ret_exprs[0], err);
+		status      = filter_set_expr(api->filters, value, "filters", arena, &ret_exprs[0], err);
 	}
 	if (status == STATUS_OK && flat) {
 		others_text = flat_text(arena, object, others);
@@ -294,35 +292,27 @@ static enum status read_event_dimension(struct json value, const char *field,
 }
 
 /* A filter divides by what it looks at; any other name is that of a trait. */
-static enum status read_named_breakdown(const struct filters *filters, struct text name,
+static enum status read_named_breakdown(struct api *api, struct arena *arena, struct text name,
                                         const char *field, struct question_breakdown *breakdown,
                                         struct error *err)
 {
-	const struct filter    *filter    = filters_find(filters, name);
-	struct query_dimension *dimension = &breakdown->dimension;
-	breakdown->name                   = name;
-	dimension->trait                  = name;
+	breakdown->name            = name;
+	breakdown->dimension.trait = name;
 	if (name.length == 0 || name.length > EXPR_NAME_BYTES_MAX)
 		return question_at(field, error_set(err, STATUS_INVALID, "A name is needed"), err);
-	if (filter == NULL)
-		return STATUS_OK;
-	*dimension = (struct query_dimension){.trait     = filter->template->trait,
-	                                      .event     = filter->template->event,
-	                                      .property  = filter->template->property,
-	                                      .within_ms = filter->days * DAY_MS};
-	if (text_equal(dimension->event, TEXT("*")))
-		dimension->event = TEXT("");
-	return dimension->trait.length > 0 || dimension->property.length > 0
-	           ? STATUS_OK
-	           : question_at(field,
-	                         error_set(err, STATUS_INVALID,
-	                                   "The filter \"%.*s\" looks at no one value that members "
-	                                   "could be grouped by",
-	                                   TEXT_FORMAT(name)),
-	                         err);
+	const struct filter *filter = filters_find(filter_set_lock(api->filters), name);
+	bool grouped = filter == NULL || filter_set_dimension(filter, arena, &breakdown->dimension);
+	filter_set_unlock(api->filters);
+	return grouped ? STATUS_OK
+	               : question_at(field,
+	                             error_set(err, STATUS_INVALID,
+	                                       "The filter \"%.*s\" looks at no one value that members "
+	                                       "could be grouped by",
+	                                       TEXT_FORMAT(name)),
+	                             err);
 }
 
-static enum status read_breakdown(const struct filters *filters, struct json value,
+static enum status read_breakdown(struct api *api, struct arena *arena, struct json value,
                                   const char *field, struct question_breakdown *breakdown,
                                   struct error *err)
 {
@@ -331,7 +321,7 @@ static enum status read_breakdown(const struct filters *filters, struct json val
 	bool                     has_others = false;
 	enum status              status;
 	if (json_type(value) == JSON_STRING)
-		return read_named_breakdown(filters, json_string(value), field, breakdown, err);
+		return read_named_breakdown(api, arena, json_string(value), field, breakdown, err);
 	if (json_type(value) != JSON_OBJECT)
 		return question_at(field,
 		                   error_set(err, STATUS_INVALID,
@@ -372,8 +362,7 @@ enum status question_read_breakdowns(struct api *api, struct arena *arena, struc
 		struct question_breakdown *breakdown = &ret_breakdowns[*ret_count];
 		const char                *field     = arena_printf(arena, "breakdowns[%u].", *ret_count);
 		*breakdown                           = (struct question_breakdown){0};
-		enum status status =
-			read_breakdown(&api->audiences->filters, i.value, field, breakdown, err);
+		enum status status = read_breakdown(api, arena, i.value, field, breakdown, err);
 		if (status != STATUS_OK)
 			return status;
 	}
