@@ -228,8 +228,7 @@ static void there_is_a_nightly_schedule(void **state)
 	memset(&shelf, 0, sizeof shelf);
 	open_with(f, AGE_MS);
 	assert_ok(f, retention_begin(retention, &f->err));
-	assert_ok(f, jobs_schedule_get(f->jobs, TEXT("retention"), &f->arena, &schedule, &fixture_asker,
-	                               &f->err));
+	assert_ok(f, jobs_schedule_get(f->jobs, TEXT("retention"), &f->arena, &schedule, &f->err));
 	assert_true(schedule.active);
 	assert_in_range(schedule.next_ms - f->now_ms, 1, DAY_MS);
 	close_it(f);
