@@ -52,7 +52,7 @@ static const struct parameter {
      "{\"type\":\"string\"}"},
 };
 
-enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET };
+enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, FILED };
 
 static const struct failure {
 	const char   *status;
@@ -65,6 +65,7 @@ static const struct failure {
 	{"404", ANYBODY, "There is no such thing"},
 	{"405", ANYBODY, "The path takes other methods; Allow names them"},
 	{"409", ANYBODY, "Not in the present state"},
+	{"410", FILED, "The file was not in the backup that was restored"},
 	{"412", MATCHED, "If-Match names another version"},
 	{"413", ANYBODY, "The body is too large"},
 	{"414", ANYBODY, "The request line is too long"},
@@ -92,6 +93,8 @@ static bool can_answer(const struct api_route *route, const struct failure *fail
 		return (route->parameters & PARAMETER_IF_MATCH) != 0;
 	case SOCKET:
 		return route->access == ACCESS_SOCKET;
+	case FILED:
+		return route->response != NULL && strcmp(route->response, "File") == 0;
 	}
 	return true;
 }

@@ -448,6 +448,8 @@ static enum status tell_restored(struct server *server, struct error *err)
 	if (status != STATUS_OK || !first)
 		return status;
 	status = api_restored(server->api, reaches_ms, err);
+	if (status == STATUS_OK)
+		status = jobs_restored(server->background.jobs, err);
 	return status == STATUS_OK ? restore_started(server->data, err) : status;
 }
 

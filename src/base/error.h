@@ -20,6 +20,7 @@
 	X(STATUS_UNAUTHORIZED, "UNAUTHORIZED", false)                                                  \
 	X(STATUS_FORBIDDEN, "FORBIDDEN", false)                                                        \
 	X(STATUS_NOT_FOUND, "NOT_FOUND", false)                                                        \
+	X(STATUS_GONE, "GONE", false) /* it was there, and will not be again */                        \
 	X(STATUS_METHOD, "METHOD_NOT_ALLOWED", false)                                                  \
 	X(STATUS_CONFLICT, "CONFLICT", false)                /* with the present state */              \
 	X(STATUS_PRECONDITION, "PRECONDITION_FAILED", false) /* If-Match names another version */      \

@@ -46,6 +46,10 @@ enum status jobs_open(const struct jobs_config *config, struct jobs **ret_jobs, 
 	bucket_init(&jobs->bucket, config->settings->bandwidth_bytes_s, clock_monotonic_ns());
 	pthread_mutex_init(&jobs->lock, NULL);
 	init_cond(&jobs->wake);
+	if ((status = job_restored_load(jobs, err)) != STATUS_OK) {
+		jobs_free(jobs);
+		return status;
+	}
 	*ret_jobs = jobs;
 	return STATUS_OK;
 }

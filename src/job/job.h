@@ -269,9 +269,20 @@ MUST_USE enum status jobs_files(struct jobs *jobs, const char *id, struct arena 
 /* Where the files of a job lie, those too whose names begin with a dot: for who knows its kind. */
 MUST_USE enum status jobs_directory(struct jobs *jobs, const char *id,
                                     char ret_path[JOB_PATH_BYTES], struct error *err);
-/* STATUS_NOT_FOUND: there is no such file, or its name is none. */
-MUST_USE enum status jobs_file_path(struct jobs *jobs, const char *id, struct text name,
-                                    char ret_path[JOB_PATH_BYTES], struct error *err);
+/* STATUS_NOT_FOUND: there is no such file, or its name is none; STATUS_GONE: jobs_file_missing().
+ */
+MUST_USE enum status jobs_file_path(struct jobs *jobs, const struct store_job *job,
+                                    struct text name, char ret_path[JOB_PATH_BYTES],
+                                    struct error *err);
+/* What it means that a file of this job is not there: STATUS_GONE when the job came out of a backup
+ * (jobs_restored()), else STATUS_NOT_FOUND with this reason. */
+MUST_USE enum status jobs_file_missing(const struct jobs *jobs, const struct store_job *job,
+                                       const char *reason, struct error *err);
+
+/* The store came out of a backup, which has no files of jobs: what is not done begins anew, without
+ * saved state, and the files of all jobs that there are now are gone. Before jobs_start(); may be
+ * said twice. */
+MUST_USE enum status jobs_restored(struct jobs *jobs, struct error *err);
 
 /* ---- Following ----
  * What runs elsewhere, since it cannot wait for the queue, is shown as a job: of a kind without

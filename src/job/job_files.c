@@ -97,17 +97,17 @@ enum status jobs_directory(struct jobs *jobs, const char *id, char ret_path[JOB_
 	return path_of(jobs, id, TEXT(""), ret_path, err);
 }
 
-enum status jobs_file_path(struct jobs *jobs, const char *id, struct text name,
+enum status jobs_file_path(struct jobs *jobs, const struct store_job *job, struct text name,
                            char ret_path[JOB_PATH_BYTES], struct error *err)
 {
 	struct stat info;
-	if (!uuid_valid(text_of(id)) || !job_files_name_valid(name) || name.data[0] == '.')
+	if (!job_files_name_valid(name) || name.data[0] == '.')
 		return error_set(err, STATUS_NOT_FOUND, "There is no such file");
-	enum status status = path_of(jobs, id, name, ret_path, err);
+	enum status status = path_of(jobs, job->id, name, ret_path, err);
 	if (status != STATUS_OK)
 		return status;
 	if (lstat(ret_path, &info) != 0 || !S_ISREG(info.st_mode))
-		return error_set(err, STATUS_NOT_FOUND, "There is no such file");
+		return jobs_file_missing(jobs, job, "There is no such file", err);
 	return STATUS_OK;
 }
 

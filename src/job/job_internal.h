@@ -9,6 +9,7 @@
  *   job_follow.c     jobs of what runs elsewhere
  *   job_schedule.c   schedules
  *   job_files.c      directories
+ *   job_restored.c   what a backup has not
  *   job_metrics.c
  *
  * Locks: jobs.lock, then job.lock; neither is held while the store is asked, but job.lock when a
@@ -57,6 +58,7 @@ struct jobs {
 	int64_t (*now_ms)(void *context);
 	void        *now_context;
 	struct zone *zone;
+	uint64_t     restored_number; /* jobs up to it came out of a backup; 0: none */
 
 	struct job_kind_state kinds[JOB_KINDS_MAX];
 	size_t                kind_count;
@@ -113,6 +115,9 @@ MUST_USE enum status job_schedule_look(struct jobs *jobs, int64_t now_ms, int64_
                                        struct error *err);
 /* At start: what is not due yet is reckoned anew, for the zone may be another one. */
 MUST_USE enum status job_schedule_begin(struct jobs *jobs, int64_t now_ms, struct error *err);
+
+/* job_restored.c */
+MUST_USE enum status job_restored_load(struct jobs *jobs, struct error *err);
 
 /* job_files.c */
 bool job_files_name_valid(struct text name);

@@ -12,6 +12,7 @@ import unittest
 
 from case import START
 from server import SONNIM, Refused, Server, remove_directory, temporary_directory
+from transfer import fetch_export, start_export, start_import
 
 PARTITIONS = 3
 MINUTE = 60_000
@@ -329,6 +330,34 @@ class Backup(unittest.TestCase):
         server.kill()
         place.server = server  # its keyring is the present one
         self.compare(place.restore(), expected)
+
+    def test_files_of_jobs_are_in_no_backup_and_what_is_asked_for_says_so(self):
+        place = self.place("--job-threads", "1", "--backup-archive-interval", "5m")
+        client, _ = self.begin(place)
+        wait_idle(client)
+        done = start_export(client, what=["events"])
+        wait_job(client, client.get(f"/api/v1/jobs/{done}"))
+        rows = "userId,event\n" + "".join(f"i-{i % 5},Imported\n" for i in range(100_000))
+        start_import(client, rows.encode())
+        # While that one runs, this one waits, and the backup goes before it.
+        half = start_import(client, rows.encode())
+        take(client)
+        place.server.kill()
+
+        server = place.restore()
+        server.start()
+        self.addCleanup(server.kill)
+        client = server.client()
+        self.addCleanup(client.close)
+        for path in (f"/api/v1/exports/{done}/files/manifest.json",
+                     f"/api/v1/jobs/{done}/files/manifest.json"):
+            self.assertEqual(client.expect(410, "GET", path).code, "GONE")
+        with self.assertRaisesRegex(Refused, "'GONE'.*was uploaded is not there"):
+            wait_job(client, client.get(f"/api/v1/jobs/{half}"))
+        again = start_export(client, what=["events"])
+        wait_job(client, client.get(f"/api/v1/jobs/{again}"))
+        fetch_export(client, again)
+        client.expect(404, "GET", f"/api/v1/exports/{again}/files/none")
 
     def test_kill_9_during_backups_their_care_and_the_archive_loses_nothing(self):
         place = self.place("--backup-keep", "0s")

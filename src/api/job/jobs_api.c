@@ -150,7 +150,7 @@ static enum status open_file(struct api_call *call, struct call_file *ret_file, 
 	enum status      status;
 	if ((status = jobs_get(jobs, id_of(call), call->arena, &job, err)) != STATUS_OK ||
 	    (status = jobs_allow(jobs, &job, &asker, err)) != STATUS_OK ||
-	    (status = jobs_file_path(jobs, job.id, http_param(call->request, "name"), path, err)) !=
+	    (status = jobs_file_path(jobs, &job, http_param(call->request, "name"), path, err)) !=
 	        STATUS_OK)
 		return status;
 	return file_open(path, &ret_file->fd, &ret_file->bytes, err);

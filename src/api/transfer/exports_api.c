@@ -85,7 +85,9 @@ static enum status open_file(struct api_call *call, struct call_file *ret_file, 
 	snprintf(path, sizeof path, "%s/%s%.*s", directory, is_unmasked(params) ? "." : "",
 	         TEXT_FORMAT(name));
 	status = file_open(path, &ret_file->fd, &ret_file->bytes, err);
-	return status == STATUS_NOT_FOUND ? error_set(err, status, "There is no such file") : status;
+	return status == STATUS_NOT_FOUND
+	           ? jobs_file_missing(call->api->config.jobs, &job, "There is no such file", err)
+	           : status;
 }
 
 static void file_step(struct api_call *call)

@@ -248,7 +248,8 @@ static enum status open_rejected(struct api_call *call, struct call_file *ret_fi
 	snprintf(path, sizeof path, "%s/%s", directory, REJECTED_NAME);
 	status = file_open(path, &ret_file->fd, &ret_file->bytes, err);
 	return status == STATUS_NOT_FOUND
-	           ? error_set(err, status, "The import has no rejected rows yet, or no more")
+	           ? jobs_file_missing(call->api->config.jobs, &job,
+	                               "The import has no rejected rows yet, or no more", err)
 	           : status;
 }
 

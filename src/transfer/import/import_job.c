@@ -434,6 +434,9 @@ static enum status open_file(struct import *import, struct error *err)
 	enum status status = job_file_path(import->job, IMPORT_UPLOAD, path, err);
 	if (status == STATUS_OK)
 		status = import_input_open_part(path, offset, bytes, &import->input, err);
+	if (status == STATUS_NOT_FOUND)
+		return error_set(err, STATUS_GONE,
+		                 "The file that was uploaded is not there: backups have no files of jobs");
 	if (status == STATUS_OK)
 		status = import_rows_open(&import->rows, import->input, import->plan.format,
 		                          import->plan.delimiter, import->plan.columns, err);

@@ -1,6 +1,7 @@
 #include "jobs_fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -211,6 +212,53 @@ static enum status play_files(struct fixture *f, struct job *job, struct error *
 	return write_file(job, ".half", err);
 }
 
+/* Saves, and then waits to be told to stop; how long what it found saved was. */
+static _Atomic int found_saved;
+
+static enum status play_saved(struct fixture *f, struct job *job, struct error *err)
+{
+	found_saved        = (int)job_state(job).length;
+	enum status status = write_file(job, "a.csv", err);
+	if (status == STATUS_OK)
+		status = job_save(job, TEXT("one file"), err);
+	return status == STATUS_OK ? play_gate(f, job, err) : status;
+}
+
+static void behind_a_restore_jobs_begin_anew_and_files_are_gone(void **state)
+{
+	struct fixture *f = *state;
+	char            path[JOB_PATH_BYTES], command[256];
+	f->play = play_files;
+	fixture_start(f);
+	struct store_job done = await(f, add(f, "play", 0).id, STORE_JOB_DONE);
+	f->play               = play_saved;
+	struct store_job half = await(f, add(f, "play", 0).id, STORE_JOB_RUNNING);
+	while (get(f, half.id).resume.length == 0)
+		continue;
+	fixture_crash(f);
+	snprintf(command, sizeof command, "rm -r %s/jobs", f->directory);
+	assert_int_equal(system(command), 0);
+
+	fixture_open(f);
+	assert_int_equal(jobs_file_path(f->jobs, &done, TEXT("a.csv"), path, &f->err),
+	                 STATUS_NOT_FOUND);
+	assert_ok(f, jobs_restored(f->jobs, &f->err));
+	assert_ok(f, jobs_restored(f->jobs, &f->err));
+	assert_int_equal(jobs_file_path(f->jobs, &done, TEXT("a.csv"), path, &f->err), STATUS_GONE);
+	fixture_stop(f);
+
+	fixture_open(f); /* it is remembered */
+	assert_int_equal(jobs_file_path(f->jobs, &done, TEXT("a.csv"), path, &f->err), STATUS_GONE);
+	found_saved = -1;
+	f->gate     = 1;
+	fixture_start(f);
+	await(f, half.id, STORE_JOB_DONE);
+	assert_int_equal(found_saved, 0);
+	assert_ok(f, jobs_file_path(f->jobs, &half, TEXT("a.csv"), path, &f->err));
+	struct store_job later = await(f, add(f, "play", 0).id, STORE_JOB_DONE);
+	assert_int_equal(jobs_file_path(f->jobs, &later, TEXT("b"), path, &f->err), STATUS_NOT_FOUND);
+}
+
 static void the_files_of_a_job_are_listed_but_those_not_whole_are_not(void **state)
 {
 	struct fixture  *f = *state;
@@ -227,11 +275,11 @@ static void the_files_of_a_job_are_listed_but_those_not_whole_are_not(void **sta
 	assert_true(text_equal(files[1].name, TEXT("b.csv")));
 	assert_int_equal(files[1].bytes, 4);
 
-	assert_ok(f, jobs_file_path(f->jobs, job.id, TEXT("a.csv"), path, &f->err));
+	assert_ok(f, jobs_file_path(f->jobs, &job, TEXT("a.csv"), path, &f->err));
 	assert_int_equal(access(path, R_OK), 0);
 	const char *const none[] = {".half", "..", "c.csv", "../store.db", "", "a.csv/"};
 	for (unsigned i = 0; i < sizeof none / sizeof none[0]; i++)
-		assert_int_equal(jobs_file_path(f->jobs, job.id, text_of(none[i]), path, &f->err),
+		assert_int_equal(jobs_file_path(f->jobs, &job, text_of(none[i]), path, &f->err),
 		                 STATUS_NOT_FOUND);
 }
 
@@ -544,6 +592,7 @@ int main(void)
 		JOB_TEST(of_a_kind_no_more_run_beside_each_other_than_it_allows),
 		JOB_TEST(a_job_that_is_not_to_run_yet_waits_for_its_time),
 		JOB_TEST(progress_is_seen_at_once_and_a_message_is_cut_at_a_character),
+		JOB_TEST(behind_a_restore_jobs_begin_anew_and_files_are_gone),
 		JOB_TEST(the_files_of_a_job_are_listed_but_those_not_whole_are_not),
 		JOB_TEST(files_may_lie_there_before_the_job_is_added),
 		JOB_TEST(its_thread_stands_back_for_live_work),

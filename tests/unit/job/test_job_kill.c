@@ -80,7 +80,9 @@ static void check_file(struct fixture *f, const char *id)
 {
 	char     path[JOB_PATH_BYTES];
 	uint32_t steps[STEPS + 1];
-	assert_ok(f, jobs_file_path(f->jobs, id, TEXT("steps"), path, &f->err));
+
+	struct store_job job = get(f, id);
+	assert_ok(f, jobs_file_path(f->jobs, &job, TEXT("steps"), path, &f->err));
 	FILE *file = fopen(path, "rb");
 	assert_non_null(file);
 	assert_int_equal(fread(steps, sizeof steps[0], STEPS + 1, file), STEPS);

@@ -212,11 +212,10 @@ static void finished_jobs_go_with_their_files_and_others_stay(void **state)
 	f->now_ms += 1;
 	run_once(f, STORE_JOB_DONE); /* reports */
 	f->now_ms += WAIT_MS;
-	assert_ok(f, jobs_file_path(f->jobs, old.id, TEXT("a.csv"), path, &f->err));
+	assert_ok(f, jobs_file_path(f->jobs, &old, TEXT("a.csv"), path, &f->err));
 	run_once(f, STORE_JOB_DONE);
 	assert_int_equal(jobs_get(f->jobs, old.id, &f->arena, &gone, &f->err), STATUS_NOT_FOUND);
-	assert_int_equal(jobs_file_path(f->jobs, old.id, TEXT("a.csv"), path, &f->err),
-	                 STATUS_NOT_FOUND);
+	assert_int_equal(jobs_file_path(f->jobs, &old, TEXT("a.csv"), path, &f->err), STATUS_NOT_FOUND);
 	assert_int_equal(get(f, waiting.id).state, STORE_JOB_QUEUED);
 	close_it(f);
 }
