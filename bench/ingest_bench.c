@@ -1,11 +1,12 @@
 /* What taking events in costs before the journal: parse, check, encode, resolve; the journal throws
  * away what it gets. One thread, CPU time of it. The vault is a real one in a temporary directory.
  *
- *   ingest_bench [--batch=100] [--users=1000000] [--seconds=3] [--personal] [--source]
+ *   ingest_bench [--batch=100] [--users=1000000] [--seconds=3] [--personal] [--source] [--plan]
  *
  * First every user is seen once (so that the measured ones are known), then the batches: track
  * calls of about 220 bytes, as server libraries send them. --personal gives each an e-mail
- * address, --source a source whose limit is asked and for whom they are counted. */
+ * address, --source a source whose limit is asked, for whom they are counted and the types of whose
+ * properties are watched, --plan one with a tracking plan that declares all of them. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include "base/json.h"
 #include "base/settings.h"
 #include "ingest/ingest.h"
-#include "ingest/source.h"
+#include "ingest/watch.h"
 
 struct options {
 	int64_t batch;
@@ -27,6 +28,7 @@ struct options {
 	int64_t seconds;
 	bool    personal;
 	bool    source;
+	bool    plan;
 };
 
 static const struct setting option_table[] = {
@@ -34,10 +36,17 @@ static const struct setting option_table[] = {
 	SETTING_INT(struct options, users, "users", "1000000", 1, 100000000, "Distinct users"),
 	SETTING_INT(struct options, seconds, "seconds", "3", 1, 600, "How long to measure"),
 	SETTING_BOOL(struct options, personal, "personal", "With an e-mail address each"),
-	SETTING_BOOL(struct options, source, "source", "With a source's limit and statistics"),
+	SETTING_BOOL(struct options, source, "source", "With a source's limit, statistics and types"),
+	SETTING_BOOL(struct options, plan, "plan", "With a source that has a tracking plan"),
 };
 
 enum { PARTITION_COUNT = 16, BODY_COUNT = 500 };
+
+#define PROPERTIES                                                                                 \
+	"{\"name\":\"revenue\",\"type\":\"number\",\"required\":true},"                                \
+	"{\"name\":\"region\",\"type\":\"string\"},{\"name\":\"nights\",\"type\":\"integer\"},"        \
+	"{\"name\":\"sku\",\"type\":\"string\",\"required\":true},"                                    \
+	"{\"name\":\"email\",\"type\":\"string\"}"
 
 static struct options options;
 
@@ -115,6 +124,30 @@ static void make_body(struct buffer *body, uint64_t first, int64_t count, bool r
 	buffer_reserve(body, JSON_PADDING_BYTES);
 }
 
+/* ---- The source ---- */
+
+static const char plan_json[] =
+	"{\"violations\":\"rejected\",\"unplannedEvents\":\"rejected\",\"events\":["
+	"{\"name\":\"Product Viewed\",\"properties\":[" PROPERTIES "]},"
+	"{\"name\":\"Product Added\",\"properties\":[" PROPERTIES "]},"
+	"{\"name\":\"Order Completed\",\"properties\":[" PROPERTIES "]},"
+	"{\"name\":\"Products Searched\",\"properties\":[" PROPERTIES "]}]}";
+
+static void set_plan(struct ingest *ingest)
+{
+	struct error        err;
+	struct json         root;
+	struct plan        *plan;
+	struct json_parser *parser = json_parser_new();
+	if (json_parse_text(parser, text_of(plan_json), &root, &err) != STATUS_OK ||
+	    plan_read(root, &plan, &err) != STATUS_OK) {
+		fprintf(stderr, "%s: %s\n", err.field, err.reason);
+		exit(1);
+	}
+	watch_set_plan(ingest_watch(ingest), source, plan);
+	json_parser_free(parser);
+}
+
 /* ---- Running ---- */
 
 static _Atomic uint64_t accepted;
@@ -136,7 +169,7 @@ static void done(void *context, const struct ingest_result *result)
 static void submit(struct ingest_thread *thread, const struct buffer *body)
 {
 	struct error          err;
-	struct ingest_request request = {INGEST_BATCH, 1, done, NULL, source};
+	struct ingest_request request = {INGEST_BATCH, 1, done, NULL, source, source};
 	if (ingest_parse(thread, body->data, body->length, &err) != STATUS_OK) {
 		fprintf(stderr, "%s\n", err.reason);
 		exit(1);
@@ -227,12 +260,14 @@ int main(int argc, char **argv)
 	struct ingest        *ingest  = ingest_new(&config);
 	struct ingest_thread *thread  = ingest_thread_new(ingest);
 	see_everyone(thread);
-	if (options.source) {
+	if (options.source || options.plan) {
 		source = source_of(ingest_sources(ingest), 1);
 		source_set(source, &(struct source_settings){.rate       = SOURCE_RATE_MAX,
 		                                             .burst      = SOURCE_RATE_MAX,
 		                                             .any_origin = true});
 	}
+	if (options.plan)
+		set_plan(ingest);
 	measure(thread);
 	vault_close(vault);
 	ingest_thread_free(thread);

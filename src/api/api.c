@@ -16,6 +16,7 @@
 #include "api/collection/collect.h"
 #include "api/collection/counting.h"
 #include "api/collection/debugger.h"
+#include "api/collection/tracking_plan.h"
 #include "api/collection/write_keys.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -152,6 +153,7 @@ struct api *api_new(const struct api_config *config)
 		api->ingest_threads[i] = ingest_thread_new(config->ingest);
 	api->ingest_shared = ingest_thread_new(config->ingest);
 	pthread_mutex_init(&api->ingest_shared_lock, NULL);
+	pthread_mutex_init(&api->plans_lock, NULL);
 	return api;
 }
 
@@ -184,12 +186,16 @@ enum status api_load(struct api *api, struct error *err)
 {
 	struct sources *sources = ingest_sources(api->config.ingest);
 	enum status     status  = collect_load(api, err);
+	if (status == STATUS_OK)
+		status = tracking_plans_load(api, err);
+	if (status == STATUS_OK)
+		status = counting_new(api->config.ingest, api->config.store, api->config.journal,
+		                      &api->counting, err);
 	if (status != STATUS_OK)
 		return status;
 	api->job_live = job_live_new(api);
 	engine_on_duplicate(api->config.engine, count_duplicate, sources);
 	api->debugger = debugger_new(api->config.journal);
-	api->counting = counting_new(sources, api->config.store, api->config.journal);
 	return STATUS_OK;
 }
 
@@ -236,6 +242,7 @@ void api_free(struct api *api)
 	ingest_thread_free(api->ingest_shared);
 	free(api->ingest_threads);
 	pthread_mutex_destroy(&api->ingest_shared_lock);
+	pthread_mutex_destroy(&api->plans_lock);
 	http_router_free(api->router);
 	free(api->routes);
 	free(api->bindings);

@@ -273,6 +273,11 @@ void call_fail_code(struct api_call *call, const struct error *err, const char *
 	http_respond(request, http_status, "application/json", &body);
 }
 
+void call_add_version(struct api_call *call, uint32_t version)
+{
+	http_add_header(call->request, "ETag", text_of(arena_printf(call->arena, "\"%u\"", version)));
+}
+
 void call_add_position(struct api_call *call, uint64_t position)
 {
 	struct journal *journal = call->api->config.journal;

@@ -76,7 +76,7 @@ MUST_USE enum status call_query_number(struct api_call *call, const char *name, 
 MUST_USE enum status call_query_instant(struct api_call *call, const char *name,
                                         int64_t fallback_ms, int64_t *ret_ms, struct error *err);
 
-/* The version that If-Match names ("3"); 0: any. */
+/* If-Match: "3", or * for any; 0: any. */
 MUST_USE enum status call_if_match(struct api_call *call, uint32_t *ret_version, struct error *err);
 
 /* The content of ?cursor=, empty when there is none. */
@@ -131,6 +131,9 @@ void call_fail_code(struct api_call *call, const struct error *err, const char *
 
 /* Adds X-Sonnim-Position: `position`, or, for 0, that of the journal now. */
 void call_add_position(struct api_call *call, uint64_t position);
+
+/* Adds the ETag of a definition's version. */
+void call_add_version(struct api_call *call, uint32_t version);
 
 /* Ends the call without an answer of its own (a WebSocket was accepted). */
 void call_end(struct api_call *call);

@@ -67,6 +67,8 @@ struct api {
 	struct ingest_thread **ingest_threads;
 	struct ingest_thread  *ingest_shared;
 	pthread_mutex_t        ingest_shared_lock;
+
+	pthread_mutex_t plans_lock; /* over a change of a tracking plan, in store and ingest */
 };
 
 static inline bool api_is_open(const struct api *api)

@@ -12,6 +12,13 @@ api_handler_fn collect_track, collect_identify, collect_page, collect_screen, co
 /* statistics.c */
 api_handler_fn sources_statistics;
 
+/* tracking_plan.c */
+api_handler_fn tracking_plan_get, tracking_plan_put, tracking_plan_delete;
+
+/* observed_api.c */
+api_handler_fn source_types_list, source_types_delete, source_violations_list,
+	source_violations_delete;
+
 /* dead_letters.c, dead_letters_replay.c */
 api_handler_fn dead_letters_list, dead_letters_get, dead_letters_delete, dead_letters_delete_all,
 	dead_letters_replay, dead_letters_replay_one;

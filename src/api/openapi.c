@@ -50,6 +50,8 @@ static const struct parameter {
 	{"text", "query", "What occurs in it", "{\"type\":\"string\",\"maxLength\":256}"},
 	{"audience_id", "query", "Audience to watch, besides those that messages name",
      "{\"type\":\"string\"}"},
+	{"drifted", "query", "Only properties of more than one type",
+     "{\"enum\":[\"true\",\"false\"],\"default\":\"false\"}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, FILED };

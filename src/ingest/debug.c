@@ -16,6 +16,18 @@ struct debug {
 	struct debug_event events[DEBUG_EVENTS_MAX];
 };
 
+static void free_texts(struct debug_event *event)
+{
+	free((char *)event->event.data);
+	free((char *)event->violations.data);
+	event->event = event->violations = (struct text){0};
+}
+
+static size_t bytes_of(const struct debug_event *event)
+{
+	return event->event.length + event->violations.length;
+}
+
 struct debug *debug_new(_Atomic uint64_t *all_bytes)
 {
 	struct debug *debug = calloc(1, sizeof *debug);
@@ -31,7 +43,7 @@ void debug_free(struct debug *debug)
 	if (debug == NULL)
 		return;
 	for (unsigned i = 0; i < DEBUG_EVENTS_MAX; i++)
-		free((char *)debug->events[i].event.data);
+		free_texts(&debug->events[i]);
 	pthread_mutex_destroy(&debug->lock);
 	free(debug);
 }
@@ -49,7 +61,7 @@ bool debug_due(struct debug *debug)
 void debug_drop(debug_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
-		free((char *)list->items[i].event.data);
+		free_texts(&list->items[i]);
 	list->count = 0;
 }
 
@@ -57,13 +69,11 @@ void debug_drop(debug_list *list)
 static void note(struct debug *debug, struct debug_event event)
 {
 	struct debug_event *place = &debug->events[debug->count % DEBUG_EVENTS_MAX];
-	free((char *)place->event.data);
-	atomic_fetch_sub(debug->all_bytes, place->event.length);
-	if (atomic_load(debug->all_bytes) + event.event.length > DEBUG_BYTES_MAX) {
-		free((char *)event.event.data);
-		event.event = (struct text){0};
-	}
-	atomic_fetch_add(debug->all_bytes, event.event.length);
+	atomic_fetch_sub(debug->all_bytes, bytes_of(place));
+	free_texts(place);
+	if (atomic_load(debug->all_bytes) + bytes_of(&event) > DEBUG_BYTES_MAX)
+		free_texts(&event);
+	atomic_fetch_add(debug->all_bytes, bytes_of(&event));
 	event.number = ++debug->count;
 	*place       = event;
 }
@@ -90,6 +100,8 @@ void debug_read(struct debug *debug, uint64_t after, size_t max, struct arena *a
 		events[count] = debug->events[i % DEBUG_EVENTS_MAX];
 		if (events[count].event.data != NULL)
 			events[count].event = arena_text(arena, events[count].event);
+		if (events[count].violations.data != NULL)
+			events[count].violations = arena_text(arena, events[count].violations);
 		count++;
 	}
 	pthread_mutex_unlock(&debug->lock);

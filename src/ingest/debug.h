@@ -39,7 +39,8 @@ struct debug_event {
 	enum ingest_kind   kind;
 	uint32_t           index; /* in its request */
 	uint64_t           bytes;
-	struct text        event; /* as it came; data NULL: left out */
+	struct text        event;      /* as it came; data NULL: left out */
+	struct text        violations; /* of the tracking plan: JSON array; data NULL: none */
 };
 typedef VECTOR(struct debug_event) debug_list;
 

@@ -12,6 +12,7 @@
 #include "ingest/runs.h"
 #include "ingest/source.h"
 #include "ingest/submission.h"
+#include "ingest/watch.h"
 
 enum { MESSAGES_KEPT_MAX = 4096 }; /* memory for them, from one request to the next */
 
@@ -20,6 +21,7 @@ struct ingest {
 	struct unfinished    unfinished;
 	struct event_types  *event_types;
 	struct sources      *sources;
+	struct watch        *watch;
 };
 
 struct ingest_thread {
@@ -33,6 +35,8 @@ struct ingest_thread {
 	struct buffer       scratch; /* what is sealed; bodies of records */
 	VECTOR(struct message) messages;
 	struct submission_pool pool;
+	struct shapes         *shapes;
+	struct source         *observed; /* of the request at hand; NULL: nobody */
 };
 
 /* ---- Codes ---- */
@@ -59,6 +63,12 @@ const char *ingest_code_message(enum ingest_code code)
 	return messages[code];
 }
 
+struct text ingest_rejection_reason(const struct ingest_rejection *rejection)
+{
+	return rejection->reason.length > 0 ? rejection->reason
+	                                    : text_of(ingest_code_message(rejection->code));
+}
+
 /* ---- Life ---- */
 
 struct ingest *ingest_new(const struct ingest_config *config)
@@ -73,6 +83,7 @@ struct ingest *ingest_new(const struct ingest_config *config)
 	unfinished_init(&ingest->unfinished);
 	ingest->event_types = event_types_new();
 	ingest->sources     = sources_new(config->replayed_through);
+	ingest->watch       = watch_new();
 	return ingest;
 }
 
@@ -81,12 +92,15 @@ void ingest_free(struct ingest *ingest)
 	unfinished_done(&ingest->unfinished);
 	event_types_free(ingest->event_types);
 	sources_free(ingest->sources);
+	watch_free(ingest->watch);
 	free(ingest);
 }
 
 struct event_types *ingest_event_types(struct ingest *ingest) { return ingest->event_types; }
 
 struct sources *ingest_sources(struct ingest *ingest) { return ingest->sources; }
+
+struct watch *ingest_watch(struct ingest *ingest) { return ingest->watch; }
 
 struct ingest_thread *ingest_thread_new(struct ingest *ingest)
 {
@@ -99,6 +113,8 @@ struct ingest_thread *ingest_thread_new(struct ingest *ingest)
 	persons_init(&thread->persons, ingest->config.vault);
 	runs_init(&thread->runs, ingest->config.partition_count);
 	submission_pool_init(&thread->pool);
+	thread->shapes = shapes_new();
+	watch_join(ingest->watch, thread->shapes);
 	return thread;
 }
 
@@ -106,6 +122,8 @@ void ingest_thread_free(struct ingest_thread *thread)
 {
 	if (thread == NULL)
 		return;
+	watch_leave(thread->ingest->watch, thread->shapes);
+	shapes_free(thread->shapes);
 	submission_pool_done(&thread->pool);
 	runs_done(&thread->runs);
 	persons_done(&thread->persons);
@@ -169,6 +187,70 @@ static enum status find_messages(enum ingest_kind kind, struct json root, struct
 	return error_set_field(err, STATUS_INVALID, member, "%s must be an array", member);
 }
 
+/* ---- The tracking plan ---- */
+
+/* What the message calls what the plan is about. */
+static const char *values_name(const struct ingest_thread *thread, const struct message *message)
+{
+	enum ingest_kind kind = thread->decoder.kind;
+	if (message->call == CALL_IDENTIFY)
+		return "traits";
+	return kind == INGEST_EVENT || kind == INGEST_EVENTS ? "attributes" : "properties";
+}
+
+/* Where the first violation that rejects lies, and what it is. */
+static __attribute__((noinline)) struct ingest_rejection explain(struct ingest_thread *thread,
+                                                                 const struct message *message,
+                                                                 struct arena         *arena)
+{
+	struct ingest_rejection      rejection = {message->index, message->code, {0}, {0}};
+	const struct plan_violation *all       = decoder_violations(&thread->decoder, message);
+	char                         reason[PLAN_REASON_BYTES_MAX];
+	if (message->code != INGEST_PLAN_VIOLATION)
+		return rejection;
+	const struct plan_violation *violation = &all[message->violation_rejecting];
+	rejection.reason                       = arena_text(arena, plan_describe(violation, reason));
+	if (violation->property.length > 0)
+		rejection.field = text_of(arena_printf(arena, "%s.%.*s", values_name(thread, message),
+		                                       TEXT_FORMAT(violation->property)));
+	return rejection;
+}
+
+static __attribute__((noinline)) void observe_violations(struct ingest_thread *thread,
+                                                         const struct message *message)
+{
+	struct observed             *table  = source_observed(thread->observed, OBSERVED_VIOLATIONS);
+	int64_t                      now_ms = thread->decoder.now_ms;
+	const struct plan_violation *all    = decoder_violations(&thread->decoder, message);
+	const struct observed_seen   seen   = {1, now_ms, now_ms, message->message_id};
+	for (unsigned i = 0; i < message->violation_count; i++) {
+		bool planned =
+			all[i].kind != OBSERVED_UNPLANNED_EVENT && all[i].kind != OBSERVED_UNPLANNED_PROPERTY;
+		struct observed_name *name = observed_name(table, all[i].event, all[i].property, planned);
+		if (name != NULL)
+			observed_add(table, &(struct observed_add){name, all[i].kind}, 1, &seen);
+	}
+}
+
+/* What the message says of its source: against the plan or not, it was seen. */
+static void observe(struct ingest_thread *thread, const struct message *message)
+{
+	const struct decoder *decoder = &thread->decoder;
+	struct text           name    = decoder_observed_name(message);
+	if (message->violation_count > 0)
+		observe_violations(thread, message);
+	if (message->code != INGEST_ACCEPTED || name.length == 0)
+		return;
+	uint64_t key = shapes_count(thread->shapes, thread->observed, name, decoder->values.shape,
+	                            decoder->now_ms);
+	if (key != 0)
+		shapes_learn(thread->shapes, key, thread->observed, name, decoder->now_ms,
+		             span_text(message->values, &decoder->lists),
+		             buffer_text(&decoder->values.personal));
+}
+
+/* ---- Messages ---- */
+
 /* False: all together take more than the journal takes at once. */
 static bool decode(struct ingest_thread *thread, struct submission *submission, struct json json,
                    struct json next)
@@ -177,8 +259,10 @@ static bool decode(struct ingest_thread *thread, struct submission *submission, 
 	struct message  *message = &thread->messages.items[thread->messages.count];
 	uint32_t         index   = (uint32_t)thread->messages.count++;
 	enum ingest_code code    = decoder_message(&thread->decoder, json, next, index, message);
+	if (thread->observed != NULL)
+		observe(thread, message);
 	if (code != INGEST_ACCEPTED)
-		VECTOR_ADD(&submission->rejected, (struct ingest_rejection){index, code});
+		VECTOR_ADD(&submission->rejected, explain(thread, message, &submission->arena));
 	return decoder_bytes(&thread->decoder) <= JOURNAL_APPEND_BYTES_MAX;
 }
 
@@ -235,6 +319,9 @@ static enum status take_messages(struct ingest_thread *thread, const struct inge
 		return status;
 	decoder_begin(&thread->decoder, request->kind, thread->body.length, submission->now_ms,
 	              config->retention_ms);
+	if (request->planned != NULL)
+		thread->decoder.plan = source_plan(request->planned);
+	thread->decoder.values.watching = thread->observed != NULL;
 	if (request->kind == INGEST_BATCH && json_type(messages) == JSON_ARRAY)
 		decoder_share(&thread->decoder, thread->root);
 	return decode_all(thread, submission, messages) ? STATUS_OK : too_much(err);
@@ -431,7 +518,7 @@ static void add_late_rejections(const struct ingest_thread *thread, struct submi
 	for (size_t i = 0; i < thread->messages.count; i++)
 		if (thread->messages.items[i].code == INGEST_ALREADY_IDENTIFIED)
 			VECTOR_ADD(&submission->rejected,
-			           (struct ingest_rejection){(uint32_t)i, INGEST_ALREADY_IDENTIFIED});
+			           (struct ingest_rejection){(uint32_t)i, INGEST_ALREADY_IDENTIFIED, {0}, {0}});
 	if (submission->rejected.count > before)
 		qsort(submission->rejected.items, submission->rejected.count,
 		      sizeof submission->rejected.items[0], by_index);
@@ -482,7 +569,10 @@ void ingest_check(struct ingest_thread *thread, const struct ingest_request *req
 	struct submission *submission = begin(thread, request);
 	struct error       err;
 	submission->now_ms = journal->ops->log_time_ms(journal);
+	thread->observed   = NULL;
+	shapes_lock(thread->shapes);
 	enum status status = take_messages(thread, request, submission, &err);
+	shapes_unlock(thread->shapes);
 	if (status == STATUS_OK)
 		submission->accepted_count =
 			(unsigned)(thread->messages.count - submission->rejected.count);
@@ -490,17 +580,41 @@ void ingest_check(struct ingest_thread *thread, const struct ingest_request *req
 	submission_finish(submission, status, 0, 0, &err);
 }
 
-static void note(const struct submission *submission, const struct ingest_request *request,
-                 const struct message *message, struct text event, debug_list *list)
+static struct text describe_violations(const struct plan_violation *violations, unsigned count)
 {
-	struct debug_event seen = {.at_ms = submission->now_ms,
-	                           .kind  = request->kind,
-	                           .index = message->index,
-	                           .bytes = event.length};
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	char               reason[PLAN_REASON_BYTES_MAX];
+	json_begin_array(&w);
+	for (unsigned i = 0; i < count; i++) {
+		json_begin_object(&w);
+		json_member_string(&w, "kind", text_of(observed_kind_name(violations[i].kind)));
+		if (violations[i].property.length > 0)
+			json_member_string(&w, "property", violations[i].property);
+		else
+			json_member_null(&w, "property");
+		json_member_string(&w, "message", plan_describe(&violations[i], reason));
+		json_end_object(&w);
+	}
+	json_end_array(&w);
+	return buffer_text(&out); /* its memory is the debugger's */
+}
+
+static void note(const struct ingest_thread *thread, const struct submission *submission,
+                 const struct ingest_request *request, const struct message *message,
+                 struct text event, debug_list *list)
+{
+	const struct plan_violation *violations = decoder_violations(&thread->decoder, message);
+	struct debug_event           seen       = {.at_ms = submission->now_ms,
+	                                           .kind  = request->kind,
+	                                           .index = message->index,
+	                                           .bytes = event.length};
 	if (message->code != INGEST_ACCEPTED) {
 		seen.verdict = DEBUG_REJECTED;
 		seen.code    = ingest_code_name(message->code);
 	}
+	if (violations != NULL)
+		seen.violations = describe_violations(violations, message->violation_count);
 	if (event.length <= DEBUG_EVENT_BYTES_MAX) {
 		char *copy = malloc(event.length + 1);
 		if (copy == NULL)
@@ -524,10 +638,11 @@ static void note_seen(struct ingest_thread *thread, const struct ingest_request 
 	bool listed =
 		(request->kind == INGEST_BATCH || request->kind == INGEST_EVENTS) && items.at < items.end;
 	if (!listed)
-		note(submission, request, &thread->messages.items[0], thread->body, &submission->seen);
+		note(thread, submission, request, &thread->messages.items[0], thread->body,
+		     &submission->seen);
 	for (; listed && index < count && raw_next(&items); index++)
 		if (index >= first)
-			note(submission, request, &thread->messages.items[index], items.item,
+			note(thread, submission, request, &thread->messages.items[index], items.item,
 			     &submission->seen);
 }
 
@@ -535,12 +650,15 @@ void ingest_submit(struct ingest_thread *thread, const struct ingest_request *re
 {
 	struct submission *submission = begin(thread, request);
 	struct error       err;
-	enum status        status = prepare(thread, request, submission, &err);
-	const struct runs *runs   = &thread->runs;
+	const struct runs *runs = &thread->runs;
+	thread->observed        = request->planned;
+	shapes_lock(thread->shapes);
+	enum status status = prepare(thread, request, submission, &err);
 	if (status == STATUS_OK) {
 		capture_rejected(thread, request, submission);
 		note_seen(thread, request, submission);
 	}
+	shapes_unlock(thread->shapes);
 	thread->root = (struct json){0};
 	if (status != STATUS_OK || runs->batch_count == 0)
 		submission_finish(submission, status, 0, 0, &err);

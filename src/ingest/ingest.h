@@ -47,6 +47,7 @@ struct event_types;
 struct letters;
 struct sources;
 struct source;
+struct watch;
 struct ingest;        /* one a process */
 struct ingest_thread; /* one a thread that receives requests */
 
@@ -81,6 +82,7 @@ enum {
 	X(TOO_OLD, "TOO_OLD", "the event is older than events are kept")                               \
 	X(TOO_DEEP, "TOO_DEEP", "arrays and objects are nested more than 64 deep")                     \
 	X(EVENT_TOO_LARGE, "EVENT_TOO_LARGE", "the message is larger than 32 KB")                      \
+	X(PLAN_VIOLATION, "PLAN_VIOLATION", "the message goes against the source's tracking plan")     \
 	X(ALREADY_IDENTIFIED, "ALREADY_IDENTIFIED",                                                    \
 	  "previousId is known as a userId: two users are never merged")
 
@@ -99,7 +101,12 @@ const char *ingest_code_message(enum ingest_code code);
 struct ingest_rejection {
 	uint32_t         index;
 	enum ingest_code code;
+	struct text      field;  /* where in the message: "properties.price"; empty: as its code says */
+	struct text      reason; /* what is wrong, exactly; empty: as its code says */
 };
+
+/* Its reason, else the code's message. */
+struct text ingest_rejection_reason(const struct ingest_rejection *rejection);
 
 struct ingest_config {
 	struct journal *journal;
@@ -148,7 +155,7 @@ struct ingest_result {
 	uint64_t position;    /* of the last record in the journal; 0 when there is none */
 	int64_t  log_time_ms; /* its stamp */
 	unsigned accepted_count;
-	const struct ingest_rejection *rejected; /* by index, ascending */
+	const struct ingest_rejection *rejected; /* by index, ascending; gone with the result */
 	size_t                         rejected_count;
 };
 
@@ -163,6 +170,11 @@ struct ingest_request {
 	ingest_done_fn  *done;
 	void            *context;
 	struct source   *source; /* whose limits hold, for whom it is counted and kept; NULL: nobody */
+
+	/* Whose tracking plan holds, and of whose properties the types are observed; NULL: nobody's.
+	 * What a request that fails brought was observed all the same, and is again when it is sent
+	 * again. */
+	struct source *planned;
 };
 
 struct ingest *ingest_new(const struct ingest_config *config);
@@ -172,6 +184,9 @@ void           ingest_free(struct ingest *ingest); /* after its threads */
 struct event_types *ingest_event_types(struct ingest *ingest);
 
 struct sources *ingest_sources(struct ingest *ingest);
+
+/* For changes of plans, and of what was observed. */
+struct watch *ingest_watch(struct ingest *ingest);
 
 struct ingest_thread *ingest_thread_new(struct ingest *ingest);
 

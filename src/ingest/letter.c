@@ -38,15 +38,15 @@ static const char *field_of(enum ingest_code code)
 }
 
 struct text letter_place(enum ingest_kind kind, uint32_t index, enum ingest_code code,
-                         struct arena *arena)
+                         struct text field, struct arena *arena)
 {
-	char        place[64], within[32] = "";
-	const char *field = field_of(code);
+	char within[32] = "";
+	if (field.length == 0)
+		field = text_of(field_of(code));
 	if (kind == INGEST_BATCH || kind == INGEST_EVENTS)
 		snprintf(within, sizeof within, "%s[%u]", kind == INGEST_BATCH ? "batch" : "events", index);
-	snprintf(place, sizeof place, "%s%s%s", within,
-	         within[0] != '\0' && field[0] != '\0' ? "." : "", field);
-	return arena_text(arena, text_of(place));
+	bool both = within[0] != '\0' && field.length > 0;
+	return text_of(arena_printf(arena, "%s%s%.*s", within, both ? "." : "", TEXT_FORMAT(field)));
 }
 
 bool letter_is_cut(const struct store_letter *letter) { return letter->bytes > LETTER_BYTES_MAX; }

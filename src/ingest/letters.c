@@ -99,16 +99,40 @@ static void write_shared(struct json batch, struct buffer *out)
 		buffer_clear(out);
 }
 
+static void keep_detail(struct letter *letter, const struct ingest_rejection *rejection)
+{
+	size_t field = rejection->field.length, reason = rejection->reason.length;
+	if (field + reason == 0)
+		return;
+	letter->detail = malloc(field + reason);
+	if (letter->detail == NULL)
+		abort();
+	letter->field  = (struct text){letter->detail, field};
+	letter->reason = (struct text){letter->detail + field, reason};
+	if (field > 0)
+		memcpy(letter->detail, rejection->field.data, field);
+	if (reason > 0)
+		memcpy(letter->detail + field, rejection->reason.data, reason);
+}
+
 static void capture(const struct ingest_request *request, int64_t at_ms, struct text event,
                     struct text shared, const struct ingest_rejection *rejection, letter_list *list)
 {
-	VECTOR_ADD(list, (struct letter){.source_number = request->source_number,
-	                                 .at_ms         = at_ms,
-	                                 .kind          = request->kind,
-	                                 .code          = rejection->code,
-	                                 .index         = rejection->index,
-	                                 .bytes         = event.length,
-	                                 .content       = content_of(event, shared)});
+	struct letter letter = {.source_number = request->source_number,
+	                        .at_ms         = at_ms,
+	                        .kind          = request->kind,
+	                        .code          = rejection->code,
+	                        .index         = rejection->index,
+	                        .bytes         = event.length,
+	                        .content       = content_of(event, shared)};
+	keep_detail(&letter, rejection);
+	VECTOR_ADD(list, letter);
+}
+
+static void free_texts(struct letter *letter)
+{
+	free((char *)letter->content.data);
+	free(letter->detail);
 }
 
 static void capture_listed(const struct ingest_request *request, int64_t at_ms,
@@ -148,7 +172,7 @@ void letters_capture(struct letters *letters, const struct ingest_request *reque
 void letters_drop(letter_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
-		free((char *)list->items[i].content.data);
+		free_texts(&list->items[i]);
 	list->count = 0;
 }
 
@@ -160,7 +184,7 @@ void letters_add(struct letters *letters, letter_list *list)
 		struct letter *letter = &list->items[i];
 		if (letters->waiting.count >= LETTERS_WAITING_MAX ||
 		    letters->waiting_bytes + letter->content.length > LETTERS_WAITING_BYTES_MAX) {
-			free((char *)letter->content.data);
+			free_texts(letter);
 			atomic_store(&letters->full, true);
 			continue;
 		}
@@ -236,9 +260,11 @@ static struct store_letter seal(struct letters *letters, const struct letter *le
 		.source_number = letter->source_number,
 		.at_ms         = letter->at_ms,
 		.code          = text_of(ingest_code_name(letter->code)),
-		.place         = letter_place(letter->kind, letter->index, letter->code, arena),
-		.kind          = letter->kind,
-		.bytes         = letter->bytes,
+		.place  = letter_place(letter->kind, letter->index, letter->code, letter->field, arena),
+		.reason = letter->reason.length > 0 ? arena_text(arena, letter->reason)
+	                                        : text_of(ingest_code_message(letter->code)),
+		.kind   = letter->kind,
+		.bytes  = letter->bytes,
 	};
 	struct person person = {0};
 	struct error  err;

@@ -60,6 +60,9 @@ struct letter {
 	uint32_t         index;
 	uint64_t         bytes;   /* as they came */
 	struct text      content; /* malloc */
+	char            *detail;  /* malloc; NULL: as the code says. `field`, then `reason`, in it */
+	struct text      field;
+	struct text      reason;
 };
 typedef VECTOR(struct letter) letter_list;
 
@@ -88,9 +91,10 @@ MUST_USE enum status letters_open(struct letters *letters, const struct store_le
 
 bool letter_is_cut(const struct store_letter *letter);
 
-/* Where in a request: "batch[3].timestamp", "properties"; "" for the whole. */
+/* Where in a request: "batch[3].timestamp", "properties.price"; "" for the whole. `field` empty:
+ * what the code is about. */
 struct text letter_place(enum ingest_kind kind, uint32_t index, enum ingest_code code,
-                         struct arena *arena);
+                         struct text field, struct arena *arena);
 
 /* A body for ingest_parse() that sends the letter again, padded: with its message id, or, where it
  * has none, one that is the letter's own, so that it counts once however often it is sent; and at

@@ -26,6 +26,8 @@ void decoder_done(struct decoder *decoder)
 	arena_done(&decoder->arena);
 	sift_done(&decoder->values);
 	sift_done(&decoder->context);
+	plan_check_done(&decoder->check);
+	VECTOR_DONE(&decoder->violations);
 }
 
 static void begin_buffer(struct buffer *buffer)
@@ -49,6 +51,11 @@ void decoder_begin(struct decoder *decoder, enum ingest_kind kind, size_t body_l
 	decoder->shared_context = (struct json){0};
 	decoder->shared_bytes   = 0;
 	decoder->counts         = (struct source_counts){.bytes = body_length};
+	decoder->plan           = NULL;
+	decoder->values.check   = NULL;
+
+	decoder->violations.count = 0;
+	decoder->violations_gone  = 0;
 }
 
 /* INSTANT_MS_NONE when absent, or not to be read: who sent it does not lose the event for it. */
@@ -198,11 +205,9 @@ static enum ingest_code add_page(struct sift *sift, const struct envelope *envel
 	if ((!named && json_type(name) != JSON_NONE) || (!filed && json_type(category) != JSON_NONE))
 		return INGEST_INVALID_FIELD;
 
-	if (named)
-		sift_add_text(sift, TEXT("name"), json_string(name));
-	if (filed)
-		sift_add_text(sift, TEXT("category"), json_string(category));
-	enum ingest_code code = INGEST_ACCEPTED;
+	enum ingest_code code = named ? sift_add(sift, TEXT("name"), name) : INGEST_ACCEPTED;
+	if (filed && code == INGEST_ACCEPTED)
+		code = sift_add(sift, TEXT("category"), category);
 	for (struct json_iterator i = json_iterate(properties);
 	     code == INGEST_ACCEPTED && json_next(&i);)
 		if (!(named && text_equal(i.name, TEXT("name"))) &&
@@ -302,6 +307,57 @@ static void keep_personal(struct decoder *decoder, struct message *message)
 	message->personal = span_to_end(begin, &decoder->personal);
 }
 
+/* ---- The tracking plan ---- */
+
+/* Pages and screens are not asked to be in a plan. */
+static enum ingest_code begin_check(struct decoder *decoder, const struct message *message)
+{
+	struct plan_check       *check   = &decoder->check;
+	const struct plan_event *planned = NULL;
+	if (makes_event(message->call))
+		planned = plan_event(decoder->plan, message->name);
+	else if (message->call == CALL_IDENTIFY)
+		planned = plan_traits(decoder->plan);
+	plan_check_begin(check, planned, decoder_observed_name(message), &decoder->arena);
+	if (planned == NULL && message->call == CALL_TRACK)
+		plan_check_unplanned(check, plan_unplanned(decoder->plan));
+	decoder->values.check = planned == NULL ? NULL : check;
+	return plan_check_rejects(check) ? INGEST_PLAN_VIOLATION : INGEST_ACCEPTED;
+}
+
+static void keep_violations(struct decoder *decoder, struct message *message)
+{
+	const struct plan_check *check = &decoder->check;
+	if (decoder->violations.count + check->violation_count > DECODER_VIOLATIONS_KEPT) {
+		decoder->violations_gone += decoder->violations.count;
+		decoder->violations.count = 0;
+	}
+	message->violation_begin     = decoder->violations_gone + decoder->violations.count;
+	message->violation_count     = check->violation_count;
+	message->violation_rejecting = check->rejecting;
+	for (unsigned i = 0; i < check->violation_count; i++)
+		VECTOR_ADD(&decoder->violations, check->violations[i]);
+}
+
+const struct plan_violation *decoder_violations(const struct decoder *decoder,
+                                                const struct message *message)
+{
+	if (message->violation_count == 0 || message->violation_begin < decoder->violations_gone)
+		return NULL;
+	return &decoder->violations.items[message->violation_begin - decoder->violations_gone];
+}
+
+/* Of a message whose values are all there, or which was rejected before. */
+static enum ingest_code end_check(struct decoder *decoder, struct message *message)
+{
+	decoder->values.check = NULL;
+	if (!plan_check_rejects(&decoder->check))
+		plan_check_end(&decoder->check);
+	if (decoder->check.violation_count > 0)
+		keep_violations(decoder, message);
+	return plan_check_rejects(&decoder->check) ? INGEST_PLAN_VIOLATION : INGEST_ACCEPTED;
+}
+
 static enum ingest_code encode_lists(struct decoder *decoder, const struct envelope *envelope,
                                      struct message *message)
 {
@@ -309,7 +365,11 @@ static enum ingest_code encode_lists(struct decoder *decoder, const struct envel
 	decoder->values.place =
 		makes_event(message->call) ? PERSONAL_IN_PROPERTIES : PERSONAL_IN_TRAITS;
 	sift_begin(&decoder->values, &decoder->lists);
-	enum ingest_code code = add_values(decoder, envelope, message->call);
+	enum ingest_code code = decoder->plan == NULL ? INGEST_ACCEPTED : begin_check(decoder, message);
+	if (code == INGEST_ACCEPTED)
+		code = add_values(decoder, envelope, message->call);
+	if (decoder->plan != NULL && (code == INGEST_ACCEPTED || code == INGEST_PLAN_VIOLATION))
+		code = end_check(decoder, message);
 	sift_end(&decoder->values);
 	message->values = span_to_end(begin, &decoder->lists);
 
@@ -484,6 +544,8 @@ enum ingest_code decoder_message(struct decoder *decoder, struct json json, stru
 	ret_message->index      = index;
 	ret_message->identified = false;
 	ret_message->links      = false;
+
+	ret_message->violation_count = 0;
 	if (json_type(json) != JSON_OBJECT)
 		return ret_message->code = INGEST_INVALID_MESSAGE;
 	if (too_large(decoder, json, next))
@@ -495,6 +557,7 @@ enum ingest_code decoder_message(struct decoder *decoder, struct json json, stru
 	if (ret_message->code == INGEST_ACCEPTED) {
 		decoder->counts.lag_sum_ms += decoder->lag_ms;
 		decoder->counts.lags[source_lag_of(decoder->lag_ms)]++;
+		decoder->counts.violations += ret_message->violation_count > 0;
 	}
 	return ret_message->code;
 }

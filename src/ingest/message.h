@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "ingest/ingest.h"
+#include "ingest/plan.h"
 #include "ingest/source.h"
 #include "ingest/sift.h"
 #include "model/record.h"
@@ -36,6 +37,11 @@ struct message {
 	struct span      context;  /* in `lists` */
 	struct span      personal; /* what is to be sealed, in `personal`; length 0: nothing */
 
+	/* What went against the plan: see decoder_violations(). */
+	uint64_t violation_begin;
+	unsigned violation_count;
+	unsigned violation_rejecting; /* the one for which it was rejected, if it was */
+
 	/* Filled by persons.h. */
 	struct person person;
 	bool          identified;
@@ -53,6 +59,10 @@ struct decoder {
 	struct sift   context;
 
 	struct event_types *event_types; /* the registered ones */
+	const struct plan  *plan;        /* of the request at hand; NULL: none */
+	struct plan_check   check;
+	VECTOR(struct plan_violation) violations; /* the newest of the request */
+	uint64_t violations_gone;                 /* how many were before them */
 
 	/* Of the request. */
 	enum ingest_kind     kind;
@@ -81,6 +91,18 @@ static inline size_t decoder_bytes(const struct decoder *decoder)
 {
 	return decoder->lists.length + decoder->personal.length;
 }
+
+/* What the message's properties or traits are called where they are observed: its name, or that of
+ * the traits; empty: it has none. */
+static inline struct text decoder_observed_name(const struct message *message)
+{
+	return message->call == CALL_IDENTIFY ? TEXT("$identify") : message->name;
+}
+
+/* Its violations; NULL where it has none, or DECODER_VIOLATIONS_KEPT newer ones have come. */
+enum { DECODER_VIOLATIONS_KEPT = 4096 };
+const struct plan_violation *decoder_violations(const struct decoder *decoder,
+                                                const struct message *message);
 
 /* Decodes `json`; `next` is what follows it in its array (only looked at to see where it ends).
  * Returns `ret_message->code`; a rejected message leaves nothing in the buffers. */

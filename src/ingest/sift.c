@@ -19,6 +19,7 @@ void sift_done(struct sift *sift)
 
 void sift_begin(struct sift *sift, struct buffer *out)
 {
+	sift->shape = 0;
 	buffer_clear(&sift->personal);
 	buffer_clear(&sift->path);
 	sift->personal_begin = value_list_begin(&sift->personal);
@@ -54,16 +55,57 @@ static void add_personal_entry(struct sift *sift, struct buffer *out, struct tex
 	sift->personal_count++;
 }
 
+/* ---- The shape ---- */
+
+enum { SHAPE_ENTERS = 1 << 8 }; /* an object; its own entry follows what is within */
+
+/* FxHash (of Firefox): who uses the shape mixes it once more. */
+static inline void mix(struct sift *sift, uint64_t what)
+{
+	sift->shape = ((sift->shape << 5 | sift->shape >> 59) ^ what) * UINT64_C(0x517cc1b727220a95);
+}
+
+/* The entry that begins at `at` in `out`, with the hash of its name (model/value.h). */
+static inline void watch(struct sift *sift, const struct buffer *out, size_t at,
+                         enum observed_kind kind)
+{
+	uint32_t hash;
+	if (!sift->watching)
+		return;
+	memcpy(&hash, out->data + at, sizeof hash);
+	mix(sift, hash | (uint64_t)kind << 32);
+}
+
+/* Of what is no array and no object. */
+static enum observed_kind kind_of(const struct value *value)
+{
+	static const uint8_t kinds[VALUE_TYPE_COUNT] = {
+		[VALUE_FALSE]  = OBSERVED_BOOLEAN,
+		[VALUE_TRUE]   = OBSERVED_BOOLEAN,
+		[VALUE_INT]    = OBSERVED_NUMBER,
+		[VALUE_UINT]   = OBSERVED_NUMBER,
+		[VALUE_DOUBLE] = OBSERVED_NUMBER,
+		[VALUE_STRING] = OBSERVED_STRING,
+
+		[VALUE_STRING_SET] = OBSERVED_STRING_SET,
+	};
+	return (enum observed_kind)kinds[value->type];
+}
+
+/* ---- Values ---- */
+
 static void add_text(struct sift *sift, struct buffer *out, struct text name, struct text text)
 {
 	struct value value = {.type = VALUE_STRING, .text = text};
 	struct text  path  = path_of(sift, name);
+	size_t       at    = out->length;
 	if (text.length > PERSONAL_TEXT_BYTES_MAX || personal_by_name(sift->place, path)) {
 		value_add(&sift->personal, path, &value);
 		add_personal_entry(sift, out, name);
 	} else {
 		value_add(out, name, &value);
 	}
+	watch(sift, out, at, OBSERVED_STRING);
 }
 
 static struct value scalar_of(struct json json)
@@ -86,12 +128,14 @@ static void add_scalar(struct sift *sift, struct buffer *out, struct text name, 
 {
 	struct value value = scalar_of(json);
 	struct text  path  = path_of(sift, name);
+	size_t       at    = out->length;
 	if (value.type != VALUE_NULL && personal_by_name(sift->place, path)) {
 		value_add(&sift->personal, path, &value);
 		add_personal_entry(sift, out, name);
 	} else {
 		value_add(out, name, &value);
 	}
+	watch(sift, out, at, kind_of(&value));
 }
 
 /* An array, or an object that is personal by its name, as one value. `depth` is that of the list in
@@ -106,6 +150,7 @@ static enum ingest_code add_whole(struct sift *sift, struct buffer *out, struct 
 		return INGEST_TOO_DEEP;
 
 	enum status status;
+	size_t      at = out->length;
 	if (personal || scan.text_bytes_max > PERSONAL_TEXT_BYTES_MAX) {
 		status = value_add_json(&sift->personal, path_of(sift, name), json, NULL);
 		add_personal_entry(sift, out, name);
@@ -114,8 +159,12 @@ static enum ingest_code add_whole(struct sift *sift, struct buffer *out, struct 
 	}
 	/* It can only fail for what was looked at above. */
 	assert(status == STATUS_OK);
+	if (sift->watching)
+		watch(sift, out, at, plan_kind_of(json));
 	return INGEST_ACCEPTED;
 }
+
+/* ---- Members ---- */
 
 static enum ingest_code add_member(struct sift *sift, struct buffer *out, struct text name,
                                    struct json value, unsigned depth);
@@ -148,21 +197,25 @@ static enum ingest_code add_object(struct sift *sift, struct buffer *out, struct
 
 	struct buffer *nested = &sift->nested[depth];
 	buffer_clear(nested);
-	size_t           begin = value_list_begin(nested);
-	unsigned         count = 0;
-	size_t           outer = enter(sift, name);
-	enum ingest_code code  = add_members(sift, nested, object, depth + 1, &count);
-	sift->path.length      = outer;
+	size_t   begin = value_list_begin(nested);
+	unsigned count = 0;
+	size_t   outer = enter(sift, name);
+	if (sift->watching)
+		mix(sift, SHAPE_ENTERS);
+	enum ingest_code code = add_members(sift, nested, object, depth + 1, &count);
+	sift->path.length     = outer;
 	if (code != INGEST_ACCEPTED)
 		return code;
 
+	size_t at = out->length;
 	value_list_end(nested, begin, count);
 	value_add(out, name, &(struct value){.type = VALUE_OBJECT, .text = buffer_text(nested)});
+	watch(sift, out, at, OBSERVED_OBJECT);
 	return INGEST_ACCEPTED;
 }
 
-static enum ingest_code add_member(struct sift *sift, struct buffer *out, struct text name,
-                                   struct json value, unsigned depth)
+static enum ingest_code add_json(struct sift *sift, struct buffer *out, struct text name,
+                                 struct json value, unsigned depth)
 {
 	bool personal;
 	switch (json_type(value)) {
@@ -181,6 +234,61 @@ static enum ingest_code add_member(struct sift *sift, struct buffer *out, struct
 		add_scalar(sift, out, name, value);
 		return INGEST_ACCEPTED;
 	}
+}
+
+/* ---- What a plan makes of them ---- */
+
+static bool is_long(const struct value *value)
+{
+	struct byte_reader items = byte_reader_of(value->text.data, value->text.length);
+	if (value->type == VALUE_STRING)
+		return value->text.length > PERSONAL_TEXT_BYTES_MAX;
+	if (value->type != VALUE_STRING_SET)
+		return false;
+	for (struct text item; value_set_next(&items, &item);)
+		if (item.length > PERSONAL_TEXT_BYTES_MAX)
+			return true;
+	return false;
+}
+
+static void add_coerced(struct sift *sift, struct buffer *out, struct text name,
+                        const struct value *value)
+{
+	size_t      at   = out->length;
+	struct text path = path_of(sift, name);
+	if (is_long(value) || personal_by_name(sift->place, path)) {
+		value_add(&sift->personal, path, value);
+		add_personal_entry(sift, out, name);
+	} else {
+		value_add(out, name, value);
+	}
+	watch(sift, out, at, kind_of(value));
+}
+
+static enum ingest_code add_checked(struct sift *sift, struct buffer *out, struct text name,
+                                    struct json value, unsigned depth)
+{
+	struct value     coerced;
+	enum ingest_code code;
+	switch (plan_check_member(sift->check, path_of(sift, name), value, &coerced)) {
+	case PLAN_COERCED:
+		add_coerced(sift, out, name, &coerced);
+		return INGEST_ACCEPTED;
+	case PLAN_FREE:
+		sift->check->free_depth++;
+		code = add_json(sift, out, name, value, depth);
+		sift->check->free_depth--;
+		return code;
+	default:
+		return add_json(sift, out, name, value, depth);
+	}
+}
+
+static enum ingest_code add_member(struct sift *sift, struct buffer *out, struct text name,
+                                   struct json value, unsigned depth)
+{
+	return sift->check == NULL ? add_json(sift, out, name, value, depth)
+	                           : add_checked(sift, out, name, value, depth);
 }
 
 enum ingest_code sift_add(struct sift *sift, struct text name, struct json value)

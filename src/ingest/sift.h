@@ -9,15 +9,20 @@
  *      personal  "ip" "1.2.3.4", "page.title" "…"
  *
  * JSON null is never personal: it says that there is nothing. One walk along the cursor; one
- * owner. */
+ * owner. On the way each member is checked against the source's tracking plan, which may replace
+ * it, and added to the list's shape (ingest/shapes.h), each only where wanted. */
 
 #include "base/json.h"
 #include "ingest/ingest.h"
+#include "ingest/plan.h"
 #include "model/personal.h"
 #include "model/value.h"
 
 struct sift {
 	enum personal_place place;
+	struct plan_check  *check;    /* NULL: every member as it comes */
+	bool                watching; /* makes `shape` */
+	uint64_t            shape;    /* of the list since it was begun */
 	struct buffer       personal; /* a value list, once ended */
 	unsigned            personal_count;
 	size_t              personal_begin;

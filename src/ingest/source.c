@@ -6,12 +6,14 @@
 #include <stdlib.h>
 
 #include "base/instant.h"
+#include "ingest/plan.h"
 
 #define SECOND_NS INT64_C(1000000000)
 
 /* What is counted, by place in a slot. */
 enum counter {
 	COUNT_ACCEPTED,
+	COUNT_VIOLATIONS,
 	COUNT_REQUESTS,
 	COUNT_BYTES,
 	COUNT_DUPLICATES,
@@ -23,6 +25,7 @@ enum counter {
 };
 
 static const char *const counter_names[COUNTER_COUNT] = {[COUNT_ACCEPTED]   = "accepted",
+                                                         [COUNT_VIOLATIONS] = "violations",
                                                          [COUNT_REQUESTS]   = "requests",
                                                          [COUNT_BYTES]      = "bytes",
                                                          [COUNT_DUPLICATES] = "duplicates",
@@ -66,7 +69,10 @@ struct source {
 	VECTOR(struct slot) slots;
 	_Atomic uint64_t duplicates;
 
-	struct debug *debug;
+	struct debug          *debug;
+	struct observed       *types;
+	struct observed       *violations;
+	_Atomic(struct plan *) plan;
 };
 
 struct sources {
@@ -75,9 +81,12 @@ struct sources {
 	VECTOR(struct source *) list; /* by number */
 	_Atomic uint64_t refused[SOURCE_REFUSAL_COUNT];
 	_Atomic uint64_t debug_bytes;
+	_Atomic uint64_t violations;
 	_Atomic uint64_t bytes;
 	_Atomic int64_t  lag_sum_ms;
 	_Atomic uint64_t lags[SOURCE_LAG_COUNT];
+
+	struct observed_totals observed;
 };
 
 const char *source_refusal_name(enum source_refusal why)
@@ -110,6 +119,9 @@ static struct source *new_source(struct sources *sources, uint32_t number)
 	source->sources = sources;
 	source->number  = number;
 	source->debug   = debug_new(&sources->debug_bytes);
+
+	source->types      = observed_new(OBSERVED_TYPES, &sources->observed);
+	source->violations = observed_new(OBSERVED_VIOLATIONS, &sources->observed);
 	pthread_rwlock_init(&source->origins_lock, NULL);
 	pthread_mutex_init(&source->lock, NULL);
 	return source;
@@ -128,6 +140,9 @@ static void free_source(struct source *source)
 	VECTOR_DONE(&source->origins);
 	VECTOR_DONE(&source->slots);
 	debug_free(source->debug);
+	observed_free(source->types);
+	observed_free(source->violations);
+	plan_free(source->plan);
 	pthread_rwlock_destroy(&source->origins_lock);
 	pthread_mutex_destroy(&source->lock);
 	free(source);
@@ -198,6 +213,21 @@ struct source *sources_next(struct sources *sources, const struct source *after)
 uint32_t source_number(const struct source *source) { return source->number; }
 
 struct debug *source_debug(struct source *source) { return source->debug; }
+
+struct observed *source_observed(struct source *source, enum observed_family family)
+{
+	return family == OBSERVED_TYPES ? source->types : source->violations;
+}
+
+const struct plan *source_plan(const struct source *source)
+{
+	return atomic_load_explicit(&source->plan, memory_order_acquire);
+}
+
+struct plan *source_exchange_plan(struct source *source, struct plan *plan)
+{
+	return atomic_exchange_explicit(&source->plan, plan, memory_order_acq_rel);
+}
 
 /* ---- Settings ---- */
 
@@ -304,6 +334,8 @@ static void add_totals(struct sources *sources, const struct source_counts *coun
 {
 	atomic_fetch_add_explicit(&sources->bytes, counts->bytes, memory_order_relaxed);
 	atomic_fetch_add_explicit(&sources->lag_sum_ms, counts->lag_sum_ms, memory_order_relaxed);
+	if (counts->violations > 0)
+		atomic_fetch_add_explicit(&sources->violations, counts->violations, memory_order_relaxed);
 	for (unsigned i = 0; i < SOURCE_LAG_COUNT; i++)
 		if (counts->lags[i] != 0)
 			atomic_fetch_add_explicit(&sources->lags[i], counts->lags[i], memory_order_relaxed);
@@ -316,6 +348,7 @@ void source_count(struct source *source, int64_t now_ms, const struct source_cou
 	int64_t *values = slot_of(source, now_ms)->values;
 	values[COUNT_REQUESTS]++;
 	values[COUNT_ACCEPTED] += (int64_t)counts->accepted;
+	values[COUNT_VIOLATIONS] += (int64_t)counts->violations;
 	values[COUNT_BYTES] += (int64_t)counts->bytes;
 	values[COUNT_LAG_SUM] += counts->lag_sum_ms;
 	for (unsigned i = 0; i < SOURCE_LAG_COUNT; i++)
@@ -402,8 +435,17 @@ void sources_totals(struct sources *sources, struct sources_totals *ret_totals)
 	for (unsigned i = 0; i < SOURCE_REFUSAL_COUNT; i++)
 		ret_totals->refused[i] = atomic_load(&sources->refused[i]);
 	ret_totals->debug_bytes = atomic_load(&sources->debug_bytes);
+	ret_totals->violations  = atomic_load(&sources->violations);
 	ret_totals->bytes       = atomic_load(&sources->bytes);
 	ret_totals->lag_sum_ms  = atomic_load(&sources->lag_sum_ms);
 	for (unsigned i = 0; i < SOURCE_LAG_COUNT; i++)
 		ret_totals->lags[i] = atomic_load(&sources->lags[i]);
+	ret_totals->observed_bytes  = atomic_load(&sources->observed.bytes);
+	ret_totals->observed_names  = atomic_load(&sources->observed.names);
+	ret_totals->observed_beyond = atomic_load(&sources->observed.beyond);
+	ret_totals->drifted         = atomic_load(&sources->observed.drifted);
+	ret_totals->plans           = 0;
+	for (struct source *source = sources_next(sources, NULL); source != NULL;
+	     source                = sources_next(sources, source))
+        ret_totals->plans += source_plan(source) != NULL;
 }

@@ -25,6 +25,7 @@
 #include "base/vector.h"
 #include "ingest/debug.h"
 #include "ingest/ingest.h"
+#include "ingest/observed.h"
 
 enum {
 	SOURCE_OF_API            = 0, /* the platform's own events API */
@@ -37,6 +38,7 @@ enum {
 
 struct sources;
 struct source;
+struct plan;
 
 /* What lies at or before `replayed_through` in the journal was there at the start. */
 struct sources *sources_new(uint64_t replayed_through);
@@ -67,6 +69,11 @@ void source_set(struct source *source, const struct source_settings *settings); 
 bool source_allows_origin(struct source *source, struct text origin);
 bool source_restricts_origins(struct source *source);
 
+/* Its tracking plan (ingest/plan.h); NULL: none. Only between shapes_lock() and shapes_unlock() of
+ * a thread that has joined the watch (ingest/watch.h), which alone exchanges plans. */
+const struct plan *source_plan(const struct source *source);
+struct plan       *source_exchange_plan(struct source *source, struct plan *plan);
+
 /* Takes `events` from the bucket at `now_ms` (log time), or says when to come again. */
 bool source_admits(struct source *source, int64_t now_ms, uint64_t events,
                    unsigned *ret_retry_after_s);
@@ -80,7 +87,8 @@ enum { SOURCE_LAG_COUNT = 7 };
 /* Of one request. The lag of an event is from its own time to its arrival. */
 struct source_counts {
 	uint64_t accepted;
-	uint64_t bytes; /* of its body */
+	uint64_t violations; /* of them, those against the tracking plan that it only reports */
+	uint64_t bytes;      /* of its body */
 	int64_t  lag_sum_ms;
 	uint32_t lags[SOURCE_LAG_COUNT];
 };
@@ -95,6 +103,9 @@ static inline unsigned source_lag_of(int64_t lag_ms)
 
 /* The newest events of it. */
 struct debug *source_debug(struct source *source);
+
+/* The types of its properties, and what went against its plan. */
+struct observed *source_observed(struct source *source, enum observed_family family);
 
 /* Why a whole request was refused. */
 #define SOURCE_REFUSALS(X)                                                                         \
@@ -123,8 +134,8 @@ void sources_count_duplicate(struct sources *sources, uint32_t number, uint64_t 
 
 /* ---- What was counted ---- */
 
-/* `name` is "accepted", "requests", "bytes", "duplicates", "lag.sum", "lag.0" to "lag.6",
- * "rejected.CODE", "refused.WHY"; static. */
+/* `name` is "accepted", "violations", "requests", "bytes", "duplicates", "lag.sum", "lag.0" to
+ * "lag.6", "rejected.CODE", "refused.WHY"; static. */
 struct source_row {
 	uint32_t    source_number;
 	int64_t     minute_ms;
@@ -144,6 +155,12 @@ void sources_return(struct sources *sources, const source_row_list *rows);
 struct sources_totals {
 	uint64_t refused[SOURCE_REFUSAL_COUNT];
 	uint64_t debug_bytes;            /* held by debuggers, now */
+	uint64_t violations;             /* accepted events that their plan reports */
+	uint64_t plans;                  /* sources with a tracking plan, now */
+	uint64_t observed_bytes;         /* held of what was observed, now */
+	uint64_t observed_names;         /* properties and violations, now */
+	uint64_t observed_beyond;        /* that found no room */
+	uint64_t drifted;                /* properties of more than one type, now */
 	uint64_t bytes;                  /* of bodies of which something was decided */
 	uint64_t lags[SOURCE_LAG_COUNT]; /* of accepted events */
 	int64_t  lag_sum_ms;

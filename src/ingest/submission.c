@@ -31,6 +31,7 @@ void submission_pool_done(struct submission_pool *pool)
 		VECTOR_DONE(&submission->merges);
 		VECTOR_DONE(&submission->captured);
 		VECTOR_DONE(&submission->seen);
+		arena_done(&submission->arena);
 		free(submission);
 		count++;
 	}
@@ -48,6 +49,7 @@ struct submission *submission_take(struct submission_pool *pool)
 	submission = calloc(1, sizeof *submission);
 	if (submission == NULL)
 		abort();
+	arena_init(&submission->arena);
 	submission->pool = pool;
 	pool->count++;
 	return submission;
@@ -65,6 +67,8 @@ static void give_back(struct submission *submission)
 	submission->retry_after_s  = 0;
 	submission->rejected.count = 0;
 	submission->merges.count   = 0;
+	if (submission->arena.bytes > 0)
+		arena_reset(&submission->arena);
 	if (submission->rejected.capacity > REJECTIONS_KEPT_MAX)
 		VECTOR_DONE(&submission->rejected);
 

@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "base/arena.h"
 #include "base/vector.h"
 #include "ingest/ingest.h"
 #include "ingest/letters.h"
@@ -23,6 +24,7 @@ struct submission {
 	void                   *context;
 	unsigned                accepted_count;
 	VECTOR(struct ingest_rejection) rejected;
+	struct arena arena; /* their texts */
 
 	struct source       *source; /* for whom it is counted; NULL: nobody */
 	struct source_counts counts;

@@ -85,6 +85,16 @@ enum status sqlite_source_by_key(struct store *, struct text, struct arena *, st
 enum status sqlite_count_add(struct store *, const struct store_count *, size_t, struct error *);
 enum status sqlite_count_list(struct store *, uint32_t, enum store_span, int64_t, int64_t,
                               struct arena *, struct store_count **, size_t *, struct error *);
+enum status sqlite_plan_list(struct store *, struct arena *, struct store_plan **, size_t *,
+                             struct error *);
+enum status sqlite_plan_get(struct store *, uint32_t, struct arena *, struct store_plan *,
+                            struct error *);
+enum status sqlite_plan_put(struct store *, struct store_plan *, uint32_t, struct error *);
+enum status sqlite_observation_list(struct store *, struct arena *, struct store_observation **,
+                                    size_t *, struct error *);
+enum status sqlite_observation_put(struct store *, const struct store_observation *, size_t,
+                                   struct error *);
+enum status sqlite_observation_drop(struct store *, uint32_t, int, struct error *);
 enum status sqlite_letter_add(struct store *, const struct store_letter *, size_t,
                               const struct store_letter_limits *, struct error *);
 enum status sqlite_letter_get(struct store *, uint32_t, uint64_t, struct arena *,

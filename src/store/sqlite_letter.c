@@ -17,6 +17,7 @@ static struct store_letter read_letter(sqlite3_stmt *row, struct arena *arena)
 		.partition     = (uint32_t)sqlite3_column_int64(row, 8),
 		.slot          = (uint32_t)sqlite3_column_int64(row, 9),
 		.content       = sqlite_bytes(row, 10, arena),
+		.reason        = sqlite_text(row, 11, arena),
 	};
 }
 
@@ -35,6 +36,7 @@ static enum status add(struct sqlite_store *store, const struct store_letter *le
 		sqlite_bind_number(statement, 8, letter->slot);
 	}
 	sqlite_bind_bytes(statement, 9, letter->content.data, letter->content.length);
+	sqlite_bind_text_of(statement, 10, letter->reason);
 	return sqlite_run(store, statement, err);
 }
 
@@ -157,8 +159,9 @@ enum status sqlite_letter_again(struct store *base, const struct store_letter *l
 	sqlite3_stmt *statement = sqlite_statement(store, SQL_LETTER_AGAIN);
 	sqlite_bind_text_of(statement, 1, letter->code);
 	sqlite_bind_text_of(statement, 2, letter->place);
-	sqlite_bind_number(statement, 3, letter->source_number);
-	sqlite_bind_number(statement, 4, (int64_t)letter->id);
+	sqlite_bind_text_of(statement, 3, letter->reason);
+	sqlite_bind_number(statement, 4, letter->source_number);
+	sqlite_bind_number(statement, 5, (int64_t)letter->id);
 	status = sqlite_run(store, statement, err);
 	return sqlite_end(store, status, err);
 }

@@ -179,7 +179,8 @@ enum status sqlite_source_delete(struct store *base, const char *id, struct erro
 		number = sqlite3_column_int64(statement, 0);
 	else if (status == STATUS_OK)
 		status = error_set(err, STATUS_NOT_FOUND, "no such source");
-	static const enum sql_query forget[] = {SQL_COUNT_FORGET, SQL_LETTER_FORGET};
+	static const enum sql_query forget[] = {SQL_COUNT_FORGET, SQL_LETTER_FORGET, SQL_PLAN_FORGET,
+	                                        SQL_OBSERVATION_FORGET};
 	for (unsigned i = 0; status == STATUS_OK && i < sizeof forget / sizeof forget[0]; i++) {
 		statement = sqlite_statement(store, forget[i]);
 		sqlite_bind_number(statement, 1, number);

@@ -66,6 +66,7 @@ struct store_letter {
 	int64_t     at_ms;
 	struct text code;     /* why: "MISSING_ID" */
 	struct text place;    /* where: "batch[3].timestamp" */
+	struct text reason;   /* what is wrong, in a sentence; empty: as the code says */
 	int         kind;     /* of the call that brought it */
 	uint64_t    bytes;    /* of what was sent */
 	unsigned    replays;  /* how often it was sent again, and rejected again */
@@ -73,6 +74,28 @@ struct store_letter {
 	uint32_t    partition;
 	uint32_t    slot;
 	struct text content; /* sealed */
+};
+
+/* The tracking plan of a source. */
+struct store_plan {
+	uint32_t    source_number; /* 0: the platform's own events API */
+	uint32_t    version;       /* from 1, growing, also over deletions */
+	int64_t     created_ms;
+	int64_t     updated_ms;
+	struct text plan; /* JSON; empty: it was deleted */
+};
+
+/* What was seen of a source so often (ingest/observed.h). */
+struct store_observation {
+	uint32_t    source_number;
+	int         family; /* 1: types, 2: violations */
+	struct text event;
+	struct text property;
+	struct text kind;
+	int64_t     count;
+	int64_t     first_ms;
+	int64_t     last_ms;
+	struct text sample;
 };
 
 struct store_letter_limits {
@@ -315,7 +338,7 @@ struct store_ops {
 	/* Adds (number is assigned), or changes name and settings of the one with that id. */
 	enum status (*source_put)(struct store *, struct store_source *source, bool create,
 	                          struct error *);
-	/* With its dead letters and all that was counted of it. */
+	/* With its plan, its dead letters and all that was counted and observed of it. */
 	enum status (*source_delete)(struct store *, const char *id, struct error *);
 	/* The source of a write key: what collection asks on a miss of its cache. */
 	enum status (*source_by_key)(struct store *, struct text write_key, struct arena *,
@@ -330,6 +353,28 @@ struct store_ops {
 	                          int64_t from_ms, int64_t until_ms, struct arena *,
 	                          struct store_count **ret_counts, size_t *ret_count, struct error *);
 
+	/* All that are not deleted, in order of their sources. */
+	enum status (*plan_list)(struct store *, struct arena *, struct store_plan **ret_plans,
+	                         size_t *ret_count, struct error *);
+	/* STATUS_NOT_FOUND: none, or deleted. */
+	enum status (*plan_get)(struct store *, uint32_t source_number, struct arena *,
+	                        struct store_plan *ret_plan, struct error *);
+	/* Sets the plan, with an empty one deletes it; `version` and `created_ms` are assigned. One
+	 * that is there already makes no version, deleting none is STATUS_NOT_FOUND. Another version
+	 * than `expected_version` (0: any) is STATUS_PRECONDITION. */
+	enum status (*plan_put)(struct store *, struct store_plan *plan, uint32_t expected_version,
+	                        struct error *);
+
+	enum status (*observation_list)(struct store *, struct arena *,
+	                                struct store_observation **ret_rows, size_t *ret_count,
+	                                struct error *);
+	/* Each in place of the one of its source, family, event, property and kind. */
+	enum status (*observation_put)(struct store *, const struct store_observation *rows,
+	                               size_t count, struct error *);
+	/* All of a source and family. */
+	enum status (*observation_drop)(struct store *, uint32_t source_number, int family,
+	                                struct error *);
+
 	/* Adds them (ids are assigned by the store), in order of their sources, and drops the oldest
 	 * of these sources beyond the limits. */
 	enum status (*letter_add)(struct store *, const struct store_letter *letters, size_t count,
@@ -340,8 +385,8 @@ struct store_ops {
 	enum status (*letter_list)(struct store *, const struct store_letter_filter *filter,
 	                           struct arena *, struct store_letter **ret_letters, size_t *ret_count,
 	                           uint64_t *ret_total, struct error *);
-	/* Rejected again: its code and place are those of `*letter` now, and `replays` grows. One that
-	 * is gone stays so. */
+	/* Rejected again: its code, place and reason are those of `*letter` now, and `replays` grows.
+	 * One that is gone stays so. */
 	enum status (*letter_again)(struct store *, const struct store_letter *letter, struct error *);
 	/* Those that are there; `*ret_deleted` tells how many. */
 	enum status (*letter_delete)(struct store *, uint32_t source_number, const uint64_t *ids,

@@ -57,7 +57,7 @@ static void answer_rejected(struct api_call *call)
 		json_begin_object(&w);
 		json_member_int(&w, "index", rejection->index);
 		json_member_string(&w, "code", text_of(ingest_code_name(rejection->code)));
-		json_member_string(&w, "message", text_of(ingest_code_message(rejection->code)));
+		json_member_string(&w, "message", ingest_rejection_reason(rejection));
 		json_end_object(&w);
 	}
 	json_end_array(&w);
@@ -65,11 +65,17 @@ static void answer_rejected(struct api_call *call)
 	call_answer(call, 200, &out);
 }
 
-static void fail_rejected(struct api_call *call, enum ingest_code code)
+static void fail_rejected(struct api_call *call, const struct ingest_rejection *rejection)
 {
 	struct error err;
-	error_set(&err, STATUS_INVALID, "%s", ingest_code_message(code));
-	call_fail_code(call, &err, ingest_code_name(code));
+	struct text  reason = ingest_rejection_reason(rejection);
+	if (rejection->field.length > 0)
+		error_set_field(&err, STATUS_INVALID,
+		                arena_printf(call->arena, "%.*s", TEXT_FORMAT(rejection->field)), "%.*s",
+		                TEXT_FORMAT(reason));
+	else
+		error_set(&err, STATUS_INVALID, "%.*s", TEXT_FORMAT(reason));
+	call_fail_code(call, &err, ingest_code_name(rejection->code));
 }
 
 static void go_on_with_own(struct api_call *call)
@@ -98,7 +104,10 @@ static void answer_accepted(struct api_call *call, const struct ingest_result *r
 	}
 	state->rejected_count = result->rejected_count;
 	state->rejected = ARENA_ARRAY(call->arena, struct ingest_rejection, result->rejected_count);
-	memcpy(state->rejected, result->rejected, result->rejected_count * sizeof *state->rejected);
+	for (size_t i = 0; i < result->rejected_count; i++) {
+		state->rejected[i]        = result->rejected[i];
+		state->rejected[i].reason = arena_text(call->arena, result->rejected[i].reason);
+	}
 	if (result->rejected_count <= REJECTED_AT_ONCE_MAX)
 		answer_rejected(call);
 	else
@@ -131,7 +140,7 @@ static void ingested(void *context, const struct ingest_result *result)
 			count_refused(call, SOURCE_REFUSED_TOO_LARGE);
 		call_fail(call, &err);
 	} else if (single && result->rejected_count > 0) {
-		fail_rejected(call, result->rejected[0].code);
+		fail_rejected(call, &result->rejected[0]);
 	} else {
 		answer_accepted(call, result);
 	}
@@ -148,6 +157,7 @@ static void submit(struct api_call *call, struct ingest_thread *thread)
 		.done          = ingested,
 		.context       = call,
 		.source        = state->source,
+		.planned       = state->source,
 	};
 	ingest_submit(thread, &request);
 }

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "api/collection/observations.h"
 #include "base/log.h"
 
 struct counting {
+	struct ingest  *ingest;
 	struct sources *sources;
 	struct store   *store;
 	struct journal *journal;
@@ -15,6 +17,7 @@ struct counting {
 	pthread_cond_t  wake;
 	bool            stopping;
 	bool            failing; /* the last one: logged once */
+	unsigned        rounds;
 	pthread_t       thread;
 };
 
@@ -54,10 +57,31 @@ enum status counting_flush(struct counting *counting, struct error *err)
 	return status;
 }
 
+static enum status keep_observed(struct counting *counting, bool new_only, struct error *err)
+{
+	pthread_mutex_lock(&counting->flushing);
+	enum status status = observations_keep(counting->ingest, counting->store, new_only, err);
+	pthread_mutex_unlock(&counting->flushing);
+	return status;
+}
+
+enum status counting_forget_observed(struct counting *counting, struct source *source,
+                                     enum observed_family family, struct error *err)
+{
+	struct store *store = counting->store;
+	pthread_mutex_lock(&counting->flushing);
+	watch_forget(ingest_watch(counting->ingest), source, family);
+	enum status status = store->ops->observation_drop(store, source_number(source), family, err);
+	pthread_mutex_unlock(&counting->flushing);
+	return status;
+}
+
 static void flush_by_time(struct counting *counting)
 {
 	struct error err;
-	bool         failed = counting_flush(counting, &err) != STATUS_OK;
+	bool         new_only = ++counting->rounds % COUNTING_OBSERVED_ROUNDS != 0;
+	bool         failed   = counting_flush(counting, &err) != STATUS_OK ||
+	              keep_observed(counting, new_only, &err) != STATUS_OK;
 	if (failed && !counting->failing)
 		log_error("what sources have sent could not be counted in the store", &err);
 	counting->failing = failed;
@@ -80,13 +104,18 @@ static void *run(void *context)
 	return NULL;
 }
 
-struct counting *counting_new(struct sources *sources, struct store *store, struct journal *journal)
+enum status counting_new(struct ingest *ingest, struct store *store, struct journal *journal,
+                         struct counting **ret_counting, struct error *err)
 {
+	enum status status = observations_load(ingest_sources(ingest), store, err);
+	if (status != STATUS_OK)
+		return status;
 	struct counting   *counting = calloc(1, sizeof *counting);
 	pthread_condattr_t monotonic;
 	if (counting == NULL)
 		abort();
-	counting->sources = sources;
+	counting->ingest  = ingest;
+	counting->sources = ingest_sources(ingest);
 	counting->store   = store;
 	counting->journal = journal;
 	pthread_mutex_init(&counting->flushing, NULL);
@@ -97,7 +126,8 @@ struct counting *counting_new(struct sources *sources, struct store *store, stru
 	pthread_condattr_destroy(&monotonic);
 	if (pthread_create(&counting->thread, NULL, run, counting) != 0)
 		abort();
-	return counting;
+	*ret_counting = counting;
+	return STATUS_OK;
 }
 
 void counting_free(struct counting *counting)
@@ -109,6 +139,9 @@ void counting_free(struct counting *counting)
 	pthread_cond_signal(&counting->wake);
 	pthread_mutex_unlock(&counting->lock);
 	pthread_join(counting->thread, NULL);
+	struct error err;
+	if (keep_observed(counting, false, &err) != STATUS_OK)
+		log_error("what was observed of sources could not be kept in the store", &err);
 	pthread_cond_destroy(&counting->wake);
 	pthread_mutex_destroy(&counting->lock);
 	pthread_mutex_destroy(&counting->flushing);

@@ -167,6 +167,7 @@ static void write_letter(struct api_call *call, struct json_writer *w,
 	json_member_instant(w, "at", stored->at_ms);
 	json_member_string(w, "code", stored->code);
 	json_member_string(w, "place", stored->place);
+	json_member_string(w, "message", stored->reason);
 	json_member_int(w, "bytes", (int64_t)stored->bytes);
 	json_member_bool(w, "cut", letter_is_cut(stored));
 	json_member_int(w, "replays", stored->replays);

@@ -8,17 +8,21 @@
 
 #include "api/collection/dead_letters.h"
 #include "api/handlers.h"
+#include "ingest/source.h"
 
 struct outcome {
 	struct replay   *replay;
 	enum status      status;
-	enum ingest_code code; /* INGEST_ACCEPTED, or why it was rejected again */
+	enum ingest_code code;  /* INGEST_ACCEPTED, or why it was rejected again */
+	struct buffer    texts; /* then: where, and what is wrong */
+	size_t           field_bytes;
 	struct error     err;
 };
 
 /* Those that are on their way together. */
 struct replay {
 	struct api_call   *call;
+	struct source     *planned; /* whose plan holds: that of the letters */
 	pthread_mutex_t    lock;
 	pthread_cond_t     all_done;
 	size_t             left;
@@ -28,6 +32,14 @@ struct replay {
 	size_t             accepted, rejected; /* of all so far */
 };
 
+static void note_rejection(struct outcome *outcome, const struct ingest_rejection *rejection)
+{
+	outcome->code        = rejection->code;
+	outcome->field_bytes = rejection->field.length;
+	buffer_add_text(&outcome->texts, rejection->field);
+	buffer_add_text(&outcome->texts, ingest_rejection_reason(rejection));
+}
+
 static void done(void *context, const struct ingest_result *result)
 {
 	struct outcome *outcome = context;
@@ -36,8 +48,10 @@ static void done(void *context, const struct ingest_result *result)
 	outcome->status = result->status;
 	if (result->status != STATUS_OK)
 		outcome->err = *result->err;
+	else if (result->rejected_count > 0)
+		note_rejection(outcome, &result->rejected[0]);
 	else
-		outcome->code = result->rejected_count > 0 ? result->rejected[0].code : INGEST_ACCEPTED;
+		outcome->code = INGEST_ACCEPTED;
 	replay->left--;
 	pthread_cond_signal(&replay->all_done);
 	pthread_mutex_unlock(&replay->lock);
@@ -50,7 +64,8 @@ static bool send(struct replay *replay, struct dead_letter *letter, struct outco
 	const struct ingest_request request = {.kind          = (enum ingest_kind)letter->stored.kind,
 	                                       .source_number = letter->stored.source_number,
 	                                       .done          = done,
-	                                       .context       = outcome};
+	                                       .context       = outcome,
+	                                       .planned       = replay->planned};
 	if (!letter->readable || letter_is_cut(&letter->stored))
 		return false;
 	struct text body =
@@ -67,6 +82,9 @@ static bool send(struct replay *replay, struct dead_letter *letter, struct outco
 static void send_all(struct replay *replay)
 {
 	replay->left = replay->count;
+	if (replay->count > 0)
+		replay->planned = source_of(ingest_sources(replay->call->api->config.ingest),
+		                            replay->letters[0].stored.source_number);
 	for (size_t i = 0; i < replay->count; i++) {
 		replay->outcomes[i] = (struct outcome){.replay = replay, .code = INGEST_INVALID_MESSAGE};
 		if (send(replay, &replay->letters[i], &replay->outcomes[i]))
@@ -83,19 +101,22 @@ static void send_all(struct replay *replay)
 
 /* Rejected once more: why, and where in the request that brought it. */
 static enum status note_again(struct replay *replay, struct dead_letter *letter,
-                              enum ingest_code code, struct error *err)
+                              const struct outcome *outcome, struct error *err)
 {
-	struct store *store  = replay->call->api->config.store;
-	const char   *index  = memchr(letter->stored.place.data, '[', letter->stored.place.length);
-	letter->stored.code  = text_of(ingest_code_name(code));
-	letter->stored.place = letter_place((enum ingest_kind)letter->stored.kind,
-	                                    index == NULL ? 0 : (uint32_t)strtoul(index + 1, NULL, 10),
-	                                    code, replay->call->arena);
+	struct store *store   = replay->call->api->config.store;
+	const char   *index   = memchr(letter->stored.place.data, '[', letter->stored.place.length);
+	struct text   texts   = buffer_text(&outcome->texts);
+	struct text   field   = {texts.data, outcome->field_bytes};
+	letter->stored.code   = text_of(ingest_code_name(outcome->code));
+	letter->stored.place  = letter_place((enum ingest_kind)letter->stored.kind,
+                                        index == NULL ? 0 : (uint32_t)strtoul(index + 1, NULL, 10),
+	                                     outcome->code, field, replay->call->arena);
+	letter->stored.reason = (struct text){texts.data + field.length, texts.length - field.length};
 	return store->ops->letter_again(store, &letter->stored, err);
 }
 
 /* Deletes what was accepted, also when others failed. */
-static enum status settle(struct replay *replay, struct error *err)
+static enum status settle_all(struct replay *replay, struct error *err)
 {
 	struct store *store = replay->call->api->config.store;
 	uint64_t      ids[DEAD_LETTERS_AT_ONCE];
@@ -109,7 +130,7 @@ static enum status settle(struct replay *replay, struct error *err)
 		} else if (outcome->code == INGEST_ACCEPTED) {
 			ids[accepted++] = replay->letters[i].stored.id;
 		} else if (replay->letters[i].readable && !letter_is_cut(&replay->letters[i].stored)) {
-			status = note_again(replay, &replay->letters[i], outcome->code, err);
+			status = note_again(replay, &replay->letters[i], outcome, err);
 		}
 		if (status != STATUS_OK)
 			failed = status;
@@ -121,6 +142,14 @@ static enum status settle(struct replay *replay, struct error *err)
 	replay->accepted += accepted;
 	replay->rejected += replay->count - accepted;
 	return failed;
+}
+
+static enum status settle(struct replay *replay, struct error *err)
+{
+	enum status status = settle_all(replay, err);
+	for (size_t i = 0; i < replay->count; i++)
+		buffer_done(&replay->outcomes[i].texts);
+	return status;
 }
 
 static struct replay *new_replay(struct api_call *call)

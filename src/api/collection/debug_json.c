@@ -94,6 +94,8 @@ void debug_event_write(struct json_writer *w, struct json_parser *parser,
 	else
 		json_member_string(w, "code", text_of(event->code));
 	json_member_string(w, "place", text_of(place));
+	json_add_key(w, TEXT("violations"));
+	json_add_raw(w, event->violations.data != NULL ? event->violations : TEXT("[]"));
 	json_member_int(w, "bytes", (int64_t)event->bytes);
 	write_event(w, parser, event->event, personal);
 	json_end_object(w);

@@ -4,6 +4,7 @@
 #include "api/call.h"
 #include "api/collection/source_settings.h"
 #include "api/collection/sources.h"
+#include "api/collection/tracking_plan.h"
 #include "api/collection/write_keys.h"
 #include "api/handlers.h"
 #include "base/clock.h"
@@ -181,6 +182,10 @@ static void delete_step(struct api_call *call)
 		return;
 	}
 	write_keys_forget(call->api->write_keys, NULL, NULL);
+	if (tracking_plan_forget(call->api, source.number, &err) != STATUS_OK) {
+		call_fail(call, &err);
+		return;
+	}
 	call_answer_empty(call, 204);
 }
 

@@ -238,6 +238,20 @@ static void write_sources(struct buffer *out, const struct api *api)
 	metric_one(out, "sonnim_ingest_bytes_total", "counter", "Bodies of sources that were taken in",
 	           totals.bytes);
 	write_lag(out, &totals);
+	metric_one(out, "sonnim_tracking_plans", "gauge", "Sources with a tracking plan", totals.plans);
+	metric_one(out, "sonnim_plan_violations_total", "counter",
+	           "Accepted events of which something goes against their source's tracking plan",
+	           totals.violations);
+	metric_one(out, "sonnim_observed_drifted", "gauge",
+	           "Properties and traits that came with more than one type", totals.drifted);
+	metric_one(out, "sonnim_observed_names", "gauge",
+	           "Properties whose types, or violations, are noted", totals.observed_names);
+	metric_one(out, "sonnim_observed_beyond_total", "counter",
+	           "What was observed of sources and found no room", totals.observed_beyond);
+	metric_one(out, "sonnim_observed_bytes", "gauge", "Held of what was observed of sources",
+	           totals.observed_bytes);
+	metric_one(out, "sonnim_observed_bytes_max", "gauge", "Beyond it nothing new is noted",
+	           OBSERVED_BYTES_MAX);
 }
 
 static void write_letters(struct buffer *out, const struct api *api)

@@ -22,9 +22,7 @@ static void write_answer(struct api_call *call, const struct segment_names *name
 	struct buffer        out   = {0};
 	struct json_writer   w     = json_writer_of(&out);
 	segment_body_write(&w, &state->definition, call->api->definitions, names, call->arena);
-	http_add_header(
-		call->request, "ETag",
-		text_of(arena_printf(call->arena, "\"%u\"", state->definition.segment.version)));
+	call_add_version(call, state->definition.segment.version);
 	call_answer(call, state->http_status, &out);
 }
 

@@ -35,10 +35,75 @@ static enum exit_code delete_source(struct client *client, const struct subcomma
 	return subcommand_object(client, "DELETE", base, a[0], NULL, (struct text){0}, object_columns);
 }
 
+/* ---- Its tracking plan, and what was observed of it ---- */
+
+static const struct client_column plan_columns[] = {{"Source", "sourceId"},
+                                                    {"Version", "version"},
+                                                    {"Changed", "updatedAt"},
+                                                    {"Plan", "plan"},
+                                                    {0}};
+
+static const struct client_column violation_columns[] = {
+	{"EVENT", "event"},     {"PROPERTY", "property"}, {"KIND", "kind"},         {"COUNT", "count"},
+	{"SINCE", "firstSeen"}, {"LAST", "lastSeen"},     {"MESSAGE", "messageId"}, {0}};
+
+static const struct client_column type_columns[] = {{"EVENT", "event"},
+                                                    {"PROPERTY", "property"},
+                                                    {"COUNT", "count"},
+                                                    {"LAST", "lastSeen"},
+                                                    {"DRIFTED", "driftedAt"},
+                                                    {"TYPES", "types"},
+                                                    {0}};
+
+static enum exit_code plan(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	return subcommand_object(client, "GET", base, a[0], "tracking-plan", (struct text){0},
+	                         plan_columns);
+}
+
+static enum exit_code set_plan(struct client *client, const struct subcommand_flags *flags,
+                               char **a)
+{
+	struct buffer body = {0};
+	(void)flags;
+	enum exit_code code = subcommand_read(client, a[1], &body);
+	if (code == EXIT_DONE)
+		code = subcommand_object(client, "PUT", base, a[0], "tracking-plan", buffer_text(&body),
+		                         plan_columns);
+	buffer_done(&body);
+	return code;
+}
+
+static enum exit_code delete_plan(struct client *client, const struct subcommand_flags *flags,
+                                  char **a)
+{
+	(void)flags;
+	return subcommand_object(client, "DELETE", base, a[0], "tracking-plan", (struct text){0},
+	                         plan_columns);
+}
+
+static enum exit_code violations(struct client *client, const struct subcommand_flags *flags,
+                                 char **a)
+{
+	return subcommand_list(client, flags, base, a[0], "violations", violation_columns);
+}
+
+static enum exit_code types(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	return subcommand_list(client, flags, base, a[0], "types", type_columns);
+}
+
 static const struct subcommand table[] = {
 	{"list", "", "All sources with their write keys", 0, list},
 	{"create", "NAME", "Make a source with a write key", 1, create},
 	{"delete", "ID", "Delete a source: its write key is refused from now on", 1, delete_source},
+	{"plan", "ID", "Its tracking plan", 1, plan},
+	{"set-plan", "ID FILE", "Set its tracking plan from JSON; - is the standard input", 2,
+     set_plan},
+	{"delete-plan", "ID", "Delete its tracking plan", 1, delete_plan},
+	{"violations", "ID", "What it has sent against its plan", 1, violations},
+	{"types", "ID", "Which properties it sends, of which types, and which have drifted", 1, types},
 	{0},
 };
 

@@ -53,8 +53,8 @@ ORDER BY at_ms, name;
 DELETE FROM source_count WHERE source = $1;
 
 -- name: letter_add
-INSERT INTO dead_letter (source, at_ms, code, place, kind, bytes, partition, slot, content)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+INSERT INTO dead_letter (source, at_ms, code, place, kind, bytes, partition, slot, content, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- name: letter_trim_count
 DELETE FROM dead_letter WHERE source = $1 AND id <=
@@ -66,11 +66,11 @@ DELETE FROM dead_letter WHERE source = $1 AND id <=
 	                      FROM dead_letter WHERE source = $1) AS newest WHERE behind > $2);
 
 -- name: letter_get
-SELECT id, source, at_ms, code, place, kind, bytes, replays, partition, slot, content
+SELECT id, source, at_ms, code, place, kind, bytes, replays, partition, slot, content, reason
 FROM dead_letter WHERE source = $1 AND id = $2;
 
 -- name: letter_list
-SELECT id, source, at_ms, code, place, kind, bytes, replays, partition, slot, content
+SELECT id, source, at_ms, code, place, kind, bytes, replays, partition, slot, content, reason
 FROM dead_letter WHERE source = $1 AND ($2 = '' OR code = $2) AND at_ms >= $3 AND at_ms < $4
 	AND id < $5
 ORDER BY id DESC LIMIT $6;
@@ -80,7 +80,8 @@ SELECT count(*) FROM dead_letter
 WHERE source = $1 AND ($2 = '' OR code = $2) AND at_ms >= $3 AND at_ms < $4;
 
 -- name: letter_again
-UPDATE dead_letter SET code = $1, place = $2, replays = replays + 1 WHERE source = $3 AND id = $4;
+UPDATE dead_letter SET code = $1, place = $2, reason = $3, replays = replays + 1
+WHERE source = $4 AND id = $5;
 
 -- name: letter_delete
 DELETE FROM dead_letter WHERE source = $1 AND id = $2 RETURNING id;
@@ -94,6 +95,38 @@ DELETE FROM dead_letter WHERE source = $1;
 -- name: letter_totals
 SELECT count(*), coalesce(sum(bytes), 0), coalesce(min(at_ms), 0) FROM dead_letter
 WHERE at_ms < $1;
+
+-- name: plan_list
+SELECT source, version, created_ms, updated_ms, plan FROM tracking_plan
+WHERE plan <> '' ORDER BY source;
+
+-- name: plan_get
+SELECT source, version, created_ms, updated_ms, plan FROM tracking_plan WHERE source = $1;
+
+-- name: plan_put
+INSERT INTO tracking_plan (source, version, created_ms, updated_ms, plan)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (source) DO UPDATE SET version = excluded.version, created_ms = excluded.created_ms,
+	updated_ms = excluded.updated_ms, plan = excluded.plan;
+
+-- name: plan_forget
+DELETE FROM tracking_plan WHERE source = $1;
+
+-- name: observation_list
+SELECT source, family, event, property, kind, count, first_ms, last_ms, sample FROM observation
+ORDER BY source, family, event, property, kind;
+
+-- name: observation_put
+INSERT INTO observation (source, family, event, property, kind, count, first_ms, last_ms, sample)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (source, family, event, property, kind) DO UPDATE SET count = excluded.count,
+	first_ms = excluded.first_ms, last_ms = excluded.last_ms, sample = excluded.sample;
+
+-- name: observation_drop
+DELETE FROM observation WHERE source = $1 AND family = $2;
+
+-- name: observation_forget
+DELETE FROM observation WHERE source = $1;
 
 -- name: token_add
 INSERT INTO token (id, name, hash, scopes, created_ms, expires_ms)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "ingest/source.h"
 #include "model/record.h"
 
 enum { PAUSE_MS_MIN = 100, PAUSE_MS_MAX = 5000 };
@@ -30,6 +31,7 @@ struct feed_batch {
 	struct error err;
 	uint64_t     position;
 	VECTOR(struct ingest_rejection) rejected;
+	struct arena reasons; /* of them */
 };
 
 /* ---- Life ---- */
@@ -40,8 +42,12 @@ void import_feed_init(struct import_feed *feed, const struct import_feed_config 
 	feed->batches = calloc(FEED_BATCHES, sizeof *feed->batches);
 	if (feed->batches == NULL)
 		abort();
-	for (unsigned i = 0; i < FEED_BATCHES; i++)
+	for (unsigned i = 0; i < FEED_BATCHES; i++) {
 		feed->batches[i].feed = feed;
+		arena_init(&feed->batches[i].reasons);
+	}
+	if (config->source_number != SOURCE_OF_API)
+		feed->planned = source_of(ingest_sources(config->ingest), config->source_number);
 	pthread_mutex_init(&feed->lock, NULL);
 	pthread_cond_init(&feed->finished, NULL);
 }
@@ -68,6 +74,7 @@ void import_feed_done(struct import_feed *feed)
 		buffer_done(&batch->texts);
 		VECTOR_DONE(&batch->rows);
 		VECTOR_DONE(&batch->rejected);
+		arena_done(&batch->reasons);
 	}
 	free(feed->batches);
 	ingest_thread_free(feed->thread);
@@ -86,10 +93,14 @@ static void finished(void *context, const struct ingest_result *result)
 	batch->status         = result->status;
 	batch->position       = result->position;
 	batch->rejected.count = 0;
+	arena_reset(&batch->reasons);
 	if (result->status != STATUS_OK)
 		batch->err = *result->err;
-	for (size_t i = 0; result->status == STATUS_OK && i < result->rejected_count; i++)
-		VECTOR_ADD(&batch->rejected, result->rejected[i]);
+	for (size_t i = 0; result->status == STATUS_OK && i < result->rejected_count; i++) {
+		struct ingest_rejection rejection = result->rejected[i];
+		rejection.reason = arena_text(&batch->reasons, ingest_rejection_reason(&rejection));
+		VECTOR_ADD(&batch->rejected, rejection);
+	}
 	batch->state = BATCH_FINISHED;
 	pthread_cond_signal(&feed->finished);
 	pthread_mutex_unlock(&feed->lock);
@@ -101,7 +112,8 @@ static enum status send(struct feed_batch *batch, struct error *err)
 	struct ingest_request request = {.kind          = INGEST_BATCH,
 	                                 .source_number = feed->config.source_number,
 	                                 .done          = finished,
-	                                 .context       = batch};
+	                                 .context       = batch,
+	                                 .planned       = feed->planned};
 	enum status status = ingest_parse(feed->thread, batch->body.data, batch->body.length, err);
 	if (status != STATUS_OK)
 		return error_set(err, STATUS_INTERNAL, "rows became no JSON");
@@ -145,9 +157,9 @@ static enum status tell(struct feed_batch *batch, struct error *err)
 			status = refuse_row(batch, i, TEXT("UNREADABLE_ROW"),
 			                    part(batch, row->row_end, row->reason_end), err);
 		} else if (next < batch->rejected.count && batch->rejected.items[next].index == message) {
-			enum ingest_code code = batch->rejected.items[next].code;
-			status                = refuse_row(batch, i, text_of(ingest_code_name(code)),
-			                                   text_of(ingest_code_message(code)), err);
+			const struct ingest_rejection *rejection = &batch->rejected.items[next];
+			status = refuse_row(batch, i, text_of(ingest_code_name(rejection->code)),
+			                    rejection->reason, err);
 			next++;
 			message++;
 		} else {

@@ -58,6 +58,7 @@ struct feed_batch;
 struct import_feed {
 	struct import_feed_config config;
 	struct ingest_thread     *thread;
+	struct source            *planned; /* whose tracking plan holds; NULL: no source was named */
 	struct feed_batch        *batches; /* a ring */
 	uint64_t                  made;    /* the one that is filled */
 	uint64_t                  collected;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -51,7 +52,15 @@ static void done(void *context, const struct ingest_result *result)
 	harness->accepted_count = result->accepted_count;
 	harness->rejected.count = 0;
 	for (size_t i = 0; i < result->rejected_count; i++)
-		VECTOR_ADD(&harness->rejected, result->rejected[i]);
+		VECTOR_ADD(&harness->rejected,
+		           (struct ingest_rejection){result->rejected[i].index, result->rejected[i].code});
+	if (result->rejected_count > 0) {
+		struct harness_detail         *detail = &harness->detail;
+		const struct ingest_rejection *first  = &result->rejected[0];
+		snprintf(detail->field, sizeof detail->field, "%.*s", TEXT_FORMAT(first->field));
+		snprintf(detail->reason, sizeof detail->reason, "%.*s",
+		         TEXT_FORMAT(ingest_rejection_reason(first)));
+	}
 }
 
 void harness_submit(struct harness *harness, enum ingest_kind kind, struct text json)
@@ -64,7 +73,13 @@ void harness_submit(struct harness *harness, enum ingest_kind kind, struct text 
 	if (ingest_parse(harness->thread, body, json.length, &err) != STATUS_OK)
 		fail_msg("%s", err.reason);
 
-	struct ingest_request request = {kind, 7, done, harness};
+	struct ingest_request request = {
+		.kind          = kind,
+		.source_number = 7,
+		.done          = done,
+		.context       = harness,
+		.planned       = harness->planned,
+	};
 	ingest_submit(harness->thread, &request);
 	free(body);
 }

@@ -15,6 +15,7 @@ struct harness {
 	struct ingest        *ingest;
 	struct ingest_thread *thread;
 	enum status           admits;
+	struct source        *planned; /* of what is submitted; NULL: nobody */
 
 	/* The last answer. */
 	unsigned    done_count; /* of all */
@@ -22,7 +23,10 @@ struct harness {
 	enum status err_status;
 	uint64_t    position;
 	unsigned    accepted_count;
-	VECTOR(struct ingest_rejection) rejected;
+	VECTOR(struct ingest_rejection) rejected; /* without their texts */
+	struct harness_detail {
+		char field[512], reason[1024];
+	} detail; /* of the first of them */
 
 	struct buffer text; /* what the functions below answer */
 };

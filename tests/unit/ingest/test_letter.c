@@ -71,7 +71,7 @@ static void what_is_wrong_stays_wrong(void **state)
 
 static void assert_place(enum ingest_kind kind, enum ingest_code code, const char *expected)
 {
-	assert_string_equal(letter_place(kind, 3, code, &arena).data, expected);
+	assert_string_equal(letter_place(kind, 3, code, TEXT(""), &arena).data, expected);
 }
 
 static void a_place_is_that_in_the_request(void **state)
