@@ -130,8 +130,7 @@ static void write_one(struct api_call *call)
 	struct buffer       out   = {0};
 	struct json_writer  w     = json_writer_of(&out);
 	write_row(&w, call, 0);
-	http_add_header(call->request, "ETag",
-	                text_of(arena_printf(call->arena, "\"%u\"", state->rows[0].audience.version)));
+	call_add_version(call, state->rows[0].audience.version);
 	call_answer(call, state->http_status, &out);
 }
 
