@@ -320,6 +320,11 @@ uint32_t engine_partition_count(const struct engine *engine)
 	return engine->config.partition_count;
 }
 
+int64_t engine_now_ms(const struct engine *engine)
+{
+	return engine->journal->ops->log_time_ms(engine->journal);
+}
+
 int64_t engine_retention_ms(const struct engine *engine) { return engine->config.retention_ms; }
 
 uint64_t engine_steps(struct engine *engine)

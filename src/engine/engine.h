@@ -145,6 +145,7 @@ enum status engine_admits(struct engine *engine);
 void engine_set_memory_limit(struct engine *engine, uint64_t bytes);
 
 uint32_t engine_partition_count(const struct engine *engine);
+int64_t  engine_now_ms(const struct engine *engine); /* the log time of now */
 int64_t  engine_retention_ms(const struct engine *engine);
 
 /* Grows with every record and every timer that may change something. Any thread; cost: a load a

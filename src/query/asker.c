@@ -6,6 +6,21 @@
 
 #include "base/clock.h"
 #include "engine/apply/leaf.h"
+#include "query/leaf_scan.h"
+
+/* Rough measures, in ns. */
+enum {
+	SEGMENT_NS = 1,
+	COLUMN_NS  = 1,
+	TRAIT_NS   = 100, /* a person */
+	SERIES_NS  = 150, /* a person, of whom the engine keeps a series of the leaf */
+	SCAN_NS    = 5,   /* a person, and */
+	ROW_NS     = 3,   /* each of his events */
+	FEW        = 4,   /* persons of a block: to be read one by one */
+
+	ROWS_UNKNOWN = 20, /* of a column's few that it does not know */
+	TIMED        = 16, /* of so many blocks that columns are asked of, one is timed */
+};
 
 static void *zeroed(size_t count, size_t size)
 {
@@ -17,7 +32,7 @@ static void *zeroed(size_t count, size_t size)
 
 /* ---- Binding ---- */
 
-/* Leaves that the catalog keeps up are asked there. */
+/* Leaves that the catalog keeps up may be asked there. */
 static uint32_t known_leaf(const struct catalog *catalog, const struct tree_atom *atom)
 {
 	struct text key   = atom->plan->leaves[atom->index].key;
@@ -29,64 +44,145 @@ static uint32_t known_leaf(const struct catalog *catalog, const struct tree_atom
 	return catalog->features.items[feature].built == BUILT_ALL ? leaf : RULE_NONE;
 }
 
+static struct leaf_scan *scan_of(struct asker *asker, uint32_t index)
+{
+	const struct asker_config *config = &asker->config;
+	const struct tree_atom    *atom   = &config->tree->atoms.items[index];
+	struct asker_atom         *bound  = &asker->atoms[index];
+	if (bound->scan == NULL) {
+		const struct plan_leaf       *leaf = &atom->plan->leaves[atom->index];
+		const struct leaf_scan_config wish = {
+			.partition          = config->partition,
+			.leaf               = leaf,
+			.feature            = &atom->plan->features[leaf->feature],
+			.now_ms             = config->as_of_ms,
+			.received_before_ms = config->past ? config->as_of_ms + 1 : 0,
+		};
+		bound->scan = leaf_scan_new(&wish);
+	}
+	return bound->scan;
+}
+
+static void bind_leaf(struct asker *asker, uint32_t index)
+{
+	const struct asker_config *config  = &asker->config;
+	const struct tree_atom    *atom    = &config->tree->atoms.items[index];
+	struct asker_atom         *bound   = &asker->atoms[index];
+	const struct plan_leaf    *leaf    = &atom->plan->leaves[atom->index];
+	uint64_t                   persons = config->partition->profiles.person_count;
+	bound->way                         = QUERY_BY_SCAN;
+	if (config->columns != NULL)
+		bound->test = columns_test_leaf(config->columns, &atom->plan->features[leaf->feature], leaf,
+		                                config->as_of_ms, &asker->arena);
+	if (!config->past)
+		bound->known = known_leaf(&config->partition->catalog, atom);
+	bound->rows = ROWS_UNKNOWN;
+	if (bound->test == NULL)
+		bound->rows = (double)leaf_scan_cost(scan_of(asker, index)) / (double)(persons + 1);
+	if (bound->known != RULE_NONE && SCAN_NS + bound->rows * ROW_NS > SERIES_NS)
+		bound->way = QUERY_BY_PERSON;
+}
+
 static bool bind(struct asker *asker, uint32_t index)
 {
-	const struct catalog   *catalog = &asker->partition->catalog;
-	const struct tree_atom *atom    = &asker->tree->atoms.items[index];
-	struct asker_atom      *bound   = &asker->atoms[index];
+	const struct asker_config *config = &asker->config;
+	const struct tree_atom    *atom   = &config->tree->atoms.items[index];
+	struct asker_atom         *bound  = &asker->atoms[index];
 	*bound = (struct asker_atom){.way = QUERY_BY_PERSON, .known = RULE_NONE};
 	if (atom->kind == NODE_LEAF) {
-		bound->known = known_leaf(catalog, atom);
-	} else if (atom->kind == NODE_SEGMENT) {
+		bind_leaf(asker, index);
+	} else if (atom->kind == NODE_TRAIT) {
+		const struct plan_trait *trait = &atom->plan->traits[atom->index];
+		if (config->columns != NULL)
+			bound->test =
+				columns_test_trait(config->columns, trait, config->as_of_ms, &asker->arena);
+	} else if (atom->definition == NULL) {
 		bound->way   = QUERY_BY_SEGMENT;
-		bound->known = catalog_live(catalog, atom->index);
+		bound->known = catalog_live(&config->partition->catalog, atom->index);
 		return bound->known != RULE_NONE || atom->expr == NULL;
+	}
+	if (bound->test != NULL) {
+		bound->way    = QUERY_BY_COLUMN;
+		bound->column = asker->column_count++;
 	}
 	return true;
 }
 
-bool asker_init(struct asker *asker, struct partition *partition, const struct tree *tree,
-                int64_t as_of_ms)
+bool asker_init(struct asker *asker, const struct asker_config *config)
 {
-	*asker          = (struct asker){.partition = partition, .tree = tree, .as_of_ms = as_of_ms};
-	asker->atoms    = zeroed(tree->atoms.count, sizeof *asker->atoms);
-	asker->verdicts = zeroed(tree->atoms.count, sizeof *asker->verdicts);
-	bool live       = true;
-	for (uint32_t i = 0; i < tree->atoms.count; i++)
+	uint32_t count  = (uint32_t)config->tree->atoms.count;
+	*asker          = (struct asker){.config = *config};
+	asker->atoms    = zeroed(count, sizeof *asker->atoms);
+	asker->verdicts = zeroed(count, sizeof *asker->verdicts);
+	arena_init(&asker->arena);
+	bool live = true;
+	for (uint32_t i = 0; i < count; i++)
 		live &= bind(asker, i);
 	return live;
 }
 
 void asker_done(struct asker *asker)
 {
+	for (uint32_t i = 0; i < asker->config.tree->atoms.count; i++)
+		leaf_scan_free(asker->atoms[i].scan);
 	free(asker->atoms);
 	free(asker->verdicts);
-	*asker = (struct asker){0};
+	arena_done(&asker->arena);
 }
 
-/* What one person costs, in ns, by rough measurement. */
-struct tree_estimate asker_estimate(void *context, uint32_t atom)
+struct tree_estimate asker_estimate(void *context, uint32_t index)
 {
-	const struct asker *asker = context;
-	switch (asker->tree->atoms.items[atom].kind) {
-	case NODE_SEGMENT:
-		return (struct tree_estimate){1, 0.2};
-	case NODE_TRAIT:
-		return (struct tree_estimate){100, 0.3};
-	default:
-		return (struct tree_estimate){asker->atoms[atom].known != RULE_NONE ? 150 : 3000, 0.3};
-	}
+	const struct asker      *asker = context;
+	const struct tree_atom  *atom  = &asker->config.tree->atoms.items[index];
+	const struct asker_atom *bound = &asker->atoms[index];
+	if (bound->test != NULL)
+		return (struct tree_estimate){COLUMN_NS, column_test_share(bound->test) / 1e6};
+	if (atom->definition != NULL)
+		return (struct tree_estimate){atom->definition->cost, atom->definition->share};
+	if (atom->kind == NODE_SEGMENT)
+		return (struct tree_estimate){SEGMENT_NS, 0.2};
+	if (atom->kind == NODE_TRAIT)
+		return (struct tree_estimate){TRAIT_NS, 0.3};
+	if (bound->way == QUERY_BY_PERSON)
+		return (struct tree_estimate){SERIES_NS, 0.3};
+	return (struct tree_estimate){SCAN_NS + bound->rows * ROW_NS, 0.3};
+}
+
+/* ---- The block ---- */
+
+void asker_turn_to(struct asker *asker, uint32_t first_slot, const struct verdict *kept)
+{
+	uint32_t count    = (uint32_t)asker->config.tree->atoms.count;
+	asker->first_slot = first_slot;
+	memset(asker->verdicts, 0, count * sizeof *asker->verdicts);
+	for (uint32_t i = 0; i < count && kept != NULL; i++)
+		if (asker->atoms[i].test != NULL)
+			asker->verdicts[i] = kept[asker->atoms[i].column];
+}
+
+void asker_keep(const struct asker *asker, struct verdict *into)
+{
+	for (uint32_t i = 0; i < asker->config.tree->atoms.count; i++)
+		if (asker->atoms[i].test != NULL)
+			into[asker->atoms[i].column] = asker->verdicts[i];
 }
 
 /* ---- Asking ---- */
 
-static struct mask members_of(struct asker *asker, uint32_t index, const struct mask *wanted)
+static const struct profile *person_at(const struct asker *asker, unsigned bit)
 {
-	if (index == RULE_NONE)
+	return profiles_find(&asker->config.partition->profiles, asker->first_slot + bit);
+}
+
+/* Who differs from what the rule is without events lies in its bitmap. */
+static struct mask ask_segment(struct asker *asker, uint32_t atom, const struct mask *wanted)
+{
+	uint32_t known = asker->atoms[atom].known;
+	if (known == RULE_NONE)
 		return (struct mask){0};
-	struct rule              *rule  = &asker->partition->catalog.rules.items[index];
+	struct rule              *rule  = &asker->config.partition->catalog.rules.items[known];
 	uint32_t                  first = asker->first_slot;
-	struct mask               found = {0};
+	struct mask               found = {0}, members = {0};
 	roaring_uint32_iterator_t at;
 	roaring_init_iterator(exceptions_bitmap(&rule->exceptions), &at);
 	roaring_move_uint32_iterator_equalorlarger(&at, first);
@@ -95,68 +191,130 @@ static struct mask members_of(struct asker *asker, uint32_t index, const struct 
 		mask_set(&found, at.current_value - first);
 	if (rule->holds[false] == rule->holds[true])
 		return rule->holds[false] ? mask_without(*wanted, &found) : mask_and(*wanted, &found);
-
-	struct mask members = {0};
 	for (unsigned bit = 0; mask_next(wanted, &bit); bit++) {
-		const struct profile *profile = profiles_find(&asker->partition->profiles, first + bit);
+		const struct profile *profile = person_at(asker, bit);
 		if (profile != NULL && rule->holds[profile->identified] != mask_has(&found, bit))
 			mask_set(&members, bit);
 	}
 	return members;
 }
 
-static bool person_passes(struct asker *asker, const struct tree_atom *atom, uint32_t known,
-                          uint32_t slot)
+static struct mask ask_traits(struct asker *asker, uint32_t atom, const struct mask *wanted)
 {
-	struct partition     *partition = asker->partition;
-	const struct profile *profile   = profiles_find(&partition->profiles, slot);
-	if (profile == NULL)
-		return false;
-	if (atom->kind == NODE_TRAIT) {
-		const struct trait_leaf trait = {.plan = &atom->plan->traits[atom->index]};
-		return trait_holds(&trait, profile_traits(profile), profile->identified, asker->as_of_ms);
+	const struct tree_atom *asked  = &asker->config.tree->atoms.items[atom];
+	const struct trait_leaf trait  = {.plan = &asked->plan->traits[asked->index]};
+	struct mask             passed = {0};
+	for (unsigned bit = 0; mask_next(wanted, &bit); bit++) {
+		const struct profile *profile = person_at(asker, bit);
+		if (profile != NULL && trait_holds(&trait, profile_traits(profile), profile->identified,
+		                                   asker->config.as_of_ms))
+			mask_set(&passed, bit);
 	}
-	if (known != RULE_NONE)
-		return leaf_holds(partition, slot, profile, known, asker->as_of_ms);
-	const struct plan_leaf *leaf = &atom->plan->leaves[atom->index];
-	return leaf_look_events(partition, slot, leaf, &atom->plan->features[leaf->feature],
-	                        asker->as_of_ms, NULL);
+	return passed;
 }
 
-static struct mask ask_persons(struct asker *asker, uint32_t atom, const struct mask *wanted)
+static struct mask ask_series(struct asker *asker, uint32_t atom, const struct mask *wanted)
 {
 	struct mask passed = {0};
+	for (unsigned bit = 0; mask_next(wanted, &bit); bit++) {
+		const struct profile *profile = person_at(asker, bit);
+		if (profile != NULL && leaf_holds(asker->config.partition, asker->first_slot + bit, profile,
+		                                  asker->atoms[atom].known, asker->config.as_of_ms))
+			mask_set(&passed, bit);
+	}
+	return passed;
+}
+
+static struct mask ask_leaf(struct asker *asker, uint32_t atom, const struct mask *wanted)
+{
+	struct asker_atom *bound  = &asker->atoms[atom];
+	bool               few    = mask_count(wanted) <= FEW;
+	struct mask        passed = {0};
+	if (bound->known != RULE_NONE && (few || SCAN_NS + bound->rows * ROW_NS > SERIES_NS))
+		return ask_series(asker, atom, wanted);
+	struct leaf_scan *scan = scan_of(asker, atom);
+	if (!few) {
+		leaf_scan_block(scan, asker->first_slot, wanted->words, passed.words);
+		return passed;
+	}
 	for (unsigned bit = 0; mask_next(wanted, &bit); bit++)
-		if (person_passes(asker, &asker->tree->atoms.items[atom], asker->atoms[atom].known,
-		                  asker->first_slot + bit))
+		if (leaf_scan_person(scan, asker->first_slot + bit))
 			mask_set(&passed, bit);
 	return passed;
 }
 
-static struct verdict ask(void *context, uint32_t atom, const struct mask *wanted)
+static struct verdict ask(void *context, uint32_t atom, const struct mask *wanted);
+
+static struct mask answer(struct asker *asker, uint32_t atom, const struct mask *wanted)
 {
-	struct asker      *asker    = context;
-	struct asker_atom *bound    = &asker->atoms[atom];
-	int64_t            begin_ns = clock_monotonic_ns();
-	struct mask passed = bound->way == QUERY_BY_SEGMENT ? members_of(asker, bound->known, wanted)
-	                                                    : ask_persons(asker, atom, wanted);
-	bound->persons += mask_count(wanted);
-	bound->passed += mask_count(&passed);
-	bound->took_ns += clock_monotonic_ns() - begin_ns;
-	return (struct verdict){passed, *wanted};
+	const struct tree_atom *asked = &asker->config.tree->atoms.items[atom];
+	switch (asked->kind) {
+	case NODE_LEAF:
+		return ask_leaf(asker, atom, wanted);
+	case NODE_TRAIT:
+		return ask_traits(asker, atom, wanted);
+	default:
+		if (asked->definition == NULL)
+			return ask_segment(asker, atom, wanted);
+		return tree_settle(asked->definition, asker->verdicts, wanted, ask, asker).holds;
+	}
 }
 
-void asker_turn_to(struct asker *asker, uint32_t first_slot)
+static void note(struct asker_atom *bound, const struct verdict *told)
 {
-	asker->first_slot = first_slot;
-	memset(asker->verdicts, 0, asker->tree->atoms.count * sizeof *asker->verdicts);
+	bound->persons += mask_count(&told->known);
+	bound->passed += mask_count(&told->holds);
+}
+
+static struct verdict ask(void *context, uint32_t atom, const struct mask *wanted)
+{
+	struct asker        *asker    = context;
+	int64_t              begin_ns = clock_monotonic_ns();
+	const struct verdict told     = {answer(asker, atom, wanted), *wanted};
+	note(&asker->atoms[atom], &told);
+	asker->atoms[atom].took_ns += clock_monotonic_ns() - begin_ns;
+	return told;
 }
 
 struct mask asker_settle(struct asker *asker, size_t root, const struct mask *wanted)
 {
 	struct verdict told =
-		tree_settle(asker->tree->roots.items[root], asker->verdicts, wanted, ask, asker);
+		tree_settle(asker->config.tree->roots.items[root], asker->verdicts, wanted, ask, asker);
 	struct mask open = verdict_open(&told, *wanted);
 	assert(mask_is_empty(&open));
 	return told.holds;
+}
+
+static struct verdict look(void *context, uint32_t atom, const struct mask *wanted)
+{
+	struct asker      *asker = context;
+	struct asker_atom *bound = &asker->atoms[atom];
+	struct verdict     told  = {0};
+	if (bound->test == NULL && bound->way != QUERY_BY_SEGMENT)
+		return told;
+	bool    timed    = asker->first_slot / BLOCK_SLOTS % TIMED == 0;
+	int64_t begin_ns = timed ? clock_monotonic_ns() : 0;
+	if (bound->test == NULL) {
+		told = (struct verdict){ask_segment(asker, atom, wanted), *wanted};
+	} else {
+		struct mask unknown = {0};
+		column_test_run(bound->test, asker->first_slot / BLOCK_SLOTS, 1, wanted->words,
+		                told.holds.words, unknown.words);
+		told.known = mask_without(*wanted, &unknown);
+	}
+	note(bound, &told);
+	if (timed)
+		bound->took_ns += (clock_monotonic_ns() - begin_ns) * TIMED;
+	return told;
+}
+
+struct verdict asker_look(struct asker *asker, size_t root, const struct mask *wanted)
+{
+	return tree_settle(asker->config.tree->roots.items[root], asker->verdicts, wanted, look, asker);
+}
+
+uint64_t asker_rows(const struct asker *asker, uint32_t atom)
+{
+	const struct leaf_scan *scan = asker->atoms[atom].scan;
+	return scan == NULL ? 0 : leaf_scan_rows(scan);
 }

@@ -3,50 +3,77 @@
 
 /* The atoms of a tree in one partition: where each is answered, and how dear that is.
  *
- *   way        what of                          when
- *   segment    the rule's bitmap                later
- *   person     traits; series of a leaf that    later
- *              live segments keep up
- *   scan       stored events                    later
+ *   way        of what                                   when
+ *   column     traits, aggregates that are kept          at the instant alone (columns.h)
+ *   segment    the rule's bitmap                         at the instant and later
+ *   scan       event leaves, from stored events          later (leaf_scan.h)
+ *   person     traits; event leaves that live segments   later
+ *              keep up, where that is cheaper
  *
- * "Later" holds for persons who have not changed since the instant: what is found of them then is
- * what was so (engine/survey.h).
+ * Later means: of persons who have not changed since the instant, so that what is found of them is
+ * what was so (engine/survey.h). A column leaves some open: they are asked another way.
+ *
+ * A past instant is asked of stored events alone, as far as they were there then; segments have
+ * definitions in such a tree.
  *
  * Thread: the partition's. */
 
+#include "query/columns.h"
 #include "query/query.h"
 #include "query/tree.h"
 
+struct leaf_scan;
+
 struct asker_atom {
-	enum query_way way;
-	uint32_t       known; /* of the catalog: the leaf, the segment's rule; RULE_NONE */
-	uint64_t       persons;
-	uint64_t       rows;
-	uint64_t       passed;
-	int64_t        took_ns;
+	enum query_way      way;
+	uint32_t            known;  /* of the catalog: the leaf, the segment's rule; RULE_NONE */
+	uint32_t            column; /* of those with a test, the how maniest */
+	struct column_test *test;   /* NULL: none */
+	struct leaf_scan   *scan;   /* NULL: not needed yet */
+	double              rows;   /* that a scan would look at a person */
+	uint64_t            persons;
+	uint64_t            passed;
+	int64_t             took_ns;
+};
+
+struct asker_config {
+	struct partition  *partition;
+	struct columns    *columns; /* NULL: none are to be asked */
+	const struct tree *tree;
+	int64_t            as_of_ms;
+	bool               past;
 };
 
 struct asker {
-	struct partition  *partition;
-	const struct tree *tree;
-	int64_t            as_of_ms;
-	struct asker_atom *atoms;
-	struct verdict    *verdicts; /* of the block at hand */
-	uint32_t           first_slot;
+	struct asker_config config;
+	struct arena        arena;
+	struct asker_atom  *atoms;
+	uint32_t            column_count;
+	struct verdict     *verdicts; /* of the block at hand */
+	uint32_t            first_slot;
 };
 
-/* False: a segment that a set refers to is not live. */
-bool asker_init(struct asker *asker, struct partition *partition, const struct tree *tree,
-                int64_t as_of_ms);
+/* In the read. False: a segment that a set refers to is not live. */
+bool asker_init(struct asker *asker, const struct asker_config *config);
 void asker_done(struct asker *asker);
 
-/* For tree_order(). */
+/* For tree_order(); context: the asker. */
 tree_estimate_fn asker_estimate;
 
-/* To another block: the one from this slot on; nothing is known of it. */
-void asker_turn_to(struct asker *asker, uint32_t first_slot);
+/* To the block from this slot on. `kept` is what asker_keep() gave of it; NULL: nothing is
+ * known. */
+void asker_turn_to(struct asker *asker, uint32_t first_slot, const struct verdict *kept);
 
-/* For whom of the wanted ones of that block the root holds. */
+/* What columns have said of the block, column_count verdicts. */
+void asker_keep(const struct asker *asker, struct verdict *into);
+
+/* At the instant: what columns and segments say of the wanted ones of the block. */
+struct verdict asker_look(struct asker *asker, size_t root, const struct mask *wanted);
+
+/* Later: for whom of the wanted ones, who have not changed, the root holds. */
 struct mask asker_settle(struct asker *asker, size_t root, const struct mask *wanted);
+
+/* Stored events looked at. */
+uint64_t asker_rows(const struct asker *asker, uint32_t atom);
 
 #endif

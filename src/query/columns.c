@@ -182,7 +182,6 @@ void columns_free(struct columns *columns)
 {
 	if (columns == NULL)
 		return;
-	columns->partition->witness = NULL;
 	while (columns->metrics.count > 0)
 		column_metric_free(columns, columns->metrics.items[columns->metrics.count - 1]);
 	for (size_t i = 0; i < columns->traits.count; i++)

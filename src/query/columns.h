@@ -51,7 +51,8 @@ struct columns;
 /* Registers as the partition's witness; columns are built from then on in leisure. `budget`
  * outlives it. */
 struct columns *columns_new(struct partition *partition, struct columns_budget *budget);
-void            columns_free(struct columns *columns); /* NULL is fine */
+/* The partition may be gone, and is not to change any more. NULL is fine. */
+void columns_free(struct columns *columns);
 
 struct columns_status {
 	uint32_t columns; /* without $identified */

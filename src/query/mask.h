@@ -77,6 +77,18 @@ static inline struct mask mask_first(unsigned count)
 	return mask;
 }
 
+/* The first `count` of them. */
+static inline struct mask mask_least(struct mask mask, unsigned count)
+{
+	for (unsigned i = 0; i < BLOCK_WORDS; i++) {
+		unsigned has = (unsigned)__builtin_popcountll(mask.words[i]);
+		for (; has > count; has--)
+			mask.words[i] ^= UINT64_C(1) << (63 - __builtin_clzll(mask.words[i]));
+		count -= has;
+	}
+	return mask;
+}
+
 /* for (unsigned bit = 0; mask_next(&mask, &bit); bit++) … */
 static inline bool mask_next(const struct mask *mask, unsigned *bit)
 {

@@ -5,7 +5,9 @@
 
 #include "base/clock.h"
 #include "base/instant.h"
+#include "engine/apply/partition.h"
 #include "engine/change/change_record.h"
+#include "query/past.h"
 #include "query/query_internal.h"
 #include "query/sample.h"
 
@@ -20,6 +22,7 @@ const char *query_way_name(enum query_way way) { return way_names[way]; }
 
 /* ---- The end ---- */
 
+/* The tree is planned by now. */
 static void join_steps(struct query *query, const struct asker *asker)
 {
 	struct query_answer *answer = &query->answer;
@@ -35,13 +38,33 @@ static void join_steps(struct query *query, const struct asker *asker)
 		const struct asker_atom *atom = &asker->atoms[i];
 		step->way                     = atom->way;
 		step->persons += atom->persons;
-		step->rows += atom->rows;
+		step->rows += asker_rows(asker, i);
 		step->passed += atom->passed;
 		step->took_ns += atom->took_ns;
+		atomic_fetch_add(atom->way == QUERY_BY_SCAN ? &query->queries->persons_scanned
+		                                            : &query->queries->persons_asked,
+		                 atom->way == QUERY_BY_COLUMN ? 0 : atom->persons);
 	}
 }
 
-void query_join(struct query *query, const struct query_answer *found, const struct asker *asker)
+static void join_visits(struct query *query, const struct visits *visits)
+{
+	struct query_answer *answer     = &query->answer;
+	unsigned             dimensions = query->wish.dimension_count;
+	for (unsigned i = 0; i < visits->count; i++) {
+		const struct visit *visit = &visits->items[i];
+		if (i < dimensions)
+			groups_merge(&query->groups[i], &visit->groups);
+		else if (visit->part == REVENUE_ORDERS)
+			answer->order_count += (uint64_t)visit->sum;
+		else
+			answer->revenue += visit->part == REVENUE_REFUNDED ? -visit->sum : visit->sum;
+		answer->order_count += visit->count;
+	}
+}
+
+void query_join(struct query *query, const struct query_answer *found, const struct asker *asker,
+                const struct visits *visits)
 {
 	struct query_answer *answer = &query->answer;
 	const uint32_t       limit  = query->wish.sample_count;
@@ -62,6 +85,7 @@ void query_join(struct query *query, const struct query_answer *found, const str
 	sample_merge(&answer->enterers, &found->enterers, limit);
 	sample_merge(&answer->leavers, &found->leavers, limit);
 	join_steps(query, asker);
+	join_visits(query, visits);
 	pthread_mutex_unlock(&query->lock);
 }
 
@@ -75,12 +99,27 @@ static void write_steps(struct query *query)
 	}
 }
 
+/* What only shares need. */
+static void let_go(struct query *query)
+{
+	for (unsigned i = 0; i < QUERY_DIMENSIONS_MAX; i++)
+		groups_done(&query->groups[i]);
+	tree_done(&query->tree);
+	plan_unref(query->plan);
+	plan_unref(query->revenue);
+}
+
 void query_part_is_over(struct query *query)
 {
 	if (atomic_fetch_sub(&query->left, 1) > 1)
 		return;
+	struct query_answer *answer = &query->answer;
 	write_steps(query);
-	query->answer.took_ns = clock_monotonic_ns() - query->started_ns;
+	answer->dimension_count = query->wish.dimension_count;
+	for (unsigned i = 0; i < answer->dimension_count; i++)
+		answer->dimensions[i] = groups_largest(&query->groups[i], &query->arena);
+	let_go(query);
+	answer->took_ns = clock_monotonic_ns() - query->started_ns;
 	atomic_fetch_sub(&query->queries->running, 1);
 	query->wish.done(query->wish.context, query);
 }
@@ -90,7 +129,7 @@ const struct query_answer *query_answer(const struct query *query) { return &que
 bool query_next_member(const struct query *query, uint32_t partition, uint32_t from_slot,
                        uint32_t *ret_slot)
 {
-	assert(query->wish.members && partition < query->partition_count);
+	assert(query->wish.members && partition < query->queries->partition_count);
 	roaring_uint32_iterator_t at;
 	if (query->members[partition] == NULL)
 		return false;
@@ -103,18 +142,48 @@ bool query_next_member(const struct query *query, uint32_t partition, uint32_t f
 
 void query_free(struct query *query)
 {
-	for (uint32_t i = 0; query->members != NULL && i < query->partition_count; i++)
+	uint32_t count = query->members == NULL ? 0 : query->queries->partition_count;
+	for (uint32_t i = 0; i < count; i++)
 		if (query->members[i] != NULL)
 			roaring_bitmap_free(query->members[i]);
 	free(query->members);
-	tree_done(&query->tree);
-	plan_unref(query->plan);
 	pthread_mutex_destroy(&query->lock);
 	arena_done(&query->arena);
 	free(query);
 }
 
-/* ---- The begin ---- */
+/* ---- On the way ---- */
+
+static struct past past_of(const struct query *query, int64_t now_ms)
+{
+	return (struct past){query->wish.as_of_ms, now_ms, engine_retention_ms(query->queries->engine)};
+}
+
+static bool uses_traits(const struct query *query)
+{
+	bool uses = false;
+	for (size_t i = 0; i < query->tree.atoms.count; i++)
+		uses |= query->tree.atoms.items[i].kind == NODE_TRAIT;
+	for (unsigned i = 0; i < query->wish.dimension_count; i++)
+		uses |= query->wish.dimensions[i].trait.length > 0;
+	return uses;
+}
+
+enum status query_plan(struct query *query, struct partition *partition, int64_t now_ms)
+{
+	const struct past past = past_of(query, now_ms);
+	bool              live = true;
+	for (unsigned i = 0; i < query->wish.set_count; i++)
+		live &=
+			tree_add_rule(&query->tree, query->plan, i, query->past ? &partition->catalog : NULL);
+	if (query->wish.compared != 0)
+		tree_add_segment(&query->tree, query->wish.compared);
+	query->answer.exact = !query->past || !uses_traits(query);
+	if (!live)
+		return STATUS_CONFLICT;
+	return query->past && past_tree_reaches_behind(&past, &query->tree) ? STATUS_INVALID
+	                                                                    : STATUS_OK;
+}
 
 static void begin(struct engine_read *read, struct view *view)
 {
@@ -126,7 +195,7 @@ static void all_begun(struct engine_read *read, enum status status, const struct
 	struct query *query = (struct query *)read;
 	(void)err;
 	pthread_mutex_lock(&query->lock);
-	query->answer.as_of_ms = read->as_of_ms;
+	query->answer.as_of_ms = query->past ? query->wish.as_of_ms : read->as_of_ms;
 	if (status != STATUS_OK) {
 		query->answer.status = status;
 		atomic_store(&query->broken, true);
@@ -135,7 +204,9 @@ static void all_begun(struct engine_read *read, enum status status, const struct
 	query_part_is_over(query);
 }
 
-static enum status compile(struct queries *queries, const struct query_wish *wish,
+/* ---- The begin ---- */
+
+static enum status compile(const struct queries *queries, const struct query_wish *wish,
                            struct plan **ret_plan, struct error *err)
 {
 	struct buffer        body                  = {0};
@@ -150,33 +221,76 @@ static enum status compile(struct queries *queries, const struct query_wish *wis
 	return status;
 }
 
+static void copy_texts(struct query *query)
+{
+	struct query_wish *wish  = &query->wish;
+	struct arena      *arena = &query->arena;
+	for (unsigned i = 0; i < wish->set_count; i++)
+		wish->sets[i] = query->plan->rules[i].canonical;
+	for (unsigned i = 0; i < wish->dimension_count; i++) {
+		struct query_dimension *dimension = &wish->dimensions[i];
+		dimension->trait                  = arena_text(arena, dimension->trait);
+		dimension->event                  = arena_text(arena, dimension->event);
+		dimension->property               = arena_text(arena, dimension->property);
+	}
+}
+
 static struct query *query_new(struct queries *queries, const struct query_wish *wish,
                                struct plan *plan)
 {
 	struct query *query = calloc(1, sizeof *query);
 	if (query == NULL)
 		abort();
-	query->queries         = queries;
-	query->wish            = *wish;
-	query->plan            = plan;
-	query->started_ns      = clock_monotonic_ns();
-	query->partition_count = engine_partition_count(queries->engine);
+	query->queries    = queries;
+	query->wish       = *wish;
+	query->plan       = plan;
+	query->past       = wish->as_of_ms != INSTANT_MS_NONE;
+	query->started_ns = clock_monotonic_ns();
+	query->read =
+		(struct engine_read){.run = begin, .done = all_begun, .min_position = wish->min_position};
+	if (wish->order_event.length > 0)
+		query->revenue = revenue_plan(wish->order_event, wish->refund_event,
+		                              engine_retention_ms(queries->engine));
 	if (wish->members) {
-		query->members = calloc(query->partition_count, sizeof *query->members);
+		query->members = calloc(queries->partition_count, sizeof *query->members);
 		if (query->members == NULL)
 			abort();
 	}
-	query->read =
-		(struct engine_read){.run = begin, .done = all_begun, .min_position = wish->min_position};
 	arena_init(&query->arena);
+	copy_texts(query);
 	pthread_mutex_init(&query->lock, NULL);
 	atomic_store(&query->left, 1);
 	tree_init(&query->tree);
-	for (unsigned i = 0; i < wish->set_count; i++)
-		tree_add_rule(&query->tree, plan, i, NULL);
-	if (wish->compared != 0)
-		tree_add_segment(&query->tree, wish->compared);
+	for (unsigned i = 0; i < QUERY_DIMENSIONS_MAX; i++)
+		groups_init(&query->groups[i]);
 	return query;
+}
+
+static bool reaches_behind(const struct past *past, const struct query *query)
+{
+	bool behind = query->revenue != NULL &&
+	              past_window_reaches_behind(
+					  past, revenue_leaf(query->revenue, REVENUE_ORDERS)->span.within_ms);
+	for (unsigned i = 0; i < query->wish.dimension_count; i++)
+		behind |= query->wish.dimensions[i].trait.length == 0 &&
+		          past_window_reaches_behind(past, query->wish.dimensions[i].within_ms);
+	for (uint32_t i = 0; i < query->plan->leaf_count; i++) {
+		const struct plan_leaf *leaf = &query->plan->leaves[i];
+		behind |= past_reaches_behind(past, leaf, &query->plan->features[leaf->feature]);
+	}
+	return behind;
+}
+
+static enum status check_past(const struct query *query, struct error *err)
+{
+	const struct past past = past_of(query, engine_now_ms(query->queries->engine));
+	if (past.as_of_ms > past.now_ms)
+		return error_set_field(err, STATUS_INVALID, "as_of", "It lies in the future");
+	if (reaches_behind(&past, query))
+		return error_set_field(err, STATUS_INVALID, "as_of",
+		                       "A window of it reaches behind the retention, to events that are "
+		                       "not kept any more");
+	return STATUS_OK;
 }
 
 enum status query_start(struct queries *queries, const struct query_wish *wish,
@@ -184,11 +298,18 @@ enum status query_start(struct queries *queries, const struct query_wish *wish,
 {
 	assert(wish->set_count >= 1 && wish->set_count <= QUERY_SETS_MAX);
 	assert(wish->sample_count <= QUERY_SAMPLE_MAX);
+	assert(wish->dimension_count <= QUERY_DIMENSIONS_MAX);
+	assert(wish->as_of_ms == INSTANT_MS_NONE || wish->compared == 0);
 	struct plan *plan;
 	enum status  status = compile(queries, wish, &plan, err);
 	if (status != STATUS_OK)
 		return status;
 	struct query *query = query_new(queries, wish, plan);
+	if (query->past && (status = check_past(query, err)) != STATUS_OK) {
+		let_go(query);
+		query_free(query);
+		return status;
+	}
 	atomic_fetch_add(&queries->started, 1);
 	atomic_fetch_add(&queries->running, 1);
 	*ret_query = query;

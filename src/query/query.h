@@ -35,7 +35,7 @@ enum {
 	QUERY_SAMPLE_MAX     = 100,
 	QUERY_DIMENSIONS_MAX = 8,
 	QUERY_GROUPS_MAX     = 1000, /* of a dimension: the largest; the others are counted together */
-	QUERY_STEPS_MAX      = 256,
+	QUERY_STEPS_MAX      = 256,  /* leaves beyond are not told of */
 };
 
 /* ---- What all queries share ---- */
@@ -49,13 +49,17 @@ MUST_USE enum status queries_start(struct engine *engine, struct queries **ret_q
 void queries_stop(struct queries *queries);
 
 /* Keeps what the leaves of this definition look at (canonical form) as columns, whatever they are
- * compared with: a count, a sum, a first or last time of an event in a window; a trait. What cannot
- * be a column is passed over. Built in the background; until then it is scanned. Idempotent;
- * queries_forget() takes one back. STATUS_LIMITED: there are too many, or no memory is left for
- * another. */
+ * compared with: a count, a sum, a first or last time of an event in a window. What cannot be a
+ * column is passed over; traits have columns by themselves. Built in the background; until then it
+ * is scanned. Counted: each call is taken back by one queries_forget(). STATUS_LIMITED: there are
+ * too many, or no memory is left for another. */
 MUST_USE enum status queries_keep(struct queries *queries, struct text canonical,
                                   struct error *err);
 void                 queries_forget(struct queries *queries, struct text canonical);
+
+/* The same of what revenue is made of (query_wish.order_event, refund_event). */
+MUST_USE enum status queries_keep_revenue(struct queries *queries, struct text order_event,
+                                          struct text refund_event, struct error *err);
 
 struct queries_status {
 	uint32_t columns;
@@ -91,7 +95,9 @@ struct query_wish {
 	unsigned    set_count; /* 1 to QUERY_SETS_MAX */
 	struct text sets[QUERY_SETS_MAX];
 
-	int64_t  as_of_ms;     /* INSTANT_MS_NONE: now. Else a past instant: contracts, rule 11 */
+	/* INSTANT_MS_NONE: now. Else a past instant (contracts, rule 11), with which nothing is
+	 * compared. */
+	int64_t  as_of_ms;
 	uint64_t min_position; /* as of a read */
 	uint32_t compared;     /* number of a segment whose live version set 0 is compared with; 0 */
 	unsigned sample_count; /* of each list, at most QUERY_SAMPLE_MAX */
@@ -158,7 +164,8 @@ struct query_step {
 struct query_answer {
 	enum status status; /* OK; AGAIN: definitions changed meanwhile, ask anew; UNAVAILABLE: stopped
 	                     * or cancelled; CONFLICT: what it refers to is not live; TIMEOUT: the
-	                     * instant was not reached; CORRUPT: stored events are damaged */
+	                     * instant was not reached; CORRUPT: stored events are damaged; INVALID: a
+	                     * window of a segment that it refers to reaches behind the retention */
 	int64_t     as_of_ms;
 	bool        exact; /* false: a past instant, and today's traits were used */
 	uint64_t    person_count;

@@ -2,24 +2,36 @@
 
 #include "base/clock.h"
 #include "engine/apply/partition.h"
+#include "engine/survey.h"
 #include "engine/view.h"
 #include "query/asker.h"
 #include "query/query_internal.h"
 #include "query/sample.h"
 
-/* The part of one partition. What is asked of a block is settled at once, for those persons who are
- * open: all of them when their turn comes, one who is about to change right before. */
+/* The part of one partition. What columns and bitmaps know is answered in the read, at the instant,
+ * of all. Who is left open, or waits to be visited, follows in slices, block by block; one who is
+ * about to change right before. */
 struct share {
 	struct survey       survey;
 	struct query       *query;
 	struct asker        asker;
+	struct visits       visits;
 	uint32_t            slot_end;
 	uint32_t            block_end;
 	uint32_t            cursor; /* blocks below it are done */
-	struct mask        *open;   /* by block: those who are not settled */
-	struct mask        *exists;
-	struct mask        *holds; /* by root, then by block */
+	unsigned            stride; /* persons to be settled between two looks at the clock */
+	uint64_t            kept_bytes;
+	struct mask        *exists; /* by block */
+	struct mask        *open;   /* those for whom some root is open */
+	struct verdict    **kept;   /* what columns said of a block with open ones; NULL: nothing */
+	struct mask        *holds;  /* by root, then by block */
 	struct query_answer found;
+};
+
+enum {
+	KEPT_BYTES_MAX = 32 << 20, /* what columns said beyond it is let go, and found another way */
+	STRIDE_NS      = 500000,
+	STRIDE_MIN     = 8,
 };
 
 static struct mask *masks_new(size_t count)
@@ -37,9 +49,19 @@ static struct mask *holds_of(const struct share *share, size_t root)
 	return share->holds + root * share->block_end;
 }
 
+static uint64_t bytes_of(const struct share *share)
+{
+	return share->block_end * sizeof(struct mask) * (2 + root_count(share) + share->visits.count);
+}
+
 static void share_free(struct share *share)
 {
+	atomic_fetch_sub(&share->query->queries->memory_bytes, bytes_of(share) + share->kept_bytes);
+	for (uint32_t block = 0; block < share->block_end; block++)
+		free(share->kept[block]);
+	visits_done(&share->visits);
 	asker_done(&share->asker);
+	free(share->kept);
 	free(share->open);
 	free(share->exists);
 	free(share->holds);
@@ -123,45 +145,67 @@ static void end(struct share *share, enum status status)
 	if (status == STATUS_OK)
 		sum_up(share);
 	share->found.status = status;
-	query_join(query, &share->found, &share->asker);
+	query_join(query, &share->found, &share->asker, &share->visits);
 	share_free(share);
 	query_part_is_over(query);
 }
 
-/* ---- On the way ---- */
+/* ---- Later ---- */
 
-static void note_persons(struct share *share, uint32_t block, const struct mask *wanted)
+/* At a past instant those exist who had come into being. */
+static struct mask who_exists(const struct share *share, uint32_t block, struct mask wanted)
 {
+	const struct query    *query    = share->query;
 	const struct profiles *profiles = &share->survey.partition->profiles;
-	for (unsigned bit = 0; mask_next(wanted, &bit); bit++)
-		if (profiles_find(profiles, block * BLOCK_SLOTS + bit) != NULL)
-			mask_set(&share->exists[block], bit);
+	struct mask            exists   = {0};
+	for (unsigned bit = 0; mask_next(&wanted, &bit); bit++) {
+		const struct profile *profile = profiles_find(profiles, block * BLOCK_SLOTS + bit);
+		if (profile != NULL && (!query->past || profile->created_ms <= query->wish.as_of_ms))
+			mask_set(&exists, bit);
+	}
+	return exists;
 }
 
-static void settle(struct share *share, uint32_t block, struct mask wanted)
+/* Those of the wanted ones who are open are decided. */
+static void decide(struct share *share, uint32_t block, const struct mask *wanted)
 {
-	struct asker *asker = &share->asker;
-	share->open[block]  = mask_without(share->open[block], &wanted);
-	note_persons(share, block, &wanted);
-	wanted = mask_and(wanted, &share->exists[block]);
-	if (mask_is_empty(&wanted))
+	struct mask open = mask_and(share->open[block], wanted);
+	if (mask_is_empty(&open))
 		return;
-	asker_turn_to(asker, block * BLOCK_SLOTS);
+	share->open[block]   = mask_without(share->open[block], &open);
+	open                 = who_exists(share, block, open);
+	share->exists[block] = mask_or(share->exists[block], &open);
+	asker_turn_to(&share->asker, block * BLOCK_SLOTS, share->kept[block]);
 	for (size_t root = 0; root < root_count(share); root++) {
-		struct mask holds            = asker_settle(asker, root, &wanted);
+		struct mask holds            = asker_settle(&share->asker, root, &open);
 		holds_of(share, root)[block] = mask_or(holds_of(share, root)[block], &holds);
+		if (root == 0)
+			visits_add(&share->visits, block, &holds);
 	}
+}
+
+static struct mask who_waits(const struct share *share, uint32_t block)
+{
+	return mask_or(visits_open(&share->visits, block), &share->open[block]);
+}
+
+static void settle(struct share *share, uint32_t block, const struct mask *wanted)
+{
+	decide(share, block, wanted);
+	visits_settle(&share->visits, block, wanted);
 }
 
 static void before_change(struct survey *survey, uint32_t slot)
 {
 	struct share *share = (struct share *)survey;
 	uint32_t      block = slot / BLOCK_SLOTS;
-	if (slot >= share->slot_end || !mask_has(&share->open[block], slot % BLOCK_SLOTS))
+	if (slot >= share->slot_end)
 		return;
-	struct mask one = {0};
+	struct mask waits = who_waits(share, block), one = {0};
 	mask_set(&one, slot % BLOCK_SLOTS);
-	settle(share, block, one);
+	one = mask_and(one, &waits);
+	if (!mask_is_empty(&one))
+		settle(share, block, &one);
 }
 
 static void go_on(struct survey *survey, int64_t end_ns)
@@ -174,15 +218,19 @@ static void go_on(struct survey *survey, int64_t end_ns)
 		return;
 	}
 	while (share->cursor < share->block_end) {
-		struct mask open = share->open[share->cursor];
-		settle(share, share->cursor++, open);
+		struct mask waits = who_waits(share, share->cursor);
+		if (mask_is_empty(&waits)) {
+			free(share->kept[share->cursor]);
+			share->kept[share->cursor++] = NULL;
+			continue;
+		}
+		waits = mask_least(waits, share->stride);
+		settle(share, share->cursor, &waits);
 		if (clock_monotonic_ns() >= end_ns)
-			break;
+			return;
 	}
-	if (share->cursor == share->block_end) {
-		survey_end(survey);
-		end(share, STATUS_OK);
-	}
+	survey_end(survey);
+	end(share, STATUS_OK);
 }
 
 static void broken(struct survey *survey, enum status status)
@@ -196,22 +244,100 @@ static const struct survey_ops ops = {
 	.broken        = broken,
 };
 
-/* ---- The begin ---- */
+/* ---- At the instant ---- */
 
-/* The first share to begin puts the operands into order, for all. */
-static bool bind(struct share *share, struct partition *partition, int64_t now_ms)
+static void keep(struct share *share, uint32_t block)
 {
-	struct query *query = share->query;
-	bool          live  = asker_init(&share->asker, partition, &query->tree, now_ms);
-	pthread_mutex_lock(&query->lock);
-	if (!query->ordered)
-		tree_order(&query->tree, asker_estimate, &share->asker);
-	query->ordered = true;
-	pthread_mutex_unlock(&query->lock);
-	return live;
+	size_t bytes = share->asker.column_count * sizeof **share->kept;
+	if (bytes == 0 || share->kept_bytes + bytes > KEPT_BYTES_MAX)
+		return;
+	struct verdict *kept = malloc(bytes);
+	if (kept == NULL)
+		return;
+	asker_keep(&share->asker, kept);
+	share->kept[block] = kept;
+	share->kept_bytes += bytes;
 }
 
-void share_begin(struct query *query, struct view *view)
+static void look(struct share *share, uint32_t block)
+{
+	struct mask exists = share->exists[block], open = {0};
+	asker_turn_to(&share->asker, block * BLOCK_SLOTS, NULL);
+	for (size_t root = 0; root < root_count(share); root++) {
+		struct verdict told          = asker_look(&share->asker, root, &exists);
+		struct mask    unknown       = verdict_open(&told, exists);
+		open                         = mask_or(open, &unknown);
+		holds_of(share, root)[block] = told.holds;
+	}
+	/* Who is open for one root is decided for all of them. */
+	for (size_t root = 0; root < root_count(share); root++)
+		holds_of(share, root)[block] = mask_without(holds_of(share, root)[block], &open);
+	share->open[block] = open;
+	if (!mask_is_empty(&open))
+		keep(share, block);
+	visits_look(&share->visits, block, &holds_of(share, 0)[block]);
+}
+
+/* False: nobody is left for later. */
+static bool look_at_all(struct share *share, struct columns *columns)
+{
+	bool left = false;
+	for (uint32_t block = 0; block < share->block_end; block++) {
+		columns_persons(columns, block, 1, share->exists[block].words);
+		look(share, block);
+		struct mask waits = who_waits(share, block);
+		left |= !mask_is_empty(&waits);
+	}
+	return left;
+}
+
+/* Without columns everybody is open, and even whether he exists. */
+static void leave_all(struct share *share)
+{
+	for (uint32_t block = 0; block < share->block_end; block++)
+		share->open[block] = mask_first(share->slot_end - block * BLOCK_SLOTS);
+}
+
+static unsigned stride_of(const struct tree *tree)
+{
+	double cost = 1;
+	for (size_t root = 0; root < tree->roots.count; root++)
+		cost += tree->roots.items[root]->cost;
+	double stride = STRIDE_NS / cost;
+	return stride >= BLOCK_SLOTS ? BLOCK_SLOTS
+	       : stride < STRIDE_MIN ? STRIDE_MIN
+	                             : (unsigned)stride;
+}
+
+static enum status bind(struct share *share, struct columns *columns, struct view *view)
+{
+	struct query             *query  = share->query;
+	const struct asker_config config = {
+		.partition = survey_partition(view),
+		.columns   = columns,
+		.tree      = &query->tree,
+		.as_of_ms  = query->past ? query->wish.as_of_ms : view_now_ms(view),
+		.past      = query->past,
+	};
+	bool live  = true;
+	bool first = false;
+	pthread_mutex_lock(&query->lock);
+	if (!query->planned) {
+		first              = true;
+		query->planned     = true;
+		query->plan_status = query_plan(query, config.partition, view_now_ms(view));
+		live               = asker_init(&share->asker, &config);
+		tree_order(&query->tree, asker_estimate, &share->asker);
+	}
+	enum status status = query->plan_status;
+	pthread_mutex_unlock(&query->lock);
+	if (!first)
+		live = asker_init(&share->asker, &config);
+	share->stride = stride_of(&query->tree);
+	return status == STATUS_OK && !live ? STATUS_CONFLICT : status;
+}
+
+static struct share *share_new(struct query *query, struct view *view)
 {
 	struct partition *partition = survey_partition(view);
 	struct share     *share     = calloc(1, sizeof *share);
@@ -220,15 +346,48 @@ void share_begin(struct query *query, struct view *view)
 	share->query     = query;
 	share->slot_end  = partition->profiles.slot_count;
 	share->block_end = (share->slot_end + BLOCK_SLOTS - 1) / BLOCK_SLOTS;
-	share->open      = masks_new(share->block_end);
-	share->exists    = masks_new(share->block_end);
-	share->holds     = masks_new(share->block_end * root_count(share));
-	for (uint32_t block = 0; block < share->block_end; block++)
-		share->open[block] = mask_first(share->slot_end - block * BLOCK_SLOTS);
+	return share;
+}
+
+static void allocate(struct share *share, struct columns *columns)
+{
+	struct query              *query  = share->query;
+	const struct visits_config config = {
+		.partition = share->survey.partition,
+		.columns   = columns,
+		.wish      = &query->wish,
+		.revenue   = query->revenue,
+		.as_of_ms  = share->asker.config.as_of_ms,
+		.past      = query->past,
+		.block_end = share->block_end,
+	};
+	visits_init(&share->visits, &config);
+	share->open   = masks_new(share->block_end);
+	share->exists = masks_new(share->block_end);
+	share->holds  = masks_new(share->block_end * root_count(share));
+	share->kept   = calloc(share->block_end + 1, sizeof *share->kept);
+	if (share->kept == NULL)
+		abort();
+}
+
+void share_begin(struct query *query, struct view *view)
+{
+	struct share   *share   = share_new(query, view);
+	struct columns *columns = query->queries->columns[view_partition(view)];
+	if (query->past || (columns != NULL && columns_block_count(columns) < share->block_end))
+		columns = NULL;
 	atomic_fetch_add(&query->left, 1);
 	survey_begin(&share->survey, &ops, view);
-	if (!bind(share, partition, view_now_ms(view))) {
+	enum status status = bind(share, columns, view);
+	allocate(share, columns);
+	bool left = status == STATUS_OK;
+	if (left && columns != NULL)
+		left = look_at_all(share, columns);
+	else if (left)
+		leave_all(share);
+	atomic_fetch_add(&query->queries->memory_bytes, bytes_of(share) + share->kept_bytes);
+	if (!left) {
 		survey_end(&share->survey);
-		end(share, STATUS_CONFLICT);
+		end(share, status);
 	}
 }

@@ -1,0 +1,247 @@
+#include "query/visit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/instant.h"
+#include "engine/apply/leaf.h"
+
+static void *zeroed(size_t count, size_t size)
+{
+	void *memory = calloc(count + 1, size);
+	if (memory == NULL)
+		abort();
+	return memory;
+}
+
+/* ---- Life ---- */
+
+static struct visit *add_visit(struct visits *visits)
+{
+	struct visit *visit = &visits->items[visits->count++];
+	*visit              = (struct visit){0};
+	visit->todo         = zeroed(visits->config.block_end, sizeof *visit->todo);
+	groups_init(&visit->groups);
+	return visit;
+}
+
+static void add_dimension(struct visits *visits, const struct query_dimension *dimension)
+{
+	struct visit *visit = add_visit(visits);
+	visit->dimension    = dimension;
+	if (dimension->trait.length == 0) {
+		amount_path_init(&visit->property, dimension->property, &visits->arena);
+		return;
+	}
+	visit->trait.identified = text_equal(dimension->trait, TEXT("$identified"));
+	value_path_init(&visit->trait.path, dimension->trait, &visits->arena);
+	if (visits->config.columns != NULL)
+		visit->column =
+			columns_trait(visits->config.columns, dimension->trait, visits->config.as_of_ms);
+}
+
+static struct column *column_of(const struct visits *visits, const struct plan_leaf *leaf)
+{
+	const struct visits_config *config = &visits->config;
+	if (config->columns == NULL)
+		return NULL;
+	return columns_metric(config->columns, &config->revenue->features[leaf->feature], leaf,
+	                      config->as_of_ms);
+}
+
+static struct visit *add_part(struct visits *visits, enum revenue_part part)
+{
+	struct visit *visit = add_visit(visits);
+	visit->part         = part;
+	visit->leaf         = revenue_leaf(visits->config.revenue, part);
+	visit->column       = column_of(visits, visit->leaf);
+	return visit;
+}
+
+/* Orders that are folded are counted with their sum. */
+static void add_revenue(struct visits *visits)
+{
+	const struct plan *plan    = visits->config.revenue;
+	bool               columns = column_of(visits, revenue_leaf(plan, REVENUE_ORDERS)) != NULL &&
+	               column_of(visits, revenue_leaf(plan, REVENUE_ORDERED)) != NULL;
+	if (columns)
+		add_part(visits, REVENUE_ORDERS);
+	struct visit *ordered = add_part(visits, REVENUE_ORDERED);
+	if (!columns) {
+		ordered->column = NULL;
+		ordered->counts = true;
+	}
+	if (revenue_leaf(plan, REVENUE_REFUNDED) != NULL) {
+		add_part(visits, REVENUE_REFUNDED);
+		add_part(visits, REVENUE_REFUNDED_BELOW);
+	}
+}
+
+void visits_init(struct visits *visits, const struct visits_config *config)
+{
+	visits->config = *config;
+	visits->count  = 0;
+	visits->folded = NULL;
+	arena_init(&visits->arena);
+	visits->code_counts = NULL;
+	for (unsigned i = 0; i < config->wish->dimension_count; i++)
+		add_dimension(visits, &config->wish->dimensions[i]);
+	if (config->revenue != NULL)
+		add_revenue(visits);
+}
+
+void visits_done(struct visits *visits)
+{
+	for (unsigned i = 0; i < visits->count; i++) {
+		fold_free(visits->items[i].fold);
+		free(visits->items[i].todo);
+		groups_done(&visits->items[i].groups);
+	}
+	free(visits->folded);
+	free(visits->code_counts);
+	arena_done(&visits->arena);
+}
+
+/* ---- By columns ---- */
+
+static void look_trait(struct visits *visits, struct visit *visit, uint32_t block,
+                       struct mask members)
+{
+	const struct column *column                      = visit->column;
+	uint64_t             classes[COLUMN_CLASS_COUNT] = {0};
+	struct mask          rest                        = {0};
+	uint32_t             codes                       = column_code_count(column);
+	if (visits->code_counts == NULL)
+		visits->code_counts = zeroed(COLUMN_CODES_MAX, sizeof *visits->code_counts);
+	memset(visits->code_counts, 0, codes * sizeof *visits->code_counts);
+	column_count(column, block, 1, members.words, visits->code_counts, classes, rest.words);
+	for (uint32_t code = 0; code < codes; code++)
+		if (visits->code_counts[code] > 0) {
+			struct value value = column_code_value(column, code);
+			groups_add(&visit->groups, &value, visits->code_counts[code]);
+		}
+	visit->groups.missing += classes[COLUMN_MISSING];
+	for (unsigned bit = 0; mask_next(&rest, &bit); bit++) {
+		struct column_value told  = column_value(column, block * BLOCK_SLOTS + bit);
+		struct value        value = {.type = VALUE_DOUBLE, .number = told.number};
+		if (told.class == COLUMN_NUMBER)
+			groups_add(&visit->groups, &value, 1);
+		else
+			mask_set(&visit->todo[block], bit);
+	}
+}
+
+static void look_part(struct visit *visit, uint32_t block, struct mask members)
+{
+	struct mask unknown = {0};
+	column_sum(visit->column, block, 1, members.words, &visit->sum, unknown.words);
+	visit->todo[block] = mask_or(visit->todo[block], &unknown);
+}
+
+void visits_look(struct visits *visits, uint32_t block, const struct mask *members)
+{
+	for (unsigned i = 0; i < visits->count; i++) {
+		struct visit *visit = &visits->items[i];
+		if (visit->column == NULL)
+			visit->todo[block] = mask_or(visit->todo[block], members);
+		else if (visit->dimension != NULL)
+			look_trait(visits, visit, block, *members);
+		else
+			look_part(visit, block, *members);
+	}
+}
+
+/* ---- Later ---- */
+
+void visits_add(struct visits *visits, uint32_t block, const struct mask *members)
+{
+	for (unsigned i = 0; i < visits->count; i++)
+		visits->items[i].todo[block] = mask_or(visits->items[i].todo[block], members);
+}
+
+struct mask visits_open(const struct visits *visits, uint32_t block)
+{
+	struct mask open = {0};
+	for (unsigned i = 0; i < visits->count; i++)
+		open = mask_or(open, &visits->items[i].todo[block]);
+	return open;
+}
+
+static void visit_traits(struct visits *visits, struct visit *visit, uint32_t block,
+                         const struct mask *wanted)
+{
+	const struct trait_leaf trait = {.plan = &visit->trait};
+	for (unsigned bit = 0; mask_next(wanted, &bit); bit++) {
+		const struct profile *profile =
+			profiles_find(&visits->config.partition->profiles, block * BLOCK_SLOTS + bit);
+		struct value value = trait_value(&trait, profile_traits(profile), profile->identified);
+		groups_add(&visit->groups, &value, 1);
+	}
+}
+
+static struct fold *fold_of(struct visits *visits, struct visit *visit)
+{
+	const struct visits_config *config = &visits->config;
+	if (visit->fold != NULL)
+		return visit->fold;
+	struct fold_wish wish = {
+		.partition          = config->partition,
+		.now_ms             = config->as_of_ms,
+		.received_before_ms = config->past ? config->as_of_ms + 1 : 0,
+	};
+	if (visit->dimension != NULL) {
+		wish.event    = visit->dimension->event;
+		wish.property = &visit->property;
+		wish.span     = (struct span){.within_ms    = visit->dimension->within_ms,
+		                              .from_ms      = INSTANT_MS_NONE,
+		                              .to_ms        = INSTANT_MS_NEVER,
+		                              .retention_ms = config->partition->retention_ms};
+		wish.takes    = FOLD_LAST;
+	} else {
+		const struct plan_feature *feature = &config->revenue->features[visit->leaf->feature];
+		wish.event                         = feature->event;
+		wish.where                         = feature->where;
+		wish.property = feature->kind == SERIES_TIMES ? NULL : &feature->property;
+		wish.span     = visit->leaf->span;
+		wish.takes    = visit->part == REVENUE_ORDERS ? 0 : FOLD_SUM;
+	}
+	return visit->fold = fold_new(&wish);
+}
+
+static void take(struct visit *visit, const struct folded *folded)
+{
+	static const struct value none = {.type = VALUE_NULL};
+	if (visit->dimension != NULL) {
+		groups_add(&visit->groups, folded == NULL ? &none : &folded->value, 1);
+	} else if (folded != NULL) {
+		visit->sum += visit->part == REVENUE_ORDERS ? folded->count : folded->sum;
+		visit->count += visit->counts ? folded->count : 0;
+	}
+}
+
+static void visit_events(struct visits *visits, struct visit *visit, uint32_t block,
+                         const struct mask *wanted)
+{
+	struct mask touched = {0};
+	if (visits->folded == NULL)
+		visits->folded = zeroed(FOLD_SLOTS, sizeof *visits->folded);
+	fold_block(fold_of(visits, visit), block * BLOCK_SLOTS, wanted->words, touched.words,
+	           visits->folded);
+	for (unsigned bit = 0; mask_next(wanted, &bit); bit++)
+		take(visit, mask_has(&touched, bit) ? &visits->folded[bit] : NULL);
+}
+
+void visits_settle(struct visits *visits, uint32_t block, const struct mask *wanted)
+{
+	for (unsigned i = 0; i < visits->count; i++) {
+		struct visit *visit = &visits->items[i];
+		struct mask   todo  = mask_and(visit->todo[block], wanted);
+		if (mask_is_empty(&todo))
+			continue;
+		visit->todo[block] = mask_without(visit->todo[block], &todo);
+		if (visit->dimension != NULL && visit->dimension->trait.length > 0)
+			visit_traits(visits, visit, block, &todo);
+		else
+			visit_events(visits, visit, block, &todo);
+	}
+}

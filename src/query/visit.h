@@ -1,0 +1,71 @@
+#ifndef SONNIM_QUERY_VISIT_H
+#define SONNIM_QUERY_VISIT_H
+
+/* What is asked of each member of set 0: the groups that he is in, his orders and refunds. Each is
+ * a visit, made once to each member, of whom columns know it at the instant, and else later, before
+ * he changes.
+ *
+ *   members ──► columns say it, of a block at once
+ *          └──► todo ──► traits; newest event, sums of events: folded, a block at once
+ *
+ * Thread: the partition's. */
+
+#include "query/columns.h"
+#include "query/event_fold.h"
+#include "query/groups.h"
+#include "query/mask.h"
+#include "query/query.h"
+#include "query/revenue.h"
+
+enum { VISITS_MAX = QUERY_DIMENSIONS_MAX + REVENUE_PART_COUNT };
+
+struct visit {
+	const struct query_dimension *dimension; /* NULL: a part of the revenue */
+	enum revenue_part             part;
+	const struct plan_leaf       *leaf;
+	bool                          counts; /* beside the sum, the number of events */
+	struct column                *column; /* at the instant; NULL: none */
+	struct fold                  *fold;   /* of events; made when needed */
+	struct plan_trait             trait;
+	struct amount_path            property;
+	struct mask                  *todo; /* by block */
+	struct groups                 groups;
+	__int128                      sum;   /* of REVENUE_ORDERS their number */
+	uint64_t                      count; /* of `counts` */
+};
+
+struct visits_config {
+	struct partition        *partition;
+	struct columns          *columns; /* NULL: none are to be asked */
+	const struct query_wish *wish;
+	const struct plan       *revenue; /* NULL: it is not asked */
+	int64_t                  as_of_ms;
+	bool                     past;
+	uint32_t                 block_end;
+};
+
+struct visits {
+	struct visits_config config;
+	struct arena         arena;
+	unsigned             count;
+	struct visit         items[VISITS_MAX]; /* the dimensions, then the revenue */
+	struct folded       *folded;            /* FOLD_SLOTS of them, once needed */
+	uint64_t            *code_counts;
+};
+
+void visits_init(struct visits *visits, const struct visits_config *config);
+void visits_done(struct visits *visits);
+
+/* At the instant: these are members; who is not known by columns is left for later. */
+void visits_look(struct visits *visits, uint32_t block, const struct mask *members);
+
+/* Later: these are members too. */
+void visits_add(struct visits *visits, uint32_t block, const struct mask *members);
+
+/* Who waits for some visit. */
+struct mask visits_open(const struct visits *visits, uint32_t block);
+
+/* Later: visits those of the wanted ones who wait. */
+void visits_settle(struct visits *visits, uint32_t block, const struct mask *wanted);
+
+#endif
