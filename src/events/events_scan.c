@@ -8,7 +8,7 @@
 #include "events/part_row.h"
 
 /* So few wanted ones are looked for one by one. */
-enum { FEW = 48 };
+enum { FEW = 12 };
 
 struct scan_part {
 	struct part        *part;
@@ -44,8 +44,8 @@ struct persons {
 	uint32_t           count;
 	uint32_t           first_row;
 	uint32_t           end_row;
-	uint32_t           ends[SCAN_SLOTS + 8]; /* of rows; padded */
-	uint16_t           at[SCAN_SLOTS];       /* slot − first slot */
+	const uint32_t    *ends;             /* where their rows end */
+	uint32_t           copy[SCAN_SLOTS]; /* of them, where they do not lie so */
 };
 
 /* ---- Opening ---- */
@@ -204,7 +204,7 @@ static uint32_t highest(const uint64_t wanted[SCAN_WORDS])
 
 static bool is_wanted(const struct block *block, uint32_t at)
 {
-	return (block->wanted[at / 64] >> at % 64 & 1) != 0;
+	return at < SCAN_SLOTS && (block->wanted[at / 64] >> at % 64 & 1) != 0;
 }
 
 /* False: none, or what is there makes no sense. */
@@ -231,56 +231,45 @@ static bool find_persons(struct part *part, const struct block *block, struct pe
 	return true;
 }
 
-/* The numbers [begin, begin + count) of a column that every person has, as 32 bits. */
-static void copy_numbers(const struct column *column, uint32_t begin, uint32_t count,
-                         uint32_t *into)
+/* Where their rows end, in ascending order; the last one's end is that of all. */
+static bool load_ends(struct persons *persons)
 {
-	const uint8_t *at   = column->numbers + (uint64_t)begin * column->width;
-	uint32_t       base = (uint32_t)column->base;
-	column_touch(column, at, (uint64_t)count * column->width);
-	switch (column->width) {
-	case 2:
-		for (uint32_t i = 0; i < count; i++)
-			into[i] = base + ((const uint16_t *)(const void *)at)[i];
-		break;
-	case 4:
-		for (uint32_t i = 0; i < count; i++)
-			into[i] = base + ((const uint32_t *)(const void *)at)[i];
-		break;
-	default:
-		for (uint32_t i = 0; i < count; i++)
-			into[i] = base + (uint32_t)column_number_at(at, column->width, i);
+	const struct column *rows  = persons->part->roles[ROLE_PERSON_ROW];
+	const struct column *slots = persons->part->roles[ROLE_PERSON_SLOT];
+	uint32_t             begin = persons->begin + 1;
+	const uint8_t       *at    = rows->numbers + (uint64_t)begin * rows->width;
+	column_touch(rows, at, (uint64_t)persons->count * rows->width);
+	column_touch(slots, slots->numbers + (uint64_t)persons->begin * slots->width,
+	             (uint64_t)persons->count * slots->width);
+	if (rows->width == sizeof *persons->ends && rows->base == 0) {
+		persons->ends = (const uint32_t *)(const void *)at;
+	} else {
+		for (uint32_t i = 0; i < persons->count; i++)
+			persons->copy[i] =
+				(uint32_t)((uint64_t)rows->base + column_number_at(at, rows->width, i));
+		persons->ends = persons->copy;
 	}
-}
-
-/* Who they are and where their rows end. */
-static bool load_persons(struct persons *persons, uint32_t first_slot)
-{
-	uint32_t slots[SCAN_SLOTS];
-	copy_numbers(persons->part->roles[ROLE_PERSON_SLOT], persons->begin, persons->count, slots);
-	copy_numbers(persons->part->roles[ROLE_PERSON_ROW], persons->begin + 1, persons->count,
-	             persons->ends);
-	uint32_t wrong = 0;
-	for (uint32_t i = 0; i < persons->count; i++) {
-		uint32_t at    = slots[i] - first_slot;
-		persons->at[i] = (uint16_t)at;
-		wrong |= at >= SCAN_SLOTS;
-	}
-	/* The last one ends behind every row of these, whatever lies there. */
-	persons->ends[persons->count - 1] = persons->end_row;
-	for (unsigned i = 0; i < 8; i++)
-		persons->ends[persons->count + i] = UINT32_MAX;
-	return wrong == 0;
+	return persons->ends[persons->count - 1] == persons->end_row;
 }
 
 /* The number among them of whose row it is; they are asked for in ascending order. */
 static inline uint32_t person_of(const struct persons *persons, uint32_t from, uint32_t row)
 {
-	while (persons->ends[from + 7] <= row)
+	while (from + 8 <= persons->count && persons->ends[from + 7] <= row)
 		from += 8;
-	while (persons->ends[from] <= row)
+	while (from + 1 < persons->count && persons->ends[from] <= row)
 		from++;
 	return from;
+}
+
+/* His slot − the first one; SCAN_SLOTS: what lies there makes no sense. */
+static inline uint32_t place_of(const struct persons *persons, uint32_t person, uint32_t first_slot)
+{
+	const struct column *slots = persons->part->roles[ROLE_PERSON_SLOT];
+	uint32_t             slot =
+		(uint32_t)((uint64_t)slots->base +
+	               column_number_at(slots->numbers, slots->width, persons->begin + person));
+	return slot - first_slot < SCAN_SLOTS ? slot - first_slot : SCAN_SLOTS;
 }
 
 /* ---- Rows of a part ---- */
@@ -349,8 +338,9 @@ static void count_chunk(const struct persons *persons, const struct chunk *chunk
 		for (uint64_t left = chunk->bits[i]; left != 0; left &= left - 1) {
 			uint32_t row = (chunk->first_word + i) * 64 + (uint32_t)__builtin_ctzll(left);
 			person       = person_of(persons, person, row);
-			uint32_t at  = persons->at[person];
-			block->counts[at] += is_wanted(block, at);
+			uint32_t at  = place_of(persons, person, block->first_slot);
+			if (is_wanted(block, at))
+				block->counts[at]++;
 		}
 }
 
@@ -373,7 +363,7 @@ static void take_chunk(struct events_scan *scan, const struct scan_part *scanned
 		for (uint64_t left = chunk->bits[i]; left != 0; left &= left - 1) {
 			uint32_t row = (chunk->first_word + i) * 64 + (uint32_t)__builtin_ctzll(left);
 			person       = person_of(persons, person, row);
-			uint32_t at  = persons->at[person];
+			uint32_t at  = place_of(persons, person, block->first_slot);
 			if (!is_wanted(block, at))
 				continue;
 			if (hits->count == SCAN_HITS_MAX)
@@ -406,7 +396,7 @@ static void scan_part(struct events_scan *scan, struct scan_part *scanned,
 		                block->through_position, chunk.bits);
 		if (count_bits(&chunk) == 0)
 			continue;
-		if (!loaded && !load_persons(&persons, block->first_slot)) {
+		if (!loaded && !load_ends(&persons)) {
 			part_guard_fail(&scanned->part->guard, scanned->part->guard.begin);
 			break;
 		}

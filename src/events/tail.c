@@ -28,6 +28,7 @@ struct entry {
 	uint32_t      marked : 1;
 	uint32_t      call : 1;  /* no event: kept for its message id */
 	uint32_t      moved : 1; /* a struct acceptance lies behind the record */
+	uint32_t      name;      /* name_mark() of the event */
 	char          encoded[];
 };
 
@@ -56,6 +57,19 @@ struct tail {
 	uint64_t              event_count;
 	size_t                bytes;
 };
+
+/* Equal for equal names, mostly different for others: tells them apart without the record. */
+static uint32_t name_mark(struct text name)
+{
+	uint64_t begin = 0, end = 0;
+	size_t   count = name.length < sizeof begin ? name.length : sizeof begin;
+	if (count > 0) {
+		memcpy(&begin, name.data, count);
+		memcpy(&end, name.data + name.length - count, count);
+	}
+	uint64_t mixed = (begin ^ (end << 29 | end >> 35)) + name.length;
+	return (uint32_t)(mixed * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
 
 static void charge(struct tail *tail, size_t bytes)
 {
@@ -175,6 +189,7 @@ void tail_add(struct tail *tail, uint32_t slot, const struct event *event, struc
 		  .marked          = event->marked,
 		  .call            = event->record.kind != RECORD_EVENT,
 		  .moved           = event->stored_position != event->position,
+		  .name            = name_mark(event->record.name),
     };
 	struct entry *entry = allocate_entry(tail, content_bytes(&made));
 	assert(*head == NULL || (*head)->stored_position <= event->stored_position);
@@ -261,38 +276,29 @@ static struct event event_of(const struct tail *tail, const struct entry *entry)
 	};
 }
 
+/* Whether it is one of those; its record is then decoded. */
+static bool read_wanted(const struct tail *tail, const struct entry *entry,
+                        const struct events_query *query, uint32_t name, struct event *ret_event)
+{
+	bool any = query->name.length == 0;
+	if ((!any && entry->name != name) || !wanted(entry, query))
+		return false;
+	*ret_event = event_of(tail, entry);
+	decode(entry, &ret_event->record);
+	return any || text_equal(query->name, ret_event->record.name);
+}
+
 void tail_read(const struct tail *tail, uint32_t slot, const struct events_query *query,
                event_list *list)
 {
 	const struct entry *entry = slot < tail->head_count ? tail->heads[slot] : NULL;
+	uint32_t            name  = name_mark(query->name);
 	size_t              begin = list->count;
-	for (; entry != NULL; entry = entry->previous) {
-		if (!wanted(entry, query))
-			continue;
-		struct event event = event_of(tail, entry);
-		decode(entry, &event.record);
-		if (query->name.length == 0 || text_equal(query->name, event.record.name))
+	struct event        event;
+	for (; entry != NULL; entry = entry->previous)
+		if (read_wanted(tail, entry, query, name, &event))
 			VECTOR_ADD(list, event);
-	}
 	reverse(list->items + begin, list->count - begin);
-}
-
-/* What looking at an entry and its name needs. */
-static void prefetch_entry(const struct entry *entry)
-{
-	__builtin_prefetch(entry);
-	__builtin_prefetch((const char *)entry + 64);
-}
-
-static void visit_entry(const struct tail *tail, const struct entry *entry,
-                        const struct events_query *query, tail_visit_fn *visit, void *context)
-{
-	if (!wanted(entry, query))
-		return;
-	struct event event = event_of(tail, entry);
-	decode(entry, &event.record);
-	if (query->name.length == 0 || text_equal(query->name, event.record.name))
-		visit(context, entry->slot, &event);
 }
 
 void tail_visit(const struct tail *tail, uint32_t first_slot, const uint64_t *slots,
@@ -301,6 +307,8 @@ void tail_visit(const struct tail *tail, uint32_t first_slot, const uint64_t *sl
 {
 	enum { ABREAST = 64 };
 	const struct entry *entries[ABREAST];
+	const uint32_t      name = name_mark(query->name);
+	struct event        event;
 	for (unsigned i = 0; i < word_count; i++) {
 		unsigned count = 0;
 		for (uint64_t left = slots[i]; left != 0; left &= left - 1) {
@@ -308,15 +316,16 @@ void tail_visit(const struct tail *tail, uint32_t first_slot, const uint64_t *sl
 			if (slot >= tail->head_count || tail->heads[slot] == NULL)
 				continue;
 			entries[count++] = tail->heads[slot];
-			prefetch_entry(tail->heads[slot]);
+			__builtin_prefetch(tail->heads[slot]);
 		}
 		while (count > 0) {
 			unsigned going_on = 0;
 			for (unsigned j = 0; j < count; j++) {
 				const struct entry *previous = entries[j]->previous;
 				if (previous != NULL)
-					prefetch_entry(previous);
-				visit_entry(tail, entries[j], query, visit, context);
+					__builtin_prefetch(previous);
+				if (read_wanted(tail, entries[j], query, name, &event))
+					visit(context, entries[j]->slot, &event);
 				if (previous != NULL)
 					entries[going_on++] = previous;
 			}
