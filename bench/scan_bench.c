@@ -221,12 +221,12 @@ static double scan(struct bench *bench, const struct leaf_scan_config *config, u
 	int64_t           began_ns = cpu_ns();
 	struct leaf_scan *scan     = leaf_scan_new(config);
 	*ret_holds                 = 0;
-	for (uint32_t first = 0; first < bench->persons; first += FOLD_SLOTS) {
-		uint64_t bits[FOLD_WORDS] = {0};
-		for (uint32_t at = 0; at < FOLD_SLOTS && first + at < bench->persons; at++)
+	for (uint32_t first = 0; first < bench->persons; first += LEAF_SCAN_SLOTS) {
+		uint64_t bits[LEAF_SCAN_WORDS] = {0};
+		for (uint32_t at = 0; at < LEAF_SCAN_SLOTS && first + at < bench->persons; at++)
 			bits[at / 64] |= (uint64_t)((first + at) % one_in == 0) << at % 64;
 		leaf_scan_block(scan, first, bits, bits);
-		for (unsigned i = 0; i < FOLD_WORDS; i++)
+		for (unsigned i = 0; i < LEAF_SCAN_WORDS; i++)
 			*ret_holds += (uint64_t)__builtin_popcountll(bits[i]);
 	}
 	*ret_rows = leaf_scan_rows(scan);

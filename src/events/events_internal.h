@@ -9,8 +9,8 @@
 #include "events/tail.h"
 
 struct events_sources {
-	struct part_set   *set;      /* NULL: in memory only */
-	const struct tail *tails[2]; /* NULL: there is none */
+	struct part_set *set;      /* NULL: in memory only */
+	struct tail     *tails[2]; /* NULL: there is none */
 };
 
 struct events_sources events_sources(const struct events *events);

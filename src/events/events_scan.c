@@ -6,9 +6,11 @@
 
 #include "events/events_internal.h"
 #include "events/part_row.h"
+#include "events/part_words.h"
+#include "events/tail_scan.h"
 
 /* So few wanted ones are looked for one by one. */
-enum { FEW = 12 };
+enum { FEW = 16 };
 
 struct scan_part {
 	struct part        *part;
@@ -22,6 +24,8 @@ struct events_scan {
 	struct part_set        *set;
 	int64_t                 after_ms; /* only what ends after it exists in parts */
 	VECTOR(struct scan_part) parts;   /* those that may have something */
+	struct tail_scan tails[2];
+	bool             fast;
 	uint64_t         rows;
 	struct scan_hits hits;
 };
@@ -29,6 +33,7 @@ struct events_scan {
 /* The block at hand. */
 struct block {
 	uint32_t        first_slot;
+	uint32_t        word_count;
 	const uint64_t *wanted;
 	uint32_t        wanted_count;
 	uint64_t        through_position;
@@ -44,8 +49,8 @@ struct persons {
 	uint32_t           count;
 	uint32_t           first_row;
 	uint32_t           end_row;
-	const uint32_t    *ends;             /* where their rows end */
-	uint32_t           copy[SCAN_SLOTS]; /* of them, where they do not lie so */
+	const uint32_t    *ends;                 /* where their rows end */
+	uint32_t           copy[SCAN_SLOTS_MAX]; /* of them, where they do not lie so */
 };
 
 /* ---- Opening ---- */
@@ -139,6 +144,7 @@ struct events_scan *events_scan_new(const struct events           *events,
 		abort();
 	scan->events = events;
 	scan->wish   = *wish;
+	scan->fast   = words_are_fast();
 	return scan;
 }
 
@@ -148,6 +154,8 @@ void events_scan_free(struct events_scan *scan)
 		return;
 	close_parts(scan);
 	VECTOR_DONE(&scan->parts);
+	for (unsigned i = 0; i < 2; i++)
+		tail_scan_done(&scan->tails[i]);
 	part_set_unref(scan->set);
 	free(scan);
 }
@@ -186,33 +194,33 @@ static uint32_t first_person(const struct part *part, uint64_t slot)
 	return (uint32_t)person;
 }
 
-static uint32_t lowest(const uint64_t wanted[SCAN_WORDS])
+static uint32_t lowest(const struct block *block)
 {
-	for (uint32_t i = 0; i < SCAN_WORDS; i++)
-		if (wanted[i] != 0)
-			return i * 64 + (uint32_t)__builtin_ctzll(wanted[i]);
-	return SCAN_SLOTS;
+	uint32_t word = 0;
+	while (block->wanted[word] == 0)
+		word++;
+	return word * 64 + (uint32_t)__builtin_ctzll(block->wanted[word]);
 }
 
-static uint32_t highest(const uint64_t wanted[SCAN_WORDS])
+static uint32_t highest(const struct block *block)
 {
-	for (uint32_t i = SCAN_WORDS; i-- > 0;)
-		if (wanted[i] != 0)
-			return i * 64 + 63 - (uint32_t)__builtin_clzll(wanted[i]);
-	return 0;
+	uint32_t word = block->word_count - 1;
+	while (block->wanted[word] == 0)
+		word--;
+	return word * 64 + 63 - (uint32_t)__builtin_clzll(block->wanted[word]);
 }
 
 static bool is_wanted(const struct block *block, uint32_t at)
 {
-	return at < SCAN_SLOTS && (block->wanted[at / 64] >> at % 64 & 1) != 0;
+	return at < block->word_count * 64 && (block->wanted[at / 64] >> at % 64 & 1) != 0;
 }
 
 /* False: none, or what is there makes no sense. */
 static bool find_persons(struct part *part, const struct block *block, struct persons *persons)
 {
 	const struct column *rows = part->roles[ROLE_PERSON_ROW];
-	uint64_t             low  = (uint64_t)block->first_slot + lowest(block->wanted);
-	uint64_t             high = (uint64_t)block->first_slot + highest(block->wanted);
+	uint64_t             low  = (uint64_t)block->first_slot + lowest(block);
+	uint64_t             high = (uint64_t)block->first_slot + highest(block);
 	persons->part             = part;
 	persons->begin            = first_person(part, low);
 	uint32_t end              = first_person(part, high + 1);
@@ -222,7 +230,7 @@ static bool find_persons(struct part *part, const struct block *block, struct pe
 	int64_t first_row = column_int(rows, persons->begin);
 	int64_t end_row   = column_int(rows, end);
 	if (first_row < 0 || first_row >= end_row || end_row > part->header->rows ||
-	    persons->count > SCAN_SLOTS) {
+	    persons->count > block->word_count * 64) {
 		part_guard_fail(&part->guard, part->guard.begin);
 		return false;
 	}
@@ -262,14 +270,12 @@ static inline uint32_t person_of(const struct persons *persons, uint32_t from, u
 	return from;
 }
 
-/* His slot − the first one; SCAN_SLOTS: what lies there makes no sense. */
+/* His slot − the first one; beyond the block: what lies there makes no sense. */
 static inline uint32_t place_of(const struct persons *persons, uint32_t person, uint32_t first_slot)
 {
 	const struct column *slots = persons->part->roles[ROLE_PERSON_SLOT];
-	uint32_t             slot =
-		(uint32_t)((uint64_t)slots->base +
-	               column_number_at(slots->numbers, slots->width, persons->begin + person));
-	return slot - first_slot < SCAN_SLOTS ? slot - first_slot : SCAN_SLOTS;
+	uint64_t number = column_number_at(slots->numbers, slots->width, persons->begin + person);
+	return (uint32_t)((uint64_t)slots->base + number) - first_slot;
 }
 
 /* ---- Rows of a part ---- */
@@ -308,7 +314,7 @@ static uint32_t choose_rows(const struct block *block, const struct persons *per
 		return chunk->word_count * 64;
 	}
 	uint32_t count = 0;
-	for (uint32_t i = 0; i < SCAN_WORDS; i++)
+	for (uint32_t i = 0; i < block->word_count; i++)
 		for (uint64_t left = block->wanted[i]; left != 0; left &= left - 1) {
 			uint32_t slot = block->first_slot + i * 64 + (uint32_t)__builtin_ctzll(left);
 			uint32_t begin, end;
@@ -322,7 +328,7 @@ static uint32_t choose_rows(const struct block *block, const struct persons *per
 
 /* ---- Counting ---- */
 
-static uint32_t count_bits(const struct chunk *chunk)
+INLINE uint32_t count_bits(const struct chunk *chunk)
 {
 	uint32_t count = 0;
 	for (uint32_t i = 0; i < chunk->word_count; i++)
@@ -330,19 +336,66 @@ static uint32_t count_bits(const struct chunk *chunk)
 	return count;
 }
 
-static void count_chunk(const struct persons *persons, const struct chunk *chunk,
+/* Of the rows [begin, end), which lie in the chunk. */
+INLINE uint32_t count_rows(const struct chunk *chunk, uint32_t begin, uint32_t end)
+{
+	uint32_t word = begin / 64 - chunk->first_word, last = (end - 1) / 64 - chunk->first_word;
+	uint64_t low = UINT64_MAX << begin % 64, high = UINT64_MAX >> (63 - (end - 1) % 64);
+	if (word == last)
+		return (uint32_t)__builtin_popcountll(chunk->bits[word] & low & high);
+	uint32_t count = (uint32_t)__builtin_popcountll(chunk->bits[word] & low);
+	while (++word < last)
+		count += (uint32_t)__builtin_popcountll(chunk->bits[word]);
+	return count + (uint32_t)__builtin_popcountll(chunk->bits[last] & high);
+}
+
+INLINE void add_count(const struct persons *persons, uint32_t person, uint32_t count,
+                      const struct block *block)
+{
+	uint32_t at = place_of(persons, person, block->first_slot);
+	if (count > 0 && is_wanted(block, at))
+		block->counts[at] += count;
+}
+
+/* Of many rows person by person, of few row by row. */
+INLINE void count_chunk(const struct persons *persons, const struct chunk *chunk, uint32_t count,
                         const struct block *block)
 {
-	uint32_t person = 0;
+	uint32_t first = chunk->first_word * 64, end = first + chunk->word_count * 64;
+	uint32_t person = person_of(persons, 0, first);
+	if (count >= persons->count) {
+		uint32_t row = first > persons->first_row ? first : persons->first_row;
+		for (; person < persons->count && row < end; person++) {
+			uint32_t upto = persons->ends[person] < end ? persons->ends[person] : end;
+			if (upto <= row)
+				continue;
+			add_count(persons, person, count_rows(chunk, row, upto), block);
+			row = upto;
+		}
+		return;
+	}
 	for (uint32_t i = 0; i < chunk->word_count; i++)
-		for (uint64_t left = chunk->bits[i]; left != 0; left &= left - 1) {
-			uint32_t row = (chunk->first_word + i) * 64 + (uint32_t)__builtin_ctzll(left);
-			person       = person_of(persons, person, row);
-			uint32_t at  = place_of(persons, person, block->first_slot);
-			if (is_wanted(block, at))
-				block->counts[at]++;
+		EACH_BIT(bit, chunk->bits[i])
+		{
+			person = person_of(persons, person, first + i * 64 + (uint32_t)bit);
+			add_count(persons, person, 1, block);
 		}
 }
+
+FAST static void count_fast(const struct persons *persons, const struct chunk *chunk,
+                            uint32_t count, const struct block *block)
+{
+	count_chunk(persons, chunk, count, block);
+}
+
+static void count_plain(const struct persons *persons, const struct chunk *chunk, uint32_t count,
+                        const struct block *block)
+{
+	count_chunk(persons, chunk, count, block);
+}
+
+FAST static uint32_t bits_fast(const struct chunk *chunk) { return count_bits(chunk); }
+static uint32_t      bits_plain(const struct chunk *chunk) { return count_bits(chunk); }
 
 /* ---- Hits ---- */
 
@@ -353,28 +406,44 @@ static void flush(struct events_scan *scan, const struct block *block)
 	scan->hits.count = 0;
 }
 
+/* Whose rows they are and their values; the others are taken out of `chunk`. */
+static void take_words(struct events_scan *scan, const struct scan_part *scanned,
+                       const struct persons *persons, struct chunk *chunk, uint32_t word,
+                       uint32_t *person, const struct block *block)
+{
+	struct scan_hits *hits  = &scan->hits;
+	uint32_t          begin = hits->count;
+	EACH_BIT(bit, chunk->bits[word])
+	{
+		uint32_t row = (chunk->first_word + word) * 64 + (uint32_t)bit;
+		*person      = person_of(persons, *person, row);
+		uint32_t at  = place_of(persons, *person, block->first_slot);
+		if (!is_wanted(block, at)) {
+			chunk->bits[word] &= ~((uint64_t)1 << bit);
+			continue;
+		}
+		hits->at[hits->count]       = (uint16_t)at;
+		hits->rows[hits->count]     = row;
+		hits->times_ms[hits->count] = part_time_ms(scanned->part, row);
+		hits->count++;
+	}
+	if (scan->wish.property != NULL)
+		part_reading_values(&scanned->value, chunk->first_word + word, 1, &chunk->bits[word],
+		                    hits->values + begin);
+}
+
 static void take_chunk(struct events_scan *scan, const struct scan_part *scanned,
-                       const struct persons *persons, const struct chunk *chunk,
+                       const struct persons *persons, struct chunk *chunk,
                        const struct block *block)
 {
-	struct scan_hits *hits   = &scan->hits;
-	uint32_t          person = 0;
-	for (uint32_t i = 0; i < chunk->word_count; i++)
-		for (uint64_t left = chunk->bits[i]; left != 0; left &= left - 1) {
-			uint32_t row = (chunk->first_word + i) * 64 + (uint32_t)__builtin_ctzll(left);
-			person       = person_of(persons, person, row);
-			uint32_t at  = place_of(persons, person, block->first_slot);
-			if (!is_wanted(block, at))
-				continue;
-			if (hits->count == SCAN_HITS_MAX)
-				flush(scan, block);
-			hits->at[hits->count]       = (uint16_t)at;
-			hits->rows[hits->count]     = row;
-			hits->times_ms[hits->count] = part_time_ms(scanned->part, row);
-			if (scan->wish.property != NULL)
-				hits->values[hits->count] = part_reading_value(&scanned->value, row);
-			hits->count++;
-		}
+	uint32_t person = 0;
+	for (uint32_t i = 0; i < chunk->word_count; i++) {
+		if (chunk->bits[i] == 0)
+			continue;
+		if (scan->hits.count > SCAN_HITS_MAX - 64)
+			flush(scan, block);
+		take_words(scan, scanned, persons, chunk, i, &person, block);
+	}
 }
 
 static void scan_part(struct events_scan *scan, struct scan_part *scanned,
@@ -394,78 +463,136 @@ static void scan_part(struct events_scan *scan, struct scan_part *scanned,
 		scan->rows += choose_rows(block, &persons, &chunk);
 		part_filter_run(&scanned->filter, chunk.first_word, chunk.word_count,
 		                block->through_position, chunk.bits);
-		if (count_bits(&chunk) == 0)
+		uint32_t count = scan->fast ? bits_fast(&chunk) : bits_plain(&chunk);
+		if (count == 0)
 			continue;
 		if (!loaded && !load_ends(&persons)) {
 			part_guard_fail(&scanned->part->guard, scanned->part->guard.begin);
 			break;
 		}
 		loaded = true;
-		if (block->counts != NULL)
-			count_chunk(&persons, &chunk, block);
-		else
+		if (block->counts == NULL)
 			take_chunk(scan, scanned, &persons, &chunk, block);
+		else if (scan->fast)
+			count_fast(&persons, &chunk, count, block);
+		else
+			count_plain(&persons, &chunk, count, block);
 	}
 	if (block->counts == NULL)
 		flush(scan, block);
 }
 
-struct event scan_hits_order(const struct scan_hits *hits, uint32_t index)
+/* ---- Order ---- */
+
+struct scan_place scan_place_of(const struct scan_hits *hits, uint32_t index)
+{
+	struct scan_place place = {
+		.time_ms = hits->times_ms[index], .part = hits->part, .row = hits->rows[index]};
+	if (place.part == NULL)
+		place.accepted = hits->accepted[index];
+	return place;
+}
+
+static struct event order_of(const struct scan_place *place)
 {
 	struct event event;
-	if (hits->part == NULL)
-		return hits->accepted[index];
-	if (!part_row_order(hits->part, hits->rows[index], &event))
-		part_guard_fail(&hits->part->guard, hits->part->guard.begin);
+	if (place->part == NULL)
+		return place->accepted;
+	if (!part_row_order(place->part, place->row, &event))
+		part_guard_fail(&place->part->guard, place->part->guard.begin);
 	return event;
+}
+
+int scan_place_compare(const struct scan_place *a, const struct scan_place *b)
+{
+	if (a->time_ms != b->time_ms)
+		return a->time_ms < b->time_ms ? -1 : 1;
+	struct event left = order_of(a), right = order_of(b);
+	return event_compare(&left, &right);
 }
 
 /* ---- Tails ---- */
 
-struct tail_scan {
-	struct events_scan *scan;
-	const struct block *block;
-};
-
-static void take_entry(void *context, uint32_t slot, const struct event *event)
+static void take_event(struct events_scan *scan, uint32_t at, const struct event *event,
+                       const struct block *block)
 {
-	struct tail_scan              *at     = context;
-	const struct block            *block  = at->block;
-	struct scan_hits              *hits   = &at->scan->hits;
-	const struct events_scan_wish *wish   = &at->scan->wish;
-	const struct record           *record = &event->record;
-	at->scan->rows++;
-	if (!evaluate_where(wish->filter.where, record->properties, record->context,
-	                    wish->filter.now_ms))
-		return;
-	if (block->counts != NULL) {
-		block->counts[slot - block->first_slot]++;
-		return;
-	}
+	struct scan_hits    *hits   = &scan->hits;
+	const struct record *record = &event->record;
 	if (hits->count == SCAN_HITS_MAX)
-		flush(at->scan, block);
-	hits->at[hits->count]       = (uint16_t)(slot - block->first_slot);
+		flush(scan, block);
+	hits->at[hits->count]       = (uint16_t)at;
 	hits->times_ms[hits->count] = event->time_ms;
 	hits->accepted[hits->count] = *event;
-	if (wish->property != NULL)
+	if (scan->wish.property != NULL)
 		hits->values[hits->count] =
-			evaluate_property(wish->property, record->properties, record->context);
+			evaluate_property(scan->wish.property, record->properties, record->context);
 	hits->count++;
 }
 
-static void scan_tail(struct events_scan *scan, const struct tail *tail, const struct block *block)
+static void take_row(struct events_scan *scan, const struct tail *tail, const struct tail_row *row,
+                     const struct block *block)
 {
 	const struct part_filter_wish *filter = &scan->wish.filter;
-	const struct events_query      query  = {.name               = filter->name,
-	                                         .from_ms            = filter->from_ms,
-	                                         .to_ms              = filter->to_ms,
-	                                         .through_position   = block->through_position,
-	                                         .received_before_ms = filter->received_before_ms,
-	                                         .now_ms             = filter->now_ms,
-	                                         .retention_ms       = scan->wish.retention_ms};
-	struct tail_scan               at     = {scan, block};
-	scan->hits.part                       = NULL;
-	tail_visit(tail, block->first_slot, block->wanted, SCAN_WORDS, &query, take_entry, &at);
+	uint32_t                       at     = row->slot - block->first_slot;
+	struct event                   event;
+	if (block->counts != NULL && filter->where == NULL) {
+		block->counts[at]++;
+		return;
+	}
+	tail_row_read(tail, row, &event);
+	if (!evaluate_where(filter->where, event.record.properties, event.record.context,
+	                    filter->now_ms))
+		return;
+	if (block->counts != NULL)
+		block->counts[at]++;
+	else
+		take_event(scan, at, &event, block);
+}
+
+/* What a row must be asked beside slot, name and time. */
+static bool is_asked(const struct tail *tail, const struct events_query *query)
+{
+	return query->received_before_ms != 0 || tail_position_max(tail) > query->through_position;
+}
+
+static void scan_run(struct events_scan *scan, const struct tail *tail, const struct tail_run *run,
+                     const struct events_query *query, const struct block *block)
+{
+	enum { AHEAD = 8 };
+	bool asked   = is_asked(tail, query);
+	bool entries = asked || block->counts == NULL || scan->wish.filter.where != NULL;
+	for (size_t i = 0; i < run->count; i++) {
+		const struct tail_row *row = &run->rows[i];
+		if (entries && i + AHEAD < run->count)
+			tail_prefetch_row(row + AHEAD);
+		if (row->slot < block->first_slot || !is_wanted(block, row->slot - block->first_slot))
+			continue;
+		scan->rows++;
+		if (!asked || tail_row_wanted(row, query))
+			take_row(scan, tail, row, block);
+	}
+}
+
+static void scan_tail(struct events_scan *scan, struct tail *tail, struct tail_scan *tail_scan,
+                      const struct block *block)
+{
+	const struct part_filter_wish *filter = &scan->wish.filter;
+	const int64_t             first_ms = events_first_ms(filter->now_ms, scan->wish.retention_ms);
+	const struct events_query query    = {.name = filter->name,
+	                                      .from_ms =
+                                           filter->from_ms > first_ms ? filter->from_ms : first_ms,
+	                                      .to_ms              = filter->to_ms,
+	                                      .through_position   = block->through_position,
+	                                      .received_before_ms = filter->received_before_ms,
+	                                      .now_ms             = filter->now_ms,
+	                                      .retention_ms       = scan->wish.retention_ms};
+	struct tail_run           runs[2];
+	tail_scan_turn_to(tail_scan, tail, &query);
+	tail_scan_find(tail_scan, block->first_slot,
+	               (uint64_t)block->first_slot + block->word_count * 64, runs);
+	scan->hits.part = NULL;
+	for (unsigned i = 0; i < 2; i++)
+		scan_run(scan, tail, &runs[i], &query, block);
 	if (block->counts == NULL)
 		flush(scan, block);
 }
@@ -475,8 +602,8 @@ static void scan_tail(struct events_scan *scan, const struct tail *tail, const s
 static void scan_block(struct events_scan *scan, struct block *block)
 {
 	struct events_sources sources = refresh(scan);
-	assert(block->first_slot % 64 == 0);
-	for (unsigned i = 0; i < SCAN_WORDS; i++)
+	assert(block->first_slot % 64 == 0 && block->word_count <= SCAN_WORDS_MAX);
+	for (uint32_t i = 0; i < block->word_count; i++)
 		block->wanted_count += (uint32_t)__builtin_popcountll(block->wanted[i]);
 	if (block->wanted_count == 0)
 		return;
@@ -484,14 +611,15 @@ static void scan_block(struct events_scan *scan, struct block *block)
 		scan_part(scan, &scan->parts.items[i], block);
 	for (unsigned i = 0; i < 2; i++)
 		if (sources.tails[i] != NULL)
-			scan_tail(scan, sources.tails[i], block);
+			scan_tail(scan, sources.tails[i], &scan->tails[i], block);
 }
 
-void events_scan_block(struct events_scan *scan, uint32_t first_slot,
-                       const uint64_t wanted[SCAN_WORDS], uint64_t through_position,
-                       scan_take_fn *take, void *context)
+void events_scan_block(struct events_scan *scan, uint32_t first_slot, uint32_t word_count,
+                       const uint64_t *wanted, uint64_t through_position, scan_take_fn *take,
+                       void *context)
 {
 	struct block block = {.first_slot       = first_slot,
+	                      .word_count       = word_count,
 	                      .wanted           = wanted,
 	                      .through_position = through_position,
 	                      .take             = take,
@@ -499,11 +627,11 @@ void events_scan_block(struct events_scan *scan, uint32_t first_slot,
 	scan_block(scan, &block);
 }
 
-void events_scan_count(struct events_scan *scan, uint32_t first_slot,
-                       const uint64_t wanted[SCAN_WORDS], uint64_t through_position,
-                       uint32_t counts[SCAN_SLOTS])
+void events_scan_count(struct events_scan *scan, uint32_t first_slot, uint32_t word_count,
+                       const uint64_t *wanted, uint64_t through_position, uint32_t *counts)
 {
 	struct block block = {.first_slot       = first_slot,
+	                      .word_count       = word_count,
 	                      .wanted           = wanted,
 	                      .through_position = through_position,
 	                      .counts           = counts};

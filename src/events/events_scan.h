@@ -6,13 +6,13 @@
  * each of them and evaluate_where(), in no particular order.
  *
  *   slots ──► persons of each part ──► rows ──► part_filter ──► hits
- *         └─► chains of each tail, walked abreast ────────────► hits
+ *         └─► the directory of each tail (tail_scan.h) ────────► hits
  *
  * What is found out of a part (its dictionaries, its shapes) is kept from block to block. The store
  * may be polled in between: what has changed is opened anew.
  *
  * Thread: the partition's. Cost: of parts that may have something about 0.1 ns a row, some ns for
- * each that has the name; of tails 100 ns an event of whom is wanted. */
+ * each that has the name; of tails 2 ns an event, 100 ns for each that is asked further. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +20,11 @@
 #include "events/events.h"
 #include "events/part_filter.h"
 
-enum { SCAN_SLOTS = 512, SCAN_WORDS = SCAN_SLOTS / 64, SCAN_HITS_MAX = 512 };
+enum {
+	SCAN_WORDS_MAX = 64, /* of slots at once: the more, the longer are the runs of rows */
+	SCAN_SLOTS_MAX = 64 * SCAN_WORDS_MAX,
+	SCAN_HITS_MAX  = 512,
+};
 
 struct events_scan_wish {
 	struct part_filter_wish   filter;   /* at `now_ms` */
@@ -35,13 +39,21 @@ struct scan_hits {
 	int64_t      times_ms[SCAN_HITS_MAX];
 	struct value values[SCAN_HITS_MAX]; /* only with a property; texts live until the next poll */
 
-	struct part *part; /* private: NULL: of a tail */
+	struct part *part; /* private; NULL: of a tail */
 	uint32_t     rows[SCAN_HITS_MAX];
 	struct event accepted[SCAN_HITS_MAX]; /* of a tail: without their records */
 };
 
-/* An event's place in the order of rule 13: for event_compare(). */
-struct event scan_hits_order(const struct scan_hits *hits, uint32_t index);
+/* What tells an event's place in the order of rule 13, also when the hits are gone, until the store
+ * is polled. */
+struct scan_place {
+	int64_t      time_ms;
+	struct part *part; /* NULL: `accepted` */
+	uint32_t     row;
+	struct event accepted;
+};
+struct scan_place scan_place_of(const struct scan_hits *hits, uint32_t index);
+int               scan_place_compare(const struct scan_place *a, const struct scan_place *b);
 
 typedef void scan_take_fn(void *context, const struct scan_hits *hits);
 
@@ -51,15 +63,15 @@ struct events_scan *events_scan_new(const struct events           *events,
                                     const struct events_scan_wish *wish);
 void                events_scan_free(struct events_scan *scan); /* NULL is fine */
 
-/* Of the wanted ones (bit i: slot first_slot + i), what was stored at or before the position. */
-void events_scan_block(struct events_scan *scan, uint32_t first_slot,
-                       const uint64_t wanted[SCAN_WORDS], uint64_t through_position,
-                       scan_take_fn *take, void *context);
+/* Of the wanted ones (bit i: slot first_slot + i, a multiple of 64) of at most SCAN_WORDS_MAX words
+ * what was stored at or before the position. */
+void events_scan_block(struct events_scan *scan, uint32_t first_slot, uint32_t word_count,
+                       const uint64_t *wanted, uint64_t through_position, scan_take_fn *take,
+                       void *context);
 
 /* The same, but only counts: added to `counts` by slot − first slot. Faster. */
-void events_scan_count(struct events_scan *scan, uint32_t first_slot,
-                       const uint64_t wanted[SCAN_WORDS], uint64_t through_position,
-                       uint32_t counts[SCAN_SLOTS]);
+void events_scan_count(struct events_scan *scan, uint32_t first_slot, uint32_t word_count,
+                       const uint64_t *wanted, uint64_t through_position, uint32_t *counts);
 
 /* Stored calls in those parts that may have something, and in tails: what reading everybody would
  * look at. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/instant.h"
+#include "events/part_words.h"
 
 /* What is known of all values of a column. */
 enum certainty { VARIES, ALL_HOLD, NONE_HOLDS };
@@ -19,46 +19,6 @@ struct filter_test {
 	int64_t                  only_code[READING_COLUMNS_MAX]; /* of those that hold; −1: others */
 	uint8_t                 *known[READING_COLUMNS_MAX + 1]; /* by code; the last of contexts */
 };
-
-#define INLINE static inline __attribute__((always_inline))
-
-/* ---- What the processor can do ---- */
-
-/* The loops over rows are compiled twice where that pays: without counting bits in one instruction
- * they take twice as long. */
-#if defined(__x86_64__)
-#define FAST __attribute__((target("popcnt,bmi,bmi2,lzcnt")))
-FAST static uint64_t spread_fast(uint64_t bits, uint64_t places)
-{
-	return __builtin_ia32_pdep_di(bits, places);
-}
-static bool is_fast(void)
-{
-	return __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi") &&
-	       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt");
-}
-#else
-#define FAST
-#define spread_fast spread_plain
-static bool is_fast(void) { return false; }
-#endif
-
-static uint64_t spread_plain(uint64_t bits, uint64_t places)
-{
-	uint64_t result = 0;
-	for (; bits != 0 && places != 0; bits >>= 1, places &= places - 1)
-		if ((bits & 1) != 0)
-			result |= places & -places;
-	return result;
-}
-
-/* Bit i of `bits` goes to the i-th set bit of `places`. */
-INLINE uint64_t spread(uint64_t bits, uint64_t places, bool fast)
-{
-	if (places == UINT64_MAX || bits == 0)
-		return bits;
-	return fast ? spread_fast(bits, places) : spread_plain(bits, places);
-}
 
 /* ---- Opening ---- */
 
@@ -218,7 +178,7 @@ bool part_filter_init(struct part_filter *filter, struct part *part,
                       const struct part_filter_wish *wish)
 {
 	const struct part_header *header = part->header;
-	*filter = (struct part_filter){.part = part, .wish = *wish, .fast = is_fast()};
+	*filter = (struct part_filter){.part = part, .wish = *wish, .fast = words_are_fast()};
 	if (header->events == 0 || part->roles[ROLE_NAME] == NULL ||
 	    header->time_max_ms < wish->from_ms || header->time_min_ms >= wish->to_ms)
 		return false;
@@ -245,89 +205,6 @@ void part_filter_done(struct part_filter *filter)
 	}
 	free(filter->tests);
 	free(filter->reach);
-}
-
-/* ---- Words of rows ---- */
-
-INLINE uint64_t present(const struct column *column, uint32_t word)
-{
-	return column->ranks == NULL ? UINT64_MAX : column->words[word];
-}
-
-/* How many rows before the word have a value. */
-INLINE uint32_t rank_of(const struct column *column, uint32_t word)
-{
-	enum { WORDS_A_RANK = PRESENCE_RANK_ROWS / 64 };
-	if (column->ranks == NULL)
-		return word * 64;
-	uint32_t rank = column->ranks[word / WORDS_A_RANK];
-	for (uint32_t i = word - word % WORDS_A_RANK; i < word; i++)
-		rank += (uint32_t)__builtin_popcountll(column->words[i]);
-	return rank;
-}
-
-/* The values of a word's rows in a column. */
-struct word_values {
-	const struct column *column;
-	uint64_t             present;
-	uint32_t             rank;
-};
-
-/* False: the column has not as many as it says. */
-INLINE bool values_of(const struct column *column, uint32_t word, struct word_values *ret_values)
-{
-	*ret_values = (struct word_values){column, present(column, word), rank_of(column, word)};
-	if (column->ranks == NULL)
-		return true; /* as many as rows: column_open() */
-	uint32_t count = (uint32_t)__builtin_popcountll(ret_values->present);
-	if (ret_values->rank <= column->count && count <= column->count - ret_values->rank)
-		return true;
-	part_guard_fail(column->guard, column->words);
-	return false;
-}
-
-INLINE uint32_t index_of(const struct word_values *values, unsigned bit)
-{
-	if (values->column->ranks == NULL)
-		return values->rank + bit;
-	return values->rank +
-	       (uint32_t)__builtin_popcountll(values->present & (((uint64_t)1 << bit) - 1));
-}
-
-#define EACH_BIT(bit, bits)                                                                        \
-	for (uint64_t left_ = (bits), bit = 0;                                                         \
-	     left_ != 0 && (bit = (uint64_t)__builtin_ctzll(left_), true); left_ &= left_ - 1)
-
-/* What looking at these rows of a column touches. */
-static void touch_rows(const struct column *column, uint32_t first_word, uint32_t word_count)
-{
-	uint32_t begin = first_word * 64;
-	uint64_t end   = (uint64_t)begin + (uint64_t)word_count * 64;
-	if (end > column->rows)
-		end = column->rows;
-	if (column->ranks != NULL) {
-		uint32_t first = first_word - first_word % (PRESENCE_RANK_ROWS / 64);
-		uint32_t last  = (uint32_t)((end - 1) / 64);
-		column_touch(column, column->words + first, (last - first + 1) * sizeof *column->words);
-		column_touch(column, column->ranks + begin / PRESENCE_RANK_ROWS,
-		             ((end - 1) / PRESENCE_RANK_ROWS - begin / PRESENCE_RANK_ROWS + 1) *
-		                 sizeof *column->ranks);
-		begin = rank_of(column, first_word);
-		end   = rank_of(column, last) + (uint64_t)__builtin_popcountll(column->words[last]);
-		if (end > column->count)
-			end = column->count;
-		if (begin >= end)
-			return;
-	}
-	if (column->encoding == ENCODING_BITS)
-		column_touch(column, column->numbers + begin / 64 * sizeof(uint64_t),
-		             (end - 1) / 64 * 8 - begin / 64 * 8 + sizeof(uint64_t));
-	else if (column->encoding == ENCODING_DOUBLES)
-		column_touch(column, column->numbers + (uint64_t)begin * sizeof(double),
-		             (end - begin) * sizeof(double));
-	else if (column->encoding != ENCODING_TEXTS && column->encoding != ENCODING_FIXED)
-		column_touch(column, column->numbers + (uint64_t)begin * column->width,
-		             (end - begin) * column->width);
 }
 
 /* ---- Codes ---- */
@@ -514,33 +391,29 @@ static bool context_holds(const struct filter_test *test, uint32_t index, int64_
 }
 
 /* Rows that have the property, if at all, in their context. */
-static uint64_t contexts_in_word(const struct filter_test *test, uint32_t word, uint64_t bits,
+INLINE uint64_t contexts_in_word(const struct filter_test *test, uint32_t word, uint64_t bits,
                                  int64_t now_ms)
 {
+	struct word_values   values;
 	const struct column *column = test->reading.context;
 	uint8_t             *known  = test->known[READING_COLUMNS_MAX];
-	uint64_t             result = 0;
-	EACH_BIT(bit, bits)
+	if (!values_of(column, word, &values))
+		return 0;
+	uint64_t have   = bits & values.present;
+	uint64_t result = test->missing ? bits & ~have : 0;
+	EACH_BIT(bit, have)
 	{
-		uint32_t index;
-		uint64_t code = 0;
-		bool     holds;
-		if (!column_index(column, word * 64 + (uint32_t)bit, &index)) {
-			result |= (uint64_t)test->missing << bit;
+		uint32_t index = index_of(&values, (unsigned)bit);
+		uint64_t code  = 0;
+		if (known != NULL)
+			code = column_number_at(column->numbers, column->width, index);
+		if (known == NULL || code >= column->distinct) {
+			result |= (uint64_t)context_holds(test, index, now_ms) << bit;
 			continue;
 		}
-		if (known != NULL) {
-			column_touch_number(column, index);
-			code = column_number_at(column->numbers, column->width, index);
-		}
-		if (known == NULL || code >= column->distinct) {
-			holds = context_holds(test, index, now_ms);
-		} else {
-			if (known[code] == UNKNOWN)
-				known[code] = context_holds(test, index, now_ms) ? HOLDS : HOLDS_NOT;
-			holds = known[code] == HOLDS;
-		}
-		result |= (uint64_t)holds << bit;
+		if (known[code] == UNKNOWN)
+			known[code] = context_holds(test, index, now_ms) ? HOLDS : HOLDS_NOT;
+		result |= (uint64_t)(known[code] == HOLDS) << bit;
 	}
 	return result;
 }
@@ -614,7 +487,9 @@ INLINE void run_tests(struct part_filter *filter, uint32_t first_word, uint32_t 
 		if (!any(here, word_count))
 			continue;
 		for (unsigned j = 0; j < test->reading.column_count; j++)
-			touch_rows(test->reading.columns[j], first_word, word_count);
+			words_touch(test->reading.columns[j], first_word, word_count);
+		if (test->reading.context != NULL)
+			words_touch(test->reading.context, first_word, word_count);
 		for (uint32_t j = 0; j < word_count; j++) {
 			if (here[j] == 0)
 				continue;
@@ -629,7 +504,7 @@ INLINE void run_tests(struct part_filter *filter, uint32_t first_word, uint32_t 
 INLINE void run_names(const struct part_filter *filter, uint32_t first_word, uint32_t word_count,
                       uint64_t *bits, bool fast)
 {
-	touch_rows(filter->part->roles[ROLE_NAME], first_word, word_count);
+	words_touch(filter->part->roles[ROLE_NAME], first_word, word_count);
 	for (uint32_t i = 0; i < word_count; i++)
 		if (bits[i] != 0)
 			bits[i] = named_in_word(filter, first_word + i, bits[i], fast);
@@ -639,7 +514,7 @@ INLINE void run_names(const struct part_filter *filter, uint32_t first_word, uin
 INLINE void run_range(const struct column *column, int64_t min, int64_t max, uint32_t first_word,
                       uint32_t word_count, uint64_t *bits)
 {
-	touch_rows(column, first_word, word_count);
+	words_touch(column, first_word, word_count);
 	for (uint32_t i = 0; i < word_count; i++) {
 		uint64_t kept = 0;
 		EACH_BIT(bit, bits[i])

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "events/part_row.h"
+#include "events/part_words.h"
 
 /* One entry of a shape. */
 struct shape_entry {
@@ -312,15 +313,54 @@ struct value part_reading_odd_value(const struct part_reading *reading, uint32_t
 	return value;
 }
 
-struct value part_reading_value(const struct part_reading *reading, uint32_t row)
+INLINE struct value value_in_word(const struct part_reading *reading,
+                                  const struct word_values *values, uint32_t word, unsigned bit)
 {
-	uint32_t index;
-	if (part_reading_is_odd(reading, row))
+	uint32_t row = word * 64 + bit;
+	if (part_reading_has_odd(reading) && part_reading_is_odd(reading, row))
 		return part_reading_odd_value(reading, row);
 	for (unsigned i = 0; i < reading->column_count; i++)
-		if (column_index(reading->columns[i], row, &index))
-			return part_reading_of_column(reading->columns[i], index);
+		if ((values[i].present >> bit & 1) != 0)
+			return part_reading_of_column(values[i].column, index_of(&values[i], bit));
 	if (reading->context != NULL)
 		return in_context(reading, row);
 	return (struct value){.type = VALUE_NONE};
+}
+
+INLINE void read_words(const struct part_reading *reading, uint32_t first_word, uint32_t word_count,
+                       const uint64_t *bits, struct value *values)
+{
+	struct word_values columns[READING_COLUMNS_MAX];
+	for (unsigned i = 0; i < reading->column_count; i++)
+		words_touch(reading->columns[i], first_word, word_count);
+	for (uint32_t i = 0; i < word_count; i++) {
+		if (bits[i] == 0)
+			continue;
+		for (unsigned j = 0; j < reading->column_count; j++)
+			if (!values_of(reading->columns[j], first_word + i, &columns[j]))
+				columns[j].present = 0;
+		EACH_BIT(bit, bits[i])
+		*values++ = value_in_word(reading, columns, first_word + i, (unsigned)bit);
+	}
+}
+
+FAST static void read_fast(const struct part_reading *reading, uint32_t first_word,
+                           uint32_t word_count, const uint64_t *bits, struct value *values)
+{
+	read_words(reading, first_word, word_count, bits, values);
+}
+
+static void read_plain(const struct part_reading *reading, uint32_t first_word, uint32_t word_count,
+                       const uint64_t *bits, struct value *values)
+{
+	read_words(reading, first_word, word_count, bits, values);
+}
+
+void part_reading_values(const struct part_reading *reading, uint32_t first_word,
+                         uint32_t word_count, const uint64_t *bits, struct value *values)
+{
+	if (words_are_fast())
+		read_fast(reading, first_word, word_count, bits, values);
+	else
+		read_plain(reading, first_word, word_count, bits, values);
 }

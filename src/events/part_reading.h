@@ -47,8 +47,11 @@ bool part_reading_is_odd(const struct part_reading *reading, uint32_t row);
 
 /* Of any row. Texts lie in the part. VALUE_NONE: missing; so may be what is null, an array or an
  * object, which are missing too. */
-struct value part_reading_value(const struct part_reading *reading, uint32_t row);
 struct value part_reading_odd_value(const struct part_reading *reading, uint32_t row);
+
+/* Of the rows of consecutive words, a bit each, in their order: as many values as bits. */
+void part_reading_values(const struct part_reading *reading, uint32_t first_word,
+                         uint32_t word_count, const uint64_t *bits, struct value *values);
 
 /* Value `index` of a column of properties. */
 struct value part_reading_of_column(const struct column *column, uint32_t index);

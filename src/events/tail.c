@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/map.h"
 #include "events/message_index.h"
 
 /* A chunk, its head included, is a huge page where the tail is large, so that filling it faults
@@ -28,7 +29,6 @@ struct entry {
 	uint32_t      marked : 1;
 	uint32_t      call : 1;  /* no event: kept for its message id */
 	uint32_t      moved : 1; /* a struct acceptance lies behind the record */
-	uint32_t      name;      /* name_mark() of the event */
 	char          encoded[];
 };
 
@@ -40,6 +40,7 @@ struct acceptance {
 
 struct chunk {
 	struct chunk *previous;
+	struct chunk *next;
 	size_t        used;
 	size_t        room;
 	char          bytes[];
@@ -47,29 +48,25 @@ struct chunk {
 
 struct tail {
 	uint32_t              partition;
+	uint64_t              number;
 	struct events_budget *budget;
 	size_t                chunk_bytes;
+	struct chunk         *oldest;
 	struct chunk         *newest;
 	struct entry        **heads; /* by slot */
 	size_t                head_count;
 	struct message_index  messages;
 	uint64_t              charged; /* to the budget */
 	uint64_t              event_count;
+	uint64_t              position_max;
 	size_t                bytes;
-};
 
-/* Equal for equal names, mostly different for others: tells them apart without the record. */
-static uint32_t name_mark(struct text name)
-{
-	uint64_t begin = 0, end = 0;
-	size_t   count = name.length < sizeof begin ? name.length : sizeof begin;
-	if (count > 0) {
-		memcpy(&begin, name.data, count);
-		memcpy(&end, name.data + name.length - count, count);
-	}
-	uint64_t mixed = (begin ^ (end << 29 | end >> 35)) + name.length;
-	return (uint32_t)(mixed * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-}
+	/* The directory, as far as somebody has asked for it. */
+	VECTOR(struct tail_row) rows;
+	struct map_text names;        /* number from 1 */
+	struct chunk   *listed;       /* up to here; NULL: nothing */
+	size_t          listed_bytes; /* of that chunk */
+};
 
 static void charge(struct tail *tail, size_t bytes)
 {
@@ -85,12 +82,15 @@ static size_t chunk_bytes_for(size_t bytes)
 	return chunk < CHUNK_BYTES_MIN ? CHUNK_BYTES_MIN : chunk & ~(size_t)(CHUNK_BYTES_MIN - 1);
 }
 
+static _Atomic uint64_t tails_made;
+
 struct tail *tail_new(uint32_t partition, struct events_budget *budget, size_t bytes)
 {
 	struct tail *tail = calloc(1, sizeof *tail);
 	if (tail == NULL)
 		abort();
 	tail->partition   = partition;
+	tail->number      = atomic_fetch_add(&tails_made, 1) + 1;
 	tail->budget      = budget;
 	tail->chunk_bytes = chunk_bytes_for(bytes);
 	return tail;
@@ -106,6 +106,8 @@ void tail_free(struct tail *tail)
 		chunk = previous;
 	}
 	message_index_done(&tail->messages);
+	VECTOR_DONE(&tail->rows);
+	map_text_done(&tail->names);
 	free(tail->heads);
 	atomic_fetch_sub_explicit(&tail->budget->used_bytes, tail->charged, memory_order_relaxed);
 	free(tail);
@@ -123,6 +125,10 @@ static struct chunk *new_chunk(struct tail *tail, size_t entry_size)
 	if (huge)
 		madvise(chunk, size, MADV_HUGEPAGE); /* a wish: without it the pages are small */
 	*chunk = (struct chunk){.previous = tail->newest, .room = size - sizeof *chunk};
+	if (tail->newest == NULL)
+		tail->oldest = chunk;
+	else
+		tail->newest->next = chunk;
 	charge(tail, size);
 	return chunk;
 }
@@ -174,6 +180,12 @@ static size_t content_bytes(const struct entry *entry)
 	return entry->size + (entry->moved ? sizeof(struct acceptance) : 0);
 }
 
+/* With what pads it. */
+static size_t entry_bytes(const struct entry *entry)
+{
+	return (sizeof *entry + content_bytes(entry) + 7) & ~(size_t)7;
+}
+
 void tail_add(struct tail *tail, uint32_t slot, const struct event *event, struct text encoded,
               uint64_t message_hash)
 {
@@ -189,7 +201,6 @@ void tail_add(struct tail *tail, uint32_t slot, const struct event *event, struc
 		  .marked          = event->marked,
 		  .call            = event->record.kind != RECORD_EVENT,
 		  .moved           = event->stored_position != event->position,
-		  .name            = name_mark(event->record.name),
     };
 	struct entry *entry = allocate_entry(tail, content_bytes(&made));
 	assert(*head == NULL || (*head)->stored_position <= event->stored_position);
@@ -201,6 +212,7 @@ void tail_add(struct tail *tail, uint32_t slot, const struct event *event, struc
 	}
 	*head = entry;
 	tail->event_count += !made.call;
+	tail->position_max = event->stored_position;
 
 	if (message_hash != 0) {
 		size_t before = tail->messages.bytes;
@@ -276,68 +288,93 @@ static struct event event_of(const struct tail *tail, const struct entry *entry)
 	};
 }
 
-/* Whether it is one of those; its record is then decoded. */
-static bool read_wanted(const struct tail *tail, const struct entry *entry,
-                        const struct events_query *query, uint32_t name, struct event *ret_event)
-{
-	bool any = query->name.length == 0;
-	if ((!any && entry->name != name) || !wanted(entry, query))
-		return false;
-	*ret_event = event_of(tail, entry);
-	decode(entry, &ret_event->record);
-	return any || text_equal(query->name, ret_event->record.name);
-}
-
 void tail_read(const struct tail *tail, uint32_t slot, const struct events_query *query,
                event_list *list)
 {
 	const struct entry *entry = slot < tail->head_count ? tail->heads[slot] : NULL;
-	uint32_t            name  = name_mark(query->name);
 	size_t              begin = list->count;
-	struct event        event;
-	for (; entry != NULL; entry = entry->previous)
-		if (read_wanted(tail, entry, query, name, &event))
+	for (; entry != NULL; entry = entry->previous) {
+		if (!wanted(entry, query))
+			continue;
+		struct event event = event_of(tail, entry);
+		decode(entry, &event.record);
+		if (query->name.length == 0 || text_equal(query->name, event.record.name))
 			VECTOR_ADD(list, event);
+	}
 	reverse(list->items + begin, list->count - begin);
 }
 
-void tail_visit(const struct tail *tail, uint32_t first_slot, const uint64_t *slots,
-                unsigned word_count, const struct events_query *query, tail_visit_fn *visit,
-                void *context)
+/* ---- The directory ---- */
+
+static uint32_t name_number(struct tail *tail, struct text name)
 {
-	enum { ABREAST = 64 };
-	const struct entry *entries[ABREAST];
-	const uint32_t      name = name_mark(query->name);
-	struct event        event;
-	for (unsigned i = 0; i < word_count; i++) {
-		unsigned count = 0;
-		for (uint64_t left = slots[i]; left != 0; left &= left - 1) {
-			uint64_t slot = (uint64_t)first_slot + i * 64 + (unsigned)__builtin_ctzll(left);
-			if (slot >= tail->head_count || tail->heads[slot] == NULL)
-				continue;
-			entries[count++] = tail->heads[slot];
-			__builtin_prefetch(tail->heads[slot]);
-		}
-		while (count > 0) {
-			unsigned going_on = 0;
-			for (unsigned j = 0; j < count; j++) {
-				const struct entry *previous = entries[j]->previous;
-				if (previous != NULL)
-					__builtin_prefetch(previous);
-				if (read_wanted(tail, entries[j], query, name, &event))
-					visit(context, entries[j]->slot, &event);
-				if (previous != NULL)
-					entries[going_on++] = previous;
-			}
-			count = going_on;
+	void **place = map_text_put(&tail->names, name);
+	if (*place == NULL)
+		*place = (void *)(uintptr_t)tail->names.count;
+	return (uint32_t)(uintptr_t)*place;
+}
+
+static void list_entry(struct tail *tail, const struct entry *entry)
+{
+	struct record record;
+	if (entry->call)
+		return;
+	decode(entry, &record);
+	VECTOR_ADD(&tail->rows, (struct tail_row){.slot    = entry->slot,
+	                                          .name    = name_number(tail, record.name),
+	                                          .time_ms = entry->time_ms,
+	                                          .entry   = entry});
+}
+
+const struct tail_row *tail_rows_of_all(struct tail *tail, size_t *ret_count)
+{
+	size_t room = tail->rows.capacity;
+	if (tail->listed == NULL)
+		tail->listed = tail->oldest;
+	for (struct chunk *chunk = tail->listed; chunk != NULL; chunk = chunk->next) {
+		if (chunk != tail->listed)
+			tail->listed_bytes = 0;
+		tail->listed = chunk;
+		while (tail->listed_bytes < chunk->used) {
+			const struct entry *entry = (const void *)(chunk->bytes + tail->listed_bytes);
+			list_entry(tail, entry);
+			tail->listed_bytes += entry_bytes(entry);
 		}
 	}
+	charge(tail, (tail->rows.capacity - room) * sizeof *tail->rows.items);
+	*ret_count = tail->rows.count;
+	return tail->rows.items;
+}
+
+uint32_t tail_name(const struct tail *tail, struct text name)
+{
+	return (uint32_t)(uintptr_t)map_text_get(&tail->names, name);
+}
+
+uint64_t tail_position_max(const struct tail *tail) { return tail->position_max; }
+uint64_t tail_number(const struct tail *tail) { return tail->number; }
+
+void tail_prefetch_row(const struct tail_row *row)
+{
+	__builtin_prefetch(row->entry);
+	__builtin_prefetch((const char *)row->entry + 64);
+}
+
+bool tail_row_wanted(const struct tail_row *row, const struct events_query *query)
+{
+	return wanted(row->entry, query);
+}
+
+void tail_row_read(const struct tail *tail, const struct tail_row *row, struct event *ret_event)
+{
+	*ret_event = event_of(tail, row->entry);
+	decode(row->entry, &ret_event->record);
 }
 
 uint64_t tail_event_count(const struct tail *tail) { return tail->event_count; }
 size_t   tail_bytes(const struct tail *tail) { return tail->bytes; }
 
-static struct part_row row_of(const struct tail *tail, const struct entry *entry)
+static struct part_row part_row_of(const struct tail *tail, const struct entry *entry)
 {
 	struct acceptance acceptance = acceptance_of(tail, entry);
 	return (struct part_row){
@@ -359,12 +396,12 @@ bool tail_rows(const struct tail *tail, int64_t after_ms, int64_t retention_ms, 
 	for (const struct chunk *chunk = tail->newest; chunk != NULL; chunk = chunk->previous) {
 		for (size_t at = 0; at < chunk->used;) {
 			const struct entry *entry = (const void *)(chunk->bytes + at);
-			at += (sizeof *entry + content_bytes(entry) + 7) & ~(size_t)7;
+			at += entry_bytes(entry);
 			if (events_end_ms(entry->time_ms, retention_ms) <= after_ms) {
 				all = false;
 				continue;
 			}
-			VECTOR_ADD(rows, row_of(tail, entry));
+			VECTOR_ADD(rows, part_row_of(tail, entry));
 		}
 	}
 	return all;

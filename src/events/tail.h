@@ -37,12 +37,30 @@ void tail_prefetch(const struct tail *tail, uint32_t slot, uint64_t message_hash
 void tail_read(const struct tail *tail, uint32_t slot, const struct events_query *query,
                event_list *list);
 
-/* The same of many persons (bit i of `slots`: slot first_slot + i), who are walked abreast: while
- * one entry is looked at, the others come from memory. */
-typedef void tail_visit_fn(void *context, uint32_t slot, const struct event *event);
-void         tail_visit(const struct tail *tail, uint32_t first_slot, const uint64_t *slots,
-                        unsigned word_count, const struct events_query *query, tail_visit_fn *visit,
-                        void *context);
+/* The directory, for those who look for events of many persons: one row an event, in order of the
+ * journal. Made, and gone on with, when it is asked for (by the partition's thread): nobody else
+ * pays for it. Cost: a decoding of each event since; 24 bytes each, of the budget. */
+struct tail_row {
+	uint32_t    slot;
+	uint32_t    name; /* tail_name() */
+	int64_t     time_ms;
+	const void *entry; /* private */
+};
+const struct tail_row *tail_rows_of_all(struct tail *tail, size_t *ret_count);
+
+/* The number of a name in the directory; 0: no event has it. */
+uint32_t tail_name(const struct tail *tail, struct text name);
+
+/* No event was stored behind it. */
+uint64_t tail_position_max(const struct tail *tail);
+
+/* Which tail it is: no other one of the process has it. */
+uint64_t tail_number(const struct tail *tail);
+
+void tail_prefetch_row(const struct tail_row *row);
+/* Whether time, positions and age are what is wanted. */
+bool tail_row_wanted(const struct tail_row *row, const struct events_query *query);
+void tail_row_read(const struct tail *tail, const struct tail_row *row, struct event *ret_event);
 
 uint64_t tail_event_count(const struct tail *tail);
 size_t   tail_bytes(const struct tail *tail); /* in use */

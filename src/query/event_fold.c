@@ -9,12 +9,20 @@
 #include "engine/fact/facts.h"
 #include "events/events_scan.h"
 
-_Static_assert((int)FOLD_SLOTS == (int)SCAN_SLOTS, "a block here is a block there");
+_Static_assert((int)FOLD_SLOTS_MAX == (int)SCAN_SLOTS_MAX, "a block here is a block there");
 
-/* One of a person's different values. */
+/* The different values of all persons of a call: open addressing, at most half full. */
 struct met_key {
-	uint32_t            at;
 	struct distinct_key key;
+	uint32_t            at;
+	uint32_t            call; /* in which it was met: others are free places */
+};
+
+struct met_keys {
+	struct met_key *places;
+	uint32_t        mask;
+	uint32_t        count;
+	uint32_t        call;
 };
 
 struct fold {
@@ -26,12 +34,12 @@ struct fold {
 	uint64_t            rows;     /* of those who were read one by one */
 
 	/* The call at hand. */
-	uint64_t      *touched;
-	struct folded *folded;
-	struct event   ends[FOLD_SLOTS]; /* of FIRST, LAST: the event that the value is of */
-	VECTOR(struct met_key) keys;     /* of DISTINCT */
-	event_list   list;
-	struct arena texts; /* of values of those who were read one by one */
+	uint64_t          *touched;
+	struct folded     *folded;
+	struct scan_place *ends; /* of FIRST, LAST: of which event the value is */
+	struct met_keys    keys; /* of DISTINCT */
+	event_list         list;
+	struct arena       texts; /* of values of those who were read one by one */
 };
 
 /* ---- Opening ---- */
@@ -64,6 +72,9 @@ struct fold *fold_new(const struct fold_wish *wish)
 		.retention_ms = wish->partition->retention_ms,
 	};
 	arena_init(&fold->texts);
+	if ((wish->takes & (FOLD_FIRST | FOLD_LAST)) != 0 &&
+	    (fold->ends = malloc(FOLD_SLOTS_MAX * sizeof *fold->ends)) == NULL)
+		abort();
 	fold->scan = events_scan_new(wish->partition->events, &scan);
 	return fold;
 }
@@ -73,7 +84,8 @@ void fold_free(struct fold *fold)
 	if (fold == NULL)
 		return;
 	events_scan_free(fold->scan);
-	VECTOR_DONE(&fold->keys);
+	free(fold->ends);
+	free(fold->keys.places);
 	event_list_done(&fold->list);
 	arena_done(&fold->texts);
 	free(fold);
@@ -108,27 +120,82 @@ static struct folded *folded_of(struct fold *fold, uint32_t at)
 /* Keeps the value of the event that stands first, or last. */
 static void take_end(struct fold *fold, struct folded *folded, const struct brought *brought)
 {
-	bool          last = (fold->wish.takes & FOLD_LAST) != 0;
-	struct event *kept = &fold->ends[brought->at];
+	bool               last  = (fold->wish.takes & FOLD_LAST) != 0;
+	struct scan_place *kept  = &fold->ends[brought->at];
+	struct scan_place  place = {.time_ms = brought->time_ms};
 	if (folded->used > 0 && brought->time_ms != kept->time_ms &&
 	    (brought->time_ms > kept->time_ms) != last)
 		return;
-	struct event order =
-		brought->hits == NULL ? *brought->order : scan_hits_order(brought->hits, brought->index);
-	if (folded->used > 0 && (event_compare(&order, kept) > 0) != last)
+	if (brought->hits != NULL)
+		place = scan_place_of(brought->hits, brought->index);
+	else
+		place.accepted = *brought->order;
+	if (folded->used > 0 && (scan_place_compare(&place, kept) > 0) != last)
 		return;
-	*kept         = order;
+	*kept         = place;
 	folded->value = *brought->value;
 }
 
-static void take_keys(struct fold *fold, const struct brought *brought, bool *ret_any)
+/* ---- Different values ---- */
+
+static struct met_key *place_of_key(struct met_keys *keys, const struct met_key *met)
 {
-	struct met_key         met    = {.at = brought->at};
-	struct distinct_reader reader = evaluate_distinct(brought->value);
-	while (distinct_next(&reader, &met.key)) {
-		VECTOR_ADD(&fold->keys, met);
-		*ret_any = true;
+	uint64_t mixed = (met->key.low ^ met->key.high ^ met->at) * UINT64_C(0x9e3779b97f4a7c15);
+	uint32_t place = (uint32_t)(mixed >> 32) & keys->mask;
+	for (;; place = (place + 1) & keys->mask) {
+		struct met_key *there = &keys->places[place];
+		if (there->call != keys->call || (there->at == met->at && there->key.low == met->key.low &&
+		                                  there->key.high == met->key.high))
+			return there;
 	}
+}
+
+static void grow_keys(struct met_keys *keys)
+{
+	struct met_key *before = keys->places;
+	uint32_t        room   = before == NULL ? 0 : keys->mask + 1;
+	keys->mask             = room == 0 ? 1023 : 2 * room - 1;
+	keys->places           = calloc((size_t)keys->mask + 1, sizeof *keys->places);
+	if (keys->places == NULL)
+		abort();
+	for (uint32_t i = 0; i < room; i++)
+		if (before[i].call == keys->call)
+			*place_of_key(keys, &before[i]) = before[i];
+	free(before);
+}
+
+static void forget_keys(struct met_keys *keys)
+{
+	keys->count = 0;
+	if (++keys->call != 0)
+		return;
+	/* Once around: what is left of old calls must not look new. */
+	free(keys->places);
+	*keys = (struct met_keys){.call = 1};
+}
+
+static bool is_new(struct met_keys *keys, uint32_t at, struct distinct_key key)
+{
+	const struct met_key met = {.key = key, .at = at, .call = keys->call};
+	if (keys->places == NULL || keys->count > keys->mask / 2)
+		grow_keys(keys);
+	struct met_key *place = place_of_key(keys, &met);
+	if (place->call == keys->call)
+		return false;
+	*place = met;
+	keys->count++;
+	return true;
+}
+
+/* Whether there is any. */
+static bool take_keys(struct fold *fold, struct folded *folded, const struct brought *brought)
+{
+	struct distinct_key    key;
+	struct distinct_reader reader = evaluate_distinct(brought->value);
+	bool                   any    = false;
+	for (; distinct_next(&reader, &key); any = true)
+		folded->used += is_new(&fold->keys, brought->at, key);
+	return any;
 }
 
 /* Whether the event has a value that the aggregate can use. */
@@ -137,7 +204,6 @@ static bool take_value(struct fold *fold, struct folded *folded, const struct br
 	const unsigned takes = fold->wish.takes;
 	double         number;
 	int64_t        amount;
-	bool           any = false;
 	if ((takes & (FOLD_SUM | FOLD_EXTREMES)) != 0 && !value_number(brought->value, &number))
 		return false;
 	if ((takes & FOLD_SUM) != 0) {
@@ -148,8 +214,7 @@ static bool take_value(struct fold *fold, struct folded *folded, const struct br
 		folded->min = folded->used == 0 || number < folded->min ? number : folded->min;
 		folded->max = folded->used == 0 || number > folded->max ? number : folded->max;
 	} else if ((takes & FOLD_DISTINCT) != 0) {
-		take_keys(fold, brought, &any);
-		return any;
+		return take_keys(fold, folded, brought);
 	} else {
 		if (!evaluate_exists(brought->value))
 			return false;
@@ -205,29 +270,6 @@ static void take_hits(void *context, const struct scan_hits *hits)
 	}
 }
 
-/* ---- Different values ---- */
-
-static int compare_met(const void *left, const void *right)
-{
-	const struct met_key *a = left, *b = right;
-	if (a->at != b->at)
-		return a->at < b->at ? -1 : 1;
-	if (a->key.high != b->key.high)
-		return a->key.high < b->key.high ? -1 : 1;
-	return (a->key.low > b->key.low) - (a->key.low < b->key.low);
-}
-
-static void count_different(struct fold *fold)
-{
-	if (fold->keys.count == 0)
-		return;
-	qsort(fold->keys.items, fold->keys.count, sizeof *fold->keys.items, compare_met);
-	for (size_t i = 0; i < fold->keys.count; i++)
-		fold->folded[fold->keys.items[i].at].used +=
-			i == 0 || compare_met(&fold->keys.items[i - 1], &fold->keys.items[i]) != 0;
-	fold->keys.count = 0;
-}
-
 /* ---- One by one ---- */
 
 /* What was read goes with the next person. */
@@ -270,26 +312,31 @@ static void read_person(struct fold *fold, uint32_t slot, uint32_t at)
 	keep_value(fold, at);
 }
 
+static void begin_call(struct fold *fold, uint64_t *touched, struct folded *folded)
+{
+	arena_reset(&fold->texts);
+	forget_keys(&fold->keys);
+	fold->touched = touched;
+	fold->folded  = folded;
+}
+
 bool fold_person(struct fold *fold, uint32_t slot, struct folded *ret_folded)
 {
 	uint64_t touched = 0;
-	arena_reset(&fold->texts);
-	fold->touched = &touched;
-	fold->folded  = ret_folded;
+	begin_call(fold, &touched, ret_folded);
 	read_person(fold, slot, 0);
-	count_different(fold);
 	return touched != 0;
 }
 
 /* Those among the wanted whose events may be seen otherwise than they lie: taken out. */
-static bool take_out_amended(const struct fold *fold, uint32_t first_slot,
-                             const uint64_t wanted[FOLD_WORDS], uint64_t plain[FOLD_WORDS],
-                             uint64_t amended[FOLD_WORDS])
+static bool take_out_amended(const struct fold *fold, uint32_t first_slot, uint32_t word_count,
+                             const uint64_t *wanted, uint64_t *plain, uint64_t *amended)
 {
 	const struct facts *facts = &fold->wish.partition->facts;
 	bool                reads = facts_amend_name(facts, fold->wish.event);
 	uint64_t            any   = 0;
-	for (unsigned i = 0; i < FOLD_WORDS; i++) {
+	assert(word_count <= FOLD_WORDS_MAX);
+	for (uint32_t i = 0; i < word_count; i++) {
 		amended[i] = reads ? wanted[i] & facts_amended(facts, first_slot / 64 + i) : 0;
 		plain[i]   = wanted[i] & ~amended[i];
 		any |= amended[i];
@@ -299,39 +346,37 @@ static bool take_out_amended(const struct fold *fold, uint32_t first_slot,
 
 /* ---- Blocks ---- */
 
-#define EACH_SLOT(at, words)                                                                       \
-	for (uint32_t word_ = 0, at = 0; word_ < FOLD_WORDS; word_++)                                  \
+#define EACH_SLOT(at, words, word_count)                                                           \
+	for (uint32_t word_ = 0, at = 0; word_ < (word_count); word_++)                                \
 		for (uint64_t left_ = (words)[word_];                                                      \
 		     left_ != 0 && (at = word_ * 64 + (uint32_t)__builtin_ctzll(left_), true);             \
 		     left_ &= left_ - 1)
 
-void fold_block(struct fold *fold, uint32_t first_slot, const uint64_t wanted[FOLD_WORDS],
-                uint64_t touched[FOLD_WORDS], struct folded folded[FOLD_SLOTS])
+void fold_block(struct fold *fold, uint32_t first_slot, uint32_t word_count, const uint64_t *wanted,
+                uint64_t *touched, struct folded *folded)
 {
-	uint64_t plain[FOLD_WORDS], amended[FOLD_WORDS];
-	bool     some = take_out_amended(fold, first_slot, wanted, plain, amended);
-	memset(touched, 0, FOLD_WORDS * sizeof *touched);
-	arena_reset(&fold->texts);
-	fold->touched = touched;
-	fold->folded  = folded;
-	events_scan_block(fold->scan, first_slot, plain, fold->wish.partition->stored_position,
-	                  take_hits, fold);
+	uint64_t plain[FOLD_WORDS_MAX], amended[FOLD_WORDS_MAX];
+	bool     some = take_out_amended(fold, first_slot, word_count, wanted, plain, amended);
+	memset(touched, 0, word_count * sizeof *touched);
+	begin_call(fold, touched, folded);
+	events_scan_block(fold->scan, first_slot, word_count, plain,
+	                  fold->wish.partition->stored_position, take_hits, fold);
 	if (some)
-		EACH_SLOT(at, amended)
+		EACH_SLOT(at, amended, word_count)
 	read_person(fold, first_slot + at, at);
-	count_different(fold);
 }
 
-void fold_counts(struct fold *fold, uint32_t first_slot, const uint64_t wanted[FOLD_WORDS],
-                 uint32_t counts[FOLD_SLOTS])
+void fold_counts(struct fold *fold, uint32_t first_slot, uint32_t word_count,
+                 const uint64_t *wanted, uint32_t *counts)
 {
-	uint64_t      plain[FOLD_WORDS], amended[FOLD_WORDS];
-	bool          some = take_out_amended(fold, first_slot, wanted, plain, amended);
+	uint64_t      plain[FOLD_WORDS_MAX], amended[FOLD_WORDS_MAX];
+	bool          some = take_out_amended(fold, first_slot, word_count, wanted, plain, amended);
 	struct folded folded;
 	assert(fold->wish.takes == 0);
-	memset(counts, 0, FOLD_SLOTS * sizeof *counts);
-	events_scan_count(fold->scan, first_slot, plain, fold->wish.partition->stored_position, counts);
+	memset(counts, 0, (size_t)word_count * 64 * sizeof *counts);
+	events_scan_count(fold->scan, first_slot, word_count, plain,
+	                  fold->wish.partition->stored_position, counts);
 	if (some)
-		EACH_SLOT(at, amended)
+		EACH_SLOT(at, amended, word_count)
 	counts[at] = fold_person(fold, first_slot + at, &folded) ? folded.count : 0;
 }

@@ -18,7 +18,7 @@
 
 #include "engine/apply/partition.h"
 
-enum { FOLD_SLOTS = 512, FOLD_WORDS = FOLD_SLOTS / 64 };
+enum { FOLD_WORDS_MAX = 64, FOLD_SLOTS_MAX = 64 * FOLD_WORDS_MAX }; /* in one call */
 
 /* What to find out, beside `count`. */
 enum fold_take {
@@ -60,16 +60,17 @@ struct fold;
 struct fold *fold_new(const struct fold_wish *wish);
 void         fold_free(struct fold *fold); /* NULL is fine */
 
-/* The wanted ones (bit i: slot first_slot + i) of FOLD_SLOTS slots from first_slot on, a multiple
- * of 64. `touched` gets a bit for each of them that has something, whose `folded[i]` is then set;
- * the others have nothing: no event counts, now or later. Fastest in ascending order; an earlier
- * slot than before is allowed. */
-void fold_block(struct fold *fold, uint32_t first_slot, const uint64_t wanted[FOLD_WORDS],
-                uint64_t touched[FOLD_WORDS], struct folded folded[FOLD_SLOTS]);
+/* The wanted ones (bit i: slot first_slot + i) of `word_count` words of slots from first_slot on, a
+ * multiple of 64. `touched` gets a bit for each of them that has something, whose `folded[i]` is
+ * then set; the others have nothing: no event counts, now or later. The more at once, the cheaper
+ * is each. */
+void fold_block(struct fold *fold, uint32_t first_slot, uint32_t word_count, const uint64_t *wanted,
+                uint64_t *touched, struct folded *folded);
 
-/* The same of a wish that takes nothing else: how many events count of each wanted one. Faster. */
-void fold_counts(struct fold *fold, uint32_t first_slot, const uint64_t wanted[FOLD_WORDS],
-                 uint32_t counts[FOLD_SLOTS]);
+/* The same of a wish that takes nothing else: how many events count of each; 0 for those who are
+ * not wanted. Faster. */
+void fold_counts(struct fold *fold, uint32_t first_slot, uint32_t word_count,
+                 const uint64_t *wanted, uint32_t *counts);
 
 /* One person; false: nothing. */
 bool fold_person(struct fold *fold, uint32_t slot, struct folded *ret_folded);

@@ -20,7 +20,15 @@ struct leaf_scan {
 	bool                    by_default;
 	bool                    few[FEW_COUNTS]; /* of `counts`: what holds of so many */
 	uint64_t                asked;           /* alone */
-	struct folded           folded[FOLD_SLOTS];
+
+	/* Of slots from ahead_slot on, ahead_words of 64: whether it holds, and for whom that is
+	 * known. */
+	uint32_t       ahead_slot;
+	uint32_t       ahead_words;
+	uint64_t       truths[FOLD_WORDS_MAX];
+	uint64_t       known[FOLD_WORDS_MAX];
+	uint32_t       counts_of[FOLD_SLOTS_MAX];
+	struct folded *folded; /* FOLD_SLOTS_MAX; NULL: counts */
 };
 
 static unsigned takes_of(const struct plan_leaf *leaf)
@@ -101,6 +109,8 @@ struct leaf_scan *leaf_scan_new(const struct leaf_scan_config *config)
 	const struct folded nothing = {.first_ms = INSTANT_MS_NONE, .last_ms = INSTANT_MS_NONE};
 	scan->by_default            = truth_of(scan, &nothing);
 	scan->counts                = wish.takes == 0;
+	if (!scan->counts && (scan->folded = malloc(FOLD_SLOTS_MAX * sizeof *scan->folded)) == NULL)
+		abort();
 	for (uint32_t i = 0; i < FEW_COUNTS && scan->counts; i++)
 		scan->few[i] = evaluate_count(&config->leaf->test, i);
 	return scan;
@@ -111,6 +121,7 @@ void leaf_scan_free(struct leaf_scan *scan)
 	if (scan == NULL)
 		return;
 	fold_free(scan->fold);
+	free(scan->folded);
 	free(scan);
 }
 
@@ -134,29 +145,30 @@ bool leaf_scan_person(struct leaf_scan *scan, uint32_t slot)
 	                          config->now_ms, config->received_before_ms);
 }
 
-static void count_block(struct leaf_scan *scan, uint32_t first_slot,
-                        const uint64_t wanted[FOLD_WORDS], uint64_t holds[FOLD_WORDS])
+/* ---- Many at once ---- */
+
+static void count_words(struct leaf_scan *scan, uint32_t first_slot, uint32_t word_count,
+                        const uint64_t *wanted, uint64_t *holds)
 {
-	uint32_t counts[FOLD_SLOTS];
-	fold_counts(scan->fold, first_slot, wanted, counts);
-	for (unsigned i = 0; i < FOLD_WORDS; i++) {
+	const uint32_t *counts = scan->counts_of;
+	fold_counts(scan->fold, first_slot, word_count, wanted, scan->counts_of);
+	for (uint32_t i = 0; i < word_count; i++) {
 		uint64_t bits = 0;
-		for (unsigned j = 0; j < 64; j++) {
-			uint32_t count = counts[i * 64 + j];
-			bool     truth = count < FEW_COUNTS ? scan->few[count]
-			                                    : evaluate_count(&scan->config.leaf->test, count);
+		for (unsigned j = 0; j < 64; j++, counts++) {
+			bool truth = *counts < FEW_COUNTS ? scan->few[*counts]
+			                                  : evaluate_count(&scan->config.leaf->test, *counts);
 			bits |= (uint64_t)truth << j;
 		}
 		holds[i] = bits & wanted[i];
 	}
 }
 
-static void fold_truths(struct leaf_scan *scan, uint32_t first_slot,
-                        const uint64_t wanted[FOLD_WORDS], uint64_t holds[FOLD_WORDS])
+static void fold_words(struct leaf_scan *scan, uint32_t first_slot, uint32_t word_count,
+                       const uint64_t *wanted, uint64_t *holds)
 {
-	uint64_t touched[FOLD_WORDS];
-	fold_block(scan->fold, first_slot, wanted, touched, scan->folded);
-	for (unsigned i = 0; i < FOLD_WORDS; i++) {
+	uint64_t touched[FOLD_WORDS_MAX];
+	fold_block(scan->fold, first_slot, word_count, wanted, touched, scan->folded);
+	for (uint32_t i = 0; i < word_count; i++) {
 		uint64_t bits = scan->by_default ? wanted[i] & ~touched[i] : 0;
 		for (uint64_t left = touched[i]; left != 0; left &= left - 1) {
 			unsigned bit = (unsigned)__builtin_ctzll(left);
@@ -166,26 +178,74 @@ static void fold_truths(struct leaf_scan *scan, uint32_t first_slot,
 	}
 }
 
-static void ask_each(struct leaf_scan *scan, uint32_t first_slot, const uint64_t wanted[FOLD_WORDS],
-                     uint64_t holds[FOLD_WORDS])
+static void look_at_words(struct leaf_scan *scan, uint32_t first_slot, uint32_t word_count,
+                          const uint64_t *wanted, uint64_t *holds)
 {
-	for (unsigned i = 0; i < FOLD_WORDS; i++) {
-		uint64_t bits = 0;
-		for (uint64_t left = wanted[i]; left != 0; left &= left - 1) {
-			unsigned bit = (unsigned)__builtin_ctzll(left);
-			bits |= (uint64_t)leaf_scan_person(scan, first_slot + i * 64 + bit) << bit;
-		}
-		holds[i] = bits;
-	}
+	if (scan->counts)
+		count_words(scan, first_slot, word_count, wanted, holds);
+	else
+		fold_words(scan, first_slot, word_count, wanted, holds);
 }
 
-void leaf_scan_block(struct leaf_scan *scan, uint32_t first_slot, const uint64_t wanted[FOLD_WORDS],
-                     uint64_t holds[FOLD_WORDS])
+static uint64_t ask_each(struct leaf_scan *scan, uint32_t first_slot, uint64_t wanted)
 {
-	if (scan->alone)
-		ask_each(scan, first_slot, wanted, holds);
-	else if (scan->counts)
-		count_block(scan, first_slot, wanted, holds);
-	else
-		fold_truths(scan, first_slot, wanted, holds);
+	uint64_t bits = 0;
+	for (uint64_t left = wanted; left != 0; left &= left - 1) {
+		unsigned bit = (unsigned)__builtin_ctzll(left);
+		bits |= (uint64_t)leaf_scan_person(scan, first_slot + bit) << bit;
+	}
+	return bits;
+}
+
+/* ---- Ahead ---- */
+
+/* So many wanted ones of a block let one expect as many in the next. */
+static bool are_many(const uint64_t wanted[LEAF_SCAN_WORDS])
+{
+	enum { MANY = LEAF_SCAN_SLOTS / 32 };
+	int count = 0;
+	for (unsigned i = 0; i < LEAF_SCAN_WORDS; i++)
+		count += __builtin_popcountll(wanted[i]);
+	return count >= MANY;
+}
+
+/* Everybody from the slot on but those who are read one by one: they wait until they are asked
+ * for. */
+static void look_ahead(struct leaf_scan *scan, uint32_t first_slot)
+{
+	const struct facts *facts = &scan->config.partition->facts;
+	bool                reads = facts_amend_name(facts, scan->config.feature->event);
+	for (uint32_t i = 0; i < FOLD_WORDS_MAX; i++)
+		scan->known[i] = reads ? ~facts_amended(facts, first_slot / 64 + i) : UINT64_MAX;
+	scan->ahead_slot  = first_slot;
+	scan->ahead_words = FOLD_WORDS_MAX;
+	look_at_words(scan, first_slot, FOLD_WORDS_MAX, scan->known, scan->truths);
+}
+
+static bool is_ahead(const struct leaf_scan *scan, uint32_t first_slot)
+{
+	return first_slot >= scan->ahead_slot &&
+	       first_slot / 64 + LEAF_SCAN_WORDS <= scan->ahead_slot / 64 + scan->ahead_words;
+}
+
+void leaf_scan_block(struct leaf_scan *scan, uint32_t first_slot,
+                     const uint64_t wanted[LEAF_SCAN_WORDS], uint64_t holds[LEAF_SCAN_WORDS])
+{
+	bool ahead = !scan->alone && is_ahead(scan, first_slot);
+	assert(first_slot % 64 == 0);
+	if (!scan->alone && !ahead && are_many(wanted)) {
+		look_ahead(scan, first_slot);
+		ahead = true;
+	}
+	if (!scan->alone && !ahead) {
+		look_at_words(scan, first_slot, LEAF_SCAN_WORDS, wanted, holds);
+		return;
+	}
+	for (uint32_t i = 0; i < LEAF_SCAN_WORDS; i++) {
+		uint32_t at    = first_slot / 64 + i - scan->ahead_slot / 64;
+		uint64_t known = ahead ? scan->known[at] : 0;
+		uint64_t left  = wanted[i];
+		holds[i]       = known == 0 ? 0 : scan->truths[at] & left & known;
+		holds[i] |= ask_each(scan, first_slot + i * 64, left & ~known);
+	}
 }

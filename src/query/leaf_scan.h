@@ -13,6 +13,8 @@
 #include "engine/apply/partition.h"
 #include "query/event_fold.h"
 
+enum { LEAF_SCAN_SLOTS = 512, LEAF_SCAN_WORDS = LEAF_SCAN_SLOTS / 64 };
+
 struct leaf_scan;
 
 struct leaf_scan_config {
@@ -28,10 +30,14 @@ void              leaf_scan_free(struct leaf_scan *scan); /* NULL is fine */
 
 /* For which of the wanted persons it holds: bit i of both is slot first_slot + i (a multiple of
  * 64); what is not wanted is 0 in `holds`, which may be `wanted`. Asked of slots without a person
- * it says what holds for persons without events. */
-void leaf_scan_block(struct leaf_scan *scan, uint32_t first_slot, const uint64_t wanted[FOLD_WORDS],
-                     uint64_t holds[FOLD_WORDS]);
+ * it says what holds for persons without events.
+ *
+ * Fastest in ascending order: it then looks at several blocks at once and remembers. So nobody may
+ * have changed since leaf_scan_new(): who is about to is asked for right before, and not again. */
+void leaf_scan_block(struct leaf_scan *scan, uint32_t first_slot,
+                     const uint64_t wanted[LEAF_SCAN_WORDS], uint64_t holds[LEAF_SCAN_WORDS]);
 
+/* One, as he is now. */
 bool leaf_scan_person(struct leaf_scan *scan, uint32_t slot);
 
 /* Whether it holds for somebody without events. */

@@ -376,12 +376,12 @@ static struct plan *random_plan(struct world *world, struct buffer *text)
 	return plan;
 }
 
-static void random_wanted(uint64_t wanted[FOLD_WORDS])
+static void random_wanted(uint64_t wanted[LEAF_SCAN_WORDS])
 {
 	uint64_t kind = seed_below(4);
-	for (unsigned i = 0; i < FOLD_WORDS; i++)
+	for (unsigned i = 0; i < LEAF_SCAN_WORDS; i++)
 		wanted[i] = kind == 0 ? UINT64_MAX : seed_next() | (kind == 1 ? seed_next() : 0);
-	for (unsigned i = 0; i < FOLD_WORDS && kind == 3; i++)
+	for (unsigned i = 0; i < LEAF_SCAN_WORDS && kind == 3; i++)
 		wanted[i] &= seed_next() & seed_next() & seed_next() & seed_next();
 }
 
@@ -400,10 +400,10 @@ static void check_block(struct world *world, struct leaf_scan *scan,
                         const struct leaf_scan_config *config, uint32_t first_slot,
                         const char *text)
 {
-	uint64_t wanted[FOLD_WORDS], holds[FOLD_WORDS];
+	uint64_t wanted[LEAF_SCAN_WORDS], holds[LEAF_SCAN_WORDS];
 	random_wanted(wanted);
 	leaf_scan_block(scan, first_slot, wanted, holds);
-	for (uint32_t at = 0; at < FOLD_SLOTS; at++) {
+	for (uint32_t at = 0; at < LEAF_SCAN_SLOTS; at++) {
 		bool asked   = (wanted[at / 64] >> at % 64 & 1) != 0;
 		bool held    = (holds[at / 64] >> at % 64 & 1) != 0;
 		bool holding = asked && leaf_look_received(world->run.partition, first_slot + at,
@@ -414,7 +414,7 @@ static void check_block(struct world *world, struct leaf_scan *scan,
 			         (long long)config->now_ms, (long long)config->received_before_ms, text,
 			         held ? "in the scan alone" : "but for the scan");
 	}
-	uint32_t slot = first_slot + (uint32_t)seed_below(FOLD_SLOTS);
+	uint32_t slot = first_slot + (uint32_t)seed_below(LEAF_SCAN_SLOTS);
 	if (leaf_scan_person(scan, slot) != leaf_look_received(world->run.partition, slot, config->leaf,
 	                                                       config->feature, config->now_ms,
 	                                                       config->received_before_ms))
@@ -436,7 +436,7 @@ static void check_leaf(struct world *world, const struct plan *plan, const char 
 	assert_int_equal(leaf_scan_default(scan),
 	                 leaf_look_received(world->run.partition, 10 * SLOTS, leaf, config.feature,
 	                                    config.now_ms, config.received_before_ms));
-	for (uint32_t first = 0; first < SLOTS + FOLD_SLOTS; first += FOLD_SLOTS) {
+	for (uint32_t first = 0; first < SLOTS + LEAF_SCAN_SLOTS; first += LEAF_SCAN_SLOTS) {
 		check_block(world, scan, &config, first, text);
 		if (seed_below(4) == 0)
 			go_on(world, first);
