@@ -4,12 +4,12 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/instant.h"
-#include "engine/apply/feature.h"
 #include "query/columns_internal.h"
 
 enum {
-	DUE_SHIFT  = 10,      /* a unit of dues is 1,024 ms */
-	DELTAS_MAX = 1 << 20, /* of a column; then its persons are looked at again */
+	DUE_SHIFT      = 10,      /* a unit of dues is 1,024 ms */
+	DELTAS_MAX     = 1 << 20, /* of a column; then its persons are looked at again */
+	REFRESH_BLOCKS = 64,      /* measured by all columns of a group in turn */
 };
 #define DUE_NEVER UINT32_MAX
 
@@ -197,6 +197,7 @@ void column_metric_free(struct columns *columns, struct metric_column *metric)
 	map_text_remove(&columns->metric_of, metric->key);
 	dues_done(columns, &metric->dues);
 	column_done(&metric->column);
+	fold_free(metric->fold);
 	VECTOR_DONE(&metric->deltas);
 	plan_unref(metric->plan);
 	free(metric);
@@ -266,29 +267,7 @@ static void set_due(struct columns *columns, struct dues *dues, uint32_t slot, i
 		dues->block_least[block] = due;
 }
 
-/* ---- One person's value ---- */
-
-static int compare_keys(const void *left, const void *right)
-{
-	const struct distinct_key *a = left, *b = right;
-	if (a->high != b->high)
-		return a->high < b->high ? -1 : 1;
-	return (a->low > b->low) - (a->low < b->low);
-}
-
-static int64_t count_different(const struct distinct_key *keys, uint32_t count)
-{
-	struct distinct_key *sorted = malloc(count * sizeof *sorted);
-	int64_t              found  = 1;
-	if (sorted == NULL)
-		abort();
-	memcpy(sorted, keys, count * sizeof *sorted);
-	qsort(sorted, count, sizeof *sorted, compare_keys);
-	for (uint32_t i = 1; i < count; i++)
-		found += compare_keys(&sorted[i - 1], &sorted[i]) != 0;
-	free(sorted);
-	return found;
-}
+/* ---- Values ---- */
 
 static struct slices_value number(int64_t key) { return (struct slices_value){COLUMN_NUMBER, key}; }
 
@@ -308,84 +287,77 @@ static struct slices_value average(__int128 millionths, uint32_t count)
 	return sum(2 * floor + (rest != 0));
 }
 
-static int64_t extreme(const struct series *series, uint32_t begin, uint32_t end, bool least)
+/* What the events that count come to. */
+static struct slices_value value_of(enum metric_class class, const struct folded *folded)
 {
-	int64_t key = slices_double_key(series_number(series, begin));
-	for (uint32_t i = begin + 1; i < end; i++) {
-		int64_t other = slices_double_key(series_number(series, i));
-		if (least ? other < key : other > key)
-			key = other;
-	}
-	return key;
-}
-
-static struct slices_value value_at_walk(enum metric_class class, const struct series_walk *walk)
-{
-	const struct series *series = walk->series;
-	uint32_t             count  = walk->value.count;
-	if (count == 0)
+	bool plain = class == METRIC_COUNT || class == METRIC_FIRST_TIME || class == METRIC_LAST_TIME;
+	if ((plain ? folded->count : folded->used) == 0)
 		return (struct slices_value){COLUMN_MISSING, 0};
 	switch (class) {
 	case METRIC_COUNT:
-		return number(count);
+		return number(folded->count);
 	case METRIC_SUM:
-		return sum(walk->value.sum);
+		return sum(folded->sum);
 	case METRIC_AVERAGE:
-		return average(walk->value.sum, count);
+		return average(folded->sum, folded->used);
 	case METRIC_MIN:
+		return number(slices_double_key(folded->min));
 	case METRIC_MAX:
-		return number(extreme(series, walk->ended, walk->started, class == METRIC_MIN));
+		return number(slices_double_key(folded->max));
 	case METRIC_DISTINCT:
-		return number(count_different(series_keys(series) + walk->ended, count));
+		return number(folded->used);
 	case METRIC_FIRST_TIME:
-		return number(series->times_ms[walk->ended]);
+		return number(folded->first_ms);
 	default:
-		return number(series->times_ms[walk->started - 1]);
+		return number(folded->last_ms);
 	}
 }
 
-static int64_t oldest_ms(const struct span *span, int64_t now_ms)
+static struct fold *new_fold(const struct columns *columns, const struct metric_column *metric,
+                             int64_t now_ms)
 {
-	int64_t from_ms = span->from_ms == INSTANT_MS_NONE ? INT64_MIN : span->from_ms;
-	if (span->within_ms > 0 && now_ms - span->within_ms + 1 > from_ms)
-		from_ms = now_ms - span->within_ms + 1;
-	return from_ms;
+	static const unsigned takes[] = {
+		[METRIC_SUM] = FOLD_SUM,           [METRIC_AVERAGE] = FOLD_SUM,
+		[METRIC_MIN] = FOLD_EXTREMES,      [METRIC_MAX] = FOLD_EXTREMES,
+		[METRIC_DISTINCT] = FOLD_DISTINCT, [METRIC_FIRST_TIME] = FOLD_TIMES,
+		[METRIC_LAST_TIME] = FOLD_TIMES,
+	};
+	const struct plan_feature *feature = metric->feature;
+	return fold_new(&(struct fold_wish){
+		.partition = columns->partition,
+		.event     = feature->event,
+		.where     = feature->where,
+		.property  = feature->kind == SERIES_TIMES ? NULL : &feature->property,
+		.span      = metric->span,
+		.now_ms    = now_ms,
+		.takes     = takes[metric->class] | FOLD_NEXT,
+	});
 }
 
-static void measure(struct columns *columns, struct metric_column *metric, uint32_t slot,
-                    int64_t now_ms)
+/* The wanted ones of a block. */
+static void measure(struct columns *columns, struct metric_column *metric, struct fold *fold,
+                    uint32_t block, const uint64_t wanted[COLUMN_BLOCK_WORDS])
 {
-	struct partition     *partition = columns->partition;
-	const struct profile *profile   = profiles_find(&partition->profiles, slot);
-	struct feature_scan   scan      = {.from_ms = oldest_ms(&metric->span, now_ms),
-	                                   .to_ms   = metric->span.to_ms};
-	if (profile != NULL && profile->newest_event_ms != INSTANT_MS_NONE)
-		feature_scan(partition, slot, metric->feature, now_ms, &scan);
-	struct series_walk walk = series_walk_from(scan.series, &metric->span, now_ms);
-	column_put(&metric->column, slot, value_at_walk(metric->class, &walk));
-	set_due(columns, &metric->dues, slot, series_walk_next(&walk) ? walk.at_ms : INSTANT_MS_NEVER,
-	        false);
-	series_free(scan.series);
+	const uint32_t first = block * COLUMN_BLOCK_SLOTS;
+	uint64_t       touched[COLUMN_BLOCK_WORDS];
+	fold_block(fold, first, wanted, touched, columns->folded);
+	for (uint32_t word = 0; word < COLUMN_BLOCK_WORDS; word++)
+		for (uint64_t left = wanted[word]; left != 0; left &= left - 1) {
+			uint32_t             at     = word * 64 + (unsigned)__builtin_ctzll(left);
+			const struct folded *folded = &columns->folded[at];
+			bool                 some   = (touched[word] >> at % 64 & 1) != 0;
+			column_put(&metric->column, first + at,
+			           some ? value_of(metric->class, folded)
+			                : (struct slices_value){COLUMN_MISSING, 0});
+			set_due(columns, &metric->dues, first + at, some ? folded->next_ms : INSTANT_MS_NEVER,
+			        false);
+		}
 }
 
 /* Whether it is kept up already. */
-static bool is_measured(const struct metric_column *metric, uint32_t slot)
+static bool is_measured(const struct metric_column *metric, uint32_t block)
 {
-	uint32_t block = block_of(slot), built = metric->column.built_blocks;
-	return block < built ||
-	       (block == built && slot % COLUMN_BLOCK_SLOTS / 64 < metric->built_words);
-}
-
-static void measure_wanted(struct columns *columns, struct metric_column *metric, uint32_t block,
-                           const uint64_t words[COLUMN_BLOCK_WORDS], int64_t now_ms)
-{
-	for (uint32_t word = 0; word < COLUMN_BLOCK_WORDS; word++)
-		for (uint64_t left = words[word]; left != 0; left &= left - 1) {
-			uint32_t slot =
-				block * COLUMN_BLOCK_SLOTS + word * 64 + (unsigned)__builtin_ctzll(left);
-			if (is_measured(metric, slot))
-				measure(columns, metric, slot, now_ms);
-		}
+	return block < metric->column.built_blocks;
 }
 
 /* ---- What events add ---- */
@@ -434,7 +406,7 @@ static void saw(struct metric_group *group, const struct record *record, int64_t
 	struct metric_delta delta = {.slot = record->slot, .time_ms = time_ms};
 	for (size_t i = 0; i < group->columns.count; i++) {
 		struct metric_column *metric = group->columns.items[i];
-		if (!is_measured(metric, record->slot) || !delta_of(metric, record, &delta.key))
+		if (!is_measured(metric, block_of(record->slot)) || !delta_of(metric, record, &delta.key))
 			continue;
 		if (metric->deltas.count == DELTAS_MAX)
 			give_up_deltas(metric);
@@ -502,28 +474,44 @@ static bool is_late(int64_t end_ns)
 	return end_ns != INT64_MAX && clock_monotonic_ns() >= end_ns;
 }
 
+struct wanted_block {
+	uint32_t block;
+	uint64_t words[COLUMN_BLOCK_WORDS];
+};
+
 bool column_metric_refresh(struct columns *columns, struct metric_group *group, int64_t now_ms,
                            int64_t end_ns)
 {
-	uint64_t words[COLUMN_BLOCK_WORDS];
-	uint32_t block;
 	for (size_t i = 0; i < group->columns.count; i++)
 		add_deltas(columns, group->columns.items[i], now_ms);
-	while (!is_late(end_ns) && dirty_take(&group->dirty, &block, words))
-		for (size_t i = 0; i < group->columns.count; i++)
-			measure_wanted(columns, group->columns.items[i], block, words, now_ms);
+	while (group->dirty.blocks.count > 0 && !is_late(end_ns)) {
+		struct wanted_block wanted[REFRESH_BLOCKS];
+		unsigned            count = 0;
+		dirty_sort(&group->dirty);
+		while (count < REFRESH_BLOCKS &&
+		       dirty_take(&group->dirty, &wanted[count].block, wanted[count].words))
+			count++;
+		for (size_t i = 0; i < group->columns.count; i++) {
+			struct metric_column *metric = group->columns.items[i];
+			struct fold          *fold   = new_fold(columns, metric, now_ms);
+			for (unsigned j = 0; j < count; j++)
+				if (is_measured(metric, wanted[j].block))
+					measure(columns, metric, fold, wanted[j].block, wanted[j].words);
+			fold_free(fold);
+		}
+	}
 	return group->dirty.blocks.count == 0;
 }
 
-static void measure_due(struct columns *columns, struct metric_column *metric, uint32_t block,
-                        int64_t now_ms)
+static void measure_due(struct columns *columns, struct metric_column *metric, struct fold *fold,
+                        uint32_t block, int64_t now_ms)
 {
 	uint64_t  words[COLUMN_BLOCK_WORDS] = {0};
 	uint32_t  now_due = due_of(now_ms), least = DUE_NEVER;
 	uint32_t *dues = metric->dues.blocks[block];
 	for (uint32_t i = 0; i < COLUMN_BLOCK_SLOTS; i++)
 		words[i / 64] |= (uint64_t)(dues[i] <= now_due) << i % 64;
-	measure_wanted(columns, metric, block, words, now_ms);
+	measure(columns, metric, fold, block, words);
 	for (uint32_t i = 0; i < COLUMN_BLOCK_SLOTS; i++)
 		least = dues[i] < least ? dues[i] : least;
 	metric->dues.block_least[block] = least;
@@ -532,31 +520,50 @@ static void measure_due(struct columns *columns, struct metric_column *metric, u
 bool column_metric_refresh_dues(struct columns *columns, struct metric_column *metric,
                                 int64_t now_ms, int64_t end_ns)
 {
+	struct fold *fold = NULL;
+	bool         late = false;
 	add_deltas(columns, metric, now_ms);
-	for (uint32_t block = 0; block < metric->dues.block_count; block++) {
-		if (metric->dues.block_least[block] > due_of(now_ms))
+	for (uint32_t block = 0; block < metric->dues.block_count && !late; block++) {
+		if (metric->dues.block_least[block] > due_of(now_ms) || !is_measured(metric, block))
 			continue;
-		if (is_late(end_ns))
-			return false;
-		measure_due(columns, metric, block, now_ms);
+		if (fold == NULL)
+			fold = new_fold(columns, metric, now_ms);
+		measure_due(columns, metric, fold, block, now_ms);
+		late = is_late(end_ns);
 	}
-	return true;
+	fold_free(fold);
+	return !late;
+}
+
+/* The fold goes on from slice to slice, at the instant at which it began: what has begun or ended
+ * since is due at once. Those with corrections, of whom that is not so, are measured again. */
+static void build_block(struct columns *columns, struct metric_column *metric, uint32_t count)
+{
+	uint64_t everybody[COLUMN_BLOCK_WORDS];
+	uint32_t block  = metric->column.built_blocks;
+	int64_t  now_ms = atomic_load_explicit(&columns->partition->clock_ms, memory_order_relaxed);
+	memset(everybody, 0xff, sizeof everybody);
+	if (metric->fold == NULL)
+		metric->fold = new_fold(columns, metric, now_ms);
+	if (block < count)
+		measure(columns, metric, metric->fold, block, everybody);
+	column_advance(&metric->column, block + 1 >= count);
+	for (uint32_t word = 0; word < COLUMN_BLOCK_WORDS; word++)
+		for (uint64_t left =
+		         facts_amended(&columns->partition->facts, block * COLUMN_BLOCK_WORDS + word);
+		     left != 0; left &= left - 1)
+			dirty_add(&metric->group->dirty,
+			          block * COLUMN_BLOCK_SLOTS + word * 64 + (unsigned)__builtin_ctzll(left));
 }
 
 bool column_metric_build(struct columns *columns, struct metric_column *metric, int64_t end_ns)
 {
-	int64_t now_ms = atomic_load_explicit(&columns->partition->clock_ms, memory_order_relaxed);
 	while (!column_is_built(&metric->column)) {
-		uint32_t count = columns_block_count(columns);
-		uint32_t first = metric->column.built_blocks * COLUMN_BLOCK_SLOTS;
-		for (; metric->built_words < COLUMN_BLOCK_WORDS; metric->built_words++) {
-			if (is_late(end_ns))
-				return false;
-			for (uint32_t i = 0; i < 64 && metric->column.built_blocks < count; i++)
-				measure(columns, metric, first + metric->built_words * 64 + i, now_ms);
-		}
-		metric->built_words = 0;
-		column_advance(&metric->column, metric->column.built_blocks + 1 >= count);
+		if (is_late(end_ns))
+			return false;
+		build_block(columns, metric, columns_block_count(columns));
 	}
+	fold_free(metric->fold);
+	metric->fold = NULL;
 	return true;
 }

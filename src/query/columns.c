@@ -60,6 +60,19 @@ bool dirty_take(struct dirty *dirty, uint32_t *ret_block, uint64_t ret_words[COL
 	return true;
 }
 
+static int compare_blocks(const void *left, const void *right)
+{
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+	return (a < b) - (a > b);
+}
+
+void dirty_sort(struct dirty *dirty)
+{
+	if (dirty->blocks.count > 1)
+		qsort(dirty->blocks.items, dirty->blocks.count, sizeof *dirty->blocks.items,
+		      compare_blocks);
+}
+
 void dirty_done(struct dirty *dirty)
 {
 	free(dirty->words);
@@ -174,6 +187,7 @@ struct columns *columns_new(struct partition *partition, struct columns_budget *
 	column_init(&columns->identified, columns, 0);
 	column_trait_value(&columns->identified, &(struct value){.type = VALUE_FALSE});
 	column_trait_value(&columns->identified, &(struct value){.type = VALUE_TRUE});
+	columns->folded    = grown(NULL, 0, COLUMN_BLOCK_SLOTS, sizeof *columns->folded);
 	partition->witness = &columns->witness;
 	return columns;
 }
@@ -197,6 +211,7 @@ void columns_free(struct columns *columns)
 	map_text_done(&columns->metric_of);
 	arena_done(&columns->names);
 	free(columns->exists);
+	free(columns->folded);
 	free(columns);
 }
 
@@ -282,11 +297,11 @@ static void publish(struct columns *columns)
 static bool work_on_metrics(struct columns *columns, int64_t end_ns)
 {
 	int64_t now_ms = atomic_load_explicit(&columns->partition->clock_ms, memory_order_relaxed);
-	for (size_t i = 0; i < columns->groups.count; i++)
-		if (!column_metric_refresh(columns, columns->groups.items[i], now_ms, end_ns))
-			return false;
 	for (size_t i = 0; i < columns->metrics.count; i++)
 		if (!column_metric_build(columns, columns->metrics.items[i], end_ns))
+			return false;
+	for (size_t i = 0; i < columns->groups.count; i++)
+		if (!column_metric_refresh(columns, columns->groups.items[i], now_ms, end_ns))
 			return false;
 	if (now_ms < columns->dues_ms + COLUMN_DUES_MS)
 		return true;

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/vector.h"
 #include "query/columns.h"
+#include "query/event_fold.h"
 #include "query/slices.h"
 
 #define BLOCKS_ALL UINT32_MAX
@@ -82,8 +83,8 @@ struct metric_column {
 	struct span                span;
 	struct dues                dues;
 	struct metric_group       *group;
-	uint32_t                   kept;        /* by so many columns_keep() */
-	unsigned                   built_words; /* of the block that is being built */
+	uint32_t                   kept; /* by so many columns_keep() */
+	struct fold               *fold; /* while it is built */
 	VECTOR(struct metric_delta) deltas;
 	char name[]; /* of the key */
 };
@@ -121,6 +122,7 @@ struct columns {
 	VECTOR(struct metric_group *) groups;
 	struct map_u64       group_of; /* hash of the event's name → the group */
 	struct metric_group *any;      /* the group of events of any name; NULL: none */
+	struct folded       *folded;   /* of a block */
 	int64_t              dues_ms;  /* when dues were last looked for in leisure */
 
 	_Atomic uint32_t built_count;
@@ -139,6 +141,8 @@ static inline bool column_is_built(const struct column *column)
 void dirty_add(struct dirty *dirty, uint32_t slot);
 /* Takes a block out; its bits go to `ret_words`. False: there is none. */
 bool dirty_take(struct dirty *dirty, uint32_t *ret_block, uint64_t ret_words[COLUMN_BLOCK_WORDS]);
+/* What is taken from then on comes in order of the blocks. */
+void dirty_sort(struct dirty *dirty);
 void dirty_done(struct dirty *dirty);
 
 /* ---- columns.c ---- */
