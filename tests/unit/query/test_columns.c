@@ -48,12 +48,12 @@ static const char *const metrics[] = {
 	"\"event\":\"Order Completed\",\"aggregate\":\"count\",\"within\":\"5d\","
 	"\"where\":{\"property\":\"region\",\"op\":\"eq\",\"value\":\"Jeju\"}",
 	"\"event\":\"Order "
-    "Completed\",\"aggregate\":\"sum\",\"property\":\"revenue\",\"within\":\"2d\"",
+	"Completed\",\"aggregate\":\"sum\",\"property\":\"revenue\",\"within\":\"2d\"",
 	"\"event\":\"Order Completed\",\"aggregate\":\"sum\",\"property\":\"revenue\"",
 	"\"event\":\"Order "
-    "Completed\",\"aggregate\":\"avg\",\"property\":\"revenue\",\"within\":\"4d\"",
+	"Completed\",\"aggregate\":\"avg\",\"property\":\"revenue\",\"within\":\"4d\"",
 	"\"event\":\"Order "
-    "Completed\",\"aggregate\":\"min\",\"property\":\"revenue\",\"within\":\"1d\"",
+	"Completed\",\"aggregate\":\"min\",\"property\":\"revenue\",\"within\":\"1d\"",
 	"\"event\":\"*\",\"aggregate\":\"max\",\"property\":\"revenue\"",
 	"\"event\":\"*\",\"aggregate\":\"distinct\",\"property\":\"region\",\"within\":\"3d\"",
 	"\"event\":\"Click\",\"aggregate\":\"days_since_last\"",
