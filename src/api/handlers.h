@@ -93,8 +93,7 @@ api_handler_fn imports_create, imports_rejected, exports_create, exports_file;
 api_handler_fn backups_list_get, backups_post, backups_post_verify, backups_post_prune;
 
 /* filters_api.c */
-api_handler_fn filters_api_list, filters_api_create, filters_api_get, filters_api_put,
-	filters_api_delete;
+api_handler_fn filters_api_get, filters_api_create, filters_api_put, filters_api_delete;
 
 /* live_handlers.c */
 api_handler_fn live_segment, live_user;
