@@ -1,5 +1,5 @@
-"""Each filter over the simulated traffic of a shop and a travel agency: as many users as are counted
-here, one by one, in what was sent."""
+"""Each filter over the simulated traffic of a shop and a travel agency: as many users as are
+counted here, one by one, in what was sent."""
 import collections
 import datetime
 import json
@@ -48,7 +48,7 @@ class Person:
 
 
 def persons_of(messages):
-    """Who there is, with the events that became of what was sent, by the rules of docs/language.md."""
+    """Who there is, with the events that became of what was sent (docs/language.md)."""
     links = {m["anonymousId"]: m["userId"] for m in messages
              if m["type"] == "identify" and "userId" in m and "anonymousId" in m}
     persons, seen = collections.defaultdict(Person), set()
