@@ -340,7 +340,7 @@ static void measure(struct columns *columns, struct metric_column *metric, struc
 {
 	const uint32_t first = block * COLUMN_BLOCK_SLOTS;
 	uint64_t       touched[COLUMN_BLOCK_WORDS];
-	fold_block(fold, first, wanted, touched, columns->folded);
+	fold_block(fold, first, COLUMN_BLOCK_WORDS, wanted, touched, columns->folded);
 	for (uint32_t word = 0; word < COLUMN_BLOCK_WORDS; word++)
 		for (uint64_t left = wanted[word]; left != 0; left &= left - 1) {
 			uint32_t             at     = word * 64 + (unsigned)__builtin_ctzll(left);

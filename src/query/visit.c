@@ -224,9 +224,9 @@ static void visit_events(struct visits *visits, struct visit *visit, uint32_t bl
 {
 	struct mask touched = {0};
 	if (visits->folded == NULL)
-		visits->folded = zeroed(FOLD_SLOTS, sizeof *visits->folded);
-	fold_block(fold_of(visits, visit), block * BLOCK_SLOTS, wanted->words, touched.words,
-	           visits->folded);
+		visits->folded = zeroed(BLOCK_SLOTS, sizeof *visits->folded);
+	fold_block(fold_of(visits, visit), block * BLOCK_SLOTS, BLOCK_SLOTS / 64, wanted->words,
+	           touched.words, visits->folded);
 	for (unsigned bit = 0; mask_next(wanted, &bit); bit++)
 		take(visit, mask_has(&touched, bit) ? &visits->folded[bit] : NULL);
 }

@@ -49,7 +49,7 @@ struct visits {
 	struct arena         arena;
 	unsigned             count;
 	struct visit         items[VISITS_MAX]; /* the dimensions, then the revenue */
-	struct folded       *folded;            /* FOLD_SLOTS of them, once needed */
+	struct folded       *folded;            /* of a block, once needed */
 	uint64_t            *code_counts;
 };
 
