@@ -9,6 +9,7 @@
 #include "api/audience/filter_set.h"
 #include "api/errors.h"
 #include "api/audience/audiences.h"
+#include "api/audience/overview.h"
 #include "api/job/job_live.h"
 #include "api/stream/live.h"
 #include "api/metrics/metrics.h"
@@ -143,6 +144,7 @@ struct api *api_new(const struct api_config *config)
 	api->metrics    = metrics_new();
 	api->workers    = workers_new(API_WORKER_COUNT);
 	api->filters    = filter_set_new(config->store);
+	api->overview   = overview_new(api);
 	openapi_write(&api->openapi);
 	add_routes(api);
 	http_router_set_options(api->router, answer_options, api);
@@ -176,6 +178,8 @@ enum status api_load_filters(struct api *api, const char *file, struct error *er
 		*err = why;
 	return status;
 }
+
+void api_preload(struct api *api) { overview_load(api->overview); }
 
 static void count_duplicate(void *context, uint32_t source_number, uint64_t position)
 {
@@ -232,6 +236,7 @@ void api_free(struct api *api)
 	if (api == NULL)
 		return;
 	workers_free(api->workers);
+	overview_free(api->overview);
 	audiences_free(api->audiences);
 	live_free(api->live);
 	job_live_free(api->job_live);

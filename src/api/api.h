@@ -90,6 +90,9 @@ void api_set_phase(struct api *api, enum api_phase phase);
  * before HTTP starts. STATUS_INVALID: "--filters: file:line:column: …". */
 MUST_USE enum status api_load_filters(struct api *api, const char *file, struct error *err);
 
+/* Reads the hot data that was kept of the run before. */
+void api_preload(struct api *api);
+
 /* Reads what the api needs of the store before it is opened, and listens to the jobs from here on:
  * they have not started yet. */
 MUST_USE enum status api_load(struct api *api, struct error *err);

@@ -28,6 +28,7 @@ struct job_live;
 struct filter_set;
 struct debugger;
 struct audiences;
+struct overview;
 
 /* What a route of the router points to. */
 struct api_binding {
@@ -61,6 +62,7 @@ struct api {
 	struct job_live    *job_live;
 	struct audiences   *audiences; /* from api_open() on */
 	struct filter_set  *filters;
+	struct overview    *overview;
 	struct buffer       openapi;
 
 	/* One for each loop thread, and one that workers share (collect.c). */

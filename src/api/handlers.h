@@ -63,8 +63,8 @@ api_handler_fn fact_types_create, fact_types_list;
 /* consumers.c */
 api_handler_fn consumers_list, consumers_get, consumers_put, consumers_delete;
 
-/* calculate_api.c, overlap_api.c */
-api_handler_fn audience_calculate, audience_overlap;
+/* calculate_api.c, overlap_api.c, overview.c */
+api_handler_fn audience_calculate, audience_overlap, audience_overview;
 
 /* saved.c, saved_write_api.c */
 api_handler_fn audiences_create, audiences_list, audiences_get, audiences_update, audiences_delete,

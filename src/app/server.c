@@ -303,7 +303,9 @@ static void start_api(struct server *server)
 	if (server->backups != NULL)
 		config.backups = &server->backup_source;
 	server->api = api_new(&config);
-	api_set_phase(server->api, API_PHASE_HOT_DATA);
+	api_set_phase(server->api, API_PHASE_HOT_DATA); /* schema and statistics are there by now */
+	api_preload(server->api);
+	api_set_phase(server->api, API_PHASE_RULES);
 }
 
 /* ---- Life ---- */

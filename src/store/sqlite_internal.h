@@ -194,6 +194,10 @@ enum status sqlite_destination_add(struct store *, const struct store_destinatio
 enum status sqlite_destination_change(struct store *, struct store_destination *, struct error *);
 enum status sqlite_destination_delete(struct store *, struct text, struct error *);
 
+enum status sqlite_kept_get(struct store *, struct text, struct arena *, struct text *, int64_t *,
+                            struct error *);
+enum status sqlite_kept_put(struct store *, struct text, struct text, int64_t, struct error *);
+
 /* Adds a job within a transaction. */
 MUST_USE enum status sqlite_job_insert(struct sqlite_store *store, struct store_job *job,
                                        struct error *err);

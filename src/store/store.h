@@ -562,6 +562,12 @@ struct store_ops {
 	                                  struct error *);
 	enum status (*destination_delete)(struct store *, struct text id_or_name, struct error *);
 
+	/* What a part of the server wants to have at its next start. */
+	enum status (*kept_get)(struct store *, struct text name, struct arena *, struct text *ret_text,
+	                        int64_t *ret_at_ms, struct error *);
+	enum status (*kept_put)(struct store *, struct text name, struct text text, int64_t at_ms,
+	                        struct error *);
+
 	/* Grows with every row that is written, from the opening on: two equal answers mean that
 	 * nothing was written between. */
 	uint64_t (*revision)(struct store *);

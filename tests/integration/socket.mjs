@@ -1,5 +1,7 @@
 // node socket.mjs URL [SUBPROTOCOL]: prints each message of a WebSocket as it comes, one a line,
-// after a line {"open":SUBPROTOCOL}; {"refused":STATUS} or {"closed":CODE} at the end.
+// after a line {"open":SUBPROTOCOL}; {"refused":STATUS} or {"closed":CODE} at the end. Lines of the
+// standard input are sent as messages; its end closes the socket.
+import { createInterface } from "node:readline";
 import WebSocket from "ws";
 
 const [url, subprotocol] = process.argv.slice(2);
@@ -13,4 +15,6 @@ socket.on("unexpected-response", (_request, response) => {
 });
 socket.on("close", (code) => tell({ closed: code }));
 socket.on("error", (error) => tell({ error: String(error) }));
-process.stdin.on("end", () => socket.close()).resume();
+createInterface({ input: process.stdin })
+  .on("line", (line) => socket.send(line))
+  .on("close", () => socket.close());

@@ -61,6 +61,22 @@ class Commands(ServerCase):
         self.assertRegex(told, "(?m)^Version +2$")
         self.sonnim("segment", "define", "wrong", "count(A) >", code=1)
 
+    def test_an_audience_is_calculated_and_saved(self):
+        self.track("kim", event="주문")
+        self.user("kim", "profile")
+        told = self.sonnim("audience", "calculate", 'count("주문") >= 1')
+        self.assertRegex(told, r"(?m)^Size +1$")
+        told = self.sonnim("audience", "calculate", '{"recency":7,"membership":"VIP"}')
+        self.assertRegex(told, r"(?m)^Size +0$")
+        told = self.sonnim("audience", "snapshot", "주문한 사람", 'count("주문") >= 1')
+        audience = next(line.split()[1] for line in told.splitlines() if line.startswith("Id"))
+        self.assertIn("주문한 사람", self.sonnim("audience", "list"))
+        self.assertRegex(self.sonnim("audience", "refresh", audience), r"(?m)^Size +1$")
+        self.assertIn('"kind":"snapshot"', self.sonnim("audience", "get", audience, "--json"))
+        self.sonnim("audience", "delete", audience)
+        self.sonnim("audience", "get", audience, code=1)
+        self.sonnim("audience", "calculate", "count(", code=1)
+
     def test_a_change_is_previewed(self):
         self.make_segment("seen", {"event": "Seen", "op": "gte", "value": 1})
         self.track("lee")

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "api/audience/audience_live.h"
+#include "api/audience/overview.h"
 #include "api/context.h"
 #include "api/metrics/metrics_text.h"
 
@@ -16,9 +17,10 @@ struct audiences *audiences_new(struct api *api)
 	assert(audiences != NULL);
 	audiences->api          = api;
 	audiences->calculations = calculations_new(api);
-	audiences->unsaved = unsaved_new(api->config.audience);
-	audiences->live    = audience_live_new(audiences);
+	audiences->unsaved      = unsaved_new(api->config.audience);
+	audiences->live         = audience_live_new(audiences);
 	pthread_mutex_init(&audiences->saving, NULL);
+	overview_start(api->overview, audiences);
 	return audiences;
 }
 

@@ -11,7 +11,6 @@
 #include "api/audience/unsaved.h"
 
 struct audience_live;
-struct overview;
 
 /* What all of it shares. */
 struct audiences {
@@ -20,7 +19,6 @@ struct audiences {
 	struct unsaved       *unsaved;
 	pthread_mutex_t       saving; /* one change of saved audiences at a time */
 	struct audience_live *live;
-	struct overview      *overview;
 };
 
 /* When the api opens; the engine and the definitions run. */

@@ -464,6 +464,11 @@ const struct query_answer *calculation_answer(const struct calculation *calculat
 	return NULL;
 }
 
+bool calculation_succeeded(const struct calculation *calculation)
+{
+	return calculation->status == STATUS_OK;
+}
+
 const struct query *calculation_query(const struct calculation *calculation)
 {
 	return calculation->query;

@@ -63,6 +63,7 @@ void calculations_ask(struct calculations *calculations, const struct calculatio
 /* NULL, with the error: it failed. STATUS_LIMITED: too many are under way. */
 const struct query_answer *calculation_answer(const struct calculation *calculation,
                                               struct error             *err);
+bool                       calculation_succeeded(const struct calculation *calculation);
 /* The same with what query_next_member() needs; of an answer that is there. */
 const struct query *calculation_query(const struct calculation *calculation);
 void                calculation_unref(struct calculation *calculation); /* NULL is fine */

@@ -7,6 +7,7 @@
 static const struct command commands[] = {
 	{"serve", "Run the server", command_serve},
 	{"segment", "List, make, change and look into segments", command_segment},
+	{"audience", "Calculate audiences, save and refresh them", command_audience},
 	{"user", "Look at a user: profile, segments, history, events", command_user},
 	{"source", "List, make and delete sources and their write keys", command_source},
 	{"token", "List, make and delete tokens", command_token},

@@ -40,6 +40,7 @@ const char *command_nearest(const char *typed, const char *const *names);
 /* One file each. */
 enum exit_code command_serve(int argc, char **argv);
 enum exit_code command_segment(int argc, char **argv);
+enum exit_code command_audience(int argc, char **argv);
 enum exit_code command_user(int argc, char **argv);
 enum exit_code command_source(int argc, char **argv);
 enum exit_code command_token(int argc, char **argv);

@@ -402,3 +402,10 @@ WHERE id = $5 AND version = $6 RETURNING version;
 
 -- name: destination_delete
 DELETE FROM destination WHERE id = $1 OR name = $1 RETURNING id;
+
+-- name: kept_get
+SELECT text, at_ms FROM kept WHERE name = $1;
+
+-- name: kept_put
+INSERT INTO kept (name, text, at_ms) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET text = excluded.text, at_ms = excluded.at_ms;

@@ -202,6 +202,23 @@ static void an_audience_that_finds_no_room_is_not_there(void **state)
 		STATUS_NOT_FOUND);
 }
 
+static void what_is_kept_by_name_is_the_last_that_was_put(void **state)
+{
+	struct fixture *f = *state;
+	struct text     text;
+	int64_t         at_ms;
+	assert_int_equal(
+		f->store->ops->kept_get(f->store, TEXT("a"), &f->arena, &text, &at_ms, &f->err),
+		STATUS_NOT_FOUND);
+	assert_ok(f, f->store->ops->kept_put(f->store, TEXT("a"), TEXT("one"), 1, &f->err));
+	assert_ok(f, f->store->ops->kept_put(f->store, TEXT("b"), TEXT("other"), 2, &f->err));
+	assert_ok(f, f->store->ops->kept_put(f->store, TEXT("a"), TEXT("two"), 3, &f->err));
+	fixture_reopen(f);
+	assert_ok(f, f->store->ops->kept_get(f->store, TEXT("a"), &f->arena, &text, &at_ms, &f->err));
+	assert_text(text, "two");
+	assert_int_equal(at_ms, 3);
+}
+
 int run_audience_tests(const char *backend)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +230,7 @@ int run_audience_tests(const char *backend)
 		STORE_TEST(members_of_a_snapshot_stay_until_others_take_their_place),
 		STORE_TEST(a_deleted_audience_leaves_nothing),
 		STORE_TEST(an_audience_that_finds_no_room_is_not_there),
+		STORE_TEST(what_is_kept_by_name_is_the_last_that_was_put),
 	};
 	char name[64];
 	snprintf(name, sizeof name, "audiences of %s", backend);

@@ -1,0 +1,187 @@
+#include "app/command/subcommand.h"
+
+static const char base[] = "/api/v1/audiences";
+
+static const struct client_column figure_columns[] = {
+	{"Audience", "audience_id"},
+	{"Definition", "text"},
+	{"Size", "audience_size"},
+	{"Users", "total_users"},
+	{"Ratio", "ratio"},
+	{"Average order", "average_order_value"},
+	{"Revenue in a year", "expected_revenue"},
+	{"As of", "as_of"},
+	{"Cached", "cached"},
+	{"Took ms", "took_ms"},
+	{0},
+};
+
+static const struct client_column list_columns[] = {
+	{"ID", "id"},
+	{"NAME", "name"},
+	{"KIND", "kind"},
+	{"VERSION", "version"},
+	{"SIZE", "audience_size"},
+	{"AS OF", "as_of"},
+	{"DEFINITION", "text"},
+	{0},
+};
+
+static const struct client_column object_columns[] = {
+	{"Id", "id"},
+	{"Name", "name"},
+	{"Description", "description"},
+	{"Kind", "kind"},
+	{"Version", "version"},
+	{"Definition", "text"},
+	{"Segment", "segment.key"},
+	{"State", "segment.state"},
+	{"Size", "audience_size"},
+	{"Users", "total_users"},
+	{"Ratio", "ratio"},
+	{"As of", "as_of"},
+	{"Average order", "figures.average_order_value"},
+	{"Revenue in a year", "figures.expected_revenue"},
+	{0},
+};
+
+static const struct client_column version_columns[] = {
+	{"VERSION", "version"}, {"NAME", "name"}, {"AT", "at"}, {"DEFINITION", "definition"}, {0}};
+
+static const struct client_column overview_columns[] = {
+	{"Users", "total_users"},
+	{"Active in 30 days", "active_users"},
+	{"As of", "as_of"},
+	{0},
+};
+
+static bool is_json(const char *who) { return who[0] == '{'; }
+
+/* Filters as JSON stand as they are, anything else is an expression. */
+static void write_question(struct json_writer *writer, const char *who)
+{
+	json_add_key(writer, is_json(who) ? TEXT("filters") : TEXT("expression"));
+	if (is_json(who))
+		json_add_raw(writer, text_of(who));
+	else
+		json_add_string(writer, text_of(who));
+}
+
+static enum exit_code calculate(struct client *client, const struct subcommand_flags *flags,
+                                char **a)
+{
+	struct buffer      body   = {0};
+	struct json_writer writer = json_writer_of(&body);
+	(void)flags;
+	json_begin_object(&writer);
+	write_question(&writer, a[0]);
+	json_end_object(&writer);
+	enum exit_code code = subcommand_object(client, "POST", "/api/v1/audience/calculate", NULL,
+	                                        NULL, buffer_text(&body), figure_columns);
+	buffer_done(&body);
+	return code;
+}
+
+static enum exit_code overview(struct client *client, const struct subcommand_flags *flags,
+                               char **a)
+{
+	(void)flags;
+	(void)a;
+	return subcommand_object(client, "GET", "/api/v1/audience/overview", NULL, NULL,
+	                         (struct text){0}, overview_columns);
+}
+
+static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)a;
+	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
+}
+
+static enum exit_code get(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	return subcommand_object(client, "GET", base, a[0], NULL, (struct text){0}, object_columns);
+}
+
+static enum exit_code save_as(struct client *client, const char *kind, char **a)
+{
+	struct buffer      body   = {0};
+	struct json_writer writer = json_writer_of(&body);
+	json_begin_object(&writer);
+	json_member_string(&writer, "name", text_of(a[0]));
+	json_member_string(&writer, "kind", text_of(kind));
+	write_question(&writer, a[1]);
+	json_end_object(&writer);
+	enum exit_code code =
+		subcommand_object(client, "POST", base, NULL, NULL, buffer_text(&body), object_columns);
+	buffer_done(&body);
+	return code;
+}
+
+static enum exit_code save(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	return save_as(client, "live", a);
+}
+
+static enum exit_code freeze(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	return save_as(client, "snapshot", a);
+}
+
+static enum exit_code redefine(struct client *client, const struct subcommand_flags *flags,
+                               char **a)
+{
+	struct buffer      body   = {0};
+	struct json_writer writer = json_writer_of(&body);
+	(void)flags;
+	json_begin_object(&writer);
+	write_question(&writer, a[1]);
+	json_end_object(&writer);
+	enum exit_code code =
+		subcommand_object(client, "PUT", base, a[0], NULL, buffer_text(&body), object_columns);
+	buffer_done(&body);
+	return code;
+}
+
+static enum exit_code refresh(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	return subcommand_object(client, "POST", base, a[0], "refresh", (struct text){0},
+	                         object_columns);
+}
+
+static enum exit_code versions(struct client *client, const struct subcommand_flags *flags,
+                               char **a)
+{
+	return subcommand_list(client, flags, base, a[0], "versions", version_columns);
+}
+
+static enum exit_code delete_audience(struct client *client, const struct subcommand_flags *flags,
+                                      char **a)
+{
+	(void)flags;
+	return subcommand_object(client, "DELETE", base, a[0], NULL, (struct text){0}, object_columns);
+}
+
+static const struct subcommand table[] = {
+	{"calculate", "WHO",
+     "Size and worth: WHO is an expression, or filters: '{\"membership\":\"VIP\",\"recency\":30}'",
+     1, calculate},
+	{"overview", "", "Users, and how many of them are active", 0, overview},
+	{"list", "", "All saved audiences", 0, list},
+	{"get", "ID", "One saved audience", 1, get},
+	{"save", "NAME WHO", "Save an audience that stays live", 2, save},
+	{"snapshot", "NAME WHO", "Save who is in it now", 2, freeze},
+	{"redefine", "ID WHO", "Change who is asked for", 2, redefine},
+	{"refresh", "ID", "Calculate it anew; a snapshot gets the members of now", 1, refresh},
+	{"versions", "ID", "What each version said", 1, versions},
+	{"delete", "ID", "Delete a saved audience", 1, delete_audience},
+	{0},
+};
+
+enum exit_code command_audience(int argc, char **argv)
+{
+	return subcommand_main("audience", table, argc, argv);
+}

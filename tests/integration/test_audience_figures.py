@@ -1,0 +1,89 @@
+"""Audiences in figures: sizes, revenue and breakdowns as counted by hand."""
+from audience import DAY, ShopCase
+from case import START
+
+
+class Figures(ShopCase):
+    def check(self, body, expected):
+        found = self.calculate({**body, "sample": 100})
+        self.assertEqual(sorted(row["userId"] for row in found["sample"]), sorted(expected))
+        self.assertEqual((found["audience_size"], found["total_users"]), (len(expected), 50))
+        self.assertEqual(found["ratio"], len(expected) / 50)
+        revenue, average = self.shop.revenue(expected, self.now)
+        self.assertAlmostEqual(found["expected_revenue"], revenue, places=6)
+        if average is None:
+            self.assertIsNone(found["average_order_value"])
+        else:
+            self.assertAlmostEqual(found["average_order_value"], average, places=6)
+        return found
+
+    def test_flat_filters_are_answered_as_counted_by_hand(self):
+        for body, expected in (
+                ({"membership": "VIP"}, self.holds(tiers=["VIP"])),
+                ({"membership": ["VIP", "GOLD"]}, self.holds(tiers=["VIP", "GOLD"])),
+                ({"region": ["제주"]}, self.holds(region=["제주"])),
+                ({"recency": 5}, self.holds(recency=5)),
+                ({"region": ["제주", "부산"], "membership": "VIP", "recency": 30},
+                 self.holds(["VIP"], ["제주", "부산"], 30)),
+                ({"filters": {"region": ["제주"]}, "membership": "GOLD"},
+                 self.holds(["GOLD"], ["제주"])),
+                ({"membership": "PLATINUM"}, set())):
+            with self.subTest(body=body):
+                self.check(body, expected)
+
+    def test_an_expression_and_filters_must_both_hold(self):
+        expected = {n for n in self.holds(tiers=["VIP"])
+                    if len(self.shop.events(n, self.now, "Order Completed", 30 * DAY)) >= 2}
+        text = 'count("Order Completed") within 30d >= 2'
+        found = self.check({"expression": text, "membership": "VIP"}, expected)
+        self.assertEqual(found["text"], f'{text} and trait(membership_tier) in ["VIP"]')
+        self.assertEqual(found["filters"], {"membership": "VIP"})
+        written = {"event": "Order Completed", "within": "30d", "op": "gte", "value": 2}
+        same = self.calculate({"expression": written, "filters": {"membership": "VIP"}})
+        self.assertEqual(same["audience_id"], found["audience_id"])
+        self.assertEqual(self.calculate({"expression": written})["expression"], written)
+
+    def test_breakdowns_add_up_to_the_size(self):
+        body = {"recency": 30, "breakdowns": [
+            "membership", {"trait": "membership_tier"}, "region",
+            {"event": "Order Completed", "property": "region", "within": "10d"}]}
+        found = self.calculate(body)
+        members = self.holds(recency=30)
+        self.assertEqual(found["audience_size"], len(members))
+        for part in found["breakdowns"]:
+            self.assertEqual(sum(g["size"] for g in part["groups"]) + part["others"],
+                             found["audience_size"], part)
+        sizes = {g["value"]: g["size"] for g in found["breakdowns"][0]["groups"]}
+        expected = {}
+        for name in members:
+            tier = self.shop.users[name]["tier"]
+            expected[tier] = expected.get(tier, 0) + 1
+        self.assertEqual(sizes, expected)
+        newest = {}
+        for name in members:
+            seen = [e for e in self.shop.events(name, self.now, "Order Completed", 10 * DAY)
+                    if "region" in e[2]]
+            value = seen[-1][2]["region"] if seen else None
+            newest[value] = newest.get(value, 0) + 1
+        found_newest = {g["value"]: g["size"] for g in found["breakdowns"][3]["groups"]}
+        self.assertEqual(found_newest, newest)
+        self.assertEqual(found["breakdowns"][2]["dimension"],
+                         {"event": "*", "property": "region", "within": "365d"})
+
+    def test_a_past_instant_is_answered_as_it_was(self):
+        past = START + 30 * DAY + 1000
+        found = self.calculate({"expression": 'count("Order Completed") within 10d >= 1',
+                                "as_of": past, "sample": 100})
+        expected = self.shop.who(
+            lambda n: self.shop.events(n, past, "Order Completed", 10 * DAY))
+        self.assertEqual(sorted(row["userId"] for row in found["sample"]), sorted(expected))
+        self.assertEqual(found["as_of"], "2026-01-31T00:00:01Z")
+        revenue, average = self.shop.revenue(expected, past)
+        self.assertAlmostEqual(found["expected_revenue"], revenue, places=6)
+        self.assertAlmostEqual(found["average_order_value"], average, places=6)
+        self.assertTrue(found["exact"])
+
+    def test_the_future_is_not_answered(self):
+        body = {"membership": "VIP", "as_of": "2030-01-01T00:00:00Z"}
+        self.refused(self.client.request("POST", "/api/v1/audience/calculate", body), 400,
+                     "VALIDATION_ERROR", "as_of")
