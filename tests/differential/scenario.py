@@ -9,6 +9,7 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
+from asked import Asked  # noqa: E402
 from coverage import Coverage  # noqa: E402
 from facts import is_corrected  # noqa: E402
 from generate import (DAY, HOUR, MINUTE, Definitions,  # noqa: E402
@@ -60,6 +61,7 @@ class Scenario:
         self.definitions = Definitions(random, retention - DAY, part)
         self.notation = Notation(random)
         self.messages = Messages(random, retention)
+        self.asked = Asked(random, self.oracle, retention)
         self.ids = {}       # key: id of the segment
         self.texts = {}     # key: the definition that is stored, JSON form
         self.disabled = set()
@@ -410,6 +412,9 @@ class Scenario:
         for person in self.random.sample(list(self.oracle.persons.values()),
                                          min(3, len(self.oracle.persons))):
             self._check_person(person)
+        wrong = self.asked.check(self.client, self._live_keys(), id_of)
+        if wrong is not None:
+            raise Difference(f"asked ad hoc: {wrong}")
         key = self.random.choice(self._live_keys())
         found = self.client.get(f"/api/v1/segments/{key}/statistics")
         expected = (len(self.oracle.members(key)), len(self.oracle.persons))

@@ -314,6 +314,10 @@ static enum status describe(const struct query_answer *answer, struct error *err
 		                 "Definitions change too often for an answer; try again");
 	case STATUS_TIMEOUT:
 		return error_set(err, STATUS_TIMEOUT, "the data asked for was not applied in time");
+	case STATUS_INVALID:
+		return error_set_field(err, STATUS_INVALID, "as_of",
+		                       "A window of a segment that it refers to reaches behind the "
+		                       "retention, to events that are not kept any more");
 	case STATUS_CORRUPT:
 		return error_set(err, STATUS_CORRUPT, "Stored events are damaged");
 	default:
