@@ -169,6 +169,14 @@ static bool uses_traits(const struct query *query)
 	return uses;
 }
 
+/* Some of the year's orders are not kept any more. */
+static bool lacks_revenue(const struct query *query, const struct past *past)
+{
+	return query->revenue != NULL &&
+	       past_window_reaches_behind(past,
+	                                  revenue_leaf(query->revenue, REVENUE_ORDERS)->span.within_ms);
+}
+
 enum status query_plan(struct query *query, struct partition *partition, int64_t now_ms)
 {
 	const struct past past = past_of(query, now_ms);
@@ -178,7 +186,7 @@ enum status query_plan(struct query *query, struct partition *partition, int64_t
 			tree_add_rule(&query->tree, query->plan, i, query->past ? &partition->catalog : NULL);
 	if (query->wish.compared != 0)
 		tree_add_segment(&query->tree, query->wish.compared);
-	query->answer.exact = !query->past || !uses_traits(query);
+	query->answer.exact = !query->past || (!uses_traits(query) && !lacks_revenue(query, &past));
 	if (!live)
 		return STATUS_CONFLICT;
 	return query->past && past_tree_reaches_behind(&past, &query->tree) ? STATUS_INVALID
@@ -268,9 +276,7 @@ static struct query *query_new(struct queries *queries, const struct query_wish 
 
 static bool reaches_behind(const struct past *past, const struct query *query)
 {
-	bool behind = query->revenue != NULL &&
-	              past_window_reaches_behind(
-					  past, revenue_leaf(query->revenue, REVENUE_ORDERS)->span.within_ms);
+	bool behind = false;
 	for (unsigned i = 0; i < query->wish.dimension_count; i++)
 		behind |= query->wish.dimensions[i].trait.length == 0 &&
 		          past_window_reaches_behind(past, query->wish.dimensions[i].within_ms);

@@ -167,7 +167,8 @@ struct query_answer {
 	                     * instant was not reached; CORRUPT: stored events are damaged; INVALID: a
 	                     * window of a segment that it refers to reaches behind the retention */
 	int64_t     as_of_ms;
-	bool        exact; /* false: a past instant, and today's traits were used */
+	bool        exact; /* false: a past instant, and today's traits were used, or some of the
+	                    * year's revenue lies behind the retention */
 	uint64_t    person_count;
 	uint64_t    size;                         /* of set 0 */
 	uint64_t    regions[1 << QUERY_SETS_MAX]; /* persons by the bits of the sets that they are in */
