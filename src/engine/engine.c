@@ -58,6 +58,7 @@ static void engine_free(struct engine *engine)
 	relay_free(engine->relay);
 	events_store_close(engine->events);
 	plan_cache_free(engine->plans);
+	dimensions_free(engine->dimensions);
 	pthread_mutex_destroy(&engine->failure_lock);
 	pthread_mutex_destroy(&engine->listener_lock);
 	free(engine->partitions);
@@ -86,6 +87,7 @@ static struct engine *engine_new(const struct engine_config *config)
 	engine->budget.limit_bytes = config->memory_limit_bytes;
 	engine_set_memory_limit(engine, config->memory_limit_bytes);
 	engine->plans      = plan_cache_new(config->retention_ms);
+	engine->dimensions = dimensions_new(config->partition_count);
 	engine->started_ns = clock_monotonic_ns();
 	engine->relay = relay_new(config->journal, config->partition_count, wake_partition, engine);
 	engine->thread_count = config->thread_count;
@@ -119,7 +121,8 @@ static enum status open_events(struct engine *engine, struct error *err)
 	for (uint32_t i = 0; i < config->partition_count && status == STATUS_OK; i++) {
 		struct events *events = engine->events != NULL ? events_open(engine->events, i)
 		                                               : events_new(i, &engine->budget);
-		engine->partitions[i] = partition_new(i, config->retention_ms, events, engine->plans);
+		engine->partitions[i] =
+			partition_new(i, config->retention_ms, events, engine->plans, engine->dimensions);
 		engine->partitions[i]->duplicates = &engine->duplicates;
 	}
 	return status;
@@ -232,6 +235,7 @@ static void add_partition(struct engine_status *status, struct partition *partit
 	status->persons += atomic_load(&partition->persons);
 	status->events += atomic_load(&partition->events_stored);
 	status->events_duplicate += atomic_load(&partition->events_duplicate);
+	status->events_enriched += atomic_load(&partition->events_enriched);
 	status->changes += atomic_load(&partition->changes_count);
 	status->timers_fired += atomic_load(&partition->timers_fired);
 }
@@ -247,6 +251,7 @@ static uint64_t count_memory(struct engine *engine, uint64_t ret_bytes[ENGINE_ME
 	}
 	ret_bytes[ENGINE_MEMORY_EVENTS] +=
 		atomic_load_explicit(&engine->budget.used_bytes, memory_order_relaxed);
+	ret_bytes[ENGINE_MEMORY_DIMENSIONS] += dimensions_bytes(engine->dimensions);
 	for (unsigned kind = 0; kind < ENGINE_MEMORY_COUNT; kind++)
 		sum += ret_bytes[kind];
 	return sum;
@@ -287,6 +292,8 @@ void engine_status(struct engine *engine, struct engine_status *ret_status)
 		if (late_ms > ret_status->timer_late_ms_max)
 			ret_status->timer_late_ms_max = late_ms;
 	}
+	for (unsigned i = 0; i < DIMENSION_COUNT; i++)
+		ret_status->dimension_rows[i] = dimensions_count(engine->dimensions, (enum dimension)i);
 	if (engine->events != NULL)
 		events_store_status(engine->events, &ret_status->stored);
 	for (uint32_t i = 0; i < engine->config.partition_count; i++)

@@ -27,6 +27,7 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "events/events.h"
 #include "journal/journal.h"
+#include "model/dimension.h"
 #include "model/person.h"
 
 struct engine;
@@ -98,6 +99,7 @@ void engine_read_all(struct engine *engine, struct engine_read *read);
 	X(MEMBERSHIPS, "memberships", "Memberships by person")                                         \
 	X(EVENTS, "events", "Events that are held in memory, and what finds them")                     \
 	X(CHANGES, "changes", "The change stream, as far as it is not in its file")                    \
+	X(DIMENSIONS, "dimensions", "Rows of dimensions, in the versions that are asked for")          \
 	X(TIMERS, "timers", "Timers under way")                                                        \
 	X(MERGES, "merges", "Visitors who became users, what moves with them, corrected facts")        \
 	X(CATALOG, "catalog", "Compiled definitions")
@@ -122,6 +124,8 @@ struct engine_status {
 	uint64_t     persons;
 	uint64_t     events;
 	uint64_t     events_duplicate; /* dropped by dedupe since start */
+	uint64_t     events_enriched;  /* that got fields of a dimension since start */
+	uint64_t     dimension_rows[DIMENSION_COUNT];
 	uint64_t     changes;
 	uint64_t     timers_fired;
 	int64_t  timer_late_ms_max; /* since start, live only: how far behind its instant one fired */

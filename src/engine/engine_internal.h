@@ -73,6 +73,7 @@ struct engine {
 	_Atomic uint64_t      memory_limit_bytes;
 	struct events_store  *events;
 	struct plan_cache    *plans;
+	struct dimensions    *dimensions;
 	struct checkpoints   *checkpoints; /* NULL: none */
 	int64_t               started_ns;
 	struct partition    **partitions;

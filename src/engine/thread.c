@@ -185,13 +185,14 @@ static void tell_needed(struct engine_thread *thread)
 		stored           = through < stored ? through : stored;
 	}
 	atomic_store_explicit(&thread->stored, stored, memory_order_release);
-	if (thread->number != 0)
-		return;
 	for (unsigned i = 0; i < engine->thread_count; i++) {
 		stored       = atomic_load_explicit(&engine->threads[i].stored, memory_order_acquire);
 		needed_after = stored < needed_after ? stored : needed_after;
 	}
-	if (needed_after > 0)
+	for (uint32_t i = 0; i < thread->partition_count; i++)
+		enrichment_forget(&thread->partitions[i]->enrichment, thread->partitions[i]->number,
+		                  needed_after);
+	if (thread->number == 0 && needed_after > 0)
 		engine->journal->ops->needed(engine->journal, needed_after + 1);
 }
 

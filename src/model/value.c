@@ -169,6 +169,30 @@ void value_find_each(struct text list, const struct value_path *const *paths, un
 			ret_values[i] = value_at(list, paths[i]);
 }
 
+bool value_key(const struct value *value, struct buffer *into, struct text *ret_key)
+{
+	struct json_writer writer = json_writer_of(into);
+	buffer_clear(into);
+	switch (value->type) {
+	case VALUE_STRING:
+		*ret_key = value->text;
+		return value->text.length > 0;
+	case VALUE_INT:
+		json_add_int(&writer, value->integer);
+		break;
+	case VALUE_UINT:
+		json_add_uint(&writer, value->unsigned_integer);
+		break;
+	case VALUE_DOUBLE:
+		json_add_double(&writer, value->number);
+		break;
+	default:
+		return false;
+	}
+	*ret_key = buffer_text(into);
+	return true;
+}
+
 bool value_set_next(struct byte_reader *set, struct text *ret_item)
 {
 	if (read_left(set) == 0)

@@ -112,6 +112,10 @@ struct value value_at(struct text list, const struct value_path *path);
 void value_find_each(struct text list, const struct value_path *const *paths, unsigned count,
                      struct value *ret_values);
 
+/* A value as the key of something: a string that is not empty, or a number as its shortest decimal
+ * text, written to `into` (cleared). False: it is none. */
+bool value_key(const struct value *value, struct buffer *into, struct text *ret_key);
+
 /* Iterates the strings of a STRING_SET: `set` is value.text; false at the end. */
 bool value_set_next(struct byte_reader *set, struct text *ret_item);
 

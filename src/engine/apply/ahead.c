@@ -99,6 +99,20 @@ static void prefetch_features(const struct partition *partition, const struct ah
 	}
 }
 
+/* Before anything looks at their properties. */
+static void enrich(struct lookahead *ahead, struct partition *partition)
+{
+	struct enrichment *enrichment = &partition->enrichment;
+	if (enrichment_is_empty(enrichment))
+		return;
+	enrichment_begin(enrichment);
+	for (uint32_t i = 0; i < ahead->count; i++)
+		if (ahead->items[i].record.kind == RECORD_EVENT)
+			enrichment_event(enrichment, ahead->items[i].position, &ahead->items[i].record,
+			                 &ahead->items[i].encoded);
+	enrichment_end(enrichment);
+}
+
 enum status ahead_next(struct lookahead *ahead, struct partition *partition, int64_t received_ms,
                        struct error *err)
 {
@@ -106,6 +120,7 @@ enum status ahead_next(struct lookahead *ahead, struct partition *partition, int
 	if (status != STATUS_OK)
 		return status;
 	partition->ahead.count = 0;
+	enrich(ahead, partition);
 	for (uint32_t i = 0; i < ahead->count; i++)
 		find(partition, &ahead->items[i], received_ms);
 	for (uint32_t i = 0; i < ahead->count; i++)

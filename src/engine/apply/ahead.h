@@ -5,7 +5,8 @@
  * what a record touches is in a cache, and a processor that is told early waits for many lines at
  * once. Of AHEAD records at a time, each look asking for what the one before has made known:
  *
- *   decode ──► profile, message id's place, the person's newest event
+ *   decode ──► what the event gets from dimensions (engine/dimension/enrich.h)
+ *          ──► profile, message id's place, the person's newest event
  *          ──► features that the event matches, the person's sets of features and memberships
  *          ──► the series of these features, their ladders
  *

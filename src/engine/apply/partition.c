@@ -16,7 +16,7 @@
 #include "engine/survey.h"
 
 struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events *events,
-                                struct plan_cache *plans)
+                                struct plan_cache *plans, struct dimensions *dimensions)
 {
 	struct partition *partition = calloc(1, sizeof *partition);
 	if (partition == NULL)
@@ -29,6 +29,7 @@ struct partition *partition_new(uint32_t number, int64_t retention_ms, struct ev
 	timers_init(&partition->timers, -1);
 	catalog_init(&partition->catalog);
 	facts_init(&partition->facts);
+	enrichment_init(&partition->enrichment, dimensions);
 	return partition;
 }
 
@@ -49,6 +50,7 @@ void partition_free(struct partition *partition)
 	resume_done(&partition->resume);
 	merges_done(&partition->merges);
 	facts_done(&partition->facts);
+	enrichment_done(&partition->enrichment);
 	VECTOR_DONE(&partition->due);
 	event_list_done(&partition->scratch_events);
 	VECTOR_DONE(&partition->scratch_steps);
@@ -343,6 +345,8 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 		return merge_in(partition, record, arrival->position, arrival->received_ms, err);
 	case RECORD_SETTING:
 		return facts_declare(&partition->facts, record->body, arrival->position, err);
+	case RECORD_DIMENSION:
+		return enrichment_apply(&partition->enrichment, record->body, arrival->position, err);
 	case RECORD_PREPARE:
 		return build_prepare(partition, record->body, err);
 	case RECORD_ACTIVATE:
@@ -380,6 +384,8 @@ static void publish(struct partition *partition, int64_t clock_ms)
 	atomic_store_explicit(&partition->persons, partition->profiles.person_count,
 	                      memory_order_relaxed);
 	atomic_store_explicit(&partition->events_stored, events_count(partition->events),
+	                      memory_order_relaxed);
+	atomic_store_explicit(&partition->events_enriched, partition->enrichment.events,
 	                      memory_order_relaxed);
 	atomic_store_explicit(&partition->changes_count, partition->changes.count,
 	                      memory_order_relaxed);

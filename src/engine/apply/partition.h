@@ -21,6 +21,7 @@
 #include "base/buffer.h"
 #include "engine/catalog/catalog.h"
 #include "engine/change/changes.h"
+#include "engine/dimension/enrich.h"
 #include "engine/fact/facts.h"
 #include "engine/apply/future.h"
 #include "engine/merge/merge.h"
@@ -66,19 +67,20 @@ struct partition {
 	int64_t            retention_ms;
 	struct plan_cache *plans;
 
-	struct profiles profiles;
-	struct events  *events;
-	struct timers   timers;
-	struct catalog  catalog;
-	struct changes  changes;
-	struct build   *builds;  /* first to be built first; activated ones are taken out */
-	struct survey  *surveys; /* under way: engine/survey.h */
-	struct future   future;
-	struct names    names;
-	struct merges   merges;
-	struct facts    facts;
-	struct witness *witness; /* NULL: nobody listens */
-	struct resume   resume;  /* after a restart, until what the checkpoint held is caught up with */
+	struct profiles   profiles;
+	struct events    *events;
+	struct timers     timers;
+	struct catalog    catalog;
+	struct changes    changes;
+	struct build     *builds;  /* first to be built first; activated ones are taken out */
+	struct survey    *surveys; /* under way: engine/survey.h */
+	struct future     future;
+	struct names      names;
+	struct merges     merges;
+	struct facts      facts;
+	struct enrichment enrichment;
+	struct witness   *witness; /* NULL: nobody listens */
+	struct resume resume; /* after a restart, until what the checkpoint held is caught up with */
 
 	uint64_t last_position;   /* of the last record applied */
 	uint32_t ordinal;         /* of the next change since */
@@ -92,6 +94,7 @@ struct partition {
 	_Atomic uint64_t           events_stored;
 	_Atomic uint64_t           events_duplicate;
 	struct duplicate_listener *duplicates; /* the engine's; NULL: none */
+	_Atomic uint64_t           events_enriched;
 	_Atomic uint64_t           changes_count;
 	_Atomic uint64_t           timers_fired;
 	_Atomic uint64_t           bytes[ENGINE_MEMORY_COUNT]; /* of events: engine.budget */
@@ -112,9 +115,9 @@ struct partition {
 	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */
 };
 
-/* Takes over `events`. */
+/* Takes over `events`. `dimensions` are those of all partitions. */
 struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events *events,
-                                struct plan_cache *plans);
+                                struct plan_cache *plans, struct dimensions *dimensions);
 void              partition_free(struct partition *partition);
 
 /* A person, who comes into being by the record at hand where need be, in a step of its own (rule

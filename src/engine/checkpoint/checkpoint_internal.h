@@ -67,6 +67,7 @@ struct partition_checkpoint {
 	VECTOR(uint32_t) written; /* blocks whose mark was taken away */
 	/* Being made: the places are the writer's, everything else the partition's until it ends. */
 	struct checkpoint_manifest next;
+	uint64_t                   dimension_number; /* in force at its begin */
 	_Atomic int                outcome;
 
 	/* The writer's. */

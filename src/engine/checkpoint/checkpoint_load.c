@@ -64,6 +64,20 @@ static enum status unpack(struct loading *loading, const struct checkpoint_place
 	                         err);
 }
 
+/* The rows that the partition may ask for. */
+static enum status load_dimensions(const struct loading *loading, struct error *err)
+{
+	const struct checkpoints *checkpoints = loading->target->owner;
+	struct enrichment        *enrichment  = &loading->target->partition->enrichment;
+	uint64_t                  number      = enrichment_number(enrichment, UINT64_MAX);
+	if (number == 0)
+		return STATUS_OK;
+	enum status status =
+		dimensions_load(enrichment->dimensions, checkpoints->directory, loading->line,
+	                    checkpoints->config.workspace_id, number, err);
+	return status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+}
+
 static enum status load_whole(struct loading *loading, struct error *err)
 {
 	struct partition                 *partition = loading->target->partition;
@@ -80,9 +94,13 @@ static enum status load_whole(struct loading *loading, struct error *err)
 		return status;
 	struct byte_reader reader = byte_reader_of(loading->bytes.data, loading->bytes.length);
 	if (!names_load(&partition->names, &reader) || !facts_load(&partition->facts, &reader) ||
-	    !merge_load(&partition->merges, &reader) || read_left(&reader) > 0)
-		return error_set(err, STATUS_CORRUPT, "%s: names, facts or merges make no sense",
-		                 loading->path);
+	    !merge_load(&partition->merges, &reader) ||
+	    !enrichment_load(&partition->enrichment, &reader) || read_left(&reader) > 0)
+		return error_set(err, STATUS_CORRUPT,
+		                 "%s: names, facts, merges or dimensions make no sense", loading->path);
+	status = load_dimensions(loading, err);
+	if (status != STATUS_OK)
+		return status;
 	for (size_t i = 0; i < manifest->future.count; i++)
 		future_add(&partition->future, manifest->future.items[i]);
 	for (size_t i = 0; i < manifest->spans.count; i++)
@@ -148,6 +166,7 @@ static void clear(struct partition *partition)
 	facts_init(&partition->facts);
 	merges_done(&partition->merges);
 	partition->merges = (struct merges){0};
+	enrichment_clear(&partition->enrichment);
 	VECTOR_DONE(&partition->changes.spans);
 	atomic_store(&partition->clock_ms, 0);
 }

@@ -170,6 +170,8 @@ static void begin(struct partition_checkpoint *target, uint64_t through, int64_t
 	names_save(&partition->names, &names);
 	facts_save(&partition->facts, &names);
 	merge_save(&partition->merges, &names);
+	enrichment_save(&partition->enrichment, &names);
+	target->dimension_number = enrichment_number(&partition->enrichment, UINT64_MAX);
 	add_part(target, JOB_NAMES, 0, &names);
 }
 

@@ -168,6 +168,16 @@ static enum status complete(struct partition_checkpoint *target, struct error *e
 	if ((status = sync_file(file->fd, file->path, err)) != STATUS_OK ||
 	    (status = sync_file(target->fd, checkpoints->directory, err)) != STATUS_OK)
 		return status;
+	struct dimensions *dimensions = target->partition->enrichment.dimensions;
+	if (target->dimension_number > 0) {
+		uint64_t written;
+		status = dimensions_keep(dimensions, checkpoints->directory, target->line,
+		                         checkpoints->config.workspace_id, target->dimension_number,
+		                         &written, err);
+		if (status != STATUS_OK)
+			return status;
+		account(checkpoints, written);
+	}
 	target->next.written_ms = clock_wall_ms();
 	checkpoint_manifest_write(&target->next, checkpoints->config.workspace_id, partition, &bytes);
 	checkpoint_manifest_path(path, checkpoints->directory, partition, target->line);

@@ -1,9 +1,5 @@
 #include "engine/fact/fact_type.h"
 
-#include <stdio.h>
-
-#include "base/json.h"
-
 static struct fact_type type_of(struct arena *arena, const char *name, const char *original,
                                 const char *updated, const char *cancelled, const char *key)
 {
@@ -151,25 +147,5 @@ bool fact_type_key(const struct fact_type *type, struct text properties, struct 
                    struct text *ret_key)
 {
 	struct value value = value_at(properties, &type->key);
-	buffer_clear(into);
-	switch (value.type) {
-	case VALUE_STRING:
-		*ret_key = value.text;
-		return value.text.length > 0;
-	case VALUE_INT:
-		buffer_printf(into, "%lld", (long long)value.integer);
-		break;
-	case VALUE_UINT:
-		buffer_printf(into, "%llu", (unsigned long long)value.unsigned_integer);
-		break;
-	case VALUE_DOUBLE: {
-		struct json_writer writer = json_writer_of(into);
-		json_add_double(&writer, value.number);
-		break;
-	}
-	default:
-		return false;
-	}
-	*ret_key = buffer_text(into);
-	return true;
+	return value_key(&value, into, ret_key);
 }

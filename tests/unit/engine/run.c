@@ -8,16 +8,19 @@ void run_begin(struct run *run) { run_begin_retaining(run, RUN_RETENTION_MS); }
 
 void run_begin_retaining(struct run *run, int64_t retention_ms)
 {
-	*run           = (struct run){.budget.limit_bytes = UINT64_MAX, .retention_ms = retention_ms};
-	run->plans     = plan_cache_new(retention_ms);
-	run->partition = partition_new(0, retention_ms, events_new(0, &run->budget), run->plans);
-	run->parser    = json_parser_new();
+	*run            = (struct run){.budget.limit_bytes = UINT64_MAX, .retention_ms = retention_ms};
+	run->plans      = plan_cache_new(retention_ms);
+	run->dimensions = dimensions_new(1);
+	run->partition =
+		partition_new(0, retention_ms, events_new(0, &run->budget), run->plans, run->dimensions);
+	run->parser = json_parser_new();
 	arena_init(&run->arena);
 }
 
 void run_done(struct run *run)
 {
 	partition_free(run->partition);
+	dimensions_free(run->dimensions);
 	plan_cache_free(run->plans);
 	json_parser_free(run->parser);
 	arena_done(&run->arena);
@@ -81,6 +84,22 @@ uint64_t run_event(struct run *run, uint32_t slot, int64_t at_ms, int64_t time_m
 	                          .properties   = buffer_text(&list)});
 	buffer_done(&list);
 	return run->position;
+}
+
+void run_dimension(struct run *run, int64_t at_ms, const char *id, const char *row)
+{
+	struct buffer list = {0}, rows = {0}, body = {0};
+	if (row != NULL)
+		encode_list(run, row, &list);
+	dimension_add(&rows, text_of(id), buffer_text(&list));
+	dimension_record_encode(++run->dimension_number, DIMENSION_PRODUCTS, 1, buffer_text(&rows),
+	                        &body);
+	run_feed(
+		run, at_ms,
+		&(struct record){.kind = RECORD_DIMENSION, .slot = SLOT_NONE, .body = buffer_text(&body)});
+	buffer_done(&list);
+	buffer_done(&rows);
+	buffer_done(&body);
 }
 
 void run_traits(struct run *run, uint32_t slot, int64_t at_ms, const char *traits)
@@ -172,14 +191,16 @@ void run_stream(const struct partition *partition, struct buffer *out)
 
 void run_replay(const struct run *run, int64_t now_ms, struct buffer *out)
 {
-	struct events_budget budget = {.limit_bytes = UINT64_MAX};
+	struct events_budget budget     = {.limit_bytes = UINT64_MAX};
+	struct dimensions   *dimensions = dimensions_new(1);
 	struct partition    *partition =
-		partition_new(0, run->retention_ms, events_new(0, &budget), run->plans);
+		partition_new(0, run->retention_ms, events_new(0, &budget), run->plans, dimensions);
 	for (size_t i = 0; i < run->batches.count; i++)
 		apply(partition, &run->batches.items[i]);
 	partition_advance(partition, now_ms);
 	run_stream(partition, out);
 	partition_free(partition);
+	dimensions_free(dimensions);
 }
 
 void run_expect(const struct run *run, uint64_t index, uint32_t slot, uint32_t segment,

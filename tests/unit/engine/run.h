@@ -32,11 +32,13 @@ struct run {
 	struct events_budget budget;
 	int64_t              retention_ms;
 	struct plan_cache   *plans;
+	struct dimensions   *dimensions;
 	struct partition    *partition;
 	struct json_parser  *parser;
 	struct arena         arena;
 	uint64_t             position;
 	uint64_t             change_id;
+	uint64_t             dimension_number;
 	uint64_t             message; /* number of the next message id */
 	VECTOR(struct run_batch) batches;
 };
@@ -53,6 +55,9 @@ void run_feed(struct run *run, int64_t at_ms, const struct record *record);
 uint64_t run_event(struct run *run, uint32_t slot, int64_t at_ms, int64_t time_ms, const char *name,
                    const char *properties, const char *message_id);
 void     run_traits(struct run *run, uint32_t slot, int64_t at_ms, const char *traits);
+
+/* A row of a product, of properties given as JSON; NULL: it is deleted. */
+void run_dimension(struct run *run, int64_t at_ms, const char *id, const char *row);
 
 /* Defines segments (numbers, expressions as JSON; references are "1", "2", …) and makes them live
  * in one step. */

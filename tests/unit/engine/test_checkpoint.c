@@ -87,11 +87,14 @@ static void die(struct world *world)
 {
 	checkpoints_free(world->checkpoints);
 	partition_free(world->run.partition);
+	dimensions_free(world->run.dimensions);
+	world->run.dimensions = dimensions_new(1);
 }
 
 static struct partition *fresh(struct world *world)
 {
-	return partition_new(0, RUN_RETENTION_MS, events_new(0, &world->run.budget), world->run.plans);
+	return partition_new(0, RUN_RETENTION_MS, events_new(0, &world->run.budget), world->run.plans,
+	                     world->run.dimensions);
 }
 
 /* Batches of one stamp come in one go, as from the engine's threads. The stored events are in no
@@ -182,6 +185,8 @@ static const char *const expressions[] = {
 	"{\"event\":\"Order\",\"where\":{\"property\":\"due\",\"op\":\"within_last\",\"value\":\"2m\"},"
 	"\"op\":\"gte\",\"value\":1}",
 	"{\"event\":\"Click\",\"within\":\"2m\",\"op\":\"in\",\"value\":[1,3]}",
+	"{\"event\":\"Order\",\"where\":{\"property\":\"category\",\"op\":\"eq\",\"value\":\"c1\"},"
+	"\"within\":\"10m\",\"op\":\"gte\",\"value\":2}",
 };
 enum { EXPRESSIONS = sizeof expressions / sizeof expressions[0] };
 
@@ -210,14 +215,18 @@ static void happen(struct world *world)
 	uint64_t kind = seed_below(20);
 	if (kind < 14) {
 		int64_t time_ms = world->now_ms + (int64_t)seed_below(90000) - 60000;
-		snprintf(text, sizeof text, "{\"amount\":%d,\"due\":\"%s\"}", (int)seed_below(90) - 20,
-		         due);
+		snprintf(text, sizeof text, "{\"amount\":%d,\"due\":\"%s\",\"product_id\":\"p%d\"}",
+		         (int)seed_below(90) - 20, due, (int)seed_below(6));
 		run_event(run, slot, world->now_ms, time_ms, kind < 9 ? "Order" : "Click", text,
 		          kind == 0 ? "again" : NULL);
 	} else if (kind < 18) {
 		snprintf(text, sizeof text, "{\"tier\":%s,\"seen\":\"%s\"}", kind < 16 ? "\"VIP\"" : "null",
 		         due);
 		run_traits(run, slot, world->now_ms, text);
+	} else if (kind == 18) {
+		snprintf(text, sizeof text, "{\"category\":\"c%d\"}", (int)seed_below(3));
+		run_dimension(run, world->now_ms, seed_below(2) ? "p1" : "p2",
+		              seed_below(4) > 0 ? text : NULL);
 	} else {
 		partition_advance(run->partition, world->now_ms);
 	}
@@ -301,6 +310,23 @@ static void forget(struct partition *partition, int64_t now_ms)
 	}
 }
 
+/* With what they got from dimensions. */
+static void dump_events(const struct partition *partition, uint32_t slot, struct buffer *out)
+{
+	const struct events_query query = {
+		.from_ms          = INT64_MIN,
+		.to_ms            = INT64_MAX,
+		.through_position = partition->last_position,
+		.now_ms           = atomic_load(&partition->clock_ms),
+		.retention_ms     = RUN_RETENTION_MS,
+	};
+	event_list list = {0};
+	events_read(partition->events, slot, &query, &list);
+	for (size_t i = 0; i < list.count; i++)
+		buffer_add_sized(out, list.items[i].record.properties);
+	event_list_done(&list);
+}
+
 static void dump(const struct partition *partition, struct buffer *out)
 {
 	for (uint32_t slot = 0; slot < partition->profiles.slot_count; slot++) {
@@ -312,6 +338,7 @@ static void dump(const struct partition *partition, struct buffer *out)
 		buffer_add_sized(out, profile_traits(profile));
 		buffer_add_i64(out, profile->traits == NULL ? 0 : profile->traits->next_ms);
 		dump_profile(partition, profile, out);
+		dump_events(partition, slot, out);
 	}
 	for (uint32_t i = 1; i <= EXPRESSIONS; i++) {
 		uint32_t           index = catalog_live(&partition->catalog, i);
@@ -337,6 +364,8 @@ static void dump(const struct partition *partition, struct buffer *out)
 
 static void expect_uninterrupted(struct world *world)
 {
+	struct dimensions *kept = world->run.dimensions;
+	world->run.dimensions   = dimensions_new(1);
 	struct partition *whole = fresh(world);
 	struct buffer     own = {0}, other = {0};
 	feed_again(whole, &world->run);
@@ -356,6 +385,8 @@ static void expect_uninterrupted(struct world *world)
 	buffer_done(&own);
 	buffer_done(&other);
 	partition_free(whole);
+	dimensions_free(world->run.dimensions);
+	world->run.dimensions = kept;
 }
 
 /* ---- Tests ---- */
