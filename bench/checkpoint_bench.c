@@ -153,7 +153,7 @@ static void load_one(struct bench *bench, uint32_t p)
 	uint64_t                  after;
 	struct error              err = {0};
 	bench->partitions[p] =
-		partition_new(p, 1096 * DAY_MS, events_new(p, &bench->budget), bench->plans, NULL);
+		partition_new(p, 1096 * DAY_MS, events_new(p, &bench->budget), bench->plans);
 	if (checkpoint_load(bench->checkpoints, bench->partitions[p], true, &stopping, &after, &err) !=
 	    STATUS_OK)
 		fail("loading", &err);

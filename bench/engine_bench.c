@@ -289,7 +289,7 @@ int main(int argc, char **argv)
 
 	bench.budget.limit_bytes = UINT64_MAX;
 	bench.plans              = plan_cache_new(1096 * DAY_MS);
-	bench.partition = partition_new(0, 1096 * DAY_MS, events_new(0, &bench.budget), bench.plans, NULL);
+	bench.partition = partition_new(0, 1096 * DAY_MS, events_new(0, &bench.budget), bench.plans);
 	define(&bench);
 	run(&bench, bench.persons);
 	uint64_t changes = bench.partition->changes.count;

@@ -54,6 +54,9 @@ void call_dispatch(struct http_request *request, void *user);
 
 /* ---- What was asked ---- */
 
+/* The body, which must be JSON. It lives as long as the call. */
+MUST_USE enum status call_json(struct api_call *call, struct json *ret_root, struct error *err);
+
 /* The body, which must be a JSON object. It lives as long as the call. */
 MUST_USE enum status call_body(struct api_call *call, struct json *ret_object, struct error *err);
 

@@ -5,17 +5,22 @@
 
 #include "base/instant.h"
 
-enum status call_body(struct api_call *call, struct json *ret_object, struct error *err)
+enum status call_json(struct api_call *call, struct json *ret_root, struct error *err)
 {
 	struct text body = http_body(call->request);
 	if (body.length > CALL_BODY_BYTES_MAX)
 		return error_set(err, STATUS_TOO_LARGE, "The body is larger than %d bytes",
 		                 CALL_BODY_BYTES_MAX);
 	if (body.length == 0)
-		return error_set(err, STATUS_INVALID, "A JSON object is needed as the body");
+		return error_set(err, STATUS_INVALID, "JSON is needed as the body");
 	if (call->parser == NULL)
 		call->parser = json_parser_new();
-	enum status status = json_parse(call->parser, body.data, body.length, ret_object, err);
+	return json_parse(call->parser, body.data, body.length, ret_root, err);
+}
+
+enum status call_body(struct api_call *call, struct json *ret_object, struct error *err)
+{
+	enum status status = call_json(call, ret_object, err);
 	if (status == STATUS_OK && json_type(*ret_object) != JSON_OBJECT)
 		return error_set(err, STATUS_INVALID, "The body must be a JSON object");
 	return status;

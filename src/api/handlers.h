@@ -60,6 +60,10 @@ api_handler_fn changes_list;
 /* fact_types_api.c */
 api_handler_fn fact_types_create, fact_types_list;
 
+/* dimensions_api.c */
+api_handler_fn dimensions_list, dimensions_post, dimensions_get_row, dimensions_put_row,
+	dimensions_delete_row;
+
 /* consumers.c */
 api_handler_fn consumers_list, consumers_get, consumers_put, consumers_delete;
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/vector.h"
 #include "engine/checkpoint/checkpoint_manifest.h"
+#include "engine/dimension/dimensions.h"
 #include "events/manifest.h"
 
 enum { TRIES_MAX = 20, DESCRIPTORS = 16 };
@@ -167,7 +168,53 @@ static enum status link_events(const struct pin *pin, struct error *err)
 	return link_group(pin, name, 0, link_parts, err);
 }
 
+/* ---- Dimensions ---- */
+
+/* What the checkpoints of a line count on; not there while there are no rows. */
+static enum status link_dimensions(const struct pin *pin, struct error *err)
+{
+	enum status status = STATUS_OK;
+	for (unsigned line = 0; line < CHECKPOINT_LINES && status == STATUS_OK; line++) {
+		char         name[DIMENSIONS_PATH_MAX];
+		struct error absent = {0};
+		dimensions_path(name, "checkpoints", line);
+		status = link_file(pin, name, &absent);
+		if (status == STATUS_NOT_FOUND)
+			status = STATUS_OK;
+		else if (status != STATUS_OK && err != NULL)
+			*err = absent;
+	}
+	return status;
+}
+
+static bool are_dimensions_same(const struct pin *pin)
+{
+	bool same = true;
+	for (unsigned line = 0; line < CHECKPOINT_LINES; line++) {
+		char name[DIMENSIONS_PATH_MAX];
+		dimensions_path(name, "checkpoints", line);
+		same = same && is_same(pin, name);
+	}
+	return same;
+}
+
 /* ---- All ---- */
+
+/* The checkpoints of all partitions with the dimensions that they share: begun anew when these were
+ * written meanwhile, since the newer file may lack what the checkpoints linked before it need. */
+static enum status link_all_checkpoints(struct pin *pin, uint32_t partition_count,
+                                        struct error *err)
+{
+	for (unsigned i = 0; i < TRIES_MAX; i++) {
+		enum status status = link_dimensions(pin, err);
+		for (pin->partition = 0; pin->partition < partition_count && status == STATUS_OK;
+		     pin->partition++)
+			status = link_checkpoints(pin, err);
+		if (status != STATUS_OK || are_dimensions_same(pin))
+			return status;
+	}
+	return error_set(err, STATUS_UNAVAILABLE, "dimensions change faster than they can be held");
+}
 
 enum status pin_take(const char *data, const uint8_t workspace_id[16], uint32_t partition_count,
                      struct error *err)
@@ -177,11 +224,10 @@ enum status pin_take(const char *data, const uint8_t workspace_id[16], uint32_t 
 	if ((status = pin_release(data, err)) != STATUS_OK ||
 	    (status = make_directory(&pin, "checkpoints", err)) != STATUS_OK)
 		return status;
-	for (; pin.partition < partition_count && status == STATUS_OK; pin.partition++) {
-		status = link_checkpoints(&pin, err);
-		if (status == STATUS_OK)
-			status = link_events(&pin, err);
-	}
+	/* The stored events of a later moment do no harm: a start takes those it needs. */
+	status = link_all_checkpoints(&pin, partition_count, err);
+	for (pin.partition = 0; pin.partition < partition_count && status == STATUS_OK; pin.partition++)
+		status = link_events(&pin, err);
 	return status;
 }
 

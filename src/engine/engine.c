@@ -61,6 +61,7 @@ static void engine_free(struct engine *engine)
 	dimensions_free(engine->dimensions);
 	pthread_mutex_destroy(&engine->failure_lock);
 	pthread_mutex_destroy(&engine->listener_lock);
+	pthread_mutex_destroy(&engine->dimension_lock);
 	free(engine->partitions);
 	free(engine->threads);
 	free(engine);
@@ -95,6 +96,7 @@ static struct engine *engine_new(const struct engine_config *config)
 	engine->threads      = zeroed(config->thread_count, sizeof *engine->threads);
 	pthread_mutex_init(&engine->failure_lock, NULL);
 	pthread_mutex_init(&engine->listener_lock, NULL);
+	pthread_mutex_init(&engine->dimension_lock, NULL);
 	for (unsigned i = 0; i < engine->thread_count; i++) {
 		engine->threads[i].engine   = engine;
 		engine->threads[i].number   = i;
@@ -121,9 +123,9 @@ static enum status open_events(struct engine *engine, struct error *err)
 	for (uint32_t i = 0; i < config->partition_count && status == STATUS_OK; i++) {
 		struct events *events = engine->events != NULL ? events_open(engine->events, i)
 		                                               : events_new(i, &engine->budget);
-		engine->partitions[i] =
-			partition_new(i, config->retention_ms, events, engine->plans, engine->dimensions);
-		engine->partitions[i]->duplicates = &engine->duplicates;
+		engine->partitions[i] = partition_new(i, config->retention_ms, events, engine->plans);
+		engine->partitions[i]->enrichment.dimensions = engine->dimensions;
+		engine->partitions[i]->duplicates            = &engine->duplicates;
 	}
 	return status;
 }

@@ -74,7 +74,9 @@ struct engine {
 	struct events_store  *events;
 	struct plan_cache    *plans;
 	struct dimensions    *dimensions;
-	struct checkpoints   *checkpoints; /* NULL: none */
+	pthread_mutex_t       dimension_lock;
+	uint64_t              dimension_number; /* of the record appended last; with the lock */
+	struct checkpoints   *checkpoints;      /* NULL: none */
 	int64_t               started_ns;
 	struct partition    **partitions;
 	struct engine_thread *threads;

@@ -3,9 +3,8 @@
 
 /* Dimensions: tables of what events name by an id. There are two:
  *
- *   products    an event names one by `product_id`     name, category, region, themes[], price_range
- *   properties  … by `property_id`                     name, property_type, region, pet_friendly,
- *                                                      kids_friendly
+ *   products    named by `product_id`    name, category, region, themes[], price_range
+ *   properties  named by `property_id`   name, property_type, region, pet_friendly, kids_friendly
  *
  * A row is an id and a value list (model/value.h) of its fields, in the order of the table; a field
  * that is not known is not there. Rows come and go by DIMENSION records, the same one in every
@@ -14,8 +13,8 @@
  *   body of DIMENSION = u64 number, u8 dimension, varint count,
  *                       { sized id, u8 1, sized list  |  sized id, u8 0 (deleted) }
  *
- * An id is a string of 1 to DIMENSION_ID_BYTES_MAX bytes; a number is taken for its shortest decimal
- * text, in a row and in an event alike. */
+ * An id is a string of 1 to DIMENSION_ID_BYTES_MAX bytes; a number is taken for its shortest
+ * decimal text, in a row and in an event alike. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -20,6 +20,8 @@
 	X(SCOPE_AUDIENCE_READ, "audience.read", "Calculate audiences and read saved ones")             \
 	X(SCOPE_AUDIENCE_WRITE, "audience.write", "Save, change, refresh and delete audiences")        \
 	X(SCOPE_AUDIENCE_EXPORT, "audience.export", "Export the members of audiences")                 \
+	X(SCOPE_DIMENSION_READ, "dimension.read", "Read products, properties and the data mart")       \
+	X(SCOPE_DIMENSION_WRITE, "dimension.write", "Load, change and delete products and properties") \
 	X(SCOPE_JOB_READ, "job.read", "Read background jobs, their files and schedules")               \
 	X(SCOPE_JOB_WRITE, "job.write", "Cancel and retry jobs, change schedules")                     \
 	X(SCOPE_TOKEN_WRITE, "token.write", "Make, list and delete tokens")                            \

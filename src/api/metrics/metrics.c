@@ -343,6 +343,12 @@ static void write_engine(struct buffer *out, const struct api *api)
 	metric_one(out, "sonnim_engine_events", "gauge", "Events stored", s.events);
 	metric_one(out, "sonnim_engine_events_duplicate_total", "counter", "Dropped by dedupe",
 	           s.events_duplicate);
+	metric_one(out, "sonnim_engine_events_enriched_total", "counter",
+	           "That got fields of a product or a property", s.events_enriched);
+	metric_head(out, "sonnim_dimension_rows", "gauge", "Rows of a dimension");
+	for (unsigned i = 0; i < DIMENSION_COUNT; i++)
+		buffer_printf(out, "sonnim_dimension_rows{dimension=\"%s\"} %" PRIu64 "\n",
+		              dimension_table((enum dimension)i)->name, s.dimension_rows[i]);
 	metric_one(out, "sonnim_engine_changes_total", "counter", "Entries of the change stream",
 	           s.changes);
 	metric_one(out, "sonnim_engine_timers_fired_total", "counter", "Timers fired", s.timers_fired);

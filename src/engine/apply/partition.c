@@ -16,7 +16,7 @@
 #include "engine/survey.h"
 
 struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events *events,
-                                struct plan_cache *plans, struct dimensions *dimensions)
+                                struct plan_cache *plans)
 {
 	struct partition *partition = calloc(1, sizeof *partition);
 	if (partition == NULL)
@@ -29,7 +29,7 @@ struct partition *partition_new(uint32_t number, int64_t retention_ms, struct ev
 	timers_init(&partition->timers, -1);
 	catalog_init(&partition->catalog);
 	facts_init(&partition->facts);
-	enrichment_init(&partition->enrichment, dimensions);
+	enrichment_init(&partition->enrichment);
 	return partition;
 }
 

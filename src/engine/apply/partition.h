@@ -115,9 +115,10 @@ struct partition {
 	VECTOR(struct future_event) begun; /* events of the future whose time is the step's */
 };
 
-/* Takes over `events`. `dimensions` are those of all partitions. */
+/* Takes over `events`. `enrichment.dimensions`, which all partitions share, is to be set before the
+ * first record. */
 struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events *events,
-                                struct plan_cache *plans, struct dimensions *dimensions);
+                                struct plan_cache *plans);
 void              partition_free(struct partition *partition);
 
 /* A person, who comes into being by the record at hand where need be, in a step of its own (rule

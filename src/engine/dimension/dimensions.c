@@ -181,8 +181,10 @@ static struct row_version *make_version(struct dimensions *dimensions, uint64_t 
                                         struct text list)
 {
 	struct row_version *version = allocate(dimensions, sizeof *version + list.length);
-	*version                    = (struct row_version){
-						   .number = number, .size = (uint32_t)list.length, .deleted = list.data == NULL};
+	version->number             = number;
+	version->older              = NULL;
+	version->size               = (uint32_t)list.length;
+	version->deleted            = list.data == NULL;
 	if (list.length > 0)
 		memcpy(version->list, list.data, list.length);
 	return version;

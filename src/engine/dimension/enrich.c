@@ -4,9 +4,9 @@
 
 #include "base/json.h"
 
-void enrichment_init(struct enrichment *enrichment, struct dimensions *dimensions)
+void enrichment_init(struct enrichment *enrichment)
 {
-	*enrichment = (struct enrichment){.dimensions = dimensions};
+	*enrichment = (struct enrichment){0};
 	arena_init(&enrichment->arena);
 	arena_init(&enrichment->names);
 	enrichment->keys = ARENA_ARRAY(&enrichment->names, struct value_path, DIMENSION_COUNT);

@@ -37,7 +37,7 @@ struct in_force {
 };
 
 struct enrichment {
-	struct dimensions *dimensions; /* shared by all partitions; NULL: the engine has none */
+	struct dimensions *dimensions; /* shared by all partitions; the engine sets it */
 	VECTOR(struct in_force) in_force;
 	uint64_t           events; /* that got something, since start */
 	bool               reading;
@@ -48,7 +48,7 @@ struct enrichment {
 	struct arena       names;
 };
 
-void enrichment_init(struct enrichment *enrichment, struct dimensions *dimensions);
+void enrichment_init(struct enrichment *enrichment);
 void enrichment_done(struct enrichment *enrichment);
 
 /* A DIMENSION record. STATUS_CORRUPT. */

@@ -11,9 +11,9 @@ void run_begin_retaining(struct run *run, int64_t retention_ms)
 	*run            = (struct run){.budget.limit_bytes = UINT64_MAX, .retention_ms = retention_ms};
 	run->plans      = plan_cache_new(retention_ms);
 	run->dimensions = dimensions_new(1);
-	run->partition =
-		partition_new(0, retention_ms, events_new(0, &run->budget), run->plans, run->dimensions);
-	run->parser = json_parser_new();
+	run->partition  = partition_new(0, retention_ms, events_new(0, &run->budget), run->plans);
+	run->partition->enrichment.dimensions = run->dimensions;
+	run->parser                           = json_parser_new();
 	arena_init(&run->arena);
 }
 
@@ -194,7 +194,8 @@ void run_replay(const struct run *run, int64_t now_ms, struct buffer *out)
 	struct events_budget budget     = {.limit_bytes = UINT64_MAX};
 	struct dimensions   *dimensions = dimensions_new(1);
 	struct partition    *partition =
-		partition_new(0, run->retention_ms, events_new(0, &budget), run->plans, dimensions);
+		partition_new(0, run->retention_ms, events_new(0, &budget), run->plans);
+	partition->enrichment.dimensions = dimensions;
 	for (size_t i = 0; i < run->batches.count; i++)
 		apply(partition, &run->batches.items[i]);
 	partition_advance(partition, now_ms);

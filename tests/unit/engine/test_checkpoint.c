@@ -93,8 +93,10 @@ static void die(struct world *world)
 
 static struct partition *fresh(struct world *world)
 {
-	return partition_new(0, RUN_RETENTION_MS, events_new(0, &world->run.budget), world->run.plans,
-	                     world->run.dimensions);
+	struct partition *partition =
+		partition_new(0, RUN_RETENTION_MS, events_new(0, &world->run.budget), world->run.plans);
+	partition->enrichment.dimensions = world->run.dimensions;
+	return partition;
 }
 
 /* Batches of one stamp come in one go, as from the engine's threads. The stored events are in no

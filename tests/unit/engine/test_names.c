@@ -114,7 +114,7 @@ static void a_partition_gives_the_same_names_when_it_is_fed_again(void **state)
 	assert_in_range(run.partition->names.sets[NAME_PROPERTY].count, 201, 204);
 
 	struct partition *fresh =
-		partition_new(0, RUN_RETENTION_MS, events_new(0, &run.budget), run.plans, NULL);
+		partition_new(0, RUN_RETENTION_MS, events_new(0, &run.budget), run.plans);
 	for (size_t i = 0; i < run.batches.count; i++) {
 		const struct run_batch *batch = &run.batches.items[i];
 		struct journal_read     read  = {.record_count   = batch->count,

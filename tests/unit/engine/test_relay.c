@@ -78,7 +78,7 @@ static int begin(void **state)
 	test.plans = plan_cache_new(RETENTION_MS);
 	for (uint32_t i = 0; i < PARTITIONS; i++)
 		test.partitions[i] =
-			partition_new(i, RETENTION_MS, events_new(i, &test.budget), test.plans, NULL);
+			partition_new(i, RETENTION_MS, events_new(i, &test.budget), test.plans);
 	test.relay = relay_new(&test.journal, PARTITIONS, wake, &test);
 	return 0;
 }
