@@ -1,5 +1,5 @@
-/* Files of jobs are in no backup. DATA/jobs/.restored: the number of the newest job that came out of
- * one, as text. */
+/* Files of jobs are in no backup. DATA/jobs/.restored: the number of the newest job that came out
+ * of one, as text. */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -181,7 +181,8 @@ void sqlite_hash(sqlite3_stmt *statement, int column, uint8_t ret_hash[32])
 	memcpy(ret_hash, data, 32);
 }
 
-void *sqlite_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
+/* Makes room for one more; the old array stays in the arena. */
+static void *grow(struct arena *arena, void *items, size_t count, size_t *capacity,
                   size_t item_size)
 {
 	if (count < *capacity)
@@ -191,6 +192,72 @@ void *sqlite_grow(struct arena *arena, void *items, size_t count, size_t *capaci
 	if (count > 0)
 		memcpy(grown, items, count * item_size);
 	return grown;
+}
+
+enum status sqlite_rows(struct sqlite_store *store, sqlite3_stmt *statement,
+                        const struct sqlite_reader *reader, void *ret_items, size_t *ret_count,
+                        struct error *err)
+{
+	char  *items = NULL;
+	size_t count = 0, capacity = 0;
+	bool   row;
+	for (;;) {
+		enum status status = sqlite_row(store, statement, &row, err);
+		if (status != STATUS_OK)
+			return status;
+		if (!row)
+			break;
+		items = grow(reader->arena, items, count, &capacity, reader->item_size);
+		reader->read(statement, reader->arena, items + count++ * reader->item_size);
+	}
+	memcpy(ret_items, &items, sizeof items);
+	*ret_count = count;
+	return STATUS_OK;
+}
+
+enum status sqlite_list(struct sqlite_store *store, sqlite3_stmt *statement,
+                        const struct sqlite_reader *reader, void *ret_items, size_t *ret_count,
+                        struct error *err)
+{
+	void       *items  = NULL;
+	size_t      count  = 0;
+	enum status status = sqlite_rows(store, statement, reader, &items, &count, err);
+	status             = sqlite_end(store, status, err);
+	if (status == STATUS_OK) {
+		memcpy(ret_items, &items, sizeof items);
+		*ret_count = count;
+	}
+	return status;
+}
+
+enum status sqlite_find(struct sqlite_store *store, sqlite3_stmt *statement,
+                        const struct sqlite_reader *reader, void *ret_item, struct error *err)
+{
+	void       *item   = NULL;
+	bool        found  = false;
+	enum status status = sqlite_row(store, statement, &found, err);
+	if (status == STATUS_OK && !found)
+		status = error_set(err, STATUS_NOT_FOUND, "%s", reader->missing);
+	if (status == STATUS_OK && ret_item != NULL) {
+		item = arena_alloc(reader->arena, reader->item_size);
+		reader->read(statement, reader->arena, item);
+	}
+	status = sqlite_end(store, status, err);
+	if (status == STATUS_OK && ret_item != NULL)
+		memcpy(ret_item, item, reader->item_size);
+	return status;
+}
+
+enum status sqlite_find_by(struct store *base, enum sql_query query, struct text key,
+                           const struct sqlite_reader *reader, void *ret_item, struct error *err)
+{
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	sqlite3_stmt *statement = sqlite_statement(store, query);
+	sqlite_bind_text_of(statement, 1, key);
+	return sqlite_find(store, statement, reader, ret_item, err);
 }
 
 enum status sqlite_counter_next(struct sqlite_store *store, const char *name, uint64_t *ret_value,

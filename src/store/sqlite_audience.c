@@ -5,7 +5,7 @@
 #include "store/sqlite_internal.h"
 
 /* The columns as the statements that read audiences have them. */
-static struct store_audience read_audience(sqlite3_stmt *row, struct arena *arena)
+static void read_audience(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
 	struct store_audience audience = {
 		.number      = (uint64_t)sqlite3_column_int64(row, 1),
@@ -21,7 +21,7 @@ static struct store_audience read_audience(sqlite3_stmt *row, struct arena *aren
 	};
 	sqlite_id(row, 0, audience.id);
 	sqlite_id(row, 6, audience.segment_id);
-	return audience;
+	*(struct store_audience *)ret_item = audience;
 }
 
 static enum status read_total(struct sqlite_store *store, uint64_t *ret_total, struct error *err)
@@ -42,19 +42,15 @@ enum status sqlite_audience_list(struct store *base, uint64_t after_number, size
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	struct store_audience *audiences = NULL;
-	size_t                 count = 0, capacity = 0;
-	uint64_t               total     = 0;
-	sqlite3_stmt          *statement = sqlite_statement(store, SQL_AUDIENCE_LIST);
+	struct store_audience     *audiences = NULL;
+	size_t                     count     = 0;
+	uint64_t                   total     = 0;
+	const struct sqlite_reader reader    = {
+		   .read = read_audience, .item_size = sizeof *audiences, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_AUDIENCE_LIST);
 	sqlite_bind_number(statement, 1, (int64_t)after_number);
 	sqlite_bind_number(statement, 2, (int64_t)limit);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		audiences          = sqlite_grow(arena, audiences, count, &capacity, sizeof *audiences);
-		audiences[count++] = read_audience(statement, arena);
-	}
+	status = sqlite_rows(store, statement, &reader, &audiences, &count, err);
 	if (status == STATUS_OK)
 		status = read_total(store, &total, err);
 	status = sqlite_end(store, status, err);
@@ -82,7 +78,7 @@ static enum status find(struct sqlite_store *store, enum sql_query query, struct
 	if (status == STATUS_OK && !found)
 		status = not_found(err);
 	else if (status == STATUS_OK)
-		*ret_audience = read_audience(statement, arena);
+		read_audience(statement, arena, ret_audience);
 	return status;
 }
 
@@ -255,6 +251,17 @@ enum status sqlite_audience_delete(struct store *base, struct text id, struct er
 
 /* ---- Versions and members ---- */
 
+static void read_version(sqlite3_stmt *row, struct arena *arena, void *ret_item)
+{
+	*(struct store_audience_version *)ret_item = (struct store_audience_version){
+		.version     = (uint32_t)sqlite3_column_int64(row, 0),
+		.name        = sqlite_text(row, 1, arena),
+		.description = sqlite_text(row, 2, arena),
+		.definition  = sqlite_text(row, 3, arena),
+		.at_ms       = sqlite3_column_int64(row, 4),
+	};
+}
+
 enum status sqlite_audience_versions(struct store *base, struct text id, struct arena *arena,
                                      struct store_audience_version **ret_versions,
                                      size_t *ret_count, struct error *err)
@@ -263,29 +270,11 @@ enum status sqlite_audience_versions(struct store *base, struct text id, struct 
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	struct store_audience_version *versions = NULL;
-	size_t                         count = 0, capacity = 0;
-	sqlite3_stmt                  *statement = sqlite_statement(store, SQL_AUDIENCE_VERSION_LIST);
+	const struct sqlite_reader reader = {
+		.read = read_version, .item_size = sizeof **ret_versions, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_AUDIENCE_VERSION_LIST);
 	sqlite_bind_text_of(statement, 1, id);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		versions          = sqlite_grow(arena, versions, count, &capacity, sizeof *versions);
-		versions[count++] = (struct store_audience_version){
-			.version     = (uint32_t)sqlite3_column_int64(statement, 0),
-			.name        = sqlite_text(statement, 1, arena),
-			.description = sqlite_text(statement, 2, arena),
-			.definition  = sqlite_text(statement, 3, arena),
-			.at_ms       = sqlite3_column_int64(statement, 4),
-		};
-	}
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_versions = versions;
-		*ret_count    = count;
-	}
-	return status;
+	return sqlite_list(store, statement, &reader, ret_versions, ret_count, err);
 }
 
 enum status sqlite_audience_members(struct store *base, struct text id, uint32_t partition,

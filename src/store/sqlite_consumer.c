@@ -2,9 +2,9 @@
 
 #include "store/sqlite_internal.h"
 
-static struct store_consumer read_consumer(sqlite3_stmt *row, struct arena *arena)
+static void read_consumer(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
-	return (struct store_consumer){
+	*(struct store_consumer *)ret_item = (struct store_consumer){
 		.name       = sqlite_text(row, 0, arena),
 		.cursor     = sqlite_text(row, 1, arena),
 		.created_ms = sqlite3_column_int64(row, 2),
@@ -20,58 +20,31 @@ enum status sqlite_consumer_list(struct store *base, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	struct store_consumer *consumers = NULL;
-	size_t                 count = 0, capacity = 0;
-	sqlite3_stmt          *statement = sqlite_statement(store, SQL_CONSUMER_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		consumers          = sqlite_grow(arena, consumers, count, &capacity, sizeof *consumers);
-		consumers[count++] = read_consumer(statement, arena);
-	}
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_consumers = consumers;
-		*ret_count     = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_consumer, .item_size = sizeof **ret_consumers, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_CONSUMER_LIST);
+	return sqlite_list(store, statement, &reader, ret_consumers, ret_count, err);
 }
 
-/* Runs a statement about one consumer; NOT_FOUND when it answers no row. */
-static enum status one(struct store *base, enum sql_query query, struct text name,
-                       struct arena *arena, struct store_consumer *ret_consumer, struct error *err)
+static struct sqlite_reader one(struct arena *arena)
 {
-	struct sqlite_store *store  = sqlite_store_of(base);
-	enum status          status = sqlite_begin(store, err);
-	if (status != STATUS_OK)
-		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, query);
-	sqlite_bind_text_of(statement, 1, name);
-	struct store_consumer consumer = {0};
-	bool                  found    = false;
-	status                         = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && !found)
-		status = error_set(err, STATUS_NOT_FOUND, "There is no such consumer");
-	else if (status == STATUS_OK && ret_consumer != NULL)
-		consumer = read_consumer(statement, arena);
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK && ret_consumer != NULL)
-		*ret_consumer = consumer;
-	return status;
+	return (struct sqlite_reader){.read      = read_consumer,
+	                              .item_size = sizeof(struct store_consumer),
+	                              .arena     = arena,
+	                              .missing   = "There is no such consumer"};
 }
 
 enum status sqlite_consumer_get(struct store *base, struct text name, struct arena *arena,
                                 struct store_consumer *ret_consumer, struct error *err)
 {
-	return one(base, SQL_CONSUMER_GET, name, arena, ret_consumer, err);
+	const struct sqlite_reader reader = one(arena);
+	return sqlite_find_by(base, SQL_CONSUMER_GET, name, &reader, ret_consumer, err);
 }
 
 enum status sqlite_consumer_delete(struct store *base, struct text name, struct error *err)
 {
-	return one(base, SQL_CONSUMER_DELETE, name, NULL, NULL, err);
+	const struct sqlite_reader reader = one(NULL);
+	return sqlite_find_by(base, SQL_CONSUMER_DELETE, name, &reader, NULL, err);
 }
 
 enum status sqlite_consumer_put(struct store *base, struct store_consumer *consumer,

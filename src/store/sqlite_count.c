@@ -55,6 +55,12 @@ enum status sqlite_count_add(struct store *base, const struct store_count *count
 	return sqlite_end(store, status, err);
 }
 
+static void read_count(sqlite3_stmt *row, struct arena *arena, void *ret_item)
+{
+	*(struct store_count *)ret_item = (struct store_count){
+		0, sqlite3_column_int64(row, 0), sqlite_text(row, 1, arena), sqlite3_column_int64(row, 2)};
+}
+
 enum status sqlite_count_list(struct store *base, uint32_t source_number, enum store_span span,
                               int64_t from_ms, int64_t until_ms, struct arena *arena,
                               struct store_count **ret_counts, size_t *ret_count, struct error *err)
@@ -64,27 +70,15 @@ enum status sqlite_count_list(struct store *base, uint32_t source_number, enum s
 	if (status != STATUS_OK)
 		return status;
 
-	struct store_count *counts = NULL;
-	size_t              count = 0, capacity = 0;
-	sqlite3_stmt       *statement = sqlite_statement(store, SQL_COUNT_LIST);
+	const struct sqlite_reader reader = {
+		.read = read_count, .item_size = sizeof **ret_counts, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_COUNT_LIST);
 	sqlite_bind_number(statement, 1, source_number);
 	sqlite_bind_number(statement, 2, span);
 	sqlite_bind_number(statement, 3, from_ms);
 	sqlite_bind_number(statement, 4, until_ms);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		counts          = sqlite_grow(arena, counts, count, &capacity, sizeof *counts);
-		counts[count++] = (struct store_count){source_number, sqlite3_column_int64(statement, 0),
-		                                       sqlite_text(statement, 1, arena),
-		                                       sqlite3_column_int64(statement, 2)};
-	}
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_counts = counts;
-		*ret_count  = count;
-	}
+	status = sqlite_list(store, statement, &reader, ret_counts, ret_count, err);
+	for (size_t i = 0; status == STATUS_OK && i < *ret_count; i++)
+		(*ret_counts)[i].source_number = source_number;
 	return status;
 }

@@ -2,7 +2,7 @@
 
 #include "store/sqlite_internal.h"
 
-static struct store_destination read_destination(sqlite3_stmt *row, struct arena *arena)
+static void read_destination(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
 	struct store_destination destination = {
 		.name        = sqlite_text(row, 1, arena),
@@ -14,7 +14,7 @@ static struct store_destination read_destination(sqlite3_stmt *row, struct arena
 		.updated_ms  = sqlite3_column_int64(row, 7),
 	};
 	sqlite_id(row, 0, destination.id);
-	return destination;
+	*(struct store_destination *)ret_item = destination;
 }
 
 enum status sqlite_destination_list(struct store *base, struct arena *arena,
@@ -25,22 +25,10 @@ enum status sqlite_destination_list(struct store *base, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	struct store_destination *destinations = NULL;
-	size_t                    count = 0, capacity = 0;
-	sqlite3_stmt             *statement = sqlite_statement(store, SQL_DESTINATION_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		destinations = sqlite_grow(arena, destinations, count, &capacity, sizeof *destinations);
-		destinations[count++] = read_destination(statement, arena);
-	}
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_destinations = destinations;
-		*ret_count        = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_destination, .item_size = sizeof **ret_destinations, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_DESTINATION_LIST);
+	return sqlite_list(store, statement, &reader, ret_destinations, ret_count, err);
 }
 
 static enum status not_found(struct error *err)
@@ -61,7 +49,7 @@ enum status sqlite_destination_get(struct store *base, struct text id_or_name, s
 	sqlite_bind_text_of(statement, 1, id_or_name);
 	status = sqlite_row(store, statement, &found, err);
 	if (status == STATUS_OK && found)
-		destination = read_destination(statement, arena);
+		read_destination(statement, arena, &destination);
 	else if (status == STATUS_OK)
 		status = not_found(err);
 	status = sqlite_end(store, status, err);

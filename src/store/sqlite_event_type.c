@@ -2,6 +2,15 @@
 
 #include "store/sqlite_internal.h"
 
+static void read_type(sqlite3_stmt *row, struct arena *arena, void *ret_item)
+{
+	*(struct store_event_type *)ret_item = (struct store_event_type){
+		.name        = sqlite_text(row, 0, arena),
+		.description = sqlite_text(row, 1, arena),
+		.created_ms  = sqlite3_column_int64(row, 2),
+	};
+}
+
 enum status sqlite_event_type_list(struct store *base, struct arena *arena,
                                    struct store_event_type **ret_types, size_t *ret_count,
                                    struct error *err)
@@ -10,28 +19,10 @@ enum status sqlite_event_type_list(struct store *base, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	struct store_event_type *types = NULL;
-	size_t                   count = 0, capacity = 0;
-	sqlite3_stmt            *statement = sqlite_statement(store, SQL_EVENT_TYPE_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		types          = sqlite_grow(arena, types, count, &capacity, sizeof *types);
-		types[count++] = (struct store_event_type){
-			.name        = sqlite_text(statement, 0, arena),
-			.description = sqlite_text(statement, 1, arena),
-			.created_ms  = sqlite3_column_int64(statement, 2),
-		};
-	}
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_types = types;
-		*ret_count = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_type, .item_size = sizeof **ret_types, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_EVENT_TYPE_LIST);
+	return sqlite_list(store, statement, &reader, ret_types, ret_count, err);
 }
 
 enum status sqlite_event_type_add(struct store *base, const struct store_event_type *type,

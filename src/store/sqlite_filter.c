@@ -2,6 +2,16 @@
 
 #include "store/sqlite_internal.h"
 
+static void read_filter(sqlite3_stmt *row, struct arena *arena, void *ret_item)
+{
+	*(struct store_filter *)ret_item = (struct store_filter){
+		.name       = sqlite_text(row, 0, arena),
+		.definition = sqlite_text(row, 1, arena),
+		.created_ms = sqlite3_column_int64(row, 2),
+		.updated_ms = sqlite3_column_int64(row, 3),
+	};
+}
+
 enum status sqlite_filter_list(struct store *base, struct arena *arena,
                                struct store_filter **ret_filters, size_t *ret_count,
                                struct error *err)
@@ -10,27 +20,10 @@ enum status sqlite_filter_list(struct store *base, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	struct store_filter *filters = NULL;
-	size_t               count = 0, capacity = 0;
-	sqlite3_stmt        *statement = sqlite_statement(store, SQL_FILTER_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		filters          = sqlite_grow(arena, filters, count, &capacity, sizeof *filters);
-		filters[count++] = (struct store_filter){
-			.name       = sqlite_text(statement, 0, arena),
-			.definition = sqlite_text(statement, 1, arena),
-			.created_ms = sqlite3_column_int64(statement, 2),
-			.updated_ms = sqlite3_column_int64(statement, 3),
-		};
-	}
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_filters = filters;
-		*ret_count   = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_filter, .item_size = sizeof **ret_filters, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_FILTER_LIST);
+	return sqlite_list(store, statement, &reader, ret_filters, ret_count, err);
 }
 
 enum status sqlite_filter_put(struct store *base, struct store_filter *filter, struct error *err)

@@ -62,9 +62,33 @@ struct text sqlite_bytes(sqlite3_stmt *statement, int column, struct arena *aren
 void        sqlite_id(sqlite3_stmt *statement, int column, char ret_id[37]);
 void        sqlite_hash(sqlite3_stmt *statement, int column, uint8_t ret_hash[32]);
 
-/* Makes room for one more item in an array that grows within an arena (the old one stays there). */
-void *sqlite_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
-                  size_t item_size);
+/* How a row becomes an item, whose texts come from the arena. */
+struct sqlite_reader {
+	void (*read)(sqlite3_stmt *row, struct arena *arena, void *ret_item);
+	size_t        item_size;
+	struct arena *arena;
+	const char   *missing; /* why there is none; of sqlite_find() */
+};
+
+/* All rows of a bound statement, within a transaction. `ret_items` is where the pointer to the
+ * array goes, which lies in the arena. */
+MUST_USE enum status sqlite_rows(struct sqlite_store *store, sqlite3_stmt *statement,
+                                 const struct sqlite_reader *reader, void *ret_items,
+                                 size_t *ret_count, struct error *err);
+/* The same, and ends the transaction. */
+MUST_USE enum status sqlite_list(struct sqlite_store *store, sqlite3_stmt *statement,
+                                 const struct sqlite_reader *reader, void *ret_items,
+                                 size_t *ret_count, struct error *err);
+
+/* The row of a bound statement, and ends the transaction. STATUS_NOT_FOUND: it has none. `ret_item`
+ * NULL: it does not matter. */
+MUST_USE enum status sqlite_find(struct sqlite_store *store, sqlite3_stmt *statement,
+                                 const struct sqlite_reader *reader, void *ret_item,
+                                 struct error *err);
+/* The same in a transaction of its own, where the statement has one parameter. */
+MUST_USE enum status sqlite_find_by(struct store *base, enum sql_query query, struct text key,
+                                    const struct sqlite_reader *reader, void *ret_item,
+                                    struct error *err);
 
 /* The next number of a sequence; within a transaction. */
 MUST_USE enum status sqlite_counter_next(struct sqlite_store *store, const char *name,

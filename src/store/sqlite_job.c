@@ -6,7 +6,7 @@
 #include "store/sqlite_internal.h"
 
 /* The columns as the statements that read jobs have them. */
-static struct store_job read_job(sqlite3_stmt *row, struct arena *arena)
+static void read_job(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
 	struct store_job job = {
 		.number        = (uint64_t)sqlite3_column_int64(row, 1),
@@ -34,7 +34,7 @@ static struct store_job read_job(sqlite3_stmt *row, struct arena *arena)
 		.reason        = sqlite_text(row, 23, arena),
 	};
 	sqlite_id(row, 0, job.id);
-	return job;
+	*(struct store_job *)ret_item = job;
 }
 
 enum status sqlite_job_insert(struct sqlite_store *store, struct store_job *job, struct error *err)
@@ -96,7 +96,7 @@ static enum status find_job(struct sqlite_store *store, const char *id, struct a
 		return status;
 	if (!found)
 		return error_set(err, STATUS_NOT_FOUND, "There is no such job");
-	*ret_job = read_job(statement, arena);
+	read_job(statement, arena, ret_job);
 	return STATUS_OK;
 }
 
@@ -113,27 +113,6 @@ enum status sqlite_job_get(struct store *base, const char *id, struct arena *are
 	if (status == STATUS_OK)
 		*ret_job = job;
 	return status;
-}
-
-/* All rows of a statement that reads jobs. */
-static enum status read_jobs(struct sqlite_store *store, sqlite3_stmt *statement,
-                             struct arena *arena, struct store_job **ret_jobs, size_t *ret_count,
-                             struct error *err)
-{
-	struct store_job *jobs  = NULL;
-	size_t            count = 0, capacity = 0;
-	for (bool row = true;;) {
-		enum status status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK)
-			return status;
-		if (!row)
-			break;
-		jobs          = sqlite_grow(arena, jobs, count, &capacity, sizeof *jobs);
-		jobs[count++] = read_job(statement, arena);
-	}
-	*ret_jobs  = jobs;
-	*ret_count = count;
-	return STATUS_OK;
 }
 
 static enum status count_jobs(struct sqlite_store *store, const struct store_job_filter *filter,
@@ -167,7 +146,9 @@ enum status sqlite_job_list(struct store *base, const struct store_job_filter *f
 	sqlite_bind_number(statement, 3, filter->finished_before_ms);
 	sqlite_bind_number(statement, 4, (int64_t)filter->before_number);
 	sqlite_bind_number(statement, 5, (int64_t)filter->limit);
-	status = read_jobs(store, statement, arena, &jobs, &count, err);
+	const struct sqlite_reader reader = {
+		.read = read_job, .item_size = sizeof *jobs, .arena = arena};
+	status = sqlite_rows(store, statement, &reader, &jobs, &count, err);
 	if (status == STATUS_OK)
 		status = count_jobs(store, filter, &total, err);
 	status = sqlite_end(store, status, err);
@@ -183,23 +164,17 @@ enum status sqlite_job_ready(struct store *base, struct text kind, int64_t now_m
                              struct arena *arena, struct store_job *ret_job, struct error *err)
 {
 	struct sqlite_store *store  = sqlite_store_of(base);
-	struct store_job     job    = {0};
-	bool                 found  = false;
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_JOB_READY);
+	const struct sqlite_reader reader    = {.read      = read_job,
+	                                        .item_size = sizeof *ret_job,
+	                                        .arena     = arena,
+	                                        .missing   = "No job is ready"};
+	sqlite3_stmt              *statement = sqlite_statement(store, SQL_JOB_READY);
 	sqlite_bind_text_of(statement, 1, kind);
 	sqlite_bind_number(statement, 2, now_ms);
-	status = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && found)
-		job = read_job(statement, arena);
-	else if (status == STATUS_OK)
-		status = error_set(err, STATUS_NOT_FOUND, "No job is ready");
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK)
-		*ret_job = job;
-	return status;
+	return sqlite_find(store, statement, &reader, ret_job, err);
 }
 
 enum status sqlite_job_next_run(struct store *base, int64_t now_ms, int64_t *ret_run_ms,
@@ -303,6 +278,15 @@ enum status sqlite_job_delete(struct store *base, const char *id, struct error *
 	return status;
 }
 
+static void read_count(sqlite3_stmt *row, struct arena *arena, void *ret_item)
+{
+	*(struct store_job_count *)ret_item = (struct store_job_count){
+		.kind  = sqlite_text(row, 0, arena),
+		.state = (enum store_job_state)sqlite3_column_int(row, 1),
+		.count = (uint64_t)sqlite3_column_int64(row, 2),
+	};
+}
+
 enum status sqlite_job_count(struct store *base, struct arena *arena,
                              struct store_job_count **ret_counts, size_t *ret_count,
                              struct error *err)
@@ -311,24 +295,8 @@ enum status sqlite_job_count(struct store *base, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	struct store_job_count *counts = NULL;
-	size_t                  count = 0, capacity = 0;
-	sqlite3_stmt           *statement = sqlite_statement(store, SQL_JOB_COUNT);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		counts          = sqlite_grow(arena, counts, count, &capacity, sizeof *counts);
-		counts[count++] = (struct store_job_count){
-			.kind  = sqlite_text(statement, 0, arena),
-			.state = (enum store_job_state)sqlite3_column_int(statement, 1),
-			.count = (uint64_t)sqlite3_column_int64(statement, 2),
-		};
-	}
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_counts = counts;
-		*ret_count  = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_count, .item_size = sizeof **ret_counts, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_JOB_COUNT);
+	return sqlite_list(store, statement, &reader, ret_counts, ret_count, err);
 }

@@ -2,9 +2,9 @@
 
 #include "store/sqlite_internal.h"
 
-static struct store_letter read_letter(sqlite3_stmt *row, struct arena *arena)
+static void read_letter(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
-	return (struct store_letter){
+	*(struct store_letter *)ret_item = (struct store_letter){
 		.id            = (uint64_t)sqlite3_column_int64(row, 0),
 		.source_number = (uint32_t)sqlite3_column_int64(row, 1),
 		.at_ms         = sqlite3_column_int64(row, 2),
@@ -74,23 +74,17 @@ enum status sqlite_letter_get(struct store *base, uint32_t source_number, uint64
                               struct error *err)
 {
 	struct sqlite_store *store  = sqlite_store_of(base);
-	struct store_letter  letter = {0};
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_LETTER_GET);
+	const struct sqlite_reader reader    = {.read      = read_letter,
+	                                        .item_size = sizeof *ret_letter,
+	                                        .arena     = arena,
+	                                        .missing   = "There is no such dead letter"};
+	sqlite3_stmt              *statement = sqlite_statement(store, SQL_LETTER_GET);
 	sqlite_bind_number(statement, 1, source_number);
 	sqlite_bind_number(statement, 2, (int64_t)id);
-	bool found = false;
-	status     = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && found)
-		letter = read_letter(statement, arena);
-	else if (status == STATUS_OK)
-		status = error_set(err, STATUS_NOT_FOUND, "There is no such dead letter");
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK)
-		*ret_letter = letter;
-	return status;
+	return sqlite_find(store, statement, &reader, ret_letter, err);
 }
 
 static void bind_filter(sqlite3_stmt *statement, const struct store_letter_filter *filter)
@@ -121,22 +115,17 @@ enum status sqlite_letter_list(struct store *base, const struct store_letter_fil
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	struct store_letter *letters = NULL;
-	size_t               count = 0, capacity = 0;
-	uint64_t             total     = 0;
-	sqlite3_stmt        *statement = sqlite_statement(store, SQL_LETTER_LIST);
+	struct store_letter       *letters = NULL;
+	size_t                     count   = 0;
+	uint64_t                   total   = 0;
+	const struct sqlite_reader reader  = {
+		 .read = read_letter, .item_size = sizeof *letters, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_LETTER_LIST);
 	bind_filter(statement, filter);
 	sqlite_bind_number(statement, 5,
 	                   filter->before_id == 0 ? INT64_MAX : (int64_t)filter->before_id);
 	sqlite_bind_number(statement, 6, (int64_t)filter->limit);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		letters          = sqlite_grow(arena, letters, count, &capacity, sizeof *letters);
-		letters[count++] = read_letter(statement, arena);
-	}
+	status = sqlite_rows(store, statement, &reader, &letters, &count, err);
 	if (status == STATUS_OK)
 		status = read_total(store, filter, &total, err);
 

@@ -2,6 +2,18 @@
 
 #include "store/sqlite_internal.h"
 
+static void read_retention(sqlite3_stmt *row, struct arena *arena, void *ret_item)
+{
+	*(struct store_retention *)ret_item = (struct store_retention){
+		.name          = sqlite_text(row, 0, arena),
+		.age_ms        = sqlite3_column_int64(row, 1),
+		.reported_ms   = sqlite3_column_int64(row, 2),
+		.dropped_ms    = sqlite3_column_int64(row, 3),
+		.dropped_count = (uint64_t)sqlite3_column_int64(row, 4),
+		.dropped_bytes = (uint64_t)sqlite3_column_int64(row, 5),
+	};
+}
+
 enum status sqlite_retention_list(struct store *base, struct arena *arena,
                                   struct store_retention **ret_rows, size_t *ret_count,
                                   struct error *err)
@@ -10,29 +22,10 @@ enum status sqlite_retention_list(struct store *base, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	struct store_retention *rows  = NULL;
-	size_t                  count = 0, capacity = 0;
-	sqlite3_stmt           *statement = sqlite_statement(store, SQL_RETENTION_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		rows          = sqlite_grow(arena, rows, count, &capacity, sizeof *rows);
-		rows[count++] = (struct store_retention){
-			.name          = sqlite_text(statement, 0, arena),
-			.age_ms        = sqlite3_column_int64(statement, 1),
-			.reported_ms   = sqlite3_column_int64(statement, 2),
-			.dropped_ms    = sqlite3_column_int64(statement, 3),
-			.dropped_count = (uint64_t)sqlite3_column_int64(statement, 4),
-			.dropped_bytes = (uint64_t)sqlite3_column_int64(statement, 5),
-		};
-	}
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_rows  = rows;
-		*ret_count = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_retention, .item_size = sizeof **ret_rows, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_RETENTION_LIST);
+	return sqlite_list(store, statement, &reader, ret_rows, ret_count, err);
 }
 
 enum status sqlite_retention_put(struct store *base, const struct store_retention *row,

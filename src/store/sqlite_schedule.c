@@ -5,7 +5,7 @@
 #include "base/instant.h"
 #include "store/sqlite_internal.h"
 
-static struct store_schedule read_schedule(sqlite3_stmt *row, struct arena *arena)
+static void read_schedule(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
 	struct store_schedule schedule = {
 		.name       = sqlite_text(row, 0, arena),
@@ -20,7 +20,7 @@ static struct store_schedule read_schedule(sqlite3_stmt *row, struct arena *aren
 		.last_ms    = sqlite3_column_int64(row, 9),
 	};
 	sqlite_id(row, 10, schedule.last_id);
-	return schedule;
+	*(struct store_schedule *)ret_item = schedule;
 }
 
 enum status sqlite_schedule_list(struct store *base, struct arena *arena,
@@ -31,56 +31,31 @@ enum status sqlite_schedule_list(struct store *base, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	struct store_schedule *schedules = NULL;
-	size_t                 count = 0, capacity = 0;
-	sqlite3_stmt          *statement = sqlite_statement(store, SQL_SCHEDULE_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		schedules          = sqlite_grow(arena, schedules, count, &capacity, sizeof *schedules);
-		schedules[count++] = read_schedule(statement, arena);
-	}
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_schedules = schedules;
-		*ret_count     = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_schedule, .item_size = sizeof **ret_schedules, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SCHEDULE_LIST);
+	return sqlite_list(store, statement, &reader, ret_schedules, ret_count, err);
 }
 
-/* Runs a statement about one schedule; NOT_FOUND when it answers no row. */
-static enum status one(struct store *base, enum sql_query query, struct text name,
-                       struct arena *arena, struct store_schedule *ret_schedule, struct error *err)
+static struct sqlite_reader one(struct arena *arena)
 {
-	struct sqlite_store *store  = sqlite_store_of(base);
-	enum status          status = sqlite_begin(store, err);
-	if (status != STATUS_OK)
-		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, query);
-	sqlite_bind_text_of(statement, 1, name);
-	struct store_schedule schedule = {0};
-	bool                  found    = false;
-	status                         = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && !found)
-		status = error_set(err, STATUS_NOT_FOUND, "There is no such schedule");
-	else if (status == STATUS_OK && ret_schedule != NULL)
-		schedule = read_schedule(statement, arena);
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK && ret_schedule != NULL)
-		*ret_schedule = schedule;
-	return status;
+	return (struct sqlite_reader){.read      = read_schedule,
+	                              .item_size = sizeof(struct store_schedule),
+	                              .arena     = arena,
+	                              .missing   = "There is no such schedule"};
 }
 
 enum status sqlite_schedule_get(struct store *base, struct text name, struct arena *arena,
                                 struct store_schedule *ret_schedule, struct error *err)
 {
-	return one(base, SQL_SCHEDULE_GET, name, arena, ret_schedule, err);
+	const struct sqlite_reader reader = one(arena);
+	return sqlite_find_by(base, SQL_SCHEDULE_GET, name, &reader, ret_schedule, err);
 }
 
 enum status sqlite_schedule_delete(struct store *base, struct text name, struct error *err)
 {
-	return one(base, SQL_SCHEDULE_DELETE, name, NULL, NULL, err);
+	const struct sqlite_reader reader = one(NULL);
+	return sqlite_find_by(base, SQL_SCHEDULE_DELETE, name, &reader, NULL, err);
 }
 
 enum status sqlite_schedule_put(struct store *base, struct store_schedule *schedule,

@@ -4,7 +4,7 @@
 
 #include "store/sqlite_internal.h"
 
-static struct store_segment read_segment(sqlite3_stmt *row, struct arena *arena)
+static void read_segment(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
 	struct store_segment segment = {
 		.number         = (uint32_t)sqlite3_column_int64(row, 1),
@@ -24,7 +24,7 @@ static struct store_segment read_segment(sqlite3_stmt *row, struct arena *arena)
 	};
 	sqlite_id(row, 0, segment.id);
 	sqlite_hash(row, 14, segment.hash);
-	return segment;
+	*(struct store_segment *)ret_item = segment;
 }
 
 static enum status list(struct store *base, bool deleted, struct arena *arena,
@@ -34,25 +34,11 @@ static enum status list(struct store *base, bool deleted, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	struct store_segment *segments = NULL;
-	size_t                count = 0, capacity = 0;
-	sqlite3_stmt         *statement = sqlite_statement(store, SQL_SEGMENT_LIST);
+	const struct sqlite_reader reader = {
+		.read = read_segment, .item_size = sizeof **ret_segments, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SEGMENT_LIST);
 	sqlite3_bind_int(statement, 1, deleted);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		segments          = sqlite_grow(arena, segments, count, &capacity, sizeof *segments);
-		segments[count++] = read_segment(statement, arena);
-	}
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_segments = segments;
-		*ret_count    = count;
-	}
-	return status;
+	return sqlite_list(store, statement, &reader, ret_segments, ret_count, err);
 }
 
 enum status sqlite_segment_list(struct store *base, struct arena *arena,
@@ -76,21 +62,13 @@ enum status sqlite_segment_get(struct store *base, struct text id_or_key, struct
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_SEGMENT_GET);
+	const struct sqlite_reader reader    = {.read      = read_segment,
+	                                        .item_size = sizeof *ret_segment,
+	                                        .arena     = arena,
+	                                        .missing   = "no such segment"};
+	sqlite3_stmt              *statement = sqlite_statement(store, SQL_SEGMENT_GET);
 	sqlite_bind_text_of(statement, 1, id_or_key);
-	struct store_segment segment = {0};
-	bool                 found   = false;
-	status                       = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && found)
-		segment = read_segment(statement, arena);
-	else if (status == STATUS_OK)
-		status = error_set(err, STATUS_NOT_FOUND, "no such segment");
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK)
-		*ret_segment = segment;
-	return status;
+	return sqlite_find(store, statement, &reader, ret_segment, err);
 }
 
 enum status sqlite_segment_reserve(struct store *base, uint32_t *ret_number, struct error *err)
@@ -361,6 +339,15 @@ enum status sqlite_segment_settle(struct store *base, const char *id, uint32_t v
 	return sqlite_end(store, status, err);
 }
 
+static void read_outbox(sqlite3_stmt *row, struct arena *arena, void *ret_item)
+{
+	*(struct store_outbox *)ret_item = (struct store_outbox){
+		.id      = (uint64_t)sqlite3_column_int64(row, 0),
+		.kind    = (uint8_t)sqlite3_column_int(row, 1),
+		.payload = sqlite_bytes(row, 2, arena),
+	};
+}
+
 enum status sqlite_outbox_list(struct store *base, size_t limit, struct arena *arena,
                                struct store_outbox **ret_rows, size_t *ret_count, struct error *err)
 {
@@ -368,29 +355,11 @@ enum status sqlite_outbox_list(struct store *base, size_t limit, struct arena *a
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	struct store_outbox *rows  = NULL;
-	size_t               count = 0, capacity = 0;
-	sqlite3_stmt        *statement = sqlite_statement(store, SQL_OUTBOX_LIST);
+	const struct sqlite_reader reader = {
+		.read = read_outbox, .item_size = sizeof **ret_rows, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_OUTBOX_LIST);
 	sqlite_bind_number(statement, 1, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		rows          = sqlite_grow(arena, rows, count, &capacity, sizeof *rows);
-		rows[count++] = (struct store_outbox){
-			.id      = (uint64_t)sqlite3_column_int64(statement, 0),
-			.kind    = (uint8_t)sqlite3_column_int(statement, 1),
-			.payload = sqlite_bytes(statement, 2, arena),
-		};
-	}
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_rows  = rows;
-		*ret_count = count;
-	}
-	return status;
+	return sqlite_list(store, statement, &reader, ret_rows, ret_count, err);
 }
 
 enum status sqlite_outbox_done(struct store *base, uint64_t through_id, struct error *err)

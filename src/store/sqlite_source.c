@@ -51,7 +51,7 @@ enum status sqlite_workspace_open(struct store *base, struct store_workspace *wo
 	return status;
 }
 
-static struct store_source read_source(sqlite3_stmt *row, struct arena *arena)
+static void read_source(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
 	struct store_source source = {
 		.number     = (uint32_t)sqlite3_column_int64(row, 1),
@@ -62,7 +62,7 @@ static struct store_source read_source(sqlite3_stmt *row, struct arena *arena)
 		.settings   = sqlite_text(row, 6, arena),
 	};
 	sqlite_id(row, 0, source.id);
-	return source;
+	*(struct store_source *)ret_item = source;
 }
 
 enum status sqlite_source_list(struct store *base, struct arena *arena,
@@ -73,24 +73,10 @@ enum status sqlite_source_list(struct store *base, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	struct store_source *sources = NULL;
-	size_t               count = 0, capacity = 0;
-	sqlite3_stmt        *statement = sqlite_statement(store, SQL_SOURCE_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		sources          = sqlite_grow(arena, sources, count, &capacity, sizeof *sources);
-		sources[count++] = read_source(statement, arena);
-	}
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_sources = sources;
-		*ret_count   = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_source, .item_size = sizeof **ret_sources, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SOURCE_LIST);
+	return sqlite_list(store, statement, &reader, ret_sources, ret_count, err);
 }
 
 static enum status add_source(struct sqlite_store *store, struct store_source *source,
@@ -196,21 +182,13 @@ enum status sqlite_source_by_key(struct store *base, struct text write_key, stru
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_SOURCE_BY_KEY);
+	const struct sqlite_reader reader    = {.read      = read_source,
+	                                        .item_size = sizeof *ret_source,
+	                                        .arena     = arena,
+	                                        .missing   = "no source has this write key"};
+	sqlite3_stmt              *statement = sqlite_statement(store, SQL_SOURCE_BY_KEY);
 	sqlite_bind_text_of(statement, 1, write_key);
-	struct store_source source = {0};
-	bool                found  = false;
-	status                     = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && found)
-		source = read_source(statement, arena);
-	else if (status == STATUS_OK)
-		status = error_set(err, STATUS_NOT_FOUND, "no source has this write key");
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK)
-		*ret_source = source;
-	return status;
+	return sqlite_find(store, statement, &reader, ret_source, err);
 }
 
 enum status sqlite_token_add(struct store *base, const struct store_token *token, struct error *err)
@@ -229,7 +207,7 @@ enum status sqlite_token_add(struct store *base, const struct store_token *token
 	return sqlite_end(store, sqlite_run(store, statement, err), err);
 }
 
-static struct store_token read_token(sqlite3_stmt *row, struct arena *arena)
+static void read_token(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
 	struct store_token token = {
 		.name       = sqlite_text(row, 1, arena),
@@ -239,7 +217,7 @@ static struct store_token read_token(sqlite3_stmt *row, struct arena *arena)
 	};
 	sqlite_id(row, 0, token.id);
 	sqlite_hash(row, 2, token.hash);
-	return token;
+	*(struct store_token *)ret_item = token;
 }
 
 enum status sqlite_token_by_hash(struct store *base, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
@@ -250,21 +228,13 @@ enum status sqlite_token_by_hash(struct store *base, const uint8_t hash[STORE_TO
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_TOKEN_BY_HASH);
+	const struct sqlite_reader reader    = {.read      = read_token,
+	                                        .item_size = sizeof *ret_token,
+	                                        .arena     = arena,
+	                                        .missing   = "no such token"};
+	sqlite3_stmt              *statement = sqlite_statement(store, SQL_TOKEN_BY_HASH);
 	sqlite_bind_bytes(statement, 1, hash, STORE_TOKEN_HASH_BYTES);
-	struct store_token token = {0};
-	bool               found = false;
-	status                   = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && found)
-		token = read_token(statement, arena);
-	else if (status == STATUS_OK)
-		status = error_set(err, STATUS_NOT_FOUND, "no such token");
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK)
-		*ret_token = token;
-	return status;
+	return sqlite_find(store, statement, &reader, ret_token, err);
 }
 
 enum status sqlite_token_list(struct store *base, struct arena *arena,
@@ -274,24 +244,10 @@ enum status sqlite_token_list(struct store *base, struct arena *arena,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-
-	struct store_token *tokens = NULL;
-	size_t              count = 0, capacity = 0;
-	sqlite3_stmt       *statement = sqlite_statement(store, SQL_TOKEN_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		tokens          = sqlite_grow(arena, tokens, count, &capacity, sizeof *tokens);
-		tokens[count++] = read_token(statement, arena);
-	}
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_tokens = tokens;
-		*ret_count  = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_token, .item_size = sizeof **ret_tokens, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_TOKEN_LIST);
+	return sqlite_list(store, statement, &reader, ret_tokens, ret_count, err);
 }
 
 enum status sqlite_token_delete(struct store *base, const char *id, struct error *err)
