@@ -145,6 +145,29 @@ class KnownAnswers(unittest.TestCase):
         return {row[0] for row in self.db.execute(sql, {"now": now, "day": DAY}
                                                   if ":day" in sql else {"now": now})}
 
+    def figures(self, members, now):
+        """What they brought in 365 days, and how many orders that were: thousandths."""
+        marks = ",".join("?" * len(members))
+        return self.db.execute(
+            f"""SELECT sum(CASE WHEN refund THEN -abs(net) ELSE net END), sum(NOT refund)
+                FROM invoices WHERE customer IN ({marks}) AND t BETWEEN ? - 365 * ? AND ?""",
+            (*members, now, DAY, now)).fetchone()
+
+    def compare_audience(self, key, members, now):
+        """What is calculated of the same expression, without its segment."""
+        found = self.client.expect(200, "POST", "/api/v1/audience/calculate",
+                                   {"expression": SEGMENTS[key][0]},
+                                   headers={"Cache-Control": "no-cache"}).json
+        revenue, orders = self.figures(sorted(members), now)
+        self.assertEqual(found["audience_size"], len(members), key)
+        self.assertAlmostEqual(found["expected_revenue"], (revenue or 0) / 1000, places=6,
+                               msg=key)
+        if orders:
+            self.assertAlmostEqual(found["average_order_value"], revenue / 1000 / orders, places=6,
+                                   msg=key)
+        else:
+            self.assertIsNone(found["average_order_value"], key)
+
     def compare(self, now):
         sizes = {}
         for key in SEGMENTS:
@@ -154,6 +177,7 @@ class KnownAnswers(unittest.TestCase):
             self.assertEqual(found, expected, f"{key}: {len(found)} members, expected "
                              f"{len(expected)}; {sorted(found ^ expected)[:5]} differ")
             sizes[key] = len(found)
+            self.compare_audience(key, found, now)
             statistics = self.client.get(f"/api/v1/segments/{key}/statistics")
             customers = self.db.execute("SELECT count(DISTINCT customer) FROM invoices").fetchone()
             self.assertEqual((statistics["size"], statistics["total_users"]),
