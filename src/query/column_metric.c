@@ -107,7 +107,8 @@ static struct metric_group *put_group(struct columns *columns, struct text event
 	group = calloc(1, sizeof *group + event.length);
 	if (group == NULL)
 		abort();
-	memcpy(group->name, event.data, event.length);
+	if (event.length > 0)
+		memcpy(group->name, event.data, event.length);
 	group->event = (struct text){group->name, event.length};
 	VECTOR_ADD(&columns->groups, group);
 	if (event.length == 0)

@@ -16,6 +16,8 @@ struct column_test {
 	const struct column *column; /* NULL: everybody's value is missing */
 	struct slices_set    holds;
 	struct slices_set    unknown;
+	struct slices_query *holds_query; /* of these; NULL: there is no column */
+	struct slices_query *unknown_query;
 };
 
 /* ---- Intervals of keys ---- */
@@ -261,6 +263,24 @@ static struct column_test *new_test(struct columns *columns, struct column *colu
 	return test;
 }
 
+static struct slices_query *new_query(const struct column *column, const struct slices_set *set,
+                                      struct arena *arena)
+{
+	struct slices_query *query = ARENA_NEW(arena, struct slices_query);
+	struct slices_codes *room =
+		arena_alloc(arena, slices_query_room(set) * sizeof(struct slices_codes));
+	slices_query_init(query, &column->slices, set, room);
+	return query;
+}
+
+/* Both sets are complete. */
+static struct column_test *finish_test(struct column_test *test, struct arena *arena)
+{
+	test->holds_query   = new_query(test->column, &test->holds, arena);
+	test->unknown_query = new_query(test->column, &test->unknown, arena);
+	return test;
+}
+
 /* Nobody has such a trait, for sure: whoever has one has a column. */
 static bool occurs_never(const struct columns *columns, const struct plan_trait *trait)
 {
@@ -308,7 +328,7 @@ struct column_test *columns_test_trait(struct columns *columns, const struct pla
 	test->holds.numbers = take_list(&numbers, arena, &test->holds.number_count);
 	test->holds.times   = take_list(&times, arena, &test->holds.time_count);
 	test->unknown.times = take_list(&unknown, arena, &test->unknown.time_count);
-	return test;
+	return finish_test(test, arena);
 }
 
 /* ---- Metrics ---- */
@@ -410,7 +430,7 @@ static struct column_test *test_by_last(struct columns *columns, const struct pl
 	join_intervals(&list);
 	test->holds.missing = none;
 	test->holds.numbers = take_list(&list, arena, &test->holds.number_count);
-	return test;
+	return finish_test(test, arena);
 }
 
 struct column_test *columns_test_leaf(struct columns *columns, const struct plan_feature *feature,
@@ -434,7 +454,7 @@ struct column_test *columns_test_leaf(struct columns *columns, const struct plan
 		turn_ages(&list, now_ms);
 	test->holds.missing = missing_passes(class, &leaf->test, now_ms);
 	test->holds.numbers = take_list(&list, arena, &test->holds.number_count);
-	return test;
+	return finish_test(test, arena);
 }
 
 /* ---- Runs ---- */
@@ -446,14 +466,14 @@ bool column_test_run(const struct column_test *test, uint32_t block, uint32_t co
 	const struct column *column = test->column;
 	bool                 some   = false;
 	if (column != NULL && slices_may_match(&column->slices, &test->unknown, block)) {
-		slices_match(&column->slices, &test->unknown, block, count, among, ret_unknown);
+		slices_query_run(test->unknown_query, block, count, among, ret_unknown);
 		for (size_t i = 0; i < (size_t)count * COLUMN_BLOCK_WORDS && !some; i++)
 			some = ret_unknown[i] != 0;
 	} else {
 		memset(ret_unknown, 0, bytes);
 	}
 	if (column != NULL)
-		slices_match(&column->slices, &test->holds, block, count, among, ret_holds);
+		slices_query_run(test->holds_query, block, count, among, ret_holds);
 	else if (!test->holds.missing)
 		memset(ret_holds, 0, bytes);
 	else if (ret_holds != among)

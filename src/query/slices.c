@@ -4,12 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/vector.h"
-
 enum {
 	CODES_BEGIN   = 2,  /* behind missing and unknown */
 	INTERVALS_MAX = 24, /* of codes: for more, codes are read and looked for */
 	BLOCK_WORDS   = COLUMN_BLOCK_WORDS,
+	MATCH_ROOM    = 16, /* of slices_query_room() */
 	/* Up to so many slices a walk through them is cheaper than reading each code. */
 	WALK_WIDTH_MAX  = 6,
 	CODES_WIDTH_MAX = 13, /* of so many slices there may be more codes than strings have */
@@ -367,6 +366,7 @@ static void fill(struct slices *slices, uint32_t index, const struct slices_valu
 	set_frame(chunk, codes, &numbers, &times);
 	chunk->slices = zeroed_lines(chunk_bytes(chunk));
 	count_bytes(slices, before, chunk_bytes(chunk));
+	chunk->frame++;
 	write_chunk(chunk, values, block_count);
 }
 
@@ -442,21 +442,20 @@ void slices_read(const struct slices *slices, uint32_t block,
 
 /* ---- Many ---- */
 
-struct code_interval {
-	uint64_t low;
-	uint64_t high;
+struct code_list {
+	struct slices_codes *items;
+	uint32_t             count;
 };
-typedef VECTOR(struct code_interval) code_interval_list;
 
-static void add_codes(code_interval_list *list, uint64_t low, uint64_t high)
+static void add_codes(struct code_list *list, uint64_t low, uint64_t high)
 {
 	if (list->count > 0 && list->items[list->count - 1].high + 1 == low)
 		list->items[list->count - 1].high = high;
 	else
-		VECTOR_ADD(list, (struct code_interval){low, high});
+		list->items[list->count++] = (struct slices_codes){low, high};
 }
 
-static void add_bits(code_interval_list *list, const struct slices_chunk *chunk,
+static void add_bits(struct code_list *list, const struct slices_chunk *chunk,
                      const struct slices_set *set)
 {
 	for (uint64_t code = 0; code < set->code_count && code < chunk->codes_room; code++)
@@ -464,7 +463,7 @@ static void add_bits(code_interval_list *list, const struct slices_chunk *chunk,
 			add_codes(list, CODES_BEGIN + code, CODES_BEGIN + code);
 }
 
-static void add_keys(code_interval_list *list, const struct slices_range *range,
+static void add_keys(struct code_list *list, const struct slices_range *range,
                      const struct slices_interval *intervals, uint32_t count)
 {
 	for (uint32_t i = 0; i < count && range->room > 0; i++) {
@@ -488,9 +487,8 @@ static uint64_t code_max(const struct slices_chunk *chunk)
 
 /* Ascending, as the classes lie. */
 static void find_codes(const struct slices_chunk *chunk, const struct slices_set *set,
-                       code_interval_list *list)
+                       struct code_list *list)
 {
-	list->count = 0;
 	if (set->missing)
 		add_codes(list, 0, 0);
 	if (set->unknown && chunk->width > 0)
@@ -501,12 +499,11 @@ static void find_codes(const struct slices_chunk *chunk, const struct slices_set
 	add_keys(list, &chunk->times, set->times, set->time_count);
 }
 
-static void find_others(const struct slices_chunk *chunk, const code_interval_list *list,
-                        code_interval_list *others)
+static void find_others(const struct slices_chunk *chunk, const struct code_list *list,
+                        struct code_list *others)
 {
 	uint64_t next = 0;
-	others->count = 0;
-	for (size_t i = 0; i < list->count; i++) {
+	for (uint32_t i = 0; i < list->count; i++) {
 		if (list->items[i].low > next)
 			add_codes(others, next, list->items[i].low - 1);
 		next = list->items[i].high + 1;
@@ -516,75 +513,108 @@ static void find_others(const struct slices_chunk *chunk, const code_interval_li
 	add_codes(others, next, code_max(chunk));
 }
 
-static bool is_within(const code_interval_list *list, uint64_t code)
+uint32_t slices_query_room(const struct slices_set *set)
 {
-	size_t begin = 0, end = list->count;
+	uint32_t codes = set->codes == NULL ? 0 : set->code_count / 2 + 1;
+	return 2 * (3 + codes + set->number_count + set->time_count);
+}
+
+void slices_query_init(struct slices_query *query, const struct slices *slices,
+                       const struct slices_set *set, struct slices_codes *room)
+{
+	*query = (struct slices_query){.slices = slices, .set = set, .room = room, .chunk = UINT32_MAX};
+}
+
+/* Which codes of the chunk are meant, in the form that takes the fewest intervals. */
+static void aim_at(struct slices_query *query, uint32_t index)
+{
+	const struct slices_chunk *chunk = &query->slices->chunks[index];
+	if (query->chunk == index && query->frame == chunk->frame)
+		return;
+	struct code_list list   = {.items = query->room};
+	struct code_list others = {.items = query->room + slices_query_room(query->set) / 2};
+	find_codes(chunk, query->set, &list);
+	find_others(chunk, &list, &others);
+	query->chunk    = index;
+	query->frame    = chunk->frame;
+	query->all      = others.count == 0;
+	query->contrary = list.count > others.count && others.count <= INTERVALS_MAX;
+	query->codes    = query->contrary ? others.items : list.items;
+	query->count    = query->contrary ? others.count : list.count;
+}
+
+static bool is_within(const struct slices_query *query, uint64_t code)
+{
+	uint32_t begin = 0, end = query->count;
 	while (begin < end) {
-		size_t middle = begin + (end - begin) / 2;
-		if (list->items[middle].high < code)
+		uint32_t middle = begin + (end - begin) / 2;
+		if (query->codes[middle].high < code)
 			begin = middle + 1;
 		else
 			end = middle;
 	}
-	return begin < list->count && list->items[begin].low <= code;
+	return begin < query->count && query->codes[begin].low <= code;
 }
 
 /* Of so many intervals each person's code is looked for among them. */
-static void look_for_each(const struct slices_chunk *chunk, const code_interval_list *list,
-                          uint32_t block, uint32_t count, const uint64_t *among, uint64_t *holds)
+static void look_for_each(const struct slices_query *query, uint32_t block, uint32_t count,
+                          const uint64_t *among, uint64_t *holds)
 {
 	for (uint32_t i = 0; i < count * BLOCK_WORDS; i++) {
 		uint64_t codes[64], found = 0;
 		if (among[i] != 0)
-			read_codes(chunk, block + i / BLOCK_WORDS, i % BLOCK_WORDS, codes);
+			read_codes(&query->slices->chunks[query->chunk], block + i / BLOCK_WORDS,
+			           i % BLOCK_WORDS, codes);
 		for (uint64_t left = among[i]; left != 0; left &= left - 1) {
 			int bit = __builtin_ctzll(left);
-			found |= (uint64_t)is_within(list, codes[bit]) << bit;
+			found |= (uint64_t)is_within(query, codes[bit]) << bit;
 		}
 		holds[i] = found;
 	}
 }
 
-/* As lanes->within(), of all intervals together, into what may be `among`; `contrary`: the
- * others. */
-static void match(const struct slices *slices, const struct slices_chunk *chunk,
-                  const code_interval_list *list, uint32_t block, uint32_t count,
-                  const uint64_t *among, uint64_t *holds, bool contrary)
+/* lanes->within() of all intervals together, into what may be `among`. */
+static void match(const struct slices_query *query, uint32_t block, uint32_t count,
+                  const uint64_t *among, uint64_t *holds)
 {
-	uint64_t                  found[COLUMN_RUN_BLOCKS * BLOCK_WORDS];
-	const size_t              words  = (size_t)count * BLOCK_WORDS;
-	const struct lanes_blocks blocks = {block_slices(chunk, block), chunk->width, count};
+	const struct slices_chunk *chunk = &query->slices->chunks[query->chunk];
+	uint64_t                   found[COLUMN_RUN_BLOCKS * BLOCK_WORDS];
+	const size_t               words  = (size_t)count * BLOCK_WORDS;
+	const struct lanes_blocks  blocks = {block_slices(chunk, block), chunk->width, count};
 	memset(found, 0, words * sizeof *found);
-	for (size_t i = 0; i < list->count; i++)
-		slices->lanes->within(&blocks, list->items[i].low, list->items[i].high, among, found);
+	for (uint32_t i = 0; i < query->count; i++)
+		query->slices->lanes->within(&blocks, query->codes[i].low, query->codes[i].high, among,
+		                             found);
 	for (size_t i = 0; i < words; i++)
-		holds[i] = contrary ? among[i] & ~found[i] : found[i];
+		holds[i] = query->contrary ? among[i] & ~found[i] : found[i];
+}
+
+void slices_query_run(struct slices_query *query, uint32_t block, uint32_t count,
+                      const uint64_t *among, uint64_t *ret_holds)
+{
+	const size_t bytes = (size_t)count * BLOCK_WORDS * sizeof(uint64_t);
+	assert(count > 0 && block / COLUMN_RUN_BLOCKS == (block + count - 1) / COLUMN_RUN_BLOCKS &&
+	       block + count <= query->slices->block_count);
+	aim_at(query, block / COLUMN_RUN_BLOCKS);
+	block %= COLUMN_RUN_BLOCKS;
+	if (query->all)
+		memmove(ret_holds, among, bytes);
+	else if (query->count == 0)
+		memset(ret_holds, 0, bytes);
+	else if (query->count <= INTERVALS_MAX)
+		match(query, block, count, among, ret_holds);
+	else
+		look_for_each(query, block, count, among, ret_holds);
 }
 
 void slices_match(const struct slices *slices, const struct slices_set *set, uint32_t block,
                   uint32_t count, const uint64_t *among, uint64_t *ret_holds)
 {
-	assert(count > 0 && block / COLUMN_RUN_BLOCKS == (block + count - 1) / COLUMN_RUN_BLOCKS &&
-	       block + count <= slices->block_count);
-	const struct slices_chunk *chunk  = &slices->chunks[block / COLUMN_RUN_BLOCKS];
-	const size_t               bytes  = (size_t)count * BLOCK_WORDS * sizeof(uint64_t);
-	code_interval_list         list   = {0};
-	code_interval_list         others = {0};
-	block %= COLUMN_RUN_BLOCKS;
-	find_codes(chunk, set, &list);
-	find_others(chunk, &list, &others);
-	if (list.count == 0)
-		memset(ret_holds, 0, bytes);
-	else if (others.count == 0)
-		memmove(ret_holds, among, bytes);
-	else if (list.count <= others.count && list.count <= INTERVALS_MAX)
-		match(slices, chunk, &list, block, count, among, ret_holds, false);
-	else if (others.count <= INTERVALS_MAX)
-		match(slices, chunk, &others, block, count, among, ret_holds, true);
-	else
-		look_for_each(chunk, &list, block, count, among, ret_holds);
-	VECTOR_DONE(&list);
-	VECTOR_DONE(&others);
+	struct slices_codes room[MATCH_ROOM];
+	struct slices_query query;
+	assert(slices_query_room(set) <= MATCH_ROOM);
+	slices_query_init(&query, slices, set, room);
+	slices_query_run(&query, block, count, among, ret_holds);
 }
 
 bool slices_may_match(const struct slices *slices, const struct slices_set *set, uint32_t block)

@@ -42,6 +42,7 @@ struct slices_range {
 struct slices_chunk {
 	uint64_t           *slices; /* block after block; NULL: all are missing */
 	uint32_t            block_room;
+	uint32_t            frame; /* another number whenever codes mean something else */
 	uint8_t             width;
 	uint64_t            codes_room;
 	struct slices_range numbers;
@@ -99,8 +100,36 @@ struct slices_set {
 	struct slices_interval *times;
 };
 
+/* Codes of a chunk, [low, high]. */
+struct slices_codes {
+	uint64_t low;
+	uint64_t high;
+};
+
+/* A set to be looked for again and again; what it is in codes is kept for the chunk at hand. */
+struct slices_query {
+	const struct slices     *slices;
+	const struct slices_set *set;
+	struct slices_codes     *room;
+	uint32_t                 chunk;
+	uint32_t                 frame;
+	bool                     all;      /* all codes are meant */
+	bool                     contrary; /* `codes` are those that are not meant */
+	uint32_t                 count;
+	struct slices_codes     *codes;
+};
+
+/* `room`, for slices_query_room() of the set, and the set outlive the query. */
+uint32_t slices_query_room(const struct slices_set *set);
+void     slices_query_init(struct slices_query *query, const struct slices *slices,
+                           const struct slices_set *set, struct slices_codes *room);
+
 /* Who of `among` has such a value: [block, block + count) as columns.h has it. `ret_holds` may be
  * `among`. */
+void slices_query_run(struct slices_query *query, uint32_t block, uint32_t count,
+                      const uint64_t *among, uint64_t *ret_holds);
+
+/* The same once, of a set of a few intervals. */
 void slices_match(const struct slices *slices, const struct slices_set *set, uint32_t block,
                   uint32_t count, const uint64_t *among, uint64_t *ret_holds);
 
