@@ -2,9 +2,9 @@
 
 #include "store/sqlite_internal.h"
 
-static struct store_plan read_plan(sqlite3_stmt *row, struct arena *arena)
+static void read_plan(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
-	return (struct store_plan){
+	*(struct store_plan *)ret_item = (struct store_plan){
 		.source_number = (uint32_t)sqlite3_column_int64(row, 0),
 		.version       = (uint32_t)sqlite3_column_int64(row, 1),
 		.created_ms    = sqlite3_column_int64(row, 2),
@@ -21,23 +21,10 @@ enum status sqlite_plan_list(struct store *base, struct arena *arena, struct sto
 	if (status != STATUS_OK)
 		return status;
 
-	struct store_plan *plans = NULL;
-	size_t             count = 0, capacity = 0;
-	sqlite3_stmt      *statement = sqlite_statement(store, SQL_PLAN_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		plans          = sqlite_grow(arena, plans, count, &capacity, sizeof *plans);
-		plans[count++] = read_plan(statement, arena);
-	}
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_plans = plans;
-		*ret_count = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_plan, .item_size = sizeof **ret_plans, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_PLAN_LIST);
+	return sqlite_list(store, statement, &reader, ret_plans, ret_count, err);
 }
 
 /* Within a transaction; deleted or not. `ret_plan->version` 0: never made. */
@@ -50,7 +37,7 @@ static enum status find_plan(struct sqlite_store *store, uint32_t source_number,
 	enum status status = sqlite_row(store, statement, &found, err);
 	*ret_plan          = (struct store_plan){0};
 	if (status == STATUS_OK && found)
-		*ret_plan = read_plan(statement, arena);
+		read_plan(statement, arena, ret_plan);
 	return status;
 }
 
@@ -132,9 +119,9 @@ enum status sqlite_plan_put(struct store *base, struct store_plan *plan, uint32_
 
 /* ---- Observations ---- */
 
-static struct store_observation read_observation(sqlite3_stmt *row, struct arena *arena)
+static void read_observation(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
-	return (struct store_observation){
+	*(struct store_observation *)ret_item = (struct store_observation){
 		.source_number = (uint32_t)sqlite3_column_int64(row, 0),
 		.family        = sqlite3_column_int(row, 1),
 		.event         = sqlite_text(row, 2, arena),
@@ -156,23 +143,10 @@ enum status sqlite_observation_list(struct store *base, struct arena *arena,
 	if (status != STATUS_OK)
 		return status;
 
-	struct store_observation *rows  = NULL;
-	size_t                    count = 0, capacity = 0;
-	sqlite3_stmt             *statement = sqlite_statement(store, SQL_OBSERVATION_LIST);
-	for (bool row = true;;) {
-		status = sqlite_row(store, statement, &row, err);
-		if (status != STATUS_OK || !row)
-			break;
-		rows          = sqlite_grow(arena, rows, count, &capacity, sizeof *rows);
-		rows[count++] = read_observation(statement, arena);
-	}
-
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK) {
-		*ret_rows  = rows;
-		*ret_count = count;
-	}
-	return status;
+	const struct sqlite_reader reader = {
+		.read = read_observation, .item_size = sizeof **ret_rows, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_OBSERVATION_LIST);
+	return sqlite_list(store, statement, &reader, ret_rows, ret_count, err);
 }
 
 static enum status put_observation(struct sqlite_store *store, const struct store_observation *row,
