@@ -9,6 +9,7 @@ import urllib.parse
 
 from case import START, ServerCase
 from server import SONNIM, Server
+from transfer import import_rows, rejected_rows, start_import, wait_job
 
 ORDER = {"name": "주문 완료", "properties": [
     {"name": "revenue", "type": "number", "required": True},
@@ -221,6 +222,24 @@ class Checks(PlanCase):
                                     [wish, {**wish, "attributes": {"revenue": "5"}}])
         self.assertEqual([row["index"] for row in answer.json["rejected"]], [0])
         self.assertEqual(self.properties_of("api-u", answer), [{"revenue": 5}])
+
+    def test_rows_of_an_import_into_a_source_go_through_its_plan(self):
+        source = self.make({"violations": "rejected", "events": [ORDER]})
+        mapping = {"map": {"userId": "who", "properties.revenue": "revenue:string"},
+                   "set": {"event": "주문 완료"}}
+        rows = "who,revenue\n행,12.5\n행,많음\n".encode()
+        dry = import_rows(self.client, rows, mapping, source=source["id"], dryRun="true")
+        self.assertEqual((dry["accepted"], dry["rejected"]), (1, 1))
+        self.assertEqual(self.types(source), {})
+        self.assertEqual(self.violations(source), {})
+        job = start_import(self.client, rows, mapping, source=source["id"])
+        wait_job(self.client, job)
+        self.assertEqual([(row["line"], row["code"], row["reason"])
+                          for row in rejected_rows(self.client, job)],
+                         [(3, "PLAN_VIOLATION", 'event "주문 완료": property "revenue" must be a '
+                           'number, a string came')])
+        self.assertEqual([event["properties"] for event in self.events("행")], [{"revenue": 12.5}])
+        self.assertEqual(self.types(source)["주문 완료", "revenue"], {"number": 1})
 
     def test_the_debugger_says_what_goes_against_the_plan(self):
         source = self.make({"events": [ORDER]})

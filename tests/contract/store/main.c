@@ -70,6 +70,7 @@ int main(void)
 	for (size_t i = 0; i < store_backend_count; i++) {
 		current = store_backends[i];
 		failures += run_source_tests(current->name);
+		failures += run_plan_tests(current->name);
 		failures += run_segment_tests(current->name);
 		failures += run_job_tests(current->name);
 		failures += run_audience_tests(current->name);

@@ -15,6 +15,7 @@
 #include "base/instant.h"
 #include "base/json.h"
 #include "ingest/ingest.h"
+#include "ingest/watch.h"
 #include "journal/file_log.h"
 #include "model/record.h"
 #include "model/value.h"
@@ -30,6 +31,7 @@ struct fixture {
 	_Atomic unsigned      done;
 	_Atomic unsigned      accepted;
 	_Atomic unsigned      failed;
+	struct source        *planned; /* of what is submitted; NULL: nobody */
 };
 
 static void remove_all(const char *directory)
@@ -103,7 +105,13 @@ static void done(void *context, const struct ingest_result *result)
 static void submit(struct fixture *fixture, unsigned thread, struct buffer *body)
 {
 	struct error          err;
-	struct ingest_request request = {INGEST_BATCH, 1, done, fixture};
+	struct ingest_request request = {
+		.kind          = INGEST_BATCH,
+		.source_number = 1,
+		.done          = done,
+		.context       = fixture,
+		.planned       = fixture->planned,
+	};
 	buffer_reserve(body, JSON_PADDING_BYTES);
 	assert_int_equal(ingest_parse(fixture->threads[thread], body->data, body->length, &err),
 	                 STATUS_OK);
@@ -231,6 +239,48 @@ static void what_several_threads_submit_is_there_once_and_of_the_right_persons(v
 	assert_true(counts.links > 0 && counts.links <= USERS);
 }
 
+/* A plan that takes everything, so that what is accepted can be counted. */
+static struct plan *new_plan(struct json_parser *parser)
+{
+	struct error err;
+	struct json  root;
+	struct plan *plan;
+	assert_int_equal(
+		json_parse_text(
+			parser,
+			TEXT("{\"unplannedEvents\":\"reported\",\"additionalTraits\":\"reported\","
+	             "\"events\":[{\"name\":\"e\",\"additionalProperties\":\"reported\","
+	             "\"properties\":[{\"name\":\"값\",\"type\":\"any\",\"required\":true}]}]}"),
+			&root, &err),
+		STATUS_OK);
+	assert_int_equal(plan_read(root, &plan, &err), STATUS_OK);
+	return plan;
+}
+
+static void plans_change_and_tables_are_forgotten_while_threads_submit(void **state)
+{
+	struct fixture     *fixture = *state;
+	struct watch       *watch   = ingest_watch(fixture->ingest);
+	struct json_parser *parser  = json_parser_new();
+	struct submitter    submitters[THREAD_COUNT];
+	fixture->planned = source_of(ingest_sources(fixture->ingest), 1);
+	for (unsigned i = 0; i < THREAD_COUNT; i++) {
+		submitters[i] = (struct submitter){.fixture = fixture, .number = i};
+		assert_int_equal(pthread_create(&submitters[i].thread, NULL, submit_many, &submitters[i]),
+		                 0);
+	}
+	for (unsigned i = 0; fixture->done < THREAD_COUNT * REQUESTS; i++) {
+		watch_set_plan(watch, fixture->planned, i % 3 == 0 ? NULL : new_plan(parser));
+		watch_forget(watch, fixture->planned, i % 2 == 0 ? OBSERVED_TYPES : OBSERVED_VIOLATIONS);
+		watch_flush(watch);
+	}
+	for (unsigned i = 0; i < THREAD_COUNT; i++)
+		pthread_join(submitters[i].thread, NULL);
+	assert_int_equal(fixture->failed, 0);
+	assert_int_equal(fixture->accepted, THREAD_COUNT * REQUESTS * MESSAGES);
+	json_parser_free(parser);
+}
+
 static void a_closing_journal_answers_all_that_it_was_given(void **state)
 {
 	struct fixture *fixture = *state;
@@ -263,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_several_threads_submit_is_there_once_and_of_the_right_persons),
+		TEST(plans_change_and_tables_are_forgotten_while_threads_submit),
 		TEST(a_closing_journal_answers_all_that_it_was_given),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
