@@ -1,5 +1,5 @@
-/* A tracking plan, a NUL, then a track or identify message that is checked against it. Over a journal
- * and a vault in memory (tests/unit/ingest/fakes.h).
+/* A tracking plan, a NUL, then a track or identify message that is checked against it. Over a
+ * journal and a vault in memory (tests/unit/ingest/fakes.h).
  *
  * Whatever comes: a plan that is not taken says where it is wrong; what the plan has made of a
  * message are lists that can be read, and sent again they go through it unchanged. */
