@@ -263,8 +263,18 @@ static bool load_ends(struct persons *persons)
 /* The number among them of whose row it is; they are asked for in ascending order. */
 static inline uint32_t person_of(const struct persons *persons, uint32_t from, uint32_t row)
 {
-	while (from + 8 <= persons->count && persons->ends[from + 7] <= row)
-		from += 8;
+	enum { STRIDE = 8 };
+	while (from + STRIDE <= persons->count) {
+		const uint32_t *ends = persons->ends + from;
+		if (ends[STRIDE - 1] <= row) {
+			from += STRIDE;
+			continue;
+		}
+		uint32_t over = 0; /* counted without branches: nobody could foretell them */
+		for (unsigned i = 0; i < STRIDE - 1; i++)
+			over += ends[i] <= row;
+		return from + over;
+	}
 	while (from + 1 < persons->count && persons->ends[from] <= row)
 		from++;
 	return from;
@@ -363,7 +373,7 @@ INLINE void count_chunk(const struct persons *persons, const struct chunk *chunk
 {
 	uint32_t first = chunk->first_word * 64, end = first + chunk->word_count * 64;
 	uint32_t person = person_of(persons, 0, first);
-	if (count >= persons->count) {
+	if (count >= persons->count / 4) {
 		uint32_t row = first > persons->first_row ? first : persons->first_row;
 		for (; person < persons->count && row < end; person++) {
 			uint32_t upto = persons->ends[person] < end ? persons->ends[person] : end;
@@ -513,19 +523,18 @@ int scan_place_compare(const struct scan_place *a, const struct scan_place *b)
 
 /* ---- Tails ---- */
 
-static void take_event(struct events_scan *scan, uint32_t at, const struct event *event,
-                       const struct block *block)
+static void take_event(struct events_scan *scan, const struct tail *tail,
+                       const struct tail_row *row, uint32_t at, const struct block *block)
 {
-	struct scan_hits    *hits   = &scan->hits;
-	const struct record *record = &event->record;
+	struct scan_hits *hits = &scan->hits;
 	if (hits->count == SCAN_HITS_MAX)
 		flush(scan, block);
 	hits->at[hits->count]       = (uint16_t)at;
-	hits->times_ms[hits->count] = event->time_ms;
-	hits->accepted[hits->count] = *event;
+	hits->times_ms[hits->count] = row->time_ms;
+	hits->accepted[hits->count] = tail_row_order(tail, row);
 	if (scan->wish.property != NULL)
 		hits->values[hits->count] =
-			evaluate_property(scan->wish.property, record->properties, record->context);
+			evaluate_property(scan->wish.property, tail_row_properties(row), tail_row_context(row));
 	hits->count++;
 }
 
@@ -534,19 +543,17 @@ static void take_row(struct events_scan *scan, const struct tail *tail, const st
 {
 	const struct part_filter_wish *filter = &scan->wish.filter;
 	uint32_t                       at     = row->slot - block->first_slot;
-	struct event                   event;
 	if (block->counts != NULL && filter->where == NULL) {
 		block->counts[at]++;
 		return;
 	}
-	tail_row_read(tail, row, &event);
-	if (!evaluate_where(filter->where, event.record.properties, event.record.context,
-	                    filter->now_ms))
+	struct text properties = tail_row_properties(row), context = tail_row_context(row);
+	if (!evaluate_where(filter->where, properties, context, filter->now_ms))
 		return;
 	if (block->counts != NULL)
 		block->counts[at]++;
 	else
-		take_event(scan, at, &event, block);
+		take_event(scan, tail, row, at, block);
 }
 
 /* What a row must be asked beside slot, name and time. */

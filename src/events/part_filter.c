@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "events/part_words.h"
 
@@ -209,7 +212,8 @@ void part_filter_done(struct part_filter *filter)
 
 /* ---- Codes ---- */
 
-/* Which of 8 bytes are 0, a bit each; of 4 pairs of bytes. */
+#if !defined(__SSE2__)
+/* Which of 8 bytes are 0, a bit each. */
 INLINE uint64_t zero_bytes(uint64_t bytes)
 {
 	const uint64_t low  = UINT64_C(0x7f7f7f7f7f7f7f7f);
@@ -217,11 +221,34 @@ INLINE uint64_t zero_bytes(uint64_t bytes)
 	return ((zero >> 7) * UINT64_C(0x0102040810204080)) >> 56;
 }
 
+#endif
+
+/* The same of 4 pairs of bytes. */
 INLINE uint64_t zero_pairs(uint64_t pairs)
 {
 	const uint64_t low  = UINT64_C(0x7fff7fff7fff7fff);
 	uint64_t       zero = ~((((pairs & low) + low) | pairs) | low);
 	return ((zero >> 15) * UINT64_C(0x1000200040008000)) >> 60;
+}
+
+/* Which of 64 bytes are `code`. */
+INLINE uint64_t equal_bytes(const uint8_t *at, uint32_t code)
+{
+	uint64_t result = 0;
+#if defined(__SSE2__)
+	const __m128i wanted = _mm_set1_epi8((char)code);
+	for (unsigned i = 0; i < 4; i++) {
+		__m128i codes = _mm_loadu_si128((const __m128i *)(const void *)(at + i * 16));
+		result |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(codes, wanted)) << i * 16;
+	}
+#else
+	uint64_t codes;
+	for (unsigned i = 0; i < 8; i++) {
+		memcpy(&codes, at + i * 8, sizeof codes);
+		result |= zero_bytes(codes ^ (code * UINT64_C(0x0101010101010101))) << i * 8;
+	}
+#endif
+	return result;
 }
 
 /* Which of 64 numbers from `index` on are `code`, a bit each; not more than there are. */
@@ -237,16 +264,11 @@ INLINE uint64_t equal_codes(const struct column *column, uint32_t index, uint32_
 	}
 	const uint8_t *at = column->numbers + (uint64_t)index * column->width;
 	uint64_t       codes;
-	if (column->width == 1) {
-		for (unsigned i = 0; i < 8; i++) {
-			memcpy(&codes, at + i * 8, sizeof codes);
-			result |= zero_bytes(codes ^ (code * UINT64_C(0x0101010101010101))) << i * 8;
-		}
-	} else {
-		for (unsigned i = 0; i < 16; i++) {
-			memcpy(&codes, at + i * 8, sizeof codes);
-			result |= zero_pairs(codes ^ (code * UINT64_C(0x0001000100010001))) << i * 4;
-		}
+	if (column->width == 1)
+		return equal_bytes(at, code);
+	for (unsigned i = 0; i < 16; i++) {
+		memcpy(&codes, at + i * 8, sizeof codes);
+		result |= zero_pairs(codes ^ (code * UINT64_C(0x0001000100010001))) << i * 4;
 	}
 	return result;
 }

@@ -46,6 +46,13 @@ struct chunk {
 	char          bytes[];
 };
 
+/* The events of a name. */
+struct tail_names {
+	struct tail_row *items;
+	size_t           count;
+	size_t           capacity;
+};
+
 struct tail {
 	uint32_t              partition;
 	uint64_t              number;
@@ -62,8 +69,8 @@ struct tail {
 	size_t                bytes;
 
 	/* The directory, as far as somebody has asked for it. */
-	VECTOR(struct tail_row) rows;
-	struct map_text names;        /* number from 1 */
+	VECTOR(struct tail_names) lists;
+	struct map_text names;        /* number of the list + 1 */
 	struct chunk   *listed;       /* up to here; NULL: nothing */
 	size_t          listed_bytes; /* of that chunk */
 };
@@ -106,7 +113,9 @@ void tail_free(struct tail *tail)
 		chunk = previous;
 	}
 	message_index_done(&tail->messages);
-	VECTOR_DONE(&tail->rows);
+	for (size_t i = 0; i < tail->lists.count; i++)
+		VECTOR_DONE(&tail->lists.items[i]);
+	VECTOR_DONE(&tail->lists);
 	map_text_done(&tail->names);
 	free(tail->heads);
 	atomic_fetch_sub_explicit(&tail->budget->used_bytes, tail->charged, memory_order_relaxed);
@@ -306,12 +315,15 @@ void tail_read(const struct tail *tail, uint32_t slot, const struct events_query
 
 /* ---- The directory ---- */
 
-static uint32_t name_number(struct tail *tail, struct text name)
+/* The list of a name. */
+static struct tail_names *list_of(struct tail *tail, struct text name)
 {
 	void **place = map_text_put(&tail->names, name);
-	if (*place == NULL)
-		*place = (void *)(uintptr_t)tail->names.count;
-	return (uint32_t)(uintptr_t)*place;
+	if (*place == NULL) {
+		VECTOR_ADD(&tail->lists, (struct tail_names){0});
+		*place = (void *)(uintptr_t)tail->lists.count;
+	}
+	return &tail->lists.items[(uintptr_t)*place - 1];
 }
 
 static void list_entry(struct tail *tail, const struct entry *entry)
@@ -320,15 +332,22 @@ static void list_entry(struct tail *tail, const struct entry *entry)
 	if (entry->call)
 		return;
 	decode(entry, &record);
-	VECTOR_ADD(&tail->rows, (struct tail_row){.slot    = entry->slot,
-	                                          .name    = name_number(tail, record.name),
-	                                          .time_ms = entry->time_ms,
-	                                          .entry   = entry});
+	struct tail_names    *list = list_of(tail, record.name);
+	size_t                room = list->capacity;
+	const struct tail_row row  = {.slot             = entry->slot,
+	                              .time_ms          = entry->time_ms,
+	                              .entry            = entry,
+	                              .properties       = record.properties.data,
+	                              .context          = record.context.data,
+	                              .properties_bytes = (uint32_t)record.properties.length,
+	                              .context_bytes    = (uint32_t)record.context.length};
+	VECTOR_ADD(list, row);
+	if (list->capacity != room)
+		charge(tail, (list->capacity - room) * sizeof row);
 }
 
-const struct tail_row *tail_rows_of_all(struct tail *tail, size_t *ret_count)
+uint32_t tail_list(struct tail *tail)
 {
-	size_t room = tail->rows.capacity;
 	if (tail->listed == NULL)
 		tail->listed = tail->oldest;
 	for (struct chunk *chunk = tail->listed; chunk != NULL; chunk = chunk->next) {
@@ -341,14 +360,18 @@ const struct tail_row *tail_rows_of_all(struct tail *tail, size_t *ret_count)
 			tail->listed_bytes += entry_bytes(entry);
 		}
 	}
-	charge(tail, (tail->rows.capacity - room) * sizeof *tail->rows.items);
-	*ret_count = tail->rows.count;
-	return tail->rows.items;
+	return (uint32_t)tail->lists.count;
 }
 
 uint32_t tail_name(const struct tail *tail, struct text name)
 {
-	return (uint32_t)(uintptr_t)map_text_get(&tail->names, name);
+	return (uint32_t)(uintptr_t)map_text_get(&tail->names, name) - 1;
+}
+
+const struct tail_row *tail_named(const struct tail *tail, uint32_t name, size_t *ret_count)
+{
+	*ret_count = tail->lists.items[name].count;
+	return tail->lists.items[name].items;
 }
 
 uint64_t tail_position_max(const struct tail *tail) { return tail->position_max; }
@@ -357,7 +380,8 @@ uint64_t tail_number(const struct tail *tail) { return tail->number; }
 void tail_prefetch_row(const struct tail_row *row)
 {
 	__builtin_prefetch(row->entry);
-	__builtin_prefetch((const char *)row->entry + 64);
+	__builtin_prefetch(row->properties);
+	__builtin_prefetch(row->properties + 64);
 }
 
 bool tail_row_wanted(const struct tail_row *row, const struct events_query *query)
@@ -365,10 +389,9 @@ bool tail_row_wanted(const struct tail_row *row, const struct events_query *quer
 	return wanted(row->entry, query);
 }
 
-void tail_row_read(const struct tail *tail, const struct tail_row *row, struct event *ret_event)
+struct event tail_row_order(const struct tail *tail, const struct tail_row *row)
 {
-	*ret_event = event_of(tail, row->entry);
-	decode(row->entry, &ret_event->record);
+	return event_of(tail, row->entry);
 }
 
 uint64_t tail_event_count(const struct tail *tail) { return tail->event_count; }

@@ -37,19 +37,39 @@ void tail_prefetch(const struct tail *tail, uint32_t slot, uint64_t message_hash
 void tail_read(const struct tail *tail, uint32_t slot, const struct events_query *query,
                event_list *list);
 
-/* The directory, for those who look for events of many persons: one row an event, in order of the
- * journal. Made, and gone on with, when it is asked for (by the partition's thread): nobody else
- * pays for it. Cost: a decoding of each event since; 24 bytes each, of the budget. */
+/* The directory, for those who look for events of many persons: a list for each name of events, a
+ * row an event, in order of the journal. Gone on with when it is asked for (by the partition's
+ * thread): nobody else pays for it. Cost: a decoding of each event since; 48 bytes each, of the
+ * budget. */
 struct tail_row {
 	uint32_t    slot;
-	uint32_t    name; /* tail_name() */
 	int64_t     time_ms;
-	const void *entry; /* private */
+	const void *entry; /* private, like these: */
+	const char *properties;
+	const char *context;
+	uint32_t    properties_bytes;
+	uint32_t    context_bytes;
 };
-const struct tail_row *tail_rows_of_all(struct tail *tail, size_t *ret_count);
 
-/* The number of a name in the directory; 0: no event has it. */
+static inline struct text tail_row_properties(const struct tail_row *row)
+{
+	return (struct text){row->properties, row->properties_bytes};
+}
+
+static inline struct text tail_row_context(const struct tail_row *row)
+{
+	return (struct text){row->context, row->context_bytes};
+}
+
+/* Takes in what has come since; how many names there are then. */
+uint32_t tail_list(struct tail *tail);
+
+/* The number of a name in the directory, from 0; below tail_list(), or UINT32_MAX: no event has
+ * it. */
 uint32_t tail_name(const struct tail *tail, struct text name);
+
+/* The events of a name. Valid until the next tail_list(). */
+const struct tail_row *tail_named(const struct tail *tail, uint32_t name, size_t *ret_count);
 
 /* No event was stored behind it. */
 uint64_t tail_position_max(const struct tail *tail);
@@ -60,7 +80,8 @@ uint64_t tail_number(const struct tail *tail);
 void tail_prefetch_row(const struct tail_row *row);
 /* Whether time, positions and age are what is wanted. */
 bool tail_row_wanted(const struct tail_row *row, const struct events_query *query);
-void tail_row_read(const struct tail *tail, const struct tail_row *row, struct event *ret_event);
+/* What event_compare() looks at. */
+struct event tail_row_order(const struct tail *tail, const struct tail_row *row);
 
 uint64_t tail_event_count(const struct tail *tail);
 size_t   tail_bytes(const struct tail *tail); /* in use */

@@ -7,6 +7,7 @@ enum { GROUP_SHIFT = 9, CAME_MAX = 1024 };
 void tail_scan_done(struct tail_scan *scan)
 {
 	VECTOR_DONE(&scan->found);
+	VECTOR_DONE(&scan->listed);
 	free(scan->starts);
 	*scan = (struct tail_scan){0};
 }
@@ -39,17 +40,29 @@ static void group(struct tail_scan *scan)
 	scan->group_count    = last + 1;
 }
 
-static void take_in(struct tail_scan *scan, const struct events_query *query)
+static void take_in_name(struct tail_scan *scan, const struct events_query *query, uint32_t name)
 {
 	size_t                 count;
-	const struct tail_row *rows = tail_rows_of_all(scan->tail, &count);
-	uint32_t               name = tail_name(scan->tail, query->name);
-	bool                   any  = query->name.length == 0;
-	for (size_t i = scan->listed; i < count; i++)
-		if ((any || rows[i].name == name) && rows[i].time_ms >= query->from_ms &&
-		    rows[i].time_ms < query->to_ms)
+	const struct tail_row *rows = tail_named(scan->tail, name, &count);
+	while (scan->listed.count <= name)
+		VECTOR_ADD(&scan->listed, (size_t)0);
+	for (size_t i = scan->listed.items[name]; i < count; i++)
+		if (rows[i].time_ms >= query->from_ms && rows[i].time_ms < query->to_ms)
 			VECTOR_ADD(&scan->found, rows[i]);
-	scan->listed = count;
+	scan->listed.items[name] = count;
+}
+
+static void take_in(struct tail_scan *scan, const struct events_query *query)
+{
+	uint32_t names = tail_list(scan->tail);
+	if (query->name.length == 0) {
+		for (uint32_t name = 0; name < names; name++)
+			take_in_name(scan, query, name);
+		return;
+	}
+	uint32_t name = tail_name(scan->tail, query->name);
+	if (name != UINT32_MAX)
+		take_in_name(scan, query, name);
 }
 
 void tail_scan_turn_to(struct tail_scan *scan, struct tail *tail, const struct events_query *query)

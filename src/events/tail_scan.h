@@ -16,8 +16,8 @@
 
 struct tail_scan {
 	struct tail *tail;
-	uint64_t     number; /* of the tail */
-	size_t       listed; /* rows of the directory that were looked at */
+	uint64_t     number;   /* of the tail */
+	VECTOR(size_t) listed; /* by name: rows of the directory that were looked at */
 	VECTOR(struct tail_row) found;
 	size_t    grouped; /* of the found; those behind came since */
 	uint32_t *starts;  /* by group, and the end of the last */
