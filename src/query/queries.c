@@ -102,10 +102,11 @@ static enum status keep(struct queries *queries, struct text key, struct plan *p
 	pthread_mutex_lock(&queries->lock);
 	struct kept_plan **place = find(queries, key);
 	if (*place != NULL) {
-		(*place)->count++;
+		bool anew = (*place)->count++ == 0;
 		pthread_mutex_unlock(&queries->lock);
 		plan_unref(plan);
-		tell_all(queries);
+		if (anew)
+			tell_all(queries);
 		return STATUS_OK;
 	}
 	if (status.memory_bytes >= queries->budget.limit_bytes) {
@@ -149,18 +150,22 @@ void queries_forget(struct queries *queries, struct text canonical)
 		tell_all(queries);
 }
 
-enum status queries_keep_revenue(struct queries *queries, struct text order_event,
-                                 struct text refund_event, struct error *err)
+void queries_keep_revenue(struct queries *queries, const struct query *query)
 {
-	int64_t       retention_ms = engine_retention_ms(queries->engine);
-	struct plan  *plan         = revenue_plan(order_event, refund_event, retention_ms);
-	struct buffer key          = {0};
+	const struct query_wish *wish = &query->wish;
+	struct buffer            key  = {0};
+	struct error             err;
 	buffer_add_text(&key, TEXT("revenue "));
-	buffer_add_sized(&key, order_event);
-	buffer_add_sized(&key, refund_event);
-	enum status status = keep(queries, buffer_text(&key), plan, err);
+	buffer_add_sized(&key, wish->order_event);
+	buffer_add_sized(&key, wish->refund_event);
+	pthread_mutex_lock(&queries->lock);
+	bool known = *find(queries, buffer_text(&key)) != NULL;
+	pthread_mutex_unlock(&queries->lock);
+	/* Without room orders are folded each time. */
+	enum status status =
+		known ? STATUS_OK : keep(queries, buffer_text(&key), plan_ref(query->revenue), &err);
+	(void)status;
 	buffer_done(&key);
-	return status;
 }
 
 /* ---- Life ---- */

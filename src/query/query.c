@@ -316,6 +316,8 @@ enum status query_start(struct queries *queries, const struct query_wish *wish,
 		query_free(query);
 		return status;
 	}
+	if (query->revenue != NULL)
+		queries_keep_revenue(queries, query);
 	atomic_fetch_add(&queries->started, 1);
 	atomic_fetch_add(&queries->running, 1);
 	*ret_query = query;
