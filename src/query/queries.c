@@ -150,22 +150,23 @@ void queries_forget(struct queries *queries, struct text canonical)
 		tell_all(queries);
 }
 
-void queries_keep_revenue(struct queries *queries, const struct query *query)
+enum status queries_keep_revenue(struct queries *queries, struct text order_event,
+                                 struct text refund_event, struct error *err)
 {
-	const struct query_wish *wish = &query->wish;
-	struct buffer            key  = {0};
-	struct error             err;
+	struct buffer key    = {0};
+	enum status   status = STATUS_OK;
 	buffer_add_text(&key, TEXT("revenue "));
-	buffer_add_sized(&key, wish->order_event);
-	buffer_add_sized(&key, wish->refund_event);
+	buffer_add_sized(&key, order_event);
+	buffer_add_sized(&key, refund_event);
 	pthread_mutex_lock(&queries->lock);
 	bool known = *find(queries, buffer_text(&key)) != NULL;
 	pthread_mutex_unlock(&queries->lock);
-	/* Without room orders are folded each time. */
-	enum status status =
-		known ? STATUS_OK : keep(queries, buffer_text(&key), plan_ref(query->revenue), &err);
-	(void)status;
+	if (!known)
+		status = keep(queries, buffer_text(&key),
+		              revenue_plan(order_event, refund_event, engine_retention_ms(queries->engine)),
+		              err);
 	buffer_done(&key);
+	return status;
 }
 
 /* ---- Life ---- */

@@ -299,6 +299,16 @@ static enum status check_past(const struct query *query, struct error *err)
 	return STATUS_OK;
 }
 
+/* Who asks for it asks again. Without room orders are folded each time. */
+static void keep_revenue(struct queries *queries, const struct query_wish *wish)
+{
+	struct error err;
+	enum status  status = STATUS_OK;
+	if (wish->order_event.length > 0)
+		status = queries_keep_revenue(queries, wish->order_event, wish->refund_event, &err);
+	(void)status;
+}
+
 enum status query_start(struct queries *queries, const struct query_wish *wish,
                         struct query **ret_query, struct error *err)
 {
@@ -310,14 +320,13 @@ enum status query_start(struct queries *queries, const struct query_wish *wish,
 	enum status  status = compile(queries, wish, &plan, err);
 	if (status != STATUS_OK)
 		return status;
+	keep_revenue(queries, wish);
 	struct query *query = query_new(queries, wish, plan);
 	if (query->past && (status = check_past(query, err)) != STATUS_OK) {
 		let_go(query);
 		query_free(query);
 		return status;
 	}
-	if (query->revenue != NULL)
-		queries_keep_revenue(queries, query);
 	atomic_fetch_add(&queries->started, 1);
 	atomic_fetch_add(&queries->running, 1);
 	*ret_query = query;

@@ -57,6 +57,11 @@ MUST_USE enum status queries_keep(struct queries *queries, struct text canonical
                                   struct error *err);
 void                 queries_forget(struct queries *queries, struct text canonical);
 
+/* The same of what revenue is made of (query_wish.order_event, refund_event), until the end. It is
+ * so from the first question on that asks for it. */
+MUST_USE enum status queries_keep_revenue(struct queries *queries, struct text order_event,
+                                          struct text refund_event, struct error *err);
+
 struct queries_status {
 	uint32_t columns;
 	uint32_t columns_built;

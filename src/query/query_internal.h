@@ -63,9 +63,6 @@ struct query {
 	struct query_answer answer;
 };
 
-/* Whoever asks for revenue asks again: what it is made of is kept from then on, until the end. */
-void queries_keep_revenue(struct queries *queries, const struct query *query);
-
 /* Begins the share of the view's partition; to be called in the read. */
 void share_begin(struct query *query, struct view *view);
 
