@@ -9,6 +9,7 @@
 enum {
 	DUE_SHIFT      = 10,      /* a unit of dues is 1,024 ms */
 	DELTAS_MAX     = 1 << 20, /* of a column; then its persons are looked at again */
+	SINGLY_MAX     = 1024,    /* persons: more of them are measured together */
 	REFRESH_BLOCKS = 64,      /* measured by all columns of a group in turn */
 };
 #define DUE_NEVER UINT32_MAX
@@ -335,18 +336,21 @@ static struct fold *new_fold(const struct columns *columns, const struct metric_
 	});
 }
 
-/* The wanted ones of a block. */
+/* The wanted ones of a block. `singly`: so few are wanted in all that each is read alone, without
+ * a look at what others have. */
 static void measure(struct columns *columns, struct metric_column *metric, struct fold *fold,
-                    uint32_t block, const uint64_t wanted[COLUMN_BLOCK_WORDS])
+                    uint32_t block, const uint64_t wanted[COLUMN_BLOCK_WORDS], bool singly)
 {
 	const uint32_t first = block * COLUMN_BLOCK_SLOTS;
 	uint64_t       touched[COLUMN_BLOCK_WORDS];
-	fold_block(fold, first, COLUMN_BLOCK_WORDS, wanted, touched, columns->folded);
+	if (!singly)
+		fold_block(fold, first, COLUMN_BLOCK_WORDS, wanted, touched, columns->folded);
 	for (uint32_t word = 0; word < COLUMN_BLOCK_WORDS; word++)
 		for (uint64_t left = wanted[word]; left != 0; left &= left - 1) {
-			uint32_t             at     = word * 64 + (unsigned)__builtin_ctzll(left);
-			const struct folded *folded = &columns->folded[at];
-			bool                 some   = (touched[word] >> at % 64 & 1) != 0;
+			uint32_t       at     = word * 64 + (unsigned)__builtin_ctzll(left);
+			struct folded *folded = &columns->folded[at];
+			bool           some   = singly ? fold_person(fold, first + at, folded)
+			                               : (touched[word] >> at % 64 & 1) != 0;
 			column_put(&metric->column, first + at,
 			           some ? value_of(metric->class, folded)
 			                : (struct slices_value){COLUMN_MISSING, 0});
@@ -485,6 +489,7 @@ bool column_metric_refresh(struct columns *columns, struct metric_group *group, 
 {
 	for (size_t i = 0; i < group->columns.count; i++)
 		add_deltas(columns, group->columns.items[i], now_ms);
+	const bool singly = group->dirty.count <= SINGLY_MAX;
 	while (group->dirty.blocks.count > 0 && !is_late(end_ns)) {
 		struct wanted_block wanted[REFRESH_BLOCKS];
 		unsigned            count = 0;
@@ -497,22 +502,35 @@ bool column_metric_refresh(struct columns *columns, struct metric_group *group, 
 			struct fold          *fold   = new_fold(columns, metric, now_ms);
 			for (unsigned j = 0; j < count; j++)
 				if (is_measured(metric, wanted[j].block))
-					measure(columns, metric, fold, wanted[j].block, wanted[j].words);
+					measure(columns, metric, fold, wanted[j].block, wanted[j].words, singly);
 			fold_free(fold);
 		}
 	}
 	return group->dirty.blocks.count == 0;
 }
 
-static void measure_due(struct columns *columns, struct metric_column *metric, struct fold *fold,
-                        uint32_t block, int64_t now_ms)
+/* Whose value may have changed by now; their number. */
+static uint32_t find_due(const struct dues *dues, uint32_t block, int64_t now_ms,
+                         uint64_t words[COLUMN_BLOCK_WORDS])
 {
-	uint64_t  words[COLUMN_BLOCK_WORDS] = {0};
-	uint32_t  now_due = due_of(now_ms), least = DUE_NEVER;
-	uint32_t *dues = metric->dues.blocks[block];
-	for (uint32_t i = 0; i < COLUMN_BLOCK_SLOTS; i++)
-		words[i / 64] |= (uint64_t)(dues[i] <= now_due) << i % 64;
-	measure(columns, metric, fold, block, words);
+	uint32_t now_due = due_of(now_ms), count = 0;
+	memset(words, 0, COLUMN_BLOCK_WORDS * sizeof *words);
+	if (dues->block_least[block] > now_due)
+		return 0;
+	for (uint32_t i = 0; i < COLUMN_BLOCK_SLOTS; i++) {
+		bool is_due = dues->blocks[block][i] <= now_due;
+		words[i / 64] |= (uint64_t)is_due << i % 64;
+		count += is_due;
+	}
+	return count;
+}
+
+static void measure_due(struct columns *columns, struct metric_column *metric, struct fold *fold,
+                        uint32_t block, const uint64_t words[COLUMN_BLOCK_WORDS], bool singly)
+{
+	uint32_t        least = DUE_NEVER;
+	const uint32_t *dues  = metric->dues.blocks[block];
+	measure(columns, metric, fold, block, words, singly);
 	for (uint32_t i = 0; i < COLUMN_BLOCK_SLOTS; i++)
 		least = dues[i] < least ? dues[i] : least;
 	metric->dues.block_least[block] = least;
@@ -521,15 +539,19 @@ static void measure_due(struct columns *columns, struct metric_column *metric, s
 bool column_metric_refresh_dues(struct columns *columns, struct metric_column *metric,
                                 int64_t now_ms, int64_t end_ns)
 {
-	struct fold *fold = NULL;
-	bool         late = false;
+	const struct dues *dues  = &metric->dues;
+	uint64_t           total = 0, words[COLUMN_BLOCK_WORDS];
+	bool               late  = false;
 	add_deltas(columns, metric, now_ms);
-	for (uint32_t block = 0; block < metric->dues.block_count && !late; block++) {
-		if (metric->dues.block_least[block] > due_of(now_ms) || !is_measured(metric, block))
+	for (uint32_t block = 0; block < dues->block_count && total <= SINGLY_MAX; block++)
+		total += find_due(dues, block, now_ms, words);
+	if (total == 0)
+		return true;
+	struct fold *fold = new_fold(columns, metric, now_ms);
+	for (uint32_t block = 0; block < dues->block_count && !late; block++) {
+		if (!is_measured(metric, block) || find_due(dues, block, now_ms, words) == 0)
 			continue;
-		if (fold == NULL)
-			fold = new_fold(columns, metric, now_ms);
-		measure_due(columns, metric, fold, block, now_ms);
+		measure_due(columns, metric, fold, block, words, total <= SINGLY_MAX);
 		late = is_late(end_ns);
 	}
 	fold_free(fold);
@@ -547,7 +569,7 @@ static void build_block(struct columns *columns, struct metric_column *metric, u
 	if (metric->fold == NULL)
 		metric->fold = new_fold(columns, metric, now_ms);
 	if (block < count)
-		measure(columns, metric, metric->fold, block, everybody);
+		measure(columns, metric, metric->fold, block, everybody, false);
 	column_advance(&metric->column, block + 1 >= count);
 	for (uint32_t word = 0; word < COLUMN_BLOCK_WORDS; word++)
 		for (uint64_t left =

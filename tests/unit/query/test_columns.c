@@ -21,7 +21,8 @@ enum {
 	CHECKS    = 12,
 	START_MS  = 1000000,
 	HOUR_MS   = 3600000,
-	BLOCKS    = SLOTS / COLUMN_BLOCK_SLOTS + 1,
+	CROWD     = 2500,
+	BLOCKS    = 8,
 	MASK_SIZE = BLOCKS * COLUMN_BLOCK_WORDS,
 };
 #define RETENTION_MS (8 * DAY_MS)
@@ -531,6 +532,40 @@ static void what_changes_by_time_alone_is_looked_at_again(void **state)
 	end(&world);
 }
 
+/* So many that they are measured together, not one by one. */
+static void many_who_change_at_once_are_measured_together(void **state)
+{
+	(void)state;
+	static struct world world;
+	begin(&world);
+	watch(&world);
+	for (uint32_t slot = 0; slot < CROWD; slot++)
+		feed(&world,
+		     (struct record){.kind         = RECORD_EVENT,
+		                     .slot         = slot,
+		                     .call         = CALL_TRACK,
+		                     .timestamp_ms = world.now_ms,
+		                     .name         = TEXT("Order Completed")},
+		     "{\"region\":\"Jeju\",\"revenue\":2}");
+	build(&world);
+	for (unsigned day = 0; day < 8; day++) {
+		check_leaf(&world, metrics[seed_below(METRICS)]);
+		check_leaf(&world, metrics[5]); /* a sum within two days */
+		check_leaf(&world, metrics[7]); /* measured anew with each event */
+		world.now_ms += 20 * HOUR_MS;
+		partition_advance(world.run.partition, world.now_ms);
+		for (uint32_t slot = day % 2; slot < CROWD && day < 3; slot += 1 + slot % 3)
+			feed(&world,
+			     (struct record){.kind         = RECORD_EVENT,
+			                     .slot         = slot,
+			                     .call         = CALL_TRACK,
+			                     .timestamp_ms = world.now_ms,
+			                     .name         = TEXT("Order Completed")},
+			     "{\"region\":\"Busan\",\"revenue\":-3.5}");
+	}
+	end(&world);
+}
+
 static void counts_by_code_are_those_of_the_values(void **state)
 {
 	(void)state;
@@ -649,6 +684,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(columns_answer_as_the_engine_does_while_records_come),
 		cmocka_unit_test(what_changes_by_time_alone_is_looked_at_again),
+		cmocka_unit_test(many_who_change_at_once_are_measured_together),
 		cmocka_unit_test(counts_by_code_are_those_of_the_values),
 		cmocka_unit_test(more_different_strings_than_there_are_codes_are_not_known),
 		cmocka_unit_test(what_is_forgotten_has_no_column),
