@@ -6,8 +6,9 @@
  * each. Everybody has TRAITS traits (of few to many values, numbers, times) and an event of each of
  * EVENTS names, each summed and counted in windows: 32 columns. Then random tests are joined by
  * `and`, the most selective first: 4, 8, 32 of them, none asked before; each thread answers its
- * partition's share, and the slower one's counts. At the end events come whose columns change. Processor time is what is told: others on the
- * machine do not lengthen it much. One line of JSON. */
+ * partition's share, and the slower one's counts. At the end events come whose columns change.
+ * Processor time is what is told: others on the machine do not lengthen it much. One line of
+ * JSON. */
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,8 +1,12 @@
 #include "query/lanes_internal.h"
 
 #if defined(__x86_64__)
-#pragma GCC target("avx2,popcnt,bmi")
 #include <immintrin.h>
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,popcnt,bmi"))), apply_to = function)
+#else
+#pragma GCC target("avx2,popcnt,bmi")
+#endif
 
 #define LANE                __m256i
 #define LANE_IS_ZERO(x)     (_mm256_testz_si256((x), (x)) != 0)
@@ -11,4 +15,7 @@
 #define LANES_SET           lanes_avx2
 #define LANES_NAME          "avx2"
 #include "query/lanes_kernel.h"
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
 #endif

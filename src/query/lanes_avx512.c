@@ -1,8 +1,13 @@
 #include "query/lanes_internal.h"
 
 #if defined(__x86_64__)
-#pragma GCC target("avx512f,avx2,popcnt,bmi")
 #include <immintrin.h>
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx512f,avx2,popcnt,bmi"))),                   \
+                             apply_to = function)
+#else
+#pragma GCC target("avx512f,avx2,popcnt,bmi")
+#endif
 
 #define LANE                __m512i
 #define LANE_IS_ZERO(x)     (_mm512_test_epi64_mask((x), (x)) == 0)
@@ -11,4 +16,7 @@
 #define LANES_SET           lanes_avx512
 #define LANES_NAME          "avx512"
 #include "query/lanes_kernel.h"
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
 #endif

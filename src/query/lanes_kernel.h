@@ -35,7 +35,7 @@ static inline LANE between(const uint64_t *slices, const struct ends *ends, LANE
 	LANE slice = LANE_LOAD(slices + ends->apart * LANES_WORDS);
 	LANE above = among & ~slice; /* in, if not below the low end */
 	LANE below = among & slice;  /* in, if not above the high end */
-	LANE in    = among ^ among;
+	LANE in    = (LANE){0};
 	int  at    = ends->apart - 1;
 	for (; at >= ends->low_end || at >= ends->high_end; at--) {
 		if (LANE_IS_ZERO(above | below))
