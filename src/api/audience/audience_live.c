@@ -1,12 +1,11 @@
 #include "api/audience/audience_live.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "api/context.h"
 #include "api/errors.h"
+#include "api/woken.h"
 #include "base/clock.h"
 #include "base/map.h"
 
@@ -45,11 +44,7 @@ struct watched {
 
 struct audience_live {
 	struct audiences *audiences;
-	pthread_mutex_t   lock;
-	pthread_cond_t    wake;
-	pthread_t         thread;
-	bool              stopping;
-	bool              joined;
+	struct woken      woken;   /* its lock is over what follows */
 	struct map_text   watched; /* by id */
 	VECTOR(struct watched *) list;
 	uint64_t watcher_count;
@@ -119,11 +114,11 @@ static void answered(struct calculation_waiter *waiter)
 	struct watched *watched =
 		(struct watched *)(void *)((char *)waiter - offsetof(struct watched, waiter));
 	struct audience_live *live = watched->live;
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	watched->answered = true;
 	live->asking_count--;
-	pthread_cond_broadcast(&live->wake);
-	pthread_mutex_unlock(&live->lock);
+	pthread_cond_broadcast(&live->woken.wake);
+	pthread_mutex_unlock(&live->woken.lock);
 }
 
 /* Under the lock. */
@@ -202,7 +197,7 @@ static void drop_unwatched(struct audience_live *live)
 static void work_once(struct audience_live *live)
 {
 	drop_unwatched(live);
-	for (size_t i = 0; i < live->list.count && !live->stopping; i++) {
+	for (size_t i = 0; i < live->list.count && !live->woken.stopping; i++) {
 		struct watched *watched = live->list.items[i];
 		int64_t         now_ms  = clock_monotonic_ms();
 		if (watched->answered)
@@ -215,80 +210,55 @@ static void work_once(struct audience_live *live)
 		watched->changes    = queries_changes(live->audiences->api->config.queries);
 		atomic_store(&watched->waiter.gone, watched->first == NULL);
 		live->asking_count++;
-		pthread_mutex_unlock(&live->lock);
+		pthread_mutex_unlock(&live->woken.lock);
 		ask(watched);
-		pthread_mutex_lock(&live->lock);
+		pthread_mutex_lock(&live->woken.lock);
 	}
 }
 
 static void wait(struct audience_live *live)
 {
-	if (live->list.count == 0) {
-		pthread_cond_wait(&live->wake, &live->lock);
-		return;
-	}
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += AUDIENCE_LIVE_TICK_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
-	pthread_cond_timedwait(&live->wake, &live->lock, &until);
+	woken_wait(&live->woken, live->list.count == 0 ? -1 : AUDIENCE_LIVE_TICK_MS);
 }
 
 static void *work(void *context)
 {
 	struct audience_live *live = context;
-	pthread_mutex_lock(&live->lock);
-	while (!live->stopping) {
+	pthread_mutex_lock(&live->woken.lock);
+	while (!live->woken.stopping) {
 		work_once(live);
-		if (!live->stopping)
+		if (!live->woken.stopping)
 			wait(live);
 	}
 	while (live->asking_count > 0)
-		pthread_cond_wait(&live->wake, &live->lock);
+		woken_wait(&live->woken, -1);
 	for (size_t i = 0; i < live->list.count; i++)
 		if (live->list.items[i]->answered)
 			take_answer(live->list.items[i]);
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	return NULL;
 }
 
 struct audience_live *audience_live_new(struct audiences *audiences)
 {
 	struct audience_live *live = calloc(1, sizeof *live);
-	pthread_condattr_t    attributes;
 	assert(live != NULL);
 	live->audiences = audiences;
-	pthread_mutex_init(&live->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&live->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
-	int failed = pthread_create(&live->thread, NULL, work, live);
-	assert(failed == 0);
+	woken_start(&live->woken, work, live);
 	return live;
 }
 
-void audience_live_stop(struct audience_live *live)
-{
-	pthread_mutex_lock(&live->lock);
-	live->stopping = true;
-	pthread_cond_broadcast(&live->wake);
-	pthread_mutex_unlock(&live->lock);
-	pthread_join(live->thread, NULL);
-	live->joined = true;
-}
+void audience_live_stop(struct audience_live *live) { woken_stop(&live->woken); }
 
 void audience_live_free(struct audience_live *live)
 {
 	if (live == NULL)
 		return;
-	assert(live->joined && live->watcher_count == 0);
+	assert(live->watcher_count == 0);
 	drop_unwatched(live);
 	map_text_done(&live->watched);
 	VECTOR_DONE(&live->list);
-	pthread_mutex_destroy(&live->lock);
-	pthread_cond_destroy(&live->wake);
+	woken_done(&live->woken);
 	free(live);
 }
 
@@ -342,9 +312,9 @@ enum status audience_watch_new(struct audience_live *live, const struct audience
                                struct error *err)
 {
 	enum status status = STATUS_OK;
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	struct watched *watched = map_text_get(&live->watched, text_of(audience->id));
-	if (live->stopping)
+	if (live->woken.stopping)
 		status = error_set(err, STATUS_UNAVAILABLE, "The server is stopping");
 	else if (live->watcher_count >= AUDIENCE_WATCHERS_MAX ||
 	         (watched == NULL && live->list.count >= AUDIENCE_LIVE_MAX))
@@ -363,9 +333,9 @@ enum status audience_watch_new(struct audience_live *live, const struct audience
 		enlist(watched, watch);
 		live->watcher_count++;
 		*ret_watch = watch;
-		pthread_cond_broadcast(&live->wake);
+		pthread_cond_broadcast(&live->woken.wake);
 	}
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	return status;
 }
 
@@ -373,23 +343,23 @@ void audience_watch_free(struct audience_watch *watch)
 {
 	struct watched       *watched = watch->watched;
 	struct audience_live *live    = watched->live;
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	*(watch->before != NULL ? &watch->before->after : &watched->first) = watch->after;
 	if (watch->after != NULL)
 		watch->after->before = watch->before;
 	if (watched->first == NULL)
 		atomic_store(&watched->waiter.gone, true);
 	live->watcher_count--;
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	websocket_unref(watch->socket);
 	free(watch);
 }
 
 void audience_live_status(struct audience_live *live, struct audience_live_status *ret_status)
 {
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	*ret_status = (struct audience_live_status){.audiences  = live->list.count,
 	                                            .watchers   = live->watcher_count,
 	                                            .calculated = live->calculated};
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 }

@@ -1,14 +1,13 @@
 #include "api/job/job_live.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "api/context.h"
 #include "api/job/job_json.h"
+#include "api/woken.h"
 #include "base/clock.h"
 #include "base/vector.h"
 
@@ -26,12 +25,8 @@ struct job_id {
 };
 
 struct job_live {
-	struct api     *api;
-	pthread_mutex_t lock;
-	pthread_cond_t  wake;
-	pthread_t       thread;
-	bool            joined;
-	bool            stopping;
+	struct api  *api;
+	struct woken woken; /* its lock is over what follows */
 
 	struct job_watcher *first;
 	size_t              count;
@@ -46,7 +41,7 @@ struct job_live {
 static void listen(void *context, const char *id)
 {
 	struct job_live *live = context;
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	bool known = live->count == 0 || live->all_changed;
 	for (size_t i = 0; i < live->changed.count && !known; i++)
 		known = strcmp(live->changed.items[i].text, id) == 0;
@@ -56,9 +51,9 @@ static void listen(void *context, const char *id)
 		struct job_id changed;
 		snprintf(changed.text, sizeof changed.text, "%s", id);
 		VECTOR_ADD(&live->changed, changed);
-		pthread_cond_signal(&live->wake);
+		pthread_cond_signal(&live->woken.wake);
 	}
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 }
 
 /* ---- Watchers ---- */
@@ -84,8 +79,8 @@ void job_watcher_open(struct websocket *socket, void *user)
 	struct job_watcher *watcher = user;
 	struct job_live    *live    = watcher->live;
 	watcher->socket             = websocket_ref(socket);
-	pthread_mutex_lock(&live->lock);
-	bool admitted = live->count < JOB_LIVE_WATCHERS_MAX && !live->stopping;
+	pthread_mutex_lock(&live->woken.lock);
+	bool admitted = live->count < JOB_LIVE_WATCHERS_MAX && !live->woken.stopping;
 	if (admitted) {
 		watcher->listed       = true;
 		watcher->snapshot_due = live->snapshots = true;
@@ -94,9 +89,9 @@ void job_watcher_open(struct websocket *socket, void *user)
 			live->first->before = watcher;
 		live->first = watcher;
 		live->count++;
-		pthread_cond_signal(&live->wake);
+		pthread_cond_signal(&live->woken.wake);
 	}
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	if (!admitted)
 		websocket_close(socket, WEBSOCKET_TRY_LATER, "too many watchers");
 }
@@ -107,7 +102,7 @@ void job_watcher_close(struct websocket *socket, unsigned code, void *user)
 	struct job_live    *live    = watcher->live;
 	(void)socket;
 	(void)code;
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	if (watcher->listed) {
 		if (watcher->before != NULL)
 			watcher->before->after = watcher->after;
@@ -117,7 +112,7 @@ void job_watcher_close(struct websocket *socket, unsigned code, void *user)
 			watcher->after->before = watcher->before;
 		live->count--;
 	}
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	job_watcher_free(watcher);
 }
 
@@ -174,10 +169,10 @@ static void tell_job(struct job_live *live, const char *id, struct arena *arena)
 {
 	struct buffer out = {0};
 	uint64_t      number;
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	bool written = write_job(live, id, arena, &out, &number);
 	arena_reset(arena);
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	for (struct job_watcher *w = live->first; w != NULL && written; w = w->after)
 		if (w->id[0] == '\0' || strcmp(w->id, id) == 0)
 			websocket_send_state(w->socket, number, buffer_text(&out));
@@ -189,10 +184,10 @@ static void tell_job(struct job_live *live, const char *id, struct arena *arena)
 static void tell_all(struct job_live *live, struct arena *arena)
 {
 	struct buffer out = {0};
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	bool written = write_jobs(live, arena, &out);
 	arena_reset(arena);
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	for (struct job_watcher *w = live->first; w != NULL && written; w = w->after)
 		if (w->id[0] == '\0' && w->snapshot_due) {
 			w->snapshot_due = false;
@@ -228,14 +223,9 @@ static void wait(struct job_live *live)
 	bool    work    = live->changed.count > 0 || live->all_changed || live->snapshots;
 	int64_t left_ms = live->next_ms - clock_monotonic_ms();
 	if (!work) {
-		pthread_cond_wait(&live->wake, &live->lock);
+		woken_wait(&live->woken, -1);
 	} else if (left_ms > 0) {
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += left_ms * 1000000;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&live->wake, &live->lock, &until);
+		woken_wait(&live->woken, left_ms);
 	}
 }
 
@@ -244,8 +234,8 @@ static void *work(void *context)
 	struct job_live *live = context;
 	struct arena     arena;
 	arena_init(&arena);
-	pthread_mutex_lock(&live->lock);
-	while (!live->stopping) {
+	pthread_mutex_lock(&live->woken.lock);
+	while (!live->woken.stopping) {
 		wait(live);
 		bool work = live->changed.count > 0 || live->all_changed || live->snapshots;
 		if (!work || clock_monotonic_ms() < live->next_ms)
@@ -260,45 +250,29 @@ static void *work(void *context)
 			tell_job(live, id.text, &arena);
 		}
 	}
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	arena_done(&arena);
 	return NULL;
 }
 
 struct job_live *job_live_new(struct api *api)
 {
-	struct job_live   *live = calloc(1, sizeof *live);
-	pthread_condattr_t attributes;
+	struct job_live *live = calloc(1, sizeof *live);
 	assert(live != NULL);
 	live->api = api;
-	pthread_mutex_init(&live->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&live->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	woken_start(&live->woken, work, live);
 	jobs_listen(api->config.jobs, listen, live);
-	int failed = pthread_create(&live->thread, NULL, work, live);
-	assert(failed == 0);
 	return live;
 }
 
-void job_live_stop(struct job_live *live)
-{
-	pthread_mutex_lock(&live->lock);
-	live->stopping = true;
-	pthread_cond_broadcast(&live->wake);
-	pthread_mutex_unlock(&live->lock);
-	pthread_join(live->thread, NULL);
-	live->joined = true;
-}
+void job_live_stop(struct job_live *live) { woken_stop(&live->woken); }
 
 void job_live_free(struct job_live *live)
 {
 	if (live == NULL)
 		return;
-	assert(live->joined && live->count == 0);
-	pthread_mutex_destroy(&live->lock);
-	pthread_cond_destroy(&live->wake);
+	assert(live->count == 0);
+	woken_done(&live->woken);
 	VECTOR_DONE(&live->changed);
 	free(live);
 }

@@ -1,11 +1,10 @@
 #include "api/stream/live.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "api/context.h"
+#include "api/woken.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/map.h"
@@ -45,13 +44,9 @@ struct told {
 };
 
 struct live {
-	struct api     *api;
-	pthread_mutex_t lock;
-	pthread_cond_t  wake;
-	pthread_t       thread;
-	bool            stopping;
-	bool            joined;
-	_Atomic bool    any; /* anybody watches: what partition threads ask first */
+	struct api  *api;
+	struct woken woken; /* its lock is over what follows */
+	_Atomic bool any;   /* anybody watches: what partition threads ask first */
 
 	struct watcher *first;
 	size_t          count;
@@ -112,15 +107,15 @@ static void listen(void *context, uint32_t partition, const struct change *chang
 	struct live *live = context;
 	if (!atomic_load_explicit(&live->any, memory_order_relaxed))
 		return;
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	bool had_work = has_work(live);
 	for (size_t i = 0; i < count; i++) {
 		mark_segment(live, changes[i].segment);
 		queue_change(live, partition, &changes[i]);
 	}
 	if (!had_work && has_work(live))
-		pthread_cond_signal(&live->wake);
-	pthread_mutex_unlock(&live->lock);
+		pthread_cond_signal(&live->woken.wake);
+	pthread_mutex_unlock(&live->woken.lock);
 }
 
 /* ---- Watchers ---- */
@@ -164,9 +159,9 @@ void watcher_free(struct watcher *watcher)
 static void unref(struct watcher *watcher)
 {
 	struct live *live = watcher->live;
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	bool last = --watcher->refs == 0;
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	if (last)
 		watcher_free(watcher);
 }
@@ -248,7 +243,7 @@ static void take_snapshot(struct engine_read *read, struct view *view)
 	if (total > 0)
 		view_changes(view, total - 1, 1, &last, &got);
 
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	watcher->memberships = malloc(count * sizeof *rows + 1);
 	assert(watcher->memberships != NULL);
 	if (count > 0)
@@ -259,8 +254,8 @@ static void take_snapshot(struct engine_read *read, struct view *view)
 	watcher->ordinal          = last.ordinal;
 	watcher->active           = true;
 	watcher->snapshot_due = live->snapshots = true;
-	pthread_cond_signal(&live->wake);
-	pthread_mutex_unlock(&live->lock);
+	pthread_cond_signal(&live->woken.wake);
+	pthread_mutex_unlock(&live->woken.lock);
 	arena_done(&arena);
 }
 
@@ -279,17 +274,17 @@ void watcher_open(struct websocket *socket, void *user)
 	struct watcher *watcher = user;
 	struct live    *live    = watcher->live;
 	watcher->socket         = websocket_ref(socket);
-	pthread_mutex_lock(&live->lock);
-	bool admitted = live->count < LIVE_WATCHERS_MAX && !live->stopping;
+	pthread_mutex_lock(&live->woken.lock);
+	bool admitted = live->count < LIVE_WATCHERS_MAX && !live->woken.stopping;
 	if (admitted) {
 		enlist(live, watcher);
 		if (watcher->segment != 0)
 			watcher->dirty = live->dirty = true;
 		else
 			watcher->refs++;
-		pthread_cond_signal(&live->wake);
+		pthread_cond_signal(&live->woken.wake);
 	}
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	if (!admitted) {
 		websocket_close(socket, WEBSOCKET_TRY_LATER, "too many watchers");
 	} else if (watcher->segment == 0) {
@@ -303,9 +298,9 @@ void watcher_close(struct websocket *socket, unsigned code, void *user)
 	struct watcher *watcher = user;
 	(void)socket;
 	(void)code;
-	pthread_mutex_lock(&watcher->live->lock);
+	pthread_mutex_lock(&watcher->live->woken.lock);
 	delist(watcher->live, watcher);
-	pthread_mutex_unlock(&watcher->live->lock);
+	pthread_mutex_unlock(&watcher->live->woken.lock);
 	unref(watcher);
 }
 
@@ -323,11 +318,11 @@ static void sizes_read(struct engine_read *read, enum status status, const struc
 {
 	struct live *live = (struct live *)(void *)((char *)read - offsetof(struct live, read));
 	(void)err;
-	pthread_mutex_lock(&live->lock);
+	pthread_mutex_lock(&live->woken.lock);
 	live->read_ok = status == STATUS_OK;
 	live->reading = false;
-	pthread_cond_broadcast(&live->wake);
-	pthread_mutex_unlock(&live->lock);
+	pthread_cond_broadcast(&live->woken.wake);
+	pthread_mutex_unlock(&live->woken.lock);
 }
 
 /* Whose last message was taken, so that the next one may go out. */
@@ -521,14 +516,9 @@ static void wait(struct live *live)
 		return;
 	int64_t left_ms = live->next_ms - clock_monotonic_ms();
 	if (!live->dirty || live->reading) {
-		pthread_cond_wait(&live->wake, &live->lock);
+		woken_wait(&live->woken, -1);
 	} else if (left_ms > 0) {
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += left_ms * 1000000;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&live->wake, &live->lock, &until);
+		woken_wait(&live->woken, left_ms);
 	}
 }
 
@@ -537,61 +527,45 @@ static void *work(void *context)
 	struct live *live = context;
 	struct arena arena;
 	arena_init(&arena);
-	pthread_mutex_lock(&live->lock);
-	while (!live->stopping || live->reading) {
+	pthread_mutex_lock(&live->woken.lock);
+	while (!live->woken.stopping || live->reading) {
 		wait(live);
 		tell_users(live, &arena);
 		if (live->reading)
 			continue;
 		send_sizes(live);
-		if (!live->dirty || live->stopping || clock_monotonic_ms() < live->next_ms)
+		if (!live->dirty || live->woken.stopping || clock_monotonic_ms() < live->next_ms)
 			continue;
 		live->next_ms = clock_monotonic_ms() + LIVE_INTERVAL_MS;
 		if (begin_sizes(live)) {
-			pthread_mutex_unlock(&live->lock);
+			pthread_mutex_unlock(&live->woken.lock);
 			engine_read_all(live->api->config.engine, &live->read);
-			pthread_mutex_lock(&live->lock);
+			pthread_mutex_lock(&live->woken.lock);
 		}
 	}
-	pthread_mutex_unlock(&live->lock);
+	pthread_mutex_unlock(&live->woken.lock);
 	arena_done(&arena);
 	return NULL;
 }
 
 struct live *live_new(struct api *api)
 {
-	struct live       *live = calloc(1, sizeof *live);
-	pthread_condattr_t attributes;
+	struct live *live = calloc(1, sizeof *live);
 	assert(live != NULL);
 	live->api = api;
-	pthread_mutex_init(&live->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&live->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	woken_start(&live->woken, work, live);
 	engine_listen(api->config.engine, listen, live);
-	int failed = pthread_create(&live->thread, NULL, work, live);
-	assert(failed == 0);
 	return live;
 }
 
-void live_stop(struct live *live)
-{
-	pthread_mutex_lock(&live->lock);
-	live->stopping = true;
-	pthread_cond_broadcast(&live->wake);
-	pthread_mutex_unlock(&live->lock);
-	pthread_join(live->thread, NULL);
-	live->joined = true;
-}
+void live_stop(struct live *live) { woken_stop(&live->woken); }
 
 void live_free(struct live *live)
 {
 	if (live == NULL)
 		return;
-	assert(live->joined && live->count == 0);
-	pthread_mutex_destroy(&live->lock);
-	pthread_cond_destroy(&live->wake);
+	assert(live->count == 0);
+	woken_done(&live->woken);
 	map_u64_done(&live->segments);
 	map_u64_done(&live->persons);
 	map_u64_done(&live->indexes);
