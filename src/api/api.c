@@ -143,7 +143,7 @@ struct api *api_new(const struct api_config *config)
 	api->write_keys = write_keys_new(config->store, ingest_sources(config->ingest));
 	api->metrics    = metrics_new();
 	api->workers    = workers_new(API_WORKER_COUNT);
-	api->filters    = filter_set_new(config->store);
+	api->filters    = filter_set_new(config->store, config->queries);
 	api->overview   = overview_new(api);
 	openapi_write(&api->openapi);
 	add_routes(api);

@@ -42,13 +42,17 @@ class Filters(ServerCase):
         self.addCleanup(self.client.request, "DELETE", f"{FILTERS}/shoe_size")
         self.assertEqual((made["origin"], made["days"], made["evaluation"], made["template"]),
                          ("api", 180, "scan", SIZE["template"]))
-        self.assertEqual(self.client.get(f"{FILTERS}/shoe_size"), made)
+        self.assertEqual(made["values"][0]["label"], {"ko": "중간", "en": "Medium"})
+        self.assertEqual({**self.client.get(f"{FILTERS}/shoe_size"), "values": made["values"]},
+                         made)
         self.refused(self.client.request("POST", FILTERS, SIZE), 409, "CONFLICT", "name")
 
         changed = {"label": LABEL, "type": "number", "template": "count(Tried) >= $min"}
         self.assertEqual(
             self.client.expect(200, "PUT", f"{FILTERS}/shoe_size", changed).json["type"], "number")
         self.assertEqual(self.filters()["shoe_size"]["evaluation"], "column")
+        metrics = self.client.request("GET", "/metrics").body.decode()
+        self.assertIn("\nsonnim_audience_filters 1\n", metrics)
         self.client.expect(204, "DELETE", f"{FILTERS}/shoe_size")
         self.refused(self.client.request("GET", f"{FILTERS}/shoe_size"), 404, "NOT_FOUND")
         self.refused(self.client.request("DELETE", f"{FILTERS}/shoe_size"), 404, "NOT_FOUND")

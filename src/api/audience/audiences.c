@@ -1,12 +1,10 @@
 #include "api/audience/audiences.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "api/audience/audience_live.h"
-#include "api/audience/filter_set.h"
 #include "api/audience/overview.h"
 #include "api/context.h"
 #include "api/metrics/metrics_text.h"
@@ -14,20 +12,9 @@
 
 enum { STOP_POLL_NS = 1000000 };
 
-static void keep_filter(void *context, const struct filter *filter, struct text canonical)
-{
-	struct audiences *audiences = context;
-	struct error      err;
-	char              name[FILTER_NAME_BYTES_MAX + 1];
-	if (queries_keep(audiences->api->config.queries, canonical, &err) == STATUS_OK)
-		return;
-	snprintf(name, sizeof name, "%.*s", TEXT_FORMAT(filter->name));
-	log_line(LOG_WARNING, "a filter is scanned, not kept as columns", LOG_STRING("filter", name),
-	         LOG_STRING("error", err.reason));
-}
-
-/* What filters look at, and revenue, is kept by person, so that it need not be scanned. */
-static void keep_columns(struct audiences *audiences)
+/* Revenue is kept by person, so that it need not be scanned; so is what filters look at
+ * (filter_set.h). */
+static void keep_revenue(struct audiences *audiences)
 {
 	struct api                     *api      = audiences->api;
 	const struct audience_settings *settings = api->config.audience;
@@ -38,8 +25,6 @@ static void keep_columns(struct audiences *audiences)
 	                         &err) != STATUS_OK)
 		log_line(LOG_WARNING, "revenue is scanned, not kept as columns",
 		         LOG_STRING("error", err.reason));
-	filters_columns(filter_set_lock(api->filters), keep_filter, audiences);
-	filter_set_unlock(api->filters);
 }
 
 struct audiences *audiences_new(struct api *api)
@@ -51,7 +36,7 @@ struct audiences *audiences_new(struct api *api)
 	audiences->unsaved      = unsaved_new(api->config.audience);
 	audiences->live         = audience_live_new(audiences);
 	pthread_mutex_init(&audiences->saving, NULL);
-	keep_columns(audiences);
+	keep_revenue(audiences);
 	overview_start(api->overview, audiences);
 	return audiences;
 }

@@ -1,24 +1,30 @@
 #include "api/audience/filter_set.h"
 
 #include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/metrics/metrics_text.h"
 #include "base/clock.h"
 #include "base/log.h"
 
 struct filter_set {
 	struct store    *store;
+	struct queries  *queries;
+	bool             kept;     /* the columns of `current` */
 	pthread_mutex_t  changing; /* one change at a time */
 	pthread_rwlock_t lock;     /* over `current` */
 	struct filters   current;
 };
 
-struct filter_set *filter_set_new(struct store *store)
+struct filter_set *filter_set_new(struct store *store, struct queries *queries)
 {
 	struct filter_set *set = calloc(1, sizeof *set);
 	assert(set != NULL);
-	set->store = store;
+	set->store   = store;
+	set->queries = queries;
 	pthread_mutex_init(&set->changing, NULL);
 	pthread_rwlock_init(&set->lock, NULL);
 	filters_init(&set->current);
@@ -43,12 +49,38 @@ const struct filters *filter_set_lock(struct filter_set *set)
 
 void filter_set_unlock(struct filter_set *set) { pthread_rwlock_unlock(&set->lock); }
 
+/* ---- Columns ---- */
+
+/* Without a column a filter is scanned: slower, and the same. */
+static void keep_column(void *context, const struct filter *filter, struct text canonical)
+{
+	struct queries *queries = context;
+	struct error    err;
+	char            name[FILTER_NAME_BYTES_MAX + 1];
+	if (queries_keep(queries, canonical, &err) != STATUS_LIMITED)
+		return;
+	snprintf(name, sizeof name, "%.*s", TEXT_FORMAT(filter->name));
+	log_line(LOG_WARNING, "a filter is scanned, not kept as columns", LOG_STRING("filter", name),
+	         LOG_STRING("error", err.reason));
+}
+
+static void forget_column(void *context, const struct filter *filter, struct text canonical)
+{
+	(void)filter;
+	queries_forget(context, canonical);
+}
+
+/* What both sets look at stays. */
 static void replace(struct filter_set *set, struct filters *filters)
 {
+	filters_columns(filters, keep_column, set->queries);
 	pthread_rwlock_wrlock(&set->lock);
 	struct filters before = set->current;
 	set->current          = *filters;
 	pthread_rwlock_unlock(&set->lock);
+	if (set->kept)
+		filters_columns(&before, forget_column, set->queries);
+	set->kept = true;
 	filters_done(&before);
 }
 
@@ -122,14 +154,12 @@ static void copy_without(const struct filter_set *set, struct text name, struct 
 static void add_stored(struct filters *filters, const struct store_filter *stored)
 {
 	struct error err;
-	char        *name;
+	char         name[FILTER_NAME_BYTES_MAX + 1];
 	if (add_text(filters, FILTER_OF_STORE, stored->definition, &err) == STATUS_OK)
 		return;
-	name = strndup(stored->name.data, stored->name.length);
-	assert(name != NULL);
+	snprintf(name, sizeof name, "%.*s", TEXT_FORMAT(stored->name));
 	log_line(LOG_WARNING, "a stored filter is left out", LOG_STRING("filter", name),
-	         LOG_STRING("reason", err.reason));
-	free(name);
+	         LOG_STRING("error", err.reason));
 }
 
 enum status filter_set_load(struct filter_set *set, const char *file, struct error *err)
@@ -248,4 +278,17 @@ enum status filter_set_delete(struct filter_set *set, struct text name, struct e
 	}
 	pthread_mutex_unlock(&set->changing);
 	return status;
+}
+
+void filter_set_write_metrics(struct filter_set *set, struct buffer *out)
+{
+	const struct filters *filters = filter_set_lock(set);
+	uint64_t              added   = 0;
+	for (size_t i = 0; i < filters->count; i++)
+		added += filters->list[i].origin != FILTER_BUILT_IN;
+	filter_set_unlock(set);
+	metric_one(out, "sonnim_audience_filters", "gauge",
+	           "Filters of audiences beside the built-in ones", added);
+	metric_one(out, "sonnim_audience_filters_max", "gauge", "Beyond it they are refused",
+	           FILTERS_OWN_MAX);
 }

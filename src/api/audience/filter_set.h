@@ -7,8 +7,6 @@
  *
  * Threads: any; filter_set_put() and filter_set_delete() write to the store. */
 
-#include <pthread.h>
-
 #include "model/filter.h"
 #include "query/query.h"
 #include "store/store.h"
@@ -16,12 +14,12 @@
 struct filter_set;
 
 /* The built-in ones alone, until filter_set_load(). */
-struct filter_set *filter_set_new(struct store *store);
+struct filter_set *filter_set_new(struct store *store, struct queries *queries);
 void               filter_set_free(struct filter_set *set); /* NULL is fine */
 
-/* Adds those of the store and of `file` (NULL: none), once, at start. STATUS_INVALID:
- * "file:line:column: …". What is stored and makes no sense to this version is left out, and the log
- * says so. */
+/* Adds those of the store and of `file` (NULL: none), once, at start; from here on what the filters
+ * look at is kept as columns where it can be. STATUS_INVALID: "file:line:column: …". What is stored
+ * and makes no sense to this version is left out, and the log says so. */
 MUST_USE enum status filter_set_load(struct filter_set *set, const char *file, struct error *err);
 
 /* The set stays as it is until filter_set_unlock(), which is to follow soon. */
@@ -47,5 +45,7 @@ MUST_USE enum status filter_set_put(struct filter_set *set, struct text name, st
 
 /* STATUS_NOT_FOUND; STATUS_CONFLICT: it is built in, or of the file. */
 MUST_USE enum status filter_set_delete(struct filter_set *set, struct text name, struct error *err);
+
+void filter_set_write_metrics(struct filter_set *set, struct buffer *out);
 
 #endif

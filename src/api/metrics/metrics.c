@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "api/audience/audiences.h"
+#include "api/audience/filter_set.h"
 #include "api/call.h"
 #include "api/metrics/metrics_process.h"
 #include "api/metrics/metrics_text.h"
@@ -474,6 +475,7 @@ static void write_all(struct api_call *call)
 	consumers_write_metrics(&out, call->api);
 	if (api_is_open(api))
 		audiences_write_metrics(api->audiences, &out);
+	filter_set_write_metrics(api->filters, &out);
 	jobs_write_metrics(call->api->config.jobs, &out);
 	retention_write_metrics(call->api->config.retention, &out);
 	if (api->config.backups != NULL)
