@@ -260,7 +260,7 @@ static void print_cell(struct text text, size_t width)
 		putchar(' ');
 }
 
-static void print_json(struct json value)
+void client_print_json(struct json value)
 {
 	struct buffer      out = {0};
 	struct json_writer w   = json_writer_of(&out);
@@ -273,7 +273,7 @@ void client_print_object(const struct client *client, const struct client_column
 {
 	size_t width = 0;
 	if (client->settings.json) {
-		print_json(client->answer);
+		client_print_json(client->answer);
 		return;
 	}
 	for (const struct client_column *c = columns; c->head != NULL; c++)
@@ -325,7 +325,7 @@ static void print_page(const struct client *client, const struct client_column *
 		return;
 	}
 	for (struct json_iterator i = json_iterate(items); json_next(&i);)
-		print_json(i.value);
+		client_print_json(i.value);
 }
 
 enum exit_code client_print_list(struct client *client, const char *path, long limit,

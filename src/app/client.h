@@ -56,6 +56,9 @@ struct client_column {
 	const char *member;
 };
 
+/* On a line of its own. */
+void client_print_json(struct json value);
+
 /* Prints an object as "member  value" lines, or an array as a table; with --json as it came. */
 void client_print_object(const struct client *client, const struct client_column *columns);
 

@@ -287,15 +287,6 @@ static void print_columns(struct json result)
 		       progress_number(job_count(i.value, "filled"), number));
 }
 
-static void print_json(struct json value)
-{
-	struct buffer      out = {0};
-	struct json_writer w   = json_writer_of(&out);
-	json_add_value(&w, value);
-	printf("%.*s\n", (int)out.length, out.data);
-	buffer_done(&out);
-}
-
 static enum exit_code print_result(struct import *import, int64_t spent_ms)
 {
 	struct json result  = json_get(import->client.answer, "result");
@@ -304,7 +295,7 @@ static enum exit_code print_result(struct import *import, int64_t spent_ms)
 	bool done = job_is_done(&import->client);
 	print_mistakes(result);
 	if (import->client.settings.json) {
-		print_json(result);
+		client_print_json(result);
 	} else {
 		if (ignored.length > 0)
 			printf("columns ignored: %.*s (--map, or --rest=properties, takes them)\n",
