@@ -1,17 +1,14 @@
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "app/command/command.h"
+#include "app/command/progress.h"
 #include "backup/backup_key.h"
 #include "backup/restore.h"
 #include "backup/target_directory.h"
-#include "base/clock.h"
 #include "base/instant.h"
 #include "base/json.h"
 #include "base/settings.h"
-
-enum { TELL_MS = 1000 };
 
 struct restore_flags {
 	char *from;
@@ -60,15 +57,9 @@ static void print_help(const struct settings *own)
 	buffer_done(&out);
 }
 
-/* On a terminal only. */
 static void tell(void *context, uint64_t done_bytes, uint64_t total_bytes)
 {
-	int64_t *told_ms = context;
-	int64_t  now_ms  = clock_monotonic_ms();
-	if (now_ms - *told_ms < TELL_MS || !isatty(STDERR_FILENO))
-		return;
-	*told_ms = now_ms;
-	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " MiB", done_bytes >> 20, total_bytes >> 20);
+	progress_draw(context, TEXT("restoring"), done_bytes, total_bytes, TEXT("bytes"));
 }
 
 static void print_report(const struct restore_report *report, bool json)
@@ -101,7 +92,7 @@ static enum status restore(const struct restore_flags *flags, int64_t to_ms,
                            struct restore_report *ret_report, struct error *err)
 {
 	uint8_t             key[CIPHER_KEY_BYTES];
-	int64_t             told_ms = 0;
+	struct progress     drawn = {0};
 	struct target      *target;
 	struct repository  *repository;
 	struct restore_wish wish = {.data         = flags->data,
@@ -109,7 +100,7 @@ static enum status restore(const struct restore_flags *flags, int64_t to_ms,
 	                            .to_ms        = to_ms,
 	                            .backup       = flags->backup,
 	                            .tell         = tell,
-	                            .tell_context = &told_ms};
+	                            .tell_context = &drawn};
 	enum status         status;
 	if ((status = backup_key_read(flags->key_file, flags->key_command, key, err)) != STATUS_OK)
 		return status;
@@ -120,8 +111,7 @@ static enum status restore(const struct restore_flags *flags, int64_t to_ms,
 		return status;
 	status = restore_run(repository, &wish, ret_report, err);
 	repository_free(repository);
-	if (told_ms != 0)
-		fprintf(stderr, "\n");
+	progress_end(&drawn);
 	return status;
 }
 
