@@ -52,6 +52,7 @@ static const struct parameter {
      "{\"type\":\"string\"}"},
 	{"drifted", "query", "Only properties of more than one type",
      "{\"enum\":[\"true\",\"false\"],\"default\":\"false\"}"},
+	{"Cache-Control", "header", "no-cache: not from what is kept", "{\"enum\":[\"no-cache\"]}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, FILED };

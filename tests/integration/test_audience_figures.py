@@ -83,6 +83,47 @@ class Figures(ShopCase):
         self.assertAlmostEqual(found["average_order_value"], average, places=6)
         self.assertTrue(found["exact"])
 
+    def random_question(self, draw, depth=0):
+        if depth < 2 and draw.random() < 0.45:
+            if draw.random() < 0.3:
+                return {"not": self.random_question(draw, depth + 1)}
+            return {draw.choice(("and", "or")): [self.random_question(draw, depth + 1)
+                                                 for _ in range(2)]}
+        if draw.random() < 0.2:
+            return {"trait": "membership_tier", "op": draw.choice(("eq", "neq")),
+                    "value": draw.choice(("VIP", "GOLD"))}
+        if draw.random() < 0.15:
+            return {"sequence": [{"event": "Product Viewed"}, {"event": "Order Completed"}],
+                    "within": draw.choice(("5d", "20d"))}
+        leaf = {"event": draw.choice(("Order Completed", "Product Viewed", "*")),
+                "op": draw.choice(("gte", "lt")), "value": draw.randrange(1, 4)}
+        if draw.random() < 0.7:
+            leaf["within"] = draw.choice(("3d", "10d", "30d"))
+        if draw.random() < 0.4:
+            leaf["where"] = {"property": "region", "op": draw.choice(("eq", "neq")),
+                             "value": draw.choice(("제주", "부산"))}
+        if draw.random() < 0.3:
+            leaf.update(aggregate="sum", property="revenue", value=draw.randrange(0, 5000))
+        elif draw.random() < 0.2:
+            leaf.update(aggregate="last", property="region", op="eq", value="제주")
+        return leaf
+
+    def test_any_question_is_answered_as_its_segment(self):
+        for i in range(30):
+            expression = self.random_question(self.shop.draw)
+            with self.subTest(expression=expression):
+                found = self.calculate({"expression": expression, "sample": 100,
+                                        "breakdowns": ["membership", "region"]})
+                self.make_segment(f"random-{i}", expression)
+                names = sorted(row["userId"] for row in found["sample"])
+                self.assertEqual(names, self.members(f"random-{i}"))
+                self.assertEqual(found["audience_size"], len(names))
+                self.assertTrue(found["exact"])
+                for part in found["breakdowns"]:
+                    self.assertEqual(sum(g["size"] for g in part["groups"]), len(names))
+                revenue, _ = self.shop.revenue(names, self.now)
+                self.assertAlmostEqual(found["expected_revenue"], revenue, places=6)
+
     def test_the_future_is_not_answered(self):
         body = {"membership": "VIP", "as_of": "2030-01-01T00:00:00Z"}
         self.refused(self.client.request("POST", "/api/v1/audience/calculate", body), 400,

@@ -40,6 +40,12 @@ static void calculated(struct calculation_waiter *waiter)
 void asking_ask(struct api_call *call, const struct calculation_wish *wish, call_step_fn *then)
 {
 	struct asking *asking = asking_of(call);
+	struct error   err;
+	if (atomic_load_explicit(&asking->waiter.gone, memory_order_relaxed)) {
+		error_set(&err, STATUS_UNAVAILABLE, "The client is gone");
+		call_fail(call, &err);
+		return;
+	}
 	calculation_unref(asking->waiter.calculation); /* of the question before */
 	asking->then        = then;
 	asking->waiter.done = calculated;
@@ -58,9 +64,10 @@ const struct query_answer *asking_answer(struct api_call *call)
 
 bool asking_anew(const struct api_call *call)
 {
-	struct text value;
+	static const char word[] = "no-cache";
+	struct text       value;
 	return http_header(call->request, "Cache-Control", &value) &&
-	       (text_equal(value, TEXT("no-cache")) || text_equal(value, TEXT("no-store")));
+	       memmem(value.data, value.length, word, sizeof word - 1) != NULL;
 }
 
 void asking_write_figures(struct json_writer *writer, const struct query_answer *answer)

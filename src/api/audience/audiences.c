@@ -140,12 +140,29 @@ enum status audiences_check_segment(struct audiences *audiences, const char *seg
 
 /* ---- Metrics ---- */
 
+static void write_saved_metrics(struct audiences *audiences, struct buffer *out)
+{
+	struct store          *store = audiences->api->config.store;
+	struct store_audience *rows;
+	size_t                 count;
+	uint64_t               total;
+	struct arena           arena;
+	struct error           err;
+	arena_init(&arena);
+	if (store->ops->audience_list(store, 0, 1, &arena, &rows, &count, &total, &err) == STATUS_OK)
+		metric_one(out, "sonnim_audiences", "gauge", "Audiences that were saved", total);
+	metric_one(out, "sonnim_audiences_max", "gauge", "Beyond it saving one is refused",
+	           AUDIENCES_MAX);
+	arena_done(&arena);
+}
+
 void audiences_write_metrics(struct audiences *audiences, struct buffer *out)
 {
 	const struct audience_settings *settings = audiences->api->config.audience;
 	struct calculations_status      c;
 	struct unsaved_status           u;
 	struct audience_live_status     l;
+	write_saved_metrics(audiences, out);
 	calculations_status(audiences->calculations, &c);
 	unsaved_status(audiences->unsaved, &u);
 	metric_head(out, "sonnim_audience_questions_total", "counter",

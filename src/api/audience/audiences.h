@@ -10,6 +10,8 @@
 #include "api/audience/question.h"
 #include "api/audience/unsaved.h"
 
+enum { AUDIENCES_MAX = 10000 }; /* saved ones */
+
 struct audience_live;
 
 /* What all of it shares. */

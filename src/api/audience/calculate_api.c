@@ -126,14 +126,15 @@ static void write_steps(struct json_writer *w, const struct query_answer *answer
 	json_add_key(w, TEXT("steps"));
 	json_begin_array(w);
 	for (unsigned i = 0; i < answer->step_count; i++) {
-		const struct query_step *step = &answer->steps[i];
+		const struct query_step *step    = &answer->steps[i];
+		int64_t                  took_us = step->took_ns / 1000;
 		json_begin_object(w);
 		json_member_string(w, "text", step->text);
 		json_member_string(w, "way", text_of(query_way_name(step->way)));
 		json_member_int(w, "persons", (int64_t)step->persons);
 		json_member_int(w, "rows", (int64_t)step->rows);
 		json_member_int(w, "passed", (int64_t)step->passed);
-		json_member_double(w, "took_ms", (double)(step->took_ns / 1000) / 1000);
+		json_member_double(w, "took_ms", (double)took_us / 1000);
 		json_end_object(w);
 	}
 	json_end_array(w);

@@ -7,11 +7,7 @@
 #include "api/audience/asking.h"
 #include "api/audience/audiences.h"
 
-enum {
-	AUDIENCE_NAME_BYTES_MAX        = 256,
-	AUDIENCE_DESCRIPTION_BYTES_MAX = 4096,
-	AUDIENCES_MAX                  = 10000
-};
+enum { AUDIENCE_NAME_BYTES_MAX = 256, AUDIENCE_DESCRIPTION_BYTES_MAX = 4096 };
 
 const char *saved_kind_name(enum store_audience_kind kind); /* "live" */
 

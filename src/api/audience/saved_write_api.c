@@ -5,6 +5,7 @@
 #include "api/audience/saved.h"
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "query/slot_list.h"
 
 struct saving {
@@ -190,6 +191,15 @@ static struct definition_wish segment_wish(struct api_call *call)
 
 /* ---- Creating ---- */
 
+/* The store took no audience for it. */
+static void take_back(struct api_call *call, const char *segment_id)
+{
+	struct error err;
+	if (definition_delete(call->api->definitions, text_of(segment_id), &err) != STATUS_OK)
+		log_line(LOG_WARNING, "the segment of an audience that was not saved remains",
+		         LOG_STRING("segment", segment_id), LOG_STRING("error", err.reason));
+}
+
 static enum status add(struct api_call *call, struct error *err)
 {
 	struct saving    *state = call->state;
@@ -205,11 +215,8 @@ static enum status add(struct api_call *call, struct error *err)
 	if (status != STATUS_OK)
 		return status;
 	status = store->ops->audience_add(store, &state->row, state->shares, state->share_count, err);
-	struct error ignored; /* the store has failed: what remains is a segment that nobody owns */
-	if (status != STATUS_OK && state->row.segment_id[0] != '\0' &&
-	    definition_delete(call->api->definitions, text_of(state->row.segment_id), &ignored) !=
-	        STATUS_OK)
-		return status;
+	if (status != STATUS_OK && state->row.segment_id[0] != '\0')
+		take_back(call, state->row.segment_id);
 	return status;
 }
 
