@@ -485,9 +485,12 @@ enum { EXHAUSTED_PERCENT = 90 };
 void server_watch_memory(struct server *server)
 {
 	struct vault_status       vault;
+	struct queries_status     queries;
 	struct http_server_counts http = http_server_counts(server->http);
 	vault_status(server->vault, &vault);
-	engine_note_memory(server->engine, vault.memory_bytes + http.bodies_bytes,
+	queries_status(server->queries, &queries);
+	engine_note_memory(server->engine,
+	                   vault.memory_bytes + queries.memory_bytes + http.bodies_bytes,
 	                   machine_used_bytes() > machine_memory_bytes() / 100 * EXHAUSTED_PERCENT);
 }
 

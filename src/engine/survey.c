@@ -16,7 +16,7 @@ static void append(struct survey *survey)
 
 void survey_begin(struct survey *survey, const struct survey_ops *ops, struct view *view)
 {
-	*survey = (struct survey){.ops = ops, .partition = view->partition};
+	*survey = (struct survey){.ops = ops, .partition = view->partition, .begun_ms = view->now_ms};
 	append(survey);
 }
 
@@ -41,6 +41,15 @@ void survey_break_all(struct partition *partition, enum status status)
 		survey_end(survey);
 		survey->ops->broken(survey, status);
 	}
+}
+
+int64_t survey_clock_ms(const struct partition *partition)
+{
+	int64_t clock_ms = atomic_load_explicit(&partition->clock_ms, memory_order_relaxed);
+	for (const struct survey *survey = partition->surveys; survey != NULL; survey = survey->next)
+		if (survey->begun_ms < clock_ms)
+			clock_ms = survey->begun_ms;
+	return clock_ms;
 }
 
 void survey_go_on(struct partition *partition, int64_t end_ns)

@@ -44,6 +44,7 @@ struct survey_ops {
 struct survey {
 	const struct survey_ops *ops;
 	struct partition        *partition;
+	int64_t                  begun_ms; /* the instant of the read */
 	struct survey           *next;
 };
 
@@ -59,6 +60,10 @@ struct partition *survey_partition(const struct view *view);
 /* partition->surveys is not NULL. */
 void survey_before_change(struct partition *partition, uint32_t slot);
 void survey_break_all(struct partition *partition, enum status status);
+
+/* The partition's clock or, before it, the instant of the oldest survey: what exists then is still
+ * read. */
+int64_t survey_clock_ms(const struct partition *partition);
 
 /* A slice of one of the partition's surveys, the next one another time; there is one. */
 void survey_go_on(struct partition *partition, int64_t end_ns);

@@ -343,7 +343,7 @@ static void poll_events(struct engine_thread *thread)
 		uint64_t          through   = partition_stored_through(partition);
 		if (through < thread->through)
 			through = thread->through;
-		events_poll(partition->events, atomic_load(&partition->clock_ms), through, needed_after);
+		events_poll(partition->events, survey_clock_ms(partition), through, needed_after);
 	}
 }
 

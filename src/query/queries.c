@@ -229,10 +229,11 @@ void queries_status(struct queries *queries, struct queries_status *ret_status)
 	*ret_status = (struct queries_status){
 		.memory_bytes =
 			atomic_load(&queries->budget.used_bytes) + atomic_load(&queries->memory_bytes),
-		.started         = atomic_load(&queries->started),
-		.running         = atomic_load(&queries->running),
-		.persons_scanned = atomic_load(&queries->persons_scanned),
-		.persons_asked   = atomic_load(&queries->persons_asked),
+		.memory_bytes_max = queries->budget.limit_bytes,
+		.started          = atomic_load(&queries->started),
+		.running          = atomic_load(&queries->running),
+		.persons_scanned  = atomic_load(&queries->persons_scanned),
+		.persons_asked    = atomic_load(&queries->persons_asked),
 	};
 	for (uint32_t i = 0; i < queries->partition_count; i++) {
 		struct columns_status columns = {0};

@@ -179,16 +179,16 @@ static bool lacks_revenue(const struct query *query, const struct past *past)
 
 enum status query_plan(struct query *query, struct partition *partition, int64_t now_ms)
 {
-	const struct past past = past_of(query, now_ms);
-	bool              live = true;
-	for (unsigned i = 0; i < query->wish.set_count; i++)
-		live &=
-			tree_add_rule(&query->tree, query->plan, i, query->past ? &partition->catalog : NULL);
+	const struct past     past    = past_of(query, now_ms);
+	const struct catalog *catalog = query->past ? &partition->catalog : NULL;
+	enum status           status  = STATUS_OK;
+	for (unsigned i = 0; i < query->wish.set_count && status == STATUS_OK; i++)
+		status = tree_add_rule(&query->tree, query->plan, i, catalog);
 	if (query->wish.compared != 0)
 		tree_add_segment(&query->tree, query->wish.compared);
 	query->answer.exact = !query->past || (!uses_traits(query) && !lacks_revenue(query, &past));
-	if (!live)
-		return STATUS_CONFLICT;
+	if (status != STATUS_OK)
+		return status;
 	return query->past && past_tree_reaches_behind(&past, &query->tree) ? STATUS_INVALID
 	                                                                    : STATUS_OK;
 }

@@ -65,8 +65,9 @@ MUST_USE enum status queries_keep_revenue(struct queries *queries, struct text o
 struct queries_status {
 	uint32_t columns;
 	uint32_t columns_built;
-	uint64_t memory_bytes; /* counted in the engine's limit too */
-	uint64_t started;      /* queries */
+	uint64_t memory_bytes;     /* to be counted in the engine's limit (engine_note_memory()) */
+	uint64_t memory_bytes_max; /* of columns */
+	uint64_t started;          /* queries */
 	uint64_t running;
 	uint64_t persons_scanned; /* since start */
 	uint64_t persons_asked;   /* one by one */
@@ -166,7 +167,8 @@ struct query_answer {
 	enum status status; /* OK; AGAIN: definitions changed meanwhile, ask anew; UNAVAILABLE: stopped
 	                     * or cancelled; CONFLICT: what it refers to is not live; TIMEOUT: the
 	                     * instant was not reached; CORRUPT: stored events are damaged; INVALID: a
-	                     * window of a segment that it refers to reaches behind the retention */
+	                     * window of a segment that it refers to reaches behind the retention;
+	                     * UNSUPPORTED: such segments are derived through too many levels */
 	int64_t     as_of_ms;
 	bool        exact; /* false: a past instant, and today's traits were used, or some of the
 	                    * year's revenue lies behind the retention */

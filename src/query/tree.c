@@ -24,7 +24,8 @@ void tree_done(struct tree *tree)
 struct building {
 	struct tree          *tree;
 	const struct catalog *catalog; /* NULL: segments are asked by their members */
-	bool                  live;    /* all of them so far */
+	unsigned              level;
+	enum status           status; /* so far */
 };
 
 static uint32_t put_atom(struct tree *tree, struct tree_atom atom, bool *ret_new)
@@ -66,15 +67,17 @@ static void define(struct building *building, uint32_t atom)
 {
 	struct tree *tree = building->tree;
 	uint32_t     live = catalog_live(building->catalog, tree->atoms.items[atom].index);
-	if (live == RULE_NONE) {
-		building->live = false;
+	if (live == RULE_NONE || building->level == TREE_LEVELS_MAX) {
+		building->status = live == RULE_NONE ? STATUS_CONFLICT : STATUS_UNSUPPORTED;
 		return;
 	}
+	building->level++;
 	const struct rule *rule = &building->catalog->rules.items[live];
 	keep_plan(tree, rule->owner);
 	struct tree_node *definition =
 		add(building, rule->owner, rule->plan, &rule->plan->root, rule->plan->expr);
 	tree->atoms.items[atom].definition = definition;
+	building->level--;
 }
 
 static struct tree_node *add_atom(struct building *building, struct tree_atom atom)
@@ -105,20 +108,20 @@ static struct tree_node *add(struct building *building, struct plan *plan,
 	return node;
 }
 
-bool tree_add_rule(struct tree *tree, struct plan *plan, uint32_t rule,
-                   const struct catalog *catalog)
+enum status tree_add_rule(struct tree *tree, struct plan *plan, uint32_t rule,
+                          const struct catalog *catalog)
 {
-	struct building         building = {tree, catalog, true};
+	struct building         building = {.tree = tree, .catalog = catalog};
 	const struct plan_rule *of       = &plan->rules[rule];
 	keep_plan(tree, plan);
 	struct tree_node *root = add(&building, plan, of, &of->root, of->expr);
 	VECTOR_ADD(&tree->roots, root);
-	return building.live;
+	return building.status;
 }
 
 void tree_add_segment(struct tree *tree, uint32_t segment)
 {
-	struct building   building = {tree, NULL, true};
+	struct building   building = {.tree = tree};
 	struct tree_node *root =
 		add_atom(&building, (struct tree_atom){.kind = NODE_SEGMENT, .index = segment});
 	VECTOR_ADD(&tree->roots, root);

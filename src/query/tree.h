@@ -46,10 +46,13 @@ struct tree {
 void tree_init(struct tree *tree);
 void tree_done(struct tree *tree);
 
+enum { TREE_LEVELS_MAX = 100 }; /* of segments that are derived from segments */
+
 /* Adds a root for a rule of a plan, of which a reference is kept. With `catalog` segments have the
- * trees of their live rules there as definitions, down to the last; false: one is not live. */
-bool tree_add_rule(struct tree *tree, struct plan *plan, uint32_t rule,
-                   const struct catalog *catalog);
+ * trees of their live rules there as definitions, down to the last. STATUS_CONFLICT: one is not
+ * live; STATUS_UNSUPPORTED: there are too many levels. */
+MUST_USE enum status tree_add_rule(struct tree *tree, struct plan *plan, uint32_t rule,
+                                   const struct catalog *catalog);
 
 /* Adds a root that is one segment. */
 void tree_add_segment(struct tree *tree, uint32_t segment);

@@ -318,6 +318,10 @@ static enum status describe(const struct query_answer *answer, struct error *err
 		return error_set_field(err, STATUS_INVALID, "as_of",
 		                       "A window of a segment that it refers to reaches behind the "
 		                       "retention, to events that are not kept any more");
+	case STATUS_UNSUPPORTED:
+		return error_set_field(err, STATUS_UNSUPPORTED, "as_of",
+		                       "The segments that it refers to are derived through too many "
+		                       "levels to be asked of a past instant");
 	case STATUS_CORRUPT:
 		return error_set(err, STATUS_CORRUPT, "Stored events are damaged");
 	default:

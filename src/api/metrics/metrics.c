@@ -301,9 +301,11 @@ static void write_server(struct buffer *out, const struct api *api)
 
 static void write_memory(struct buffer *out, const struct api *api, const struct engine_status *s)
 {
-	struct vault_status vault;
-	uint64_t            sum = 0;
+	struct vault_status   vault;
+	struct queries_status queries;
+	uint64_t              sum = 0;
 	vault_status(api->config.vault, &vault);
+	queries_status(api->config.queries, &queries);
 	metric_head(out, "sonnim_memory_bytes", "gauge", "What grows with data, by kind");
 	for (unsigned i = 0; i < ENGINE_MEMORY_COUNT; i++) {
 		sum += s->memory_bytes[i];
@@ -311,6 +313,7 @@ static void write_memory(struct buffer *out, const struct api *api, const struct
 		              engine_memory_name((enum engine_memory)i), s->memory_bytes[i]);
 	}
 	buffer_printf(out, "sonnim_memory_bytes{kind=\"vault\"} %" PRIu64 "\n", vault.memory_bytes);
+	buffer_printf(out, "sonnim_memory_bytes{kind=\"columns\"} %" PRIu64 "\n", queries.memory_bytes);
 	metric_one(out, "sonnim_engine_memory_bytes", "gauge", "Of the engine, all kinds", sum);
 	metric_one(out, "sonnim_memory_used_bytes", "gauge",
 	           "What the limit is compared with: all kinds, and request bodies",
@@ -457,6 +460,26 @@ static void write_vault(struct buffer *out, const struct api *api)
 	metric_one(out, "sonnim_vault_failed", "gauge", "1 after a failed write", s.failed);
 }
 
+static void write_queries(struct buffer *out, const struct api *api)
+{
+	struct queries_status s;
+	queries_status(api->config.queries, &s);
+	metric_one(out, "sonnim_query_started_total", "counter", "Questions about all persons",
+	           s.started);
+	metric_one(out, "sonnim_query_running", "gauge", "Of these, under way", s.running);
+	metric_one(out, "sonnim_query_persons_scanned_total", "counter",
+	           "Persons whose stored events were looked at for a part of a question",
+	           s.persons_scanned);
+	metric_one(out, "sonnim_query_persons_asked_total", "counter",
+	           "Persons who were asked one by one, or by a segment's bitmap", s.persons_asked);
+	metric_one(out, "sonnim_query_columns", "gauge", "Columns of traits and metrics", s.columns);
+	metric_one(out, "sonnim_query_columns_built", "gauge",
+	           "Of these, built in the partition that has the fewest", s.columns_built);
+	metric_one(out, "sonnim_query_memory_bytes_max", "gauge",
+	           "New columns are refused beyond it, and new strings not told apart",
+	           s.memory_bytes_max);
+}
+
 static void write_all(struct api_call *call)
 {
 	const struct api *api = call->api;
@@ -472,6 +495,7 @@ static void write_all(struct api_call *call)
 	write_checkpoints(&out, api);
 	write_journal(&out, api);
 	write_vault(&out, api);
+	write_queries(&out, api);
 	consumers_write_metrics(&out, call->api);
 	if (api_is_open(api))
 		audiences_write_metrics(api->audiences, &out);
