@@ -50,6 +50,7 @@ struct audience_live {
 	uint64_t watcher_count;
 	uint64_t calculated;
 	uint64_t asking_count;
+	size_t   turn; /* where in the list the next round begins */
 };
 
 /* ---- Telling; under the lock ---- */
@@ -193,26 +194,47 @@ static void drop_unwatched(struct audience_live *live)
 	live->list.count = kept;
 }
 
+/* Half of the questions that may be under way are left to those who ask themselves. */
+static bool has_room(const struct audience_live *live)
+{
+	uint64_t most = (uint64_t)live->audiences->api->config.audience->running_max / 2;
+	return live->asking_count < (most > 0 ? most : 1);
+}
+
 /* Under the lock, which is let go of while it is asked. */
+static void begin_question(struct watched *watched)
+{
+	struct audience_live *live = watched->live;
+	watched->asking            = true;
+	watched->started_ms        = clock_monotonic_ms();
+	watched->changes           = queries_changes(live->audiences->api->config.queries);
+	atomic_store(&watched->waiter.gone, watched->first == NULL);
+	live->asking_count++;
+	pthread_mutex_unlock(&live->woken.lock);
+	ask(watched);
+	pthread_mutex_lock(&live->woken.lock);
+}
+
+/* Under the lock. In turn: those that found no room are the first of the next time. */
 static void work_once(struct audience_live *live)
 {
 	drop_unwatched(live);
-	for (size_t i = 0; i < live->list.count && !live->woken.stopping; i++) {
-		struct watched *watched = live->list.items[i];
-		int64_t         now_ms  = clock_monotonic_ms();
+	size_t count = live->list.count, first = count > 0 ? live->turn % count : 0;
+	bool   full = false;
+	for (size_t n = 0; n < count && !live->woken.stopping; n++) {
+		size_t          index   = (first + n) % count;
+		struct watched *watched = live->list.items[index];
 		if (watched->answered)
 			take_answer(watched);
 		tell(watched);
-		if (!is_due(watched, now_ms))
+		if (!is_due(watched, clock_monotonic_ms()))
 			continue;
-		watched->asking     = true;
-		watched->started_ms = now_ms;
-		watched->changes    = queries_changes(live->audiences->api->config.queries);
-		atomic_store(&watched->waiter.gone, watched->first == NULL);
-		live->asking_count++;
-		pthread_mutex_unlock(&live->woken.lock);
-		ask(watched);
-		pthread_mutex_lock(&live->woken.lock);
+		if (has_room(live)) {
+			begin_question(watched);
+		} else if (!full) {
+			full       = true;
+			live->turn = index;
+		}
 	}
 }
 

@@ -179,7 +179,8 @@ void saved_answer(struct api_call *call)
 	state->sizes      = ARENA_ARRAY(call->arena, uint64_t, partitions * state->count + 1);
 	state->live       = ARENA_ARRAY(call->arena, bool, partitions * state->count + 1);
 	state->persons    = ARENA_ARRAY(call->arena, uint64_t, partitions);
-	call->read_failed = write_without_sizes;
+	if (strcmp(call->route->method, "GET") != 0)
+		call->read_failed = write_without_sizes;
 	call_read_all(call, look, write);
 }
 
