@@ -74,6 +74,13 @@ api_handler_fn audience_calculate, audience_overlap, audience_overview;
 api_handler_fn audiences_create, audiences_list, audiences_get, audiences_update, audiences_delete,
 	audiences_versions, audiences_refresh;
 
+/* audience_export_api.c */
+api_handler_fn audience_export_create, audience_export_get, audience_export_file;
+
+/* destinations_api.c */
+api_handler_fn destinations_create, destinations_list, destinations_get, destinations_update,
+	destinations_delete;
+
 /* audience_socket.c */
 api_handler_fn audiences_watch;
 

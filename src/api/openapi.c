@@ -53,6 +53,7 @@ static const struct parameter {
 	{"drifted", "query", "Only properties of more than one type",
      "{\"enum\":[\"true\",\"false\"],\"default\":\"false\"}"},
 	{"Cache-Control", "header", "no-cache: not from what is kept", "{\"enum\":[\"no-cache\"]}"},
+	{"token", "query", "What the address has it for", "{\"type\":\"string\"}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, FILED };

@@ -45,8 +45,8 @@ enum status signed_url_check(struct vault *vault, struct text id, struct text to
 	}
 	buffer_done(&plain);
 	if (!valid)
-		return error_set(err, STATUS_FORBIDDEN, "This is not an address of this file");
+		return error_set(err, STATUS_NOT_FOUND, "This is not an address of this file");
 	if (now_ms >= expires_ms)
-		return error_set(err, STATUS_FORBIDDEN, "The address of this file has expired");
+		return error_set(err, STATUS_NOT_FOUND, "The address of this file has expired");
 	return STATUS_OK;
 }

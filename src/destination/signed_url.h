@@ -10,7 +10,7 @@
 void signed_url_write(struct vault *vault, struct text base, struct text id, int64_t expires_ms,
                       struct buffer *out);
 
-/* STATUS_FORBIDDEN: not one of ours, of another file, or expired. */
+/* STATUS_NOT_FOUND: not one of ours, of another file, or expired. */
 MUST_USE enum status signed_url_check(struct vault *vault, struct text id, struct text token,
                                       int64_t now_ms, struct error *err);
 

@@ -104,8 +104,10 @@ static struct curl_slist *header_list(const struct http_client_request *request)
 	buffer_done(&line);
 	if (request->signature != NULL)
 		list = add_body_hash(list, request);
-	/* No round trip before bodies, but before one that may be very large. */
-	list = curl_slist_append(list, request->read ? "Transfer-Encoding: chunked" : "Expect:");
+	/* No round trip before bodies, but before one that may be very large. Not where it is signed: a
+	 * header that is left out would be signed too. */
+	if (request->signature == NULL)
+		list = curl_slist_append(list, request->read ? "Transfer-Encoding: chunked" : "Expect:");
 	assert(list);
 	if (request->read)
 		list = curl_slist_append(list, "Expect: 100-continue");

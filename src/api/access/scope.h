@@ -22,6 +22,7 @@
 	X(SCOPE_AUDIENCE_EXPORT, "audience.export", "Export the members of audiences")                 \
 	X(SCOPE_DIMENSION_READ, "dimension.read", "Read products, properties and the data mart")       \
 	X(SCOPE_DIMENSION_WRITE, "dimension.write", "Load, change and delete products and properties") \
+	X(SCOPE_DESTINATION_WRITE, "destination.write", "Change where audiences are sent")             \
 	X(SCOPE_JOB_READ, "job.read", "Read background jobs, their files and schedules")               \
 	X(SCOPE_JOB_WRITE, "job.write", "Cancel and retry jobs, change schedules")                     \
 	X(SCOPE_TOKEN_WRITE, "token.write", "Make, list and delete tokens")                            \

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/instant.h"
 #include "destination/marketing_platform.h"
@@ -449,25 +450,10 @@ static enum status upload_parts(struct audience_job *export, int fd, const char 
 	return STATUS_OK;
 }
 
-static enum status upload_in_parts(struct audience_job *export, int fd, const char *path,
-                                   struct text key, struct buffer *part, struct error *err)
+/* From the beginning at the next attempt. */
+static enum status give_upload_up(struct audience_job *export, enum status status,
+                                  struct error *err)
 {
-	enum status status = STATUS_OK;
-	if (export->upload[0] == '\0') {
-		status = s3_begin(export->client, &export->bucket, key, content_type(&export->wish),
-		                  export->upload, err);
-		if (status == STATUS_OK)
-			status = save(export, PHASE_UPLOAD, err);
-	}
-	if (status == STATUS_OK)
-		status = upload_parts(export, fd, path, key, part, err);
-	if (status == STATUS_OK)
-		status = s3_complete(export->client, &export->bucket, key, export->upload,
-		                     (const char(*)[S3_ETAG_BYTES])(const void *)export->etags.items,
-		                     (unsigned)export->etags.count, err);
-	if (status != STATUS_NOT_FOUND || export->upload[0] == '\0')
-		return status;
-	/* The bucket has dropped what was begun: from the beginning, if the bucket is there. */
 	struct error unsaved;
 	export->upload[0]   = '\0';
 	export->etags.count = 0;
@@ -475,6 +461,32 @@ static enum status upload_in_parts(struct audience_job *export, int fd, const ch
 		return status;
 	return error_set(err, STATUS_AGAIN, "destination %s: the upload is to be begun anew",
 	                 export->bucket.name);
+}
+
+static enum status upload_in_parts(struct audience_job *export, int fd, const char *path,
+                                   struct text key, struct buffer *part, struct error *err)
+{
+	enum status status = STATUS_OK;
+	bool        all    = export->etags.count * part_bytes(export->bytes) >= export->bytes;
+	if (export->upload[0] == '\0') {
+		status = s3_begin(export->client, &export->bucket, key, content_type(&export->wish),
+		                  export->upload, err);
+		if (status != STATUS_OK)
+			return status;
+		status = save(export, PHASE_UPLOAD, err);
+	}
+	if (status == STATUS_OK)
+		status = upload_parts(export, fd, path, key, part, err);
+	if (status == STATUS_OK)
+		status = s3_complete(export->client, &export->bucket, key, export->upload,
+		                     (const char(*)[S3_ETAG_BYTES])(const void *)export->etags.items,
+		                     (unsigned)export->etags.count, err);
+	/* The bucket has dropped what was begun; or all parts were there already, perhaps completed by
+	 * an attempt that did not hear of it, and completing them fails: servers answer that in ways of
+	 * their own. */
+	if (status == STATUS_NOT_FOUND || (all && status != STATUS_OK && status != STATUS_FORBIDDEN))
+		return give_upload_up(export, status, err);
+	return status;
 }
 
 static enum status upload_file(struct audience_job *export, struct text key, struct error *err)
@@ -528,7 +540,7 @@ static void add_source(const struct audience_job *export, struct buffer *out)
 		s3_location(&export->bucket, export->name, out);
 	else
 		signed_url_write(export->transfer->vault, export->wish.base, text_of(job_id(export->job)),
-		                 job_now_ms(export->job) + AUDIENCE_SOURCE_MS, out);
+		                 clock_wall_ms() + AUDIENCE_SOURCE_MS, out);
 }
 
 /* Told before the job is done, so that its own address answers only then: platforms fetch later. */

@@ -31,9 +31,9 @@ static void an_address_holds_until_it_expires_and_for_its_file_alone(void **stat
 	struct vault_fixture *f     = *state;
 	struct text           token = token_of(f, 1000);
 	assert_int_equal(check(f, id, token, 999), STATUS_OK);
-	assert_int_equal(check(f, id, token, 1000), STATUS_FORBIDDEN);
+	assert_int_equal(check(f, id, token, 1000), STATUS_NOT_FOUND);
 	assert_non_null(strstr(f->err.reason, "expired"));
-	assert_int_equal(check(f, other, token, 0), STATUS_FORBIDDEN);
+	assert_int_equal(check(f, other, token, 0), STATUS_NOT_FOUND);
 }
 
 static void what_is_forged_is_refused(void **state)
@@ -43,13 +43,13 @@ static void what_is_forged_is_refused(void **state)
 	for (size_t i = 0; i < token.length; i++) {
 		char *byte = (char *)token.data + i, was = *byte;
 		*byte = was == 'A' ? 'B' : 'A';
-		assert_int_equal(check(f, id, token, 0), STATUS_FORBIDDEN);
+		assert_int_equal(check(f, id, token, 0), STATUS_NOT_FOUND);
 		*byte = was;
 	}
-	assert_int_equal(check(f, id, TEXT(""), 0), STATUS_FORBIDDEN);
-	assert_int_equal(check(f, id, TEXT("!"), 0), STATUS_FORBIDDEN);
+	assert_int_equal(check(f, id, TEXT(""), 0), STATUS_NOT_FOUND);
+	assert_int_equal(check(f, id, TEXT("!"), 0), STATUS_NOT_FOUND);
 	assert_int_equal(check(f, id, (struct text){token.data, token.length - 4}, 0),
-	                 STATUS_FORBIDDEN);
+	                 STATUS_NOT_FOUND);
 	assert_int_equal(check(f, id, token, 0), STATUS_OK);
 }
 

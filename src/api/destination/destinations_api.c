@@ -1,0 +1,178 @@
+/* /api/v1/destinations: where audiences are sent. Credentials come in and never go out. */
+
+#include "api/call.h"
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "destination/destination.h"
+
+static struct text id_of(struct api_call *call) { return http_param(call->request, "id"); }
+
+static void answer(struct api_call *call, unsigned http_status,
+                   const struct destination *destination)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	destination_write(&w, destination);
+	http_add_header(call->request, "ETag",
+	                text_of(arena_printf(call->arena, "\"%u\"", destination->version)));
+	call_answer(call, http_status, &out);
+}
+
+static enum status find(struct api_call *call, struct destination *ret_destination,
+                        struct error *err)
+{
+	return destination_load(call->api->config.store, call->api->config.vault, id_of(call),
+	                        call->arena, ret_destination, err);
+}
+
+/* ---- POST ---- */
+
+static enum status check_room(struct api_call *call, struct error *err)
+{
+	struct store             *store = call->api->config.store;
+	struct store_destination *rows;
+	size_t                    count;
+	enum status status = store->ops->destination_list(store, call->arena, &rows, &count, err);
+	if (status == STATUS_OK && count >= DESTINATIONS_MAX)
+		return error_set(err, STATUS_CONFLICT, "There are %d destinations already",
+		                 DESTINATIONS_MAX);
+	return status;
+}
+
+static enum status name_taken(enum status status, struct error *err)
+{
+	if (status != STATUS_CONFLICT)
+		return status;
+	return error_set_field(err, STATUS_CONFLICT, "name", "There is a destination of this name");
+}
+
+static enum status create(struct api_call *call, struct destination *destination, struct error *err)
+{
+	struct store            *store = call->api->config.store;
+	struct store_destination row;
+	struct json              body;
+	enum status              status;
+	*destination            = (struct destination){.version = 1, .created_ms = clock_wall_ms()};
+	destination->updated_ms = destination->created_ms;
+	uuid_new(destination->id);
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = destination_read(body, true, call->arena, destination, err)) != STATUS_OK ||
+	    (status = check_room(call, err)) != STATUS_OK)
+		return status;
+	destination_seal(destination, call->api->config.vault, call->arena, &row);
+	return name_taken(store->ops->destination_add(store, &row, err), err);
+}
+
+static void create_step(struct api_call *call)
+{
+	struct destination destination;
+	struct error       err;
+	if (create(call, &destination, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		answer(call, 201, &destination);
+}
+
+void destinations_create(struct api_call *call) { call_on_worker(call, create_step); }
+
+/* ---- GET ---- */
+
+static void get_step(struct api_call *call)
+{
+	struct destination destination;
+	struct error       err;
+	if (find(call, &destination, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		answer(call, 200, &destination);
+}
+
+void destinations_get(struct api_call *call) { call_on_worker(call, get_step); }
+
+/* By name; the cursor is how many were listed. */
+static enum status write_list(struct api_call *call, struct buffer *out, struct error *err)
+{
+	struct store             *store = call->api->config.store;
+	struct store_destination *rows;
+	struct byte_reader        cursor;
+	size_t                    count, limit;
+	enum status               status;
+	if ((status = call_limit(call, &limit, err)) != STATUS_OK ||
+	    (status = call_cursor(call, CURSOR_OFFSET, &cursor, err)) != STATUS_OK ||
+	    (status = store->ops->destination_list(store, call->arena, &rows, &count, err)) !=
+	        STATUS_OK)
+		return status;
+	size_t             at   = read_left(&cursor) > 0 ? read_u32(&cursor) : 0;
+	size_t             end  = at + limit < count ? at + limit : count;
+	struct buffer      next = {0};
+	struct json_writer w    = call_begin_list(out);
+	for (; status == STATUS_OK && at < end; at++) {
+		struct destination destination;
+		status =
+			destination_open(&rows[at], call->api->config.vault, call->arena, &destination, err);
+		if (status == STATUS_OK)
+			destination_write(&w, &destination);
+	}
+	if (at < count)
+		buffer_add_u32(&next, (uint32_t)at);
+	call_end_list(&w, CURSOR_OFFSET, buffer_text(&next), (int64_t)count, clock_wall_ms());
+	buffer_done(&next);
+	return status;
+}
+
+static void list_step(struct api_call *call) { call_answer_written(call, write_list); }
+
+void destinations_list(struct api_call *call) { call_on_worker(call, list_step); }
+
+/* ---- PUT ---- */
+
+static enum status change(struct api_call *call, struct destination *destination, struct error *err)
+{
+	struct store            *store = call->api->config.store;
+	struct store_destination row;
+	struct json              body;
+	uint32_t                 expected;
+	enum status              status;
+	if ((status = call_if_match(call, &expected, err)) != STATUS_OK ||
+	    (status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = find(call, destination, err)) != STATUS_OK)
+		return status;
+	if (expected != 0 && expected != destination->version)
+		return error_set_field(err, STATUS_PRECONDITION, "If-Match", "It is at version %u",
+		                       destination->version);
+	if ((status = destination_read(body, false, call->arena, destination, err)) != STATUS_OK)
+		return status;
+	destination->updated_ms = clock_wall_ms();
+	destination_seal(destination, call->api->config.vault, call->arena, &row);
+	status = name_taken(store->ops->destination_change(store, &row, err), err);
+	if (status == STATUS_OK)
+		destination->version = row.version;
+	return status;
+}
+
+static void change_step(struct api_call *call)
+{
+	struct destination destination;
+	struct error       err;
+	if (change(call, &destination, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		answer(call, 200, &destination);
+}
+
+void destinations_update(struct api_call *call) { call_on_worker(call, change_step); }
+
+/* ---- DELETE ---- */
+
+static void delete_step(struct api_call *call)
+{
+	struct store *store = call->api->config.store;
+	struct error  err;
+	if (store->ops->destination_delete(store, id_of(call), &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		call_answer_empty(call, 204);
+}
+
+void destinations_delete(struct api_call *call) { call_on_worker(call, delete_step); }
