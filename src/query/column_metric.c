@@ -176,6 +176,24 @@ static void dues_done(struct columns *columns, struct dues *dues)
 	count_dues(columns, dues, -(int64_t)dues->bytes);
 }
 
+void column_metric_refuse(struct columns *columns, struct metric_column *metric)
+{
+	dues_done(columns, &metric->dues);
+	metric->dues = (struct dues){0};
+	column_refuse(columns, &metric->column);
+	fold_free(metric->fold);
+	metric->fold = NULL;
+	VECTOR_DONE(&metric->deltas);
+}
+
+void column_metric_stop(struct columns *columns)
+{
+	for (size_t i = 0; i < columns->metrics.count; i++) {
+		fold_free(columns->metrics.items[i]->fold);
+		columns->metrics.items[i]->fold = NULL;
+	}
+}
+
 static void free_group(struct columns *columns, struct metric_group *group)
 {
 	TAKE_OUT(&columns->groups, group);
@@ -197,10 +215,8 @@ void column_metric_free(struct columns *columns, struct metric_column *metric)
 	else
 		note_added(metric->group);
 	map_text_remove(&columns->metric_of, metric->key);
-	dues_done(columns, &metric->dues);
-	column_done(&metric->column);
-	fold_free(metric->fold);
-	VECTOR_DONE(&metric->deltas);
+	column_metric_refuse(columns, metric);
+	column_done(columns, &metric->column);
 	plan_unref(metric->plan);
 	free(metric);
 }
@@ -581,7 +597,7 @@ static void build_block(struct columns *columns, struct metric_column *metric, u
 
 bool column_metric_build(struct columns *columns, struct metric_column *metric, int64_t end_ns)
 {
-	while (!column_is_built(&metric->column)) {
+	while (!column_is_built(&metric->column) && !metric->column.refused) {
 		if (is_late(end_ns))
 			return false;
 		build_block(columns, metric, columns_block_count(columns));

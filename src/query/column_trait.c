@@ -7,7 +7,10 @@
 #include "base/instant.h"
 #include "query/columns_internal.h"
 
-enum { AHEAD = 8 }; /* persons whose traits the processor is asked for beforehand */
+enum {
+	AHEAD      = 8,  /* persons whose traits the processor is asked for beforehand */
+	CODE_BYTES = 96, /* about what a code takes beside its text, twice */
+};
 
 /* ---- Values ---- */
 
@@ -27,7 +30,8 @@ static bool has_text(const struct value *value)
 	return value->type == VALUE_STRING || value->type == VALUE_STRING_SET;
 }
 
-static struct slices_value code_of(struct column *column, const struct value *value)
+static struct slices_value code_of(struct columns *columns, struct column *column,
+                                   const struct value *value)
 {
 	struct column_codes *codes = codes_of(column);
 	struct text          text  = has_text(value) ? value->text : (struct text){0};
@@ -39,18 +43,22 @@ static struct slices_value code_of(struct column *column, const struct value *va
 	uintptr_t known = (uintptr_t)map_text_get(&codes->numbers, buffer_text(&codes->scratch));
 	if (known != 0)
 		return (struct slices_value){COLUMN_CODE, (int64_t)known - 1};
-	if (codes->values.count == COLUMN_CODES_MAX)
+	uint64_t bytes = 2 * text.length + CODE_BYTES;
+	if (codes->values.count == COLUMN_CODES_MAX || codes->bytes + bytes > COLUMN_CODES_BYTES)
 		return (struct slices_value){COLUMN_UNKNOWN, 0};
 	struct value kept = *value;
 	if (has_text(value))
 		kept.text = arena_text(&codes->texts, text);
 	VECTOR_ADD(&codes->values, kept);
+	codes->bytes += bytes;
+	atomic_fetch_add_explicit(&columns->budget->used_bytes, bytes, memory_order_relaxed);
 	*map_text_put(&codes->numbers, buffer_text(&codes->scratch)) =
 		(void *)(uintptr_t)codes->values.count;
 	return (struct slices_value){COLUMN_CODE, (int64_t)codes->values.count - 1};
 }
 
-struct slices_value column_trait_value(struct column *column, const struct value *value)
+struct slices_value column_trait_value(struct columns *columns, struct column *column,
+                                       const struct value *value)
 {
 	double  number;
 	int64_t at_ms;
@@ -65,12 +73,12 @@ struct slices_value column_trait_value(struct column *column, const struct value
 		if (value->text.length > 0 && isdigit((unsigned char)value->text.data[0]) &&
 		    instant_parse(value->text, &at_ms))
 			return (struct slices_value){COLUMN_TIME, at_ms};
-		return code_of(column, value);
+		return code_of(columns, column, value);
 	case VALUE_FALSE:
 	case VALUE_TRUE:
 	case VALUE_STRING_SET:
 	case VALUE_PERSONAL:
-		return code_of(column, value);
+		return code_of(columns, column, value);
 	default: /* arrays and objects are missing to every test */
 		return (struct slices_value){COLUMN_MISSING, 0};
 	}
@@ -119,9 +127,9 @@ struct trait_column *column_trait_put(struct columns *columns, struct text name)
 	return trait != NULL ? trait : add_trait(columns, name, true);
 }
 
-void column_trait_free(struct trait_column *trait)
+void column_trait_free(struct columns *columns, struct trait_column *trait)
 {
-	column_done(&trait->column);
+	column_done(columns, &trait->column);
 	free(trait);
 }
 
@@ -141,14 +149,15 @@ static void put_entry(struct columns *columns, uint32_t slot, const struct value
 	} else {
 		trait = columns->traits.items[*at - 1];
 	}
-	if (trait == NULL)
+	if (trait == NULL || trait->column.refused)
 		return;
 	if (!text_equal(trait->name, entry->name)) {
 		columns->traits_full = true; /* two names with one hash: the later has no column */
 		return;
 	}
 	if (trait->path.part_count == 0)
-		column_put(&trait->column, slot, column_trait_value(&trait->column, &entry->value));
+		column_put(&trait->column, slot,
+		           column_trait_value(columns, &trait->column, &entry->value));
 }
 
 static void set_exists(struct columns *columns, uint32_t slot, bool exists)
@@ -179,8 +188,10 @@ static void look_at(struct columns *columns, uint32_t slot, bool cleared)
 		put_entry(columns, slot, &reader);
 	for (size_t i = 0; i < columns->dotted.count; i++) {
 		struct trait_column *trait = columns->dotted.items[i];
-		struct value         value = value_at(list, &trait->path);
-		column_put(&trait->column, slot, column_trait_value(&trait->column, &value));
+		if (trait->column.refused)
+			continue;
+		struct value value = value_at(list, &trait->path);
+		column_put(&trait->column, slot, column_trait_value(columns, &trait->column, &value));
 	}
 }
 

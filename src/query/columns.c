@@ -88,17 +88,31 @@ void column_init(struct column *column, struct columns *columns, uint32_t built_
 	slices_init(&column->slices, &columns->budget->used_bytes);
 }
 
-void column_done(struct column *column)
+void column_done(struct columns *columns, struct column *column)
 {
 	slices_done(&column->slices);
 	free(column->staging);
 	if (column->codes == NULL)
 		return;
+	atomic_fetch_sub_explicit(&columns->budget->used_bytes, column->codes->bytes,
+	                          memory_order_relaxed);
 	map_text_done(&column->codes->numbers);
 	VECTOR_DONE(&column->codes->values);
 	arena_done(&column->codes->texts);
 	buffer_done(&column->codes->scratch);
 	free(column->codes);
+}
+
+void column_refuse(struct columns *columns, struct column *column)
+{
+	column_done(columns, column);
+	*column = (struct column){.refused = true, .doubles = column->doubles};
+	slices_init(&column->slices, &columns->budget->used_bytes);
+}
+
+uint64_t column_bytes(const struct column *column)
+{
+	return column->slices.bytes + (column->codes == NULL ? 0 : column->codes->bytes);
 }
 
 /* The staging of the chunk at hand. */
@@ -112,6 +126,8 @@ static struct slices_value *staging_of(struct column *column)
 void column_put(struct column *column, uint32_t slot, struct slices_value value)
 {
 	uint32_t block = block_of(slot);
+	if (column->refused)
+		return;
 	if (column_is_built(column) ||
 	    block / COLUMN_RUN_BLOCKS < column->built_blocks / COLUMN_RUN_BLOCKS)
 		slices_set(&column->slices, slot, value);
@@ -130,7 +146,7 @@ struct slices_value column_get(const struct column *column, uint32_t slot)
 
 void column_advance(struct column *column, bool last)
 {
-	if (column_is_built(column))
+	if (column_is_built(column) || column->refused)
 		return;
 	uint32_t block = column->built_blocks++;
 	uint32_t count = block % COLUMN_RUN_BLOCKS + 1;
@@ -171,6 +187,13 @@ static void saw_events(struct witness *witness, uint32_t slot)
 	column_metric_saw_all((struct columns *)witness, slot);
 }
 
+static void saw_end(struct witness *witness)
+{
+	struct columns *columns = (struct columns *)witness;
+	column_metric_stop(columns);
+	columns->partition = NULL;
+}
+
 static bool work(struct witness *witness, int64_t end_ns)
 {
 	return columns_work((struct columns *)witness, end_ns);
@@ -179,14 +202,14 @@ static bool work(struct witness *witness, int64_t end_ns)
 struct columns *columns_new(struct partition *partition, struct columns_budget *budget)
 {
 	struct columns *columns = grown(NULL, 0, 1, sizeof *columns);
-	columns->witness        = (struct witness){saw_person, saw_event, saw_events, work};
+	columns->witness        = (struct witness){saw_person, saw_event, saw_events, work, saw_end};
 	columns->partition      = partition;
 	columns->budget         = budget;
 	columns->dues_ms        = INSTANT_MS_NONE;
 	arena_init(&columns->names);
 	column_init(&columns->identified, columns, 0);
-	column_trait_value(&columns->identified, &(struct value){.type = VALUE_FALSE});
-	column_trait_value(&columns->identified, &(struct value){.type = VALUE_TRUE});
+	column_trait_value(columns, &columns->identified, &(struct value){.type = VALUE_FALSE});
+	column_trait_value(columns, &columns->identified, &(struct value){.type = VALUE_TRUE});
 	columns->folded    = grown(NULL, 0, COLUMN_BLOCK_SLOTS, sizeof *columns->folded);
 	partition->witness = &columns->witness;
 	return columns;
@@ -196,11 +219,13 @@ void columns_free(struct columns *columns)
 {
 	if (columns == NULL)
 		return;
+	if (columns->partition != NULL)
+		columns->partition->witness = NULL;
 	while (columns->metrics.count > 0)
 		column_metric_free(columns, columns->metrics.items[columns->metrics.count - 1]);
 	for (size_t i = 0; i < columns->traits.count; i++)
-		column_trait_free(columns->traits.items[i]);
-	column_done(&columns->identified);
+		column_trait_free(columns, columns->traits.items[i]);
+	column_done(columns, &columns->identified);
 	dirty_done(&columns->persons);
 	VECTOR_DONE(&columns->traits);
 	VECTOR_DONE(&columns->dotted);
@@ -273,23 +298,24 @@ void columns_forget(struct columns *columns, struct plan *plan)
 
 static void publish(struct columns *columns)
 {
-	uint32_t built = 0;
-	uint64_t bytes = columns->identified.slices.bytes, dirty = columns->persons.count;
+	uint32_t count = 0, built = 0;
+	uint64_t bytes = column_bytes(&columns->identified), dirty = columns->persons.count;
 	for (size_t i = 0; i < columns->traits.count; i++) {
-		built += column_is_built(&columns->traits.items[i]->column);
-		bytes += columns->traits.items[i]->column.slices.bytes;
+		const struct column *column = &columns->traits.items[i]->column;
+		count += !column->refused;
+		built += column_is_built(column);
+		bytes += column_bytes(column);
 	}
 	for (size_t i = 0; i < columns->metrics.count; i++) {
 		const struct metric_column *metric = columns->metrics.items[i];
+		count += !metric->column.refused;
 		built += column_is_built(&metric->column);
-		bytes += metric->column.slices.bytes + metric->dues.bytes;
+		bytes += column_bytes(&metric->column) + metric->dues.bytes;
 	}
 	for (size_t i = 0; i < columns->groups.count; i++)
 		dirty += columns->groups.items[i]->dirty.count;
 	atomic_store_explicit(&columns->built_count, built, memory_order_relaxed);
-	atomic_store_explicit(&columns->column_count,
-	                      (uint32_t)(columns->traits.count + columns->metrics.count),
-	                      memory_order_relaxed);
+	atomic_store_explicit(&columns->column_count, count, memory_order_relaxed);
 	atomic_store_explicit(&columns->bytes, bytes, memory_order_relaxed);
 	atomic_store_explicit(&columns->dirty_count, dirty, memory_order_relaxed);
 }
@@ -312,12 +338,38 @@ static bool work_on_metrics(struct columns *columns, int64_t end_ns)
 	return true;
 }
 
+/* The column that takes most goes. */
+static void drop_largest(struct columns *columns)
+{
+	struct column        *trait  = NULL;
+	struct metric_column *metric = NULL;
+	uint64_t              bytes  = 0;
+	for (size_t i = 0; i < columns->traits.count; i++)
+		if (column_bytes(&columns->traits.items[i]->column) > bytes) {
+			trait = &columns->traits.items[i]->column;
+			bytes = column_bytes(trait);
+		}
+	for (size_t i = 0; i < columns->metrics.count; i++) {
+		struct metric_column *other = columns->metrics.items[i];
+		if (column_bytes(&other->column) + other->dues.bytes > bytes) {
+			metric = other;
+			bytes  = column_bytes(&other->column) + other->dues.bytes;
+		}
+	}
+	if (metric != NULL)
+		column_metric_refuse(columns, metric);
+	else if (trait != NULL)
+		column_refuse(columns, trait);
+}
+
 bool columns_work(struct columns *columns, int64_t end_ns)
 {
 	if (clock_monotonic_ns() >= end_ns)
 		return true;
 	bool over = column_trait_pass(columns, end_ns) && column_trait_refresh(columns, end_ns) &&
 	            work_on_metrics(columns, end_ns);
+	if (columns_over_budget(columns))
+		drop_largest(columns);
 	publish(columns);
 	return !over;
 }

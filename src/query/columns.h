@@ -32,15 +32,16 @@
 enum {
 	COLUMN_BLOCK_SLOTS = 512,
 	COLUMN_BLOCK_WORDS = COLUMN_BLOCK_SLOTS / 64,
-	COLUMN_RUN_BLOCKS  = 128,  /* at most in one call: a chunk */
-	COLUMN_CODES_MAX   = 4096, /* different strings, booleans and sets of a trait */
-	COLUMN_CODE_BYTES  = 1024, /* of a value that gets a code */
-	COLUMN_TRAITS_MAX  = 128,  /* traits that have a column */
-	COLUMN_METRICS_MAX = 256,  /* metrics that have one */
+	COLUMN_RUN_BLOCKS  = 128,        /* at most in one call: a chunk */
+	COLUMN_CODES_MAX   = 4096,       /* different strings, booleans and sets of a trait */
+	COLUMN_CODES_BYTES = 1024 * 1024, /* of all of them together, about */
+	COLUMN_CODE_BYTES  = 1024,       /* of a value that gets a code */
+	COLUMN_TRAITS_MAX  = 128,        /* traits that have a column */
+	COLUMN_METRICS_MAX = 256,        /* metrics that have one */
 };
 
-/* Memory of the columns of all partitions; new columns are refused, and values not kept, beyond
- * the limit. */
+/* Memory of the columns of all partitions. Beyond the limit no column is added, and each partition
+ * gives up its largest one after the other: what they would answer is found in another way. */
 struct columns_budget {
 	_Atomic uint64_t used_bytes;
 	uint64_t         limit_bytes;
@@ -51,7 +52,7 @@ struct columns;
 /* Registers as the partition's witness; columns are built from then on in leisure. `budget`
  * outlives it. */
 struct columns *columns_new(struct partition *partition, struct columns_budget *budget);
-/* The partition may be gone, and is not to change any more. NULL is fine. */
+/* The partition may have been freed before. NULL is fine. */
 void columns_free(struct columns *columns);
 
 struct columns_status {

@@ -22,6 +22,7 @@ struct column {
 	struct slices_value *staging;      /* of SLICES_CHUNK_SLOTS; NULL: none */
 	bool                 doubles;      /* numbers are slices_double_key() */
 	struct column_codes *codes;        /* of a trait */
+	bool                 refused;      /* there was no memory for it: never built */
 };
 
 /* The values that have a code. */
@@ -30,6 +31,7 @@ struct column_codes {
 	VECTOR(struct value) values;
 	struct arena  texts;
 	struct buffer scratch;
+	uint64_t      bytes;
 };
 
 /* Slots to look at again, by block. */
@@ -99,8 +101,8 @@ struct metric_group {
 };
 
 struct columns {
-	struct witness         witness; /* first: what the partition knows */
-	struct partition      *partition;
+	struct witness         witness;   /* first: what the partition knows */
+	struct partition      *partition; /* NULL: it is gone */
 	struct columns_budget *budget;
 	struct arena           names;
 
@@ -148,7 +150,10 @@ void dirty_done(struct dirty *dirty);
 /* ---- columns.c ---- */
 
 void column_init(struct column *column, struct columns *columns, uint32_t built_blocks);
-void column_done(struct column *column);
+void column_done(struct columns *columns, struct column *column);
+/* Frees what it holds, and keeps nothing any more. */
+void     column_refuse(struct columns *columns, struct column *column);
+uint64_t column_bytes(const struct column *column);
 /* Keeps a value, unless the block is still to be built. */
 void column_put(struct column *column, uint32_t slot, struct slices_value value);
 /* What was kept last; of a block that is built or being built. */
@@ -162,9 +167,10 @@ bool columns_over_budget(const struct columns *columns);
 struct trait_column *column_trait_find(const struct columns *columns, struct text name);
 /* New where it is not there; NULL: no room. */
 struct trait_column *column_trait_put(struct columns *columns, struct text name);
-void                 column_trait_free(struct trait_column *trait);
+void                 column_trait_free(struct columns *columns, struct trait_column *trait);
 /* What a value is in the column; what gets a code for the first time is noted. */
-struct slices_value column_trait_value(struct column *column, const struct value *value);
+struct slices_value column_trait_value(struct columns *columns, struct column *column,
+                                       const struct value *value);
 /* Brings everything up to date until clock_monotonic_ns() is `end_ns`; false: not all. */
 bool column_trait_refresh(struct columns *columns, int64_t end_ns);
 /* Goes on with the pass over all persons; false: it is not over. */
@@ -177,6 +183,8 @@ bool column_metric_key(const struct plan_feature *feature, const struct plan_lea
                        struct buffer *key, enum metric_class *ret_class);
 /* The key of the last time, in all time, of the events of the leaf. */
 void column_metric_last_key(const struct plan_feature *feature, struct buffer *key);
+/* Frees what it holds, and keeps nothing any more. */
+void                  column_metric_refuse(struct columns *columns, struct metric_column *metric);
 struct metric_column *column_metric_new(struct columns *columns, struct plan *plan,
                                         const struct plan_leaf *leaf, struct text key,
                                         enum metric_class class);
@@ -188,6 +196,8 @@ bool column_metric_refresh_dues(struct columns *columns, struct metric_column *m
                                 int64_t now_ms, int64_t end_ns);
 bool column_metric_build(struct columns *columns, struct metric_column *metric, int64_t end_ns);
 void column_metric_saw(struct columns *columns, const struct record *record, int64_t time_ms);
+/* Ends what is under way with the partition. */
+void column_metric_stop(struct columns *columns);
 void column_metric_saw_all(struct columns *columns, uint32_t slot);
 
 #endif

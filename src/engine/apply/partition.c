@@ -35,6 +35,8 @@ struct partition *partition_new(uint32_t number, int64_t retention_ms, struct ev
 
 void partition_free(struct partition *partition)
 {
+	if (partition->witness != NULL)
+		partition->witness->saw_end(partition->witness);
 	while (partition->builds != NULL)
 		build_drop(partition, partition->builds);
 	for (size_t i = 0; i < partition->level_count; i++)

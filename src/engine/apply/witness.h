@@ -29,6 +29,9 @@ struct witness {
 	/* There is time for work of its own until clock_monotonic_ns() is `end_ns`; between two
 	 * batches. True: there is more to do. */
 	bool (*work)(struct witness *witness, int64_t end_ns);
+
+	/* The partition is about to be freed: nothing of it may be touched behind this. */
+	void (*saw_end)(struct witness *witness);
 };
 
 #endif
