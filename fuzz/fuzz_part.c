@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "events/part.h"
+#include "events/part_filter.h"
 #include "fuzz.h"
 
 static void read_all(struct part *part)
@@ -25,6 +25,47 @@ static void read_all(struct part *part)
 		}
 	}
 	event_list_done(&list);
+}
+
+/* Asks many rows at once. */
+static void filter_all(struct part *part)
+{
+	struct expr_scalar values[] = {{.type = EXPR_STRING, .text = TEXT("제주")},
+	                               {.type = EXPR_NUMBER, .number = 30}};
+	struct expr_where  region   = {.kind     = EXPR_WHERE_TEST,
+	                               .property = TEXT("region"),
+	                               .test     = {EXPR_EQ, 1, .values = &values[0]}};
+	struct expr_where  amount   = {.kind     = EXPR_WHERE_TEST,
+	                               .property = TEXT("$amount"),
+	                               .test     = {EXPR_GTE, 1, .values = &values[1]}};
+	struct expr_where  device   = {
+		   .kind = EXPR_WHERE_TEST, .property = TEXT("context.device"), .test = {.op = EXPR_ABSENT}};
+	struct expr_where      *tests[] = {&region, &amount, &device};
+	struct expr_where       any     = {.kind = EXPR_WHERE_OR, .count = 3, .operands = tests};
+	struct arena            arena;
+	struct part_filter      filter;
+	struct value            found[64 * 4];
+	uint64_t                bits[4];
+	struct part_filter_wish wish = {.from_ms = INT64_MIN, .to_ms = INT64_MAX};
+	arena_init(&arena);
+	wish.where = evaluate_compile_where(&any, &arena);
+	if (part_filter_init(&filter, part, &wish)) {
+		uint32_t words = (part->header->rows - 1) / 64 + 1;
+		for (uint32_t word = 0; word < words && word < 64; word += 4) {
+			uint32_t count = words - word < 4 ? words - word : 4;
+			for (uint32_t i = 0; i < count; i++)
+				bits[i] = UINT64_MAX;
+			if (word + count == words)
+				bits[count - 1] = UINT64_MAX >> (63 - (part->header->rows - 1) % 64);
+			part_filter_run(&filter, word, count, UINT64_MAX, bits);
+			struct part_reading reading;
+			part_reading_init(&reading, part, &wish.where->tests[0].property);
+			part_reading_values(&reading, word, count, bits, found);
+			part_reading_done(&reading);
+		}
+		part_filter_done(&filter);
+	}
+	arena_done(&arena);
 }
 
 /* Of the blocks, where the last column has room for them. */
@@ -66,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (part_open_bytes((struct text){(const char *)header, size}, "fuzz", &part, NULL) ==
 	    STATUS_OK) {
 		read_all(part);
+		filter_all(part);
 		fuse_filter_has(&part->filter, 42);
 		enum status status = part_verify(part, NULL);
 		(void)status;

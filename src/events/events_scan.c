@@ -142,9 +142,10 @@ struct events_scan *events_scan_new(const struct events           *events,
 	struct events_scan *scan = calloc(1, sizeof *scan);
 	if (scan == NULL)
 		abort();
-	scan->events = events;
-	scan->wish   = *wish;
-	scan->fast   = words_are_fast();
+	scan->events           = events;
+	scan->wish             = *wish;
+	scan->fast             = words_are_fast();
+	scan->hits.with_values = wish->property != NULL;
 	return scan;
 }
 
@@ -503,7 +504,7 @@ struct scan_place scan_place_of(const struct scan_hits *hits, uint32_t index)
 	return place;
 }
 
-static struct event order_of(const struct scan_place *place)
+struct event scan_place_event(const struct scan_place *place)
 {
 	struct event event;
 	if (place->part == NULL)
@@ -517,7 +518,7 @@ int scan_place_compare(const struct scan_place *a, const struct scan_place *b)
 {
 	if (a->time_ms != b->time_ms)
 		return a->time_ms < b->time_ms ? -1 : 1;
-	struct event left = order_of(a), right = order_of(b);
+	struct event left = scan_place_event(a), right = scan_place_event(b);
 	return event_compare(&left, &right);
 }
 

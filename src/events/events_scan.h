@@ -39,6 +39,8 @@ struct scan_hits {
 	int64_t      times_ms[SCAN_HITS_MAX];
 	struct value values[SCAN_HITS_MAX]; /* only with a property; texts live until the next poll */
 
+	bool with_values;
+
 	struct part *part; /* private; NULL: of a tail */
 	uint32_t     rows[SCAN_HITS_MAX];
 	struct event accepted[SCAN_HITS_MAX]; /* of a tail: without their records */
@@ -53,6 +55,7 @@ struct scan_place {
 	struct event accepted;
 };
 struct scan_place scan_place_of(const struct scan_hits *hits, uint32_t index);
+struct event      scan_place_event(const struct scan_place *place); /* for event_compare() */
 int               scan_place_compare(const struct scan_place *a, const struct scan_place *b);
 
 typedef void scan_take_fn(void *context, const struct scan_hits *hits);

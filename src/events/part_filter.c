@@ -109,11 +109,12 @@ static void open_test(struct part_filter *filter, struct filter_test *test,
 	for (unsigned i = 0; i < test->reading.column_count; i++) {
 		const struct column *column = test->reading.columns[i];
 		test->only_code[i]          = -1;
-		if (column->type == VALUE_INT || column->type == VALUE_DOUBLE)
+		if (column->encoding == ENCODING_DICT)
+			open_dictionary(test, i, column);
+		else if (column->encoding == ENCODING_INTS || column->encoding == ENCODING_DECIMALS ||
+		         column->encoding == ENCODING_DOUBLES)
 			test->certain[i] =
 				certainty_of_numbers(test, filter->part, column, filter->wish.now_ms);
-		else if (column->encoding == ENCODING_DICT)
-			open_dictionary(test, i, column);
 	}
 	const struct column *context = test->reading.context;
 	if (context == NULL || context->encoding != ENCODING_DICT)
