@@ -27,7 +27,7 @@ void facts_done(struct facts *facts)
 uint64_t facts_bytes(const struct facts *facts)
 {
 	return VECTOR_BYTES(&facts->dropped) + map_u64_bytes(&facts->dropped_of) +
-	       map_u64_bytes(&facts->next);
+	       map_u64_bytes(&facts->next) + VECTOR_BYTES(&facts->amended);
 }
 
 enum status facts_declare(struct facts *facts, struct text body, uint64_t position,
