@@ -81,6 +81,7 @@ class Calculate(ShopCase):
                 ({"expression": {"segment": "nobody-made-it"}}, "expression.segment"),
                 ({"regoin": ["제주"]}, "regoin"),
                 ({"filters": {"membershp": "VIP"}}, "filters.membershp"),
+                ({"filters": {"membership": "VIP"}, "membership": "GOLD"}, "membership"),
                 ({"filters": ["VIP"]}, "filters"),
                 ({"recency": "thirty"}, "recency"),
                 ({"recency": 0}, "recency"),

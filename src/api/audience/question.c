@@ -155,6 +155,21 @@ static enum status read_filter_text(struct api *api, struct arena *arena, struct
 	return status;
 }
 
+/* What is kept of a question is one object of filters: none can stand there twice. */
+static enum status check_once(struct json flat, struct json nested, const char *const *others,
+                              struct error *err)
+{
+	for (struct json_iterator i = json_iterate(flat); json_next(&i);)
+		for (struct json_iterator o = json_iterate(nested); json_next(&o);)
+			if (!is_ours(others, i.name) && text_equal(i.name, o.name)) {
+				char field[ERROR_FIELD_BYTES_MAX];
+				snprintf(field, sizeof field, "%.*s", TEXT_FORMAT(i.name));
+				return error_set_field(err, STATUS_INVALID, field,
+				                       "The filter stands in \"filters\" too");
+			}
+	return STATUS_OK;
+}
+
 static enum status read_filters(struct api *api, struct arena *arena, struct json object,
                                 const char *const *others, bool flat, struct question *question,
                                 struct expr *ret_exprs[2], struct error *err)
@@ -168,7 +183,8 @@ static enum status read_filters(struct api *api, struct arena *arena, struct jso
 	}
 	if (status == STATUS_OK && flat) {
 		others_text = flat_text(arena, object, others);
-		if (others_text.length > 0)
+		status      = check_once(object, value, others, err);
+		if (status == STATUS_OK && others_text.length > 0)
 			status = read_filter_text(api, arena, others_text, "", &ret_exprs[1], err);
 	}
 	if (status == STATUS_OK)
