@@ -39,7 +39,7 @@ static void filter_all(struct part *part)
 	                               .property = TEXT("$amount"),
 	                               .test     = {EXPR_GTE, 1, .values = &values[1]}};
 	struct expr_where  device   = {
-		   .kind = EXPR_WHERE_TEST, .property = TEXT("context.device"), .test = {.op = EXPR_ABSENT}};
+		   .kind = EXPR_WHERE_TEST, .property = TEXT("context.device"), .test.op = EXPR_ABSENT};
 	struct expr_where      *tests[] = {&region, &amount, &device};
 	struct expr_where       any     = {.kind = EXPR_WHERE_OR, .count = 3, .operands = tests};
 	struct arena            arena;

@@ -495,30 +495,52 @@ static void scan_part(struct events_scan *scan, struct scan_part *scanned,
 
 /* ---- Order ---- */
 
+static struct scan_acceptance acceptance_of(const struct event *event)
+{
+	return (struct scan_acceptance){event->partition, event->position, event->received_ms};
+}
+
 struct scan_place scan_place_of(const struct scan_hits *hits, uint32_t index)
 {
-	struct scan_place place = {
-		.time_ms = hits->times_ms[index], .part = hits->part, .row = hits->rows[index]};
+	struct scan_place place = {.time_ms = hits->times_ms[index], .part = hits->part};
 	if (place.part == NULL)
 		place.accepted = hits->accepted[index];
+	else
+		place.row = hits->rows[index];
 	return place;
 }
 
-struct event scan_place_event(const struct scan_place *place)
+struct scan_place scan_place_of_event(const struct event *event)
+{
+	return (struct scan_place){.time_ms = event->time_ms, .accepted = acceptance_of(event)};
+}
+
+struct scan_acceptance scan_place_acceptance(const struct scan_place *place)
 {
 	struct event event;
 	if (place->part == NULL)
 		return place->accepted;
 	if (!part_row_order(place->part, place->row, &event))
 		part_guard_fail(&place->part->guard, place->part->guard.begin);
-	return event;
+	return acceptance_of(&event);
+}
+
+static struct event event_at(const struct scan_place *place)
+{
+	struct scan_acceptance accepted = scan_place_acceptance(place);
+	return (struct event){
+		.time_ms     = place->time_ms,
+		.received_ms = accepted.received_ms,
+		.partition   = accepted.partition,
+		.position    = accepted.position,
+	};
 }
 
 int scan_place_compare(const struct scan_place *a, const struct scan_place *b)
 {
 	if (a->time_ms != b->time_ms)
 		return a->time_ms < b->time_ms ? -1 : 1;
-	struct event left = scan_place_event(a), right = scan_place_event(b);
+	const struct event left = event_at(a), right = event_at(b);
 	return event_compare(&left, &right);
 }
 
@@ -532,7 +554,8 @@ static void take_event(struct events_scan *scan, const struct tail *tail,
 		flush(scan, block);
 	hits->at[hits->count]       = (uint16_t)at;
 	hits->times_ms[hits->count] = row->time_ms;
-	hits->accepted[hits->count] = tail_row_order(tail, row);
+	struct event event          = tail_row_order(tail, row);
+	hits->accepted[hits->count] = acceptance_of(&event);
 	if (scan->wish.property != NULL)
 		hits->values[hits->count] =
 			evaluate_property(scan->wish.property, tail_row_properties(row), tail_row_context(row));

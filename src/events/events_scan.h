@@ -32,31 +32,39 @@ struct events_scan_wish {
 	int64_t                   retention_ms;
 };
 
+/* An event's place in the order of rule 13, until the store is polled; what of it lies in a part is
+ * only read where the times do not decide. */
+struct scan_place {
+	int64_t      time_ms;
+	struct part *part; /* NULL: `accepted` */
+	uint32_t     row;
+	struct scan_acceptance {
+		uint32_t partition;
+		uint64_t position;
+		int64_t  received_ms;
+	} accepted;
+};
+int scan_place_compare(const struct scan_place *a, const struct scan_place *b);
+
 /* Events that were found, of several persons. */
 struct scan_hits {
 	uint32_t     count;
 	uint16_t     at[SCAN_HITS_MAX]; /* slot − first slot */
 	int64_t      times_ms[SCAN_HITS_MAX];
+	bool         with_values;
 	struct value values[SCAN_HITS_MAX]; /* only with a property; texts live until the next poll */
 
-	bool with_values;
-
-	struct part *part; /* private; NULL: of a tail */
-	uint32_t     rows[SCAN_HITS_MAX];
-	struct event accepted[SCAN_HITS_MAX]; /* of a tail: without their records */
-};
-
-/* What tells an event's place in the order of rule 13, also when the hits are gone, until the store
- * is polled. */
-struct scan_place {
-	int64_t      time_ms;
-	struct part *part; /* NULL: `accepted` */
-	uint32_t     row;
-	struct event accepted;
+	struct part           *part; /* private; NULL: of a tail */
+	uint32_t               rows[SCAN_HITS_MAX];
+	struct scan_acceptance accepted[SCAN_HITS_MAX];
 };
 struct scan_place scan_place_of(const struct scan_hits *hits, uint32_t index);
-struct event      scan_place_event(const struct scan_place *place); /* for event_compare() */
-int               scan_place_compare(const struct scan_place *a, const struct scan_place *b);
+
+/* Of an event that was read alone. */
+struct scan_place scan_place_of_event(const struct event *event);
+
+/* When and where it was accepted. */
+struct scan_acceptance scan_place_acceptance(const struct scan_place *place);
 
 typedef void scan_take_fn(void *context, const struct scan_hits *hits);
 

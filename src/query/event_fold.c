@@ -120,16 +120,13 @@ static struct folded *folded_of(struct fold *fold, uint32_t at)
 /* Keeps the value of the event that stands first, or last. */
 static void take_end(struct fold *fold, struct folded *folded, const struct brought *brought)
 {
-	bool               last  = (fold->wish.takes & FOLD_LAST) != 0;
-	struct scan_place *kept  = &fold->ends[brought->at];
-	struct scan_place  place = {.time_ms = brought->time_ms};
+	bool               last = (fold->wish.takes & FOLD_LAST) != 0;
+	struct scan_place *kept = &fold->ends[brought->at];
 	if (folded->used > 0 && brought->time_ms != kept->time_ms &&
 	    (brought->time_ms > kept->time_ms) != last)
 		return;
-	if (brought->hits != NULL)
-		place = scan_place_of(brought->hits, brought->index);
-	else
-		place.accepted = *brought->order;
+	struct scan_place place = brought->hits != NULL ? scan_place_of(brought->hits, brought->index)
+	                                                : scan_place_of_event(brought->order);
 	if (folded->used > 0 && (scan_place_compare(&place, kept) > 0) != last)
 		return;
 	*kept         = place;

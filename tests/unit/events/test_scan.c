@@ -142,9 +142,12 @@ static void take(void *context, const struct scan_hits *hits)
 	static const struct value nothing = {.type = VALUE_NONE};
 	struct found             *found   = context;
 	for (uint32_t i = 0; i < hits->count; i++) {
-		struct scan_place place = scan_place_of(hits, i);
-		struct event      event = scan_place_event(&place);
-		assert_int_equal(event.time_ms, hits->times_ms[i]);
+		struct scan_place      place    = scan_place_of(hits, i);
+		struct scan_acceptance accepted = scan_place_acceptance(&place);
+		const struct event     event    = {.time_ms     = hits->times_ms[i],
+		                                   .received_ms = accepted.received_ms,
+		                                   .partition   = accepted.partition,
+		                                   .position    = accepted.position};
 		found->counts[hits->at[i]]++;
 		found->sums[hits->at[i]] += mark(&event, hits->with_values ? &hits->values[i] : &nothing);
 	}
