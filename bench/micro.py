@@ -26,6 +26,14 @@ PROGRAMS = (
         (r"made, taken, encoded +" + NUMBER, "simulate: made up and encoded as a record",
          "µs/message"),
     )),
+    ("columns_bench", ("1000000", "100"), ("100000", "20"), (
+        (r'"ms_4_median":' + NUMBER, "columns: 4 filters over 1,000,000 persons, 2 threads", "ms"),
+        (r'"ms_8_median":' + NUMBER, "columns: 8 filters", "ms"),
+        (r'"ms_32_median":' + NUMBER, "columns: 32 filters", "ms"),
+        (r'"trait_build_s":' + NUMBER, "columns: 24 traits built, processor time", "s"),
+        (r'"metric_build_s":' + NUMBER, "columns: 8 metrics built, processor time", "s"),
+        (r'"bytes_per_person":' + NUMBER, "columns: memory of 32 of them", "B/person"),
+    )),
     ("journal_bench", ("{directory}", "1"), ("{directory}", "0.3"), (
         (r"\n +1 +disk +" + NUMBER, "disk: write and fdatasync of one event, one by one", "/s"),
         (r"\n +1 +1 +" + NUMBER, "journal: appends of one event, one thread", "/s"),
