@@ -29,8 +29,9 @@ ALLOWED = {
     "ingest": DOMAIN | {"http", "vault"},  # reaches the engine only through the journal
     "destination": {"base", "model", "store", "http", "vault"},
     "transfer": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination"},
+    "mart": DOMAIN | {"vault", "engine", "transfer"},
     "backup": DOMAIN | {"vault", "engine", "job"},
-    "api": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination"},
+    "api": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination", "mart"},
     "app": DOMAIN
     | {"http", "vault", "engine", "query", "ingest", "job", "transfer", "backup", "api"},
 }

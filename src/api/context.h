@@ -11,10 +11,11 @@
 #include "api/worker.h"
 
 enum {
-	API_CALLS_MAX    = 4096, /* at a time, collection not counted; then 503 */
-	API_WORKER_COUNT = 2,
-	API_PREVIEWS_MAX = 4, /* under way at a time; then 429 */
-	API_UPLOADS_MAX  = 8, /* files on their way to the disk at a time; then 429 */
+	API_CALLS_MAX        = 4096, /* at a time, collection not counted; then 503 */
+	API_WORKER_COUNT     = 2,
+	API_PREVIEWS_MAX     = 4, /* under way at a time; then 429 */
+	API_UPLOADS_MAX      = 8, /* files on their way to the disk at a time; then 429 */
+	API_MART_ANSWERS_MAX = 4, /* tables of the mart on their way at a time; then 429 */
 };
 
 struct api_route;
@@ -46,7 +47,8 @@ struct api {
 	_Atomic int         call_count; /* collection not counted */
 	_Atomic int         preview_count;
 	_Atomic int         upload_count;
-	_Atomic int         in_flight; /* all of them: what api_stop() waits for */
+	_Atomic int         mart_count; /* tables of the mart on their way */
+	_Atomic int         in_flight;  /* all of them: what api_stop() waits for */
 
 	struct http_router *router;
 	struct api_binding *bindings;

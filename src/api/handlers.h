@@ -64,6 +64,9 @@ api_handler_fn fact_types_create, fact_types_list;
 api_handler_fn dimensions_list, dimensions_post, dimensions_get_row, dimensions_put_row,
 	dimensions_delete_row;
 
+/* mart_api.c */
+api_handler_fn mart_get;
+
 /* consumers.c */
 api_handler_fn consumers_list, consumers_get, consumers_put, consumers_delete;
 

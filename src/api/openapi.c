@@ -54,6 +54,8 @@ static const struct parameter {
      "{\"enum\":[\"true\",\"false\"],\"default\":\"false\"}"},
 	{"Cache-Control", "header", "no-cache: not from what is kept", "{\"enum\":[\"no-cache\"]}"},
 	{"token", "query", "What the address has it for", "{\"type\":\"string\"}"},
+	{"format", "query", "As which text; else Accept says, else JSON Lines",
+     "{\"enum\":[\"csv\",\"jsonl\"]}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, FILED };
@@ -112,15 +114,22 @@ static void write_reference(struct json_writer *w, const char *kind, const char 
 	json_end_object(w);
 }
 
-static void write_content(struct json_writer *w, const char *type, const char *schema)
+static void write_type(struct json_writer *w, const char *type, const char *schema)
 {
-	json_add_key(w, TEXT("content"));
-	json_begin_object(w);
 	json_add_key(w, text_of(type));
 	json_begin_object(w);
 	json_add_key(w, TEXT("schema"));
 	write_reference(w, "schemas", schema);
 	json_end_object(w);
+}
+
+static void write_content(struct json_writer *w, const char *type, const char *schema)
+{
+	json_add_key(w, TEXT("content"));
+	json_begin_object(w);
+	write_type(w, type, schema);
+	if (strcmp(schema, "MartRows") == 0)
+		write_type(w, "text/csv", schema);
 	json_end_object(w);
 }
 
@@ -155,7 +164,7 @@ static const char *content_type_of(const char *schema)
 {
 	if (strcmp(schema, "Upload") == 0)
 		return "multipart/form-data";
-	if (strcmp(schema, "Lines") == 0)
+	if (strcmp(schema, "Lines") == 0 || strcmp(schema, "MartRows") == 0)
 		return "application/x-ndjson";
 	if (strcmp(schema, "Metrics") == 0)
 		return "text/plain";

@@ -138,6 +138,8 @@ static struct MHD_Response *make_response(struct http_request *request)
 {
 	if (request->socket)
 		return websocket_response(request->socket);
+	if (request->stream)
+		return http_stream_response(request);
 	if (request->answer_is_file)
 		return file_response(request);
 	if (request->answer.length > 0)

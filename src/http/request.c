@@ -40,6 +40,7 @@ void http_request_free(struct http_request *request)
 	buffer_done(&request->answer);
 	if (request->answer_is_file)
 		close(request->answer_fd); /* the client was gone before */
+	http_stream_drop(request);
 	if (loop->idle_count == HTTP_IDLE_REQUESTS_MAX) {
 		arena_done(&request->arena);
 		free(request);

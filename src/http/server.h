@@ -238,6 +238,18 @@ void http_respond_static(struct http_request *request, unsigned http_status,
 void http_respond_file(struct http_request *request, unsigned http_status, const char *content_type,
                        int fd, uint64_t length);
 
+/* The same for a body that is made while it is sent, of a length that nobody knows yet: in chunks.
+ * The caller, on a thread that may wait, writes piece by piece and ends it, also when nobody takes
+ * it any more. What is written waits, one piece, until the client has taken it.
+ *   write  false: the client is gone, or the server stops. `bytes` is empty afterwards.
+ *   end    `whole` false: the client is not told an end, so that it does not take the part for all.
+ * A client that takes nothing loses its connection after the idle timeout. */
+struct http_stream;
+struct http_stream *http_respond_stream(struct http_request *request, unsigned http_status,
+                                        const char *content_type);
+bool                http_stream_write(struct http_stream *stream, struct buffer *bytes);
+void                http_stream_end(struct http_stream *stream, bool whole);
+
 /* The same with a body from the server's error_body. */
 void http_respond_error(struct http_request *request, unsigned http_status,
                         const struct error *err);

@@ -295,6 +295,7 @@ struct http_request {
 	uint64_t                   answer_file_bytes;
 	struct http_added_header  *added;
 	struct http_added_header **added_end;
+	struct http_stream        *stream; /* of the answer, until libmicrohttpd has it */
 	struct websocket          *socket; /* it becomes one */
 };
 
@@ -342,6 +343,10 @@ void http_answer_ready(struct http_request *request, unsigned http_status);
 void http_answer_raw(struct http_loop *loop, struct MHD_Connection *mhd, unsigned http_status);
 /* The answer is a refusal: in the handler's place. */
 void http_answer_refuse(struct http_request *request);
+
+/* stream.c. Takes request->stream over; nobody will send it. */
+struct MHD_Response *http_stream_response(struct http_request *request);
+void                 http_stream_drop(struct http_request *request);
 
 /* ---- WebSockets ---- */
 

@@ -20,7 +20,7 @@
 	X(SCOPE_AUDIENCE_READ, "audience.read", "Calculate audiences and read saved ones")             \
 	X(SCOPE_AUDIENCE_WRITE, "audience.write", "Save, change, refresh and delete audiences")        \
 	X(SCOPE_AUDIENCE_EXPORT, "audience.export", "Export the members of audiences")                 \
-	X(SCOPE_DIMENSION_READ, "dimension.read", "Read products, properties and the data mart")       \
+	X(SCOPE_DIMENSION_READ, "dimension.read", "Read products and properties")                      \
 	X(SCOPE_DIMENSION_WRITE, "dimension.write", "Load, change and delete products and properties") \
 	X(SCOPE_DESTINATION_WRITE, "destination.write", "Change where audiences are sent")             \
 	X(SCOPE_JOB_READ, "job.read", "Read background jobs, their files and schedules")               \

@@ -347,6 +347,8 @@ static void write_engine(struct buffer *out, const struct api *api)
 	metric_one(out, "sonnim_engine_events", "gauge", "Events stored", s.events);
 	metric_one(out, "sonnim_engine_events_duplicate_total", "counter", "Dropped by dedupe",
 	           s.events_duplicate);
+	metric_one(out, "sonnim_mart_answers", "gauge", "Tables of the data mart on their way",
+	           (uint64_t)atomic_load(&api->mart_count));
 	metric_one(out, "sonnim_engine_events_enriched_total", "counter",
 	           "That got fields of a product or a property", s.events_enriched);
 	metric_head(out, "sonnim_dimension_rows", "gauge", "Rows of a dimension");

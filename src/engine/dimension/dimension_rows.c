@@ -112,19 +112,38 @@ bool dimension_row_at(struct view *view, enum dimension dimension, struct text i
 	return ret_list->data != NULL;
 }
 
+bool dimension_look_begin(struct dimension_look *look, struct view *view)
+{
+	*look =
+		(struct dimension_look){.dimensions = view->engine->dimensions, .number = number_of(view)};
+	return dimensions_hold(look->dimensions, look->number, &look->hold);
+}
+
+size_t dimension_look_next(const struct dimension_look *look, enum dimension dimension,
+                           uint64_t *serial, size_t limit, struct arena *arena,
+                           struct dimension_found *ret_rows)
+{
+	size_t                 count = 0;
+	struct dimension_found found;
+	dimensions_begin_read(look->dimensions);
+	while (count < limit &&
+	       dimensions_next(look->dimensions, dimension, look->number, serial, &found))
+		ret_rows[count++] =
+			(struct dimension_found){copy(arena, found.id), copy(arena, found.list)};
+	dimensions_end_read(look->dimensions);
+	return count;
+}
+
+void dimension_look_end(struct dimension_look *look)
+{
+	dimensions_let_go(look->dimensions, look->hold);
+}
+
 size_t dimension_rows_at(struct view *view, enum dimension dimension, uint64_t *serial,
                          size_t limit, struct arena *arena, struct dimension_found *ret_rows)
 {
-	struct dimensions     *dimensions = view->engine->dimensions;
-	uint64_t               number     = number_of(view);
-	size_t                 count      = 0;
-	struct dimension_found found;
-	dimensions_begin_read(dimensions);
-	while (count < limit && dimensions_next(dimensions, dimension, number, serial, &found))
-		ret_rows[count++] =
-			(struct dimension_found){copy(arena, found.id), copy(arena, found.list)};
-	dimensions_end_read(dimensions);
-	return count;
+	const struct dimension_look look = {view->engine->dimensions, number_of(view), 0};
+	return dimension_look_next(&look, dimension, serial, limit, arena, ret_rows);
 }
 
 uint64_t dimension_rows_count(const struct view *view, enum dimension dimension)

@@ -30,6 +30,19 @@ bool dimension_row_at(struct view *view, enum dimension dimension, struct text i
 size_t dimension_rows_at(struct view *view, enum dimension dimension, uint64_t *serial,
                          size_t limit, struct arena *arena, struct dimension_found *ret_rows);
 
+/* All rows as of one moment, from any thread, page by page: begun within a read of a person, of the
+ * partition that says which moment that is. False: too many look at once. */
+struct dimension_look {
+	struct dimensions *dimensions;
+	uint64_t           number;
+	unsigned           hold;
+};
+bool   dimension_look_begin(struct dimension_look *look, struct view *view);
+size_t dimension_look_next(const struct dimension_look *look, enum dimension dimension,
+                           uint64_t *serial, size_t limit, struct arena *arena,
+                           struct dimension_found *ret_rows);
+void   dimension_look_end(struct dimension_look *look);
+
 /* How many rows there are, as of the newest version. */
 uint64_t dimension_rows_count(const struct view *view, enum dimension dimension);
 

@@ -36,7 +36,9 @@ struct dimensions *dimensions_new(uint32_t partition_count)
 	pthread_rwlock_init(&dimensions->lock, &attributes);
 	pthread_rwlockattr_destroy(&attributes);
 	dimensions->partition_count = partition_count;
-	dimensions->floors          = calloc(partition_count, sizeof *dimensions->floors);
+	for (unsigned i = 0; i < DIMENSION_HOLDS_MAX; i++)
+		atomic_init(&dimensions->holds[i], UINT64_MAX);
+	dimensions->floors = calloc(partition_count, sizeof *dimensions->floors);
 	if (dimensions->floors == NULL)
 		abort();
 	return dimensions;
@@ -252,7 +254,30 @@ static uint64_t lowest_floor(const struct dimensions *dimensions)
 		if (floor < lowest)
 			lowest = floor;
 	}
+	for (unsigned i = 0; i < DIMENSION_HOLDS_MAX; i++) {
+		uint64_t held = atomic_load_explicit(&dimensions->holds[i], memory_order_acquire);
+		if (held < lowest)
+			lowest = held;
+	}
 	return lowest;
+}
+
+bool dimensions_hold(struct dimensions *dimensions, uint64_t number, unsigned *ret_hold)
+{
+	for (unsigned i = 0; i < DIMENSION_HOLDS_MAX; i++) {
+		uint64_t unused = UINT64_MAX;
+		if (atomic_compare_exchange_strong(&dimensions->holds[i], &unused, number)) {
+			*ret_hold = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+void dimensions_let_go(struct dimensions *dimensions, unsigned hold)
+{
+	assert(hold < DIMENSION_HOLDS_MAX);
+	atomic_store_explicit(&dimensions->holds[hold], UINT64_MAX, memory_order_release);
 }
 
 /* Frees what is below the newest version at or below `floor`. */

@@ -40,6 +40,12 @@ void dimensions_insert(struct dimensions *dimensions, const struct dimension_rec
 /* The partition asks for nothing below this number any more. Never goes back. */
 void dimensions_release(struct dimensions *dimensions, uint32_t partition, uint64_t number);
 
+/* Keeps what may be asked for at this number or above, for as long as it is held: for a long look
+ * from outside, begun where a partition stands. Which one; false: DIMENSION_HOLDS_MAX are held. */
+enum { DIMENSION_HOLDS_MAX = 16 };
+bool dimensions_hold(struct dimensions *dimensions, uint64_t number, unsigned *ret_hold);
+void dimensions_let_go(struct dimensions *dimensions, unsigned hold);
+
 /* What is found between the two is valid until the second. */
 void dimensions_begin_read(struct dimensions *dimensions);
 void dimensions_end_read(struct dimensions *dimensions);

@@ -58,7 +58,8 @@ struct dimensions {
 	_Atomic uint64_t  bytes; /* of rows and versions */
 	_Atomic uint64_t  index_bytes;
 	uint32_t          partition_count;
-	_Atomic uint64_t *floors; /* by partition */
+	_Atomic uint64_t *floors;                     /* by partition */
+	_Atomic uint64_t  holds[DIMENSION_HOLDS_MAX]; /* UINT64_MAX: free */
 
 	uint64_t         kept[DIMENSION_LINES];   /* the writer's: what the line's file reaches to */
 	_Atomic uint64_t loaded[DIMENSION_LINES]; /* everything of the file through here is in */

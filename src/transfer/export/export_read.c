@@ -107,11 +107,12 @@ static void run(struct engine_read *read, struct view *view)
 		struct view_person person;
 		if (looked % SLOTS_BETWEEN_LOOKS == 0 && is_full(reader, since_ns))
 			break;
-		if (!view_person(view, slot, &person))
+		bool exists = view_person(view, slot, &person);
+		if (!exists)
 			VECTOR_ADD(&reader->gone, slot);
-		else if (reader->profiles)
+		else if (reader->profiles || reader->both)
 			read_profile(reader, view, slot, &person);
-		else
+		if (exists && (!reader->profiles || reader->both))
 			read_events(reader, view, slot);
 	}
 	reader->next_slot = slot < end ? slot : SLOT_NONE;

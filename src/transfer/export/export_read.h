@@ -40,6 +40,7 @@ struct export_reader {
 	int64_t        from_ms;
 	int64_t        to_ms;
 	bool           profiles; /* else events */
+	bool           both;     /* both: a person's events lie in the piece of the profile */
 
 	/* Slots of the partition, ascending: only these are read. NULL: all. The caller's. */
 	const uint32_t *wanted;
