@@ -1,10 +1,16 @@
 """Products and properties: rows that events name, and what events get from them."""
+import gzip
+import json
 import random
+import subprocess
 import time
 import unittest
+import urllib.parse
 
 from case import START, ServerCase
 from test_backup import Place, wait_archived, wait_idle, wait_job
+from transfer import import_rows, rejected_rows, start_import
+from transfer import wait_job as wait_ended
 
 TRIP = {"event": "Product Viewed", "where": {"property": "category", "op": "eq", "value": "체험"},
         "op": "gte", "value": 1}
@@ -174,6 +180,77 @@ class Dimensions(ServerCase):
         writer, _ = self.client_with("dimension.write")
         self.assertEqual(writer.request("PUT", "/api/v1/dimensions/products/s", {}).status, 200)
         self.refused(writer.request("GET", "/api/v1/dimensions/products"), 403)
+
+
+class Imports(ServerCase):
+    PRODUCTS = "/api/v1/dimensions/products"
+
+    def row(self, path, position):
+        return self.client.get(path, headers={"X-Sonnim-Min-Position": position})
+
+    def test_rows_of_csv_become_rows_by_their_columns_or_the_mapping(self):
+        text = ("code,name,themes,price_range,color\nc-1,감귤 따기,\"가족,자연\",30000,red\n"
+                "c-2,,,,blue\n")
+        mapping = {"dimension": "products", "map": {"product_id": "code"},
+                   "set": {"region": "제주"}}
+        zstd = subprocess.run(["zstd", "-c"], input=text.encode(), capture_output=True,
+                              check=True).stdout
+        for data in (text.encode(), gzip.compress(text.encode()), zstd):
+            result = import_rows(self.client, data, mapping)
+            self.assertEqual((result["rows"], result["accepted"], result["rejected"],
+                              result["ignoredColumns"]), (2, 2, 0, "color"))
+        self.client.expect(200, "PUT", self.PRODUCTS + "/behind", {})
+        rows = {row["product_id"]: row for row in self.client.items(self.PRODUCTS)}
+        self.assertEqual(rows["c-1"], {"product_id": "c-1", "name": "감귤 따기", "category": None,
+                                       "region": "제주", "themes": ["가족", "자연"],
+                                       "price_range": 30000})
+        self.assertEqual((rows["c-2"]["name"], rows["c-2"]["region"]), (None, "제주"))
+
+    def test_rows_of_json_lines_are_rows_and_bad_ones_are_kept_with_the_reason(self):
+        lines = [{"property_id": 1, "property_type": "펜션", "pet_friendly": True},
+                 {"property_type": "펜션"},
+                 {"property_id": "2", "pet_friendly": "yes"},
+                 {"property_id": "3", "colour": "red"},
+                 {"property_id": "4", "name": "나"}]
+        text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines) + "\n{\n"
+        job = start_import(self.client, text.encode(), {"dimension": "properties"},
+                           name="rows.jsonl")
+        result = wait_ended(self.client, job)["result"]
+        self.assertEqual((result["rows"], result["accepted"], result["rejected"]), (6, 2, 4))
+        self.assertEqual([(row["line"], row["code"], row["reason"])
+                          for row in rejected_rows(self.client, job)][:3],
+                         [(2, "INVALID_ROW", "property_id: It is missing"),
+                          (3, "INVALID_ROW", "pet_friendly: It must be true or false"),
+                          (4, "INVALID_ROW", "colour: properties have no such field")])
+        rows = {row["property_id"]: row["property_type"]
+                for row in self.client.items("/api/v1/dimensions/properties")}
+        self.assertEqual(rows, {"1": "펜션", "4": None})
+
+    def test_a_dry_run_takes_nothing_and_many_rows_come_in_batches(self):
+        text = "product_id,category\n" + "".join(f"m-{i},종류 {i % 7}\n" for i in range(20_000))
+        mapping = {"dimension": "products"}
+        result = import_rows(self.client, text.encode(), mapping, dryRun="true")
+        self.assertEqual((result["accepted"], result["dryRun"]), (20_000, True))
+        self.refused(self.client.request("GET", self.PRODUCTS + "/m-1"), 404)
+        result = import_rows(self.client, text.encode(), mapping)
+        self.assertEqual(result["accepted"], 20_000)
+        position = self.client.expect(200, "PUT", self.PRODUCTS + "/m-last", {}).position
+        self.assertEqual(self.row(self.PRODUCTS + "/m-19999", position)["category"], "종류 0")
+        listed = [row for row in self.client.items(self.PRODUCTS)
+                  if row["product_id"].startswith("m-")]
+        self.assertEqual(len(listed), 20_001)
+
+    def test_what_is_wrong_with_the_mapping_is_refused_and_a_scope_is_needed(self):
+        path = "/api/v1/imports?name=a.csv&mapping="
+        for mapping, field in (({"dimension": "users"}, "mapping.dimension"),
+                               ({"dimension": "products", "type": "track"}, "mapping.dimension"),
+                               ({"dimension": "products", "map": {"userId": "a"}}, "mapping.map")):
+            answer = self.client.request("POST", path + urllib.parse.quote(json.dumps(mapping)),
+                                         b"a\n1\n")
+            self.assertEqual((answer.status, answer.field.endswith(field)), (400, True), answer)
+        client, _ = self.client_with("events.write", "job.read")
+        good = urllib.parse.quote(json.dumps({"dimension": "products"}))
+        self.refused(client.request("POST", path + good, b"product_id\n1\n"), 403)
 
 
 class Restarts(ServerCase):

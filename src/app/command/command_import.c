@@ -23,6 +23,7 @@ struct import_settings {
 	char   *columns;
 	char   *zone;
 	char   *order;
+	char   *dimension;
 	char   *source;
 	char   *rejects;
 	bool    dry_run;
@@ -55,6 +56,9 @@ static const struct setting table[] = {
 	SETTING_STRING(IMPORT, order, "order", NULL,
                    "file (the default), or time: rows are sorted by their timestamps first",
                    "file|time"),
+	SETTING_STRING(IMPORT, dimension, "dimension", NULL,
+                   "Rows are products or properties, not messages; FIELD is then one of theirs",
+                   "products|properties"),
 	SETTING_STRING(IMPORT, source, "source", NULL, "Id of the source that the events are of", "ID"),
 	SETTING_STRING(IMPORT, rejects, "rejects", NULL,
                    "Writes bad rows to this file, JSON Lines of line, code, reason and row",
@@ -157,9 +161,10 @@ static void write_mapping(struct import *import, struct json of_file)
 	const struct {
 		const char *name;
 		const char *value;
-	} words[]            = {{"type", settings->type},     {"rest", settings->rest},
-	                        {"format", settings->format}, {"delimiter", settings->delimiter},
-	                        {"zone", settings->zone},     {"order", settings->order}};
+	} words[]            = {{"type", settings->type},          {"rest", settings->rest},
+	                        {"format", settings->format},      {"delimiter", settings->delimiter},
+	                        {"zone", settings->zone},          {"order", settings->order},
+	                        {"dimension", settings->dimension}};
 	struct json_writer w = json_writer_of(&import->mapping);
 	json_begin_object(&w);
 	write_members(&w, "map", of_file, &import->map);

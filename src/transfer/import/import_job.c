@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/instant.h"
+#include "transfer/import/import_dimension.h"
 #include "transfer/import/import_feed.h"
 #include "transfer/import/import_infer.h"
 #include "transfer/import/import_plan.h"
@@ -26,29 +27,30 @@ enum {
 enum phase { PHASE_READ, PHASE_MERGE };
 
 struct import {
-	struct transfer     *transfer;
-	struct job          *job;
-	struct import_plan   plan;
-	struct import_input *input;
-	struct import_rows   rows;
-	struct import_feed   feed;
-	struct import_report report;
-	struct import_infer  infer;
-	struct import_sort   sort;
-	struct buffer        message;
-	struct error         row_error; /* why there is none */
-	struct buffer        ignored;
-	struct buffer        rejected; /* rows to be written */
-	int                  rejected_fd;
-	uint64_t             rejected_bytes; /* of the file */
-	char                 rejected_path[JOB_PATH_BYTES];
-	char                 directory[JOB_PATH_BYTES];
-	bool                 trial;
-	bool                 by_time;
-	unsigned             sent;
-	enum phase           phase;
-	struct import_mark   from; /* where to go on */
-	uint32_t             run_count;
+	struct transfer        *transfer;
+	struct job             *job;
+	struct import_plan      plan;
+	struct import_input    *input;
+	struct import_rows      rows;
+	struct import_feed      feed;
+	struct import_dimension dimension; /* in its place, where the plan names one */
+	struct import_report    report;
+	struct import_infer     infer;
+	struct import_sort      sort;
+	struct buffer           message;
+	struct error            row_error; /* why there is none */
+	struct buffer           ignored;
+	struct buffer           rejected; /* rows to be written */
+	int                     rejected_fd;
+	uint64_t                rejected_bytes; /* of the file */
+	char                    rejected_path[JOB_PATH_BYTES];
+	char                    directory[JOB_PATH_BYTES];
+	bool                    trial;
+	bool                    by_time;
+	unsigned                sent;
+	enum phase              phase;
+	struct import_mark      from; /* where to go on */
+	uint32_t                run_count;
 };
 
 /* ---- Parameters ---- */
@@ -261,8 +263,24 @@ static enum status add_row(struct import *import, int64_t time_ms, struct text r
                            struct error *err)
 {
 	struct import_mark mark = {.place = import_rows_place(&import->rows)};
+	if (import->plan.map.table != NULL)
+		return import_dimension_add(&import->dimension, import->rows.line,
+		                            buffer_text(&import->message), reason, import->rows.raw, mark,
+		                            err);
 	return import_feed_add(&import->feed, import->rows.line, time_ms, buffer_text(&import->message),
 	                       reason, import->rows.raw, mark, err);
+}
+
+static enum status flush(struct import *import, struct error *err)
+{
+	return import->plan.map.table != NULL ? import_dimension_flush(&import->dimension, err)
+	                                      : import_feed_flush(&import->feed, err);
+}
+
+/* Where to go on, and what came of everything before is known. */
+static const struct import_mark *safe_mark(const struct import *import)
+{
+	return import->plan.map.table != NULL ? &import->dimension.safe : &import->feed.safe;
 }
 
 /* In the order of the file. */
@@ -275,14 +293,14 @@ static enum status take_rows(struct import *import, struct error *err)
 		struct text reason;
 		enum status status = next_message(import, &time_ms, &reason, err);
 		if (status == STATUS_NOT_FOUND)
-			return import_feed_flush(&import->feed, err);
+			return flush(import, err);
 		if (status == STATUS_OK)
 			status = add_row(import, time_ms, reason, err);
 		if (status == STATUS_OK && ++count % ROWS_ASK_EVERY == 0)
 			status = look_up(import, &told, err);
 		if (status == STATUS_OK && job_save_due(import->job) && !import->trial &&
-		    import->feed.safe.place.line > 0)
-			status = save(import, &import->feed.safe, err);
+		    safe_mark(import)->place.line > 0)
+			status = save(import, safe_mark(import), err);
 		if (status != STATUS_OK)
 			return status;
 	}
@@ -418,6 +436,8 @@ static enum status read_digest(struct import *import, const char *path, uint64_t
 
 static bool needs_digest(const struct import_map *map)
 {
+	if (map->table != NULL)
+		return false;
 	for (size_t i = 0; i < map->rules.count; i++)
 		if (map->rules.items[i].timestamp && map->rules.items[i].fallback.length == 0 &&
 		    !map->rules.items[i].constant)
@@ -471,6 +491,21 @@ static void set_result(struct import *import)
 	buffer_done(&out);
 }
 
+static void begin_dimension(struct import *import)
+{
+	const struct import_dimension_config config = {
+		.engine    = import->transfer->engine,
+		.dimension = import->plan.dimension,
+		.trial     = import->trial,
+		.report    = &import->report,
+		.reject    = reject,
+		.may_send  = may_send,
+		.wait      = wait_a_while,
+		.context   = import,
+	};
+	import_dimension_init(&import->dimension, &config);
+}
+
 static void begin_feed(struct import *import)
 {
 	struct import_feed_config config = {
@@ -503,13 +538,20 @@ static enum status take_file(struct import *import, struct error *err)
 		status = open_file(import, err);
 	if (status != STATUS_OK)
 		return status;
-	begin_feed(import);
+	bool dimension = import->plan.map.table != NULL;
+	if (dimension)
+		begin_dimension(import);
+	else
+		begin_feed(import);
 	status = import->by_time ? take_by_time(import, err) : take_rows(import, err);
 	if (status == STATUS_OK)
 		status = write_rejected(import, err);
 	if (status == STATUS_OK && fdatasync(import->rejected_fd) != 0)
 		status = file_error(err, errno, "cannot sync", import->rejected_path);
-	import_feed_done(&import->feed);
+	if (dimension)
+		import_dimension_done(&import->dimension);
+	else
+		import_feed_done(&import->feed);
 	return status;
 }
 
@@ -548,10 +590,11 @@ static enum status run(void *context, struct job *job, struct error *err)
 
 static const struct job_need *needs(void *context, struct json params)
 {
-	static const struct job_need list[] = {{"events.write", NULL}, {0}};
+	static const struct job_need messages[] = {{"events.write", NULL}, {0}};
+	static const struct job_need rows[]     = {{"dimension.write", NULL}, {0}};
 	(void)context;
-	(void)params;
-	return list;
+	bool dimension = json_type(json_get(json_get(params, "mapping"), "dimension")) != JSON_NONE;
+	return dimension ? rows : messages;
 }
 
 struct job_kind import_kind(struct transfer *transfer)

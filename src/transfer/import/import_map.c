@@ -37,11 +37,25 @@ void import_map_done(struct import_map *map)
 
 /* ---- Rules ---- */
 
-static bool read_field(struct text text, enum import_group *ret_group, struct text *ret_field)
+static bool is_of_table(const struct dimension_table *table, struct text text)
+{
+	bool is = text_equal(text, text_of(table->key));
+	for (size_t i = 0; i < table->field_count && !is; i++)
+		is = text_equal(text, text_of(table->fields[i].name));
+	return is;
+}
+
+static bool read_field(const struct import_map *map, struct text text, enum import_group *ret_group,
+                       struct text *ret_field)
 {
 	static const char *const top[] = {"userId",    "anonymousId", "previousId", "groupId",
 	                                  "messageId", "type",        "event",      "timestamp",
 	                                  "name",      "category",    NULL};
+	if (map->table != NULL) {
+		*ret_group = IMPORT_TOP;
+		*ret_field = text;
+		return is_of_table(map->table, text);
+	}
 	for (enum import_group group = IMPORT_PROPERTIES; group < IMPORT_GROUP_COUNT; group++) {
 		if (text_starts_with(text, groups[group]) && text.length > groups[group].length) {
 			size_t skip = groups[group].length;
@@ -98,7 +112,10 @@ static enum status begin_rule(struct import_map *map, struct text field, bool co
 	if (map->rules.count >= IMPORT_RULES_MAX)
 		return error_set_field(err, STATUS_INVALID, constant ? "set" : "map", "more than %d fields",
 		                       IMPORT_RULES_MAX);
-	if (!read_field(arena_text(&map->arena, field), &ret_rule->group, &ret_rule->field))
+	if (map->table != NULL && !is_of_table(map->table, field))
+		return error_set_field(err, STATUS_INVALID, constant ? "set" : "map",
+		                       "\"%.*s\" is no field of %s", TEXT_FORMAT(field), map->table->name);
+	if (!read_field(map, arena_text(&map->arena, field), &ret_rule->group, &ret_rule->field))
 		return error_set_field(
 			err, STATUS_INVALID, constant ? "set" : "map",
 			"\"%.*s\" is no field of a message: userId, anonymousId, previousId, "
@@ -331,7 +348,7 @@ static void add_columns(struct import_map *map, const struct import_rows *rows,
 		struct import_rule rule   = {.source = column, .column = i};
 		if (column_used(map, column))
 			continue;
-		if (read_field(column, &rule.group, &rule.field) &&
+		if (read_field(map, column, &rule.group, &rule.field) &&
 		    find_rule(map, rule.group, rule.field) == NULL) {
 			VECTOR_ADD(&map->rules, rule);
 		} else if (map->rest != IMPORT_TOP && column.length > 0) {
@@ -359,6 +376,12 @@ static bool has(const struct import_map *map, const char *field)
 
 static enum status check_complete(const struct import_map *map, struct error *err)
 {
+	if (map->table != NULL && has(map, map->table->key))
+		return STATUS_OK;
+	if (map->table != NULL)
+		return error_set_field(err, STATUS_INVALID, "map",
+		                       "which column is the %s? --map %s=COLUMN", map->table->key,
+		                       map->table->key);
 	if (!has(map, "userId") && !has(map, "anonymousId"))
 		return error_set_field(err, STATUS_INVALID, "map",
 		                       "which column is the userId (or the anonymousId)? "
@@ -370,17 +393,37 @@ static enum status check_complete(const struct import_map *map, struct error *er
 	return STATUS_OK;
 }
 
+/* What a cell without a type becomes in a row of a dimension. */
+static enum import_type type_of_field(const struct dimension_table *table, struct text field)
+{
+	for (size_t i = 0; i < table->field_count; i++) {
+		if (!text_equal(field, text_of(table->fields[i].name)))
+			continue;
+		switch (table->fields[i].type) {
+		case DIMENSION_STRINGS:
+			return IMPORT_LIST;
+		case DIMENSION_BOOLEAN:
+			return IMPORT_BOOLEAN;
+		case DIMENSION_AMOUNT:
+			return IMPORT_NUMBER;
+		case DIMENSION_STRING:
+			break;
+		}
+	}
+	return IMPORT_STRING;
+}
+
 /* What can be known of a rule before the first row. */
 static void finish_rule(struct import_map *map, struct import_rule *rule, bool csv)
 {
-	bool top         = rule->group == IMPORT_TOP;
+	bool top         = rule->group == IMPORT_TOP && map->table == NULL;
 	rule->timestamp  = top && text_equal(rule->field, TEXT("timestamp"));
 	rule->message_id = top && text_equal(rule->field, TEXT("messageId"));
 	rule->is_type    = top && text_equal(rule->field, TEXT("type"));
 	if (rule->type == IMPORT_ANY && (rule->timestamp || rule->zone != NULL))
 		rule->type = IMPORT_TIME;
 	else if (rule->type == IMPORT_ANY && (csv || rule->constant))
-		rule->type = IMPORT_STRING;
+		rule->type = map->table == NULL ? IMPORT_STRING : type_of_field(map->table, rule->field);
 	if (rule->zone == NULL)
 		rule->zone = map->zone;
 	struct buffer      prefix = {0};
@@ -513,6 +556,8 @@ static enum status write_rules(struct import_map *map, const struct import_rows 
 		has_type = has_type || rule->is_type;
 	}
 	enter_group(writer, &group, IMPORT_TOP);
+	if (map->table != NULL)
+		return STATUS_OK;
 	if (!has_id)
 		add_message_id(map, writer, rows, *time_ms != INSTANT_MS_NONE);
 	if (!has_type)
@@ -534,6 +579,8 @@ static void write_whole(const struct import_map *map, const struct import_rows *
 		json_add_key(writer, i.name);
 		json_add_value(writer, i.value);
 	}
+	if (map->table != NULL)
+		return;
 	if (!is_given(rows->json, "messageId"))
 		add_message_id(map, writer, rows, timed);
 	if (!is_given(rows->json, "type"))
@@ -555,8 +602,9 @@ enum status import_map_message(struct import_map *map, const struct import_rows 
                                struct buffer *out, int64_t *ret_time_ms, struct error *err)
 {
 	size_t  begin   = out->length;
-	int64_t time_ms = map->whole ? time_of(rows->json) : INSTANT_MS_NONE;
-	if (map->whole && is_given(rows->json, "messageId") && is_given(rows->json, "type")) {
+	int64_t time_ms = map->whole && map->table == NULL ? time_of(rows->json) : INSTANT_MS_NONE;
+	if (map->whole && map->table == NULL && is_given(rows->json, "messageId") &&
+	    is_given(rows->json, "type")) {
 		buffer_add_text(out, rows->raw);
 		if (ret_time_ms != NULL)
 			*ret_time_ms = time_ms;

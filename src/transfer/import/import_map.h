@@ -28,6 +28,7 @@
 
 #include "base/arena.h"
 #include "base/zone.h"
+#include "model/dimension.h"
 #include "transfer/import/import_rows.h"
 
 enum { IMPORT_RULES_MAX = 2000, IMPORT_ZONES_MAX = 16 };
@@ -70,16 +71,17 @@ struct import_rule {
 
 struct import_map {
 	struct arena arena;
-	VECTOR(struct import_rule) rules; /* by group */
-	struct text         type;         /* of messages without one */
-	enum import_group   rest;         /* where columns without a rule go; IMPORT_TOP: nowhere */
-	const struct zone  *zone;         /* of times without offset; NULL: UTC */
-	uint64_t            digest;       /* of the file: to be set before the first message */
-	bool                whole;        /* JSON Lines without rules: the line is the message */
-	struct json_parser *parser;       /* of cells of type json and number */
-	struct zone        *zones[IMPORT_ZONES_MAX];
-	struct text         zone_names[IMPORT_ZONES_MAX];
-	unsigned            zone_count;
+	VECTOR(struct import_rule) rules;     /* by group */
+	struct text                   type;   /* of messages without one */
+	enum import_group             rest;   /* where columns without a rule go; IMPORT_TOP: nowhere */
+	const struct zone            *zone;   /* of times without offset; NULL: UTC */
+	const struct dimension_table *table;  /* of whose rows these are; NULL: messages */
+	uint64_t                      digest; /* of the file: to be set before the first message */
+	bool                          whole;  /* JSON Lines without rules: the line is the message */
+	struct json_parser           *parser; /* of cells of type json and number */
+	struct zone                  *zones[IMPORT_ZONES_MAX];
+	struct text                   zone_names[IMPORT_ZONES_MAX];
+	unsigned                      zone_count;
 };
 
 void import_map_init(struct import_map *map);

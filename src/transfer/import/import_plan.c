@@ -79,12 +79,18 @@ static enum status read_member(struct import_plan *plan, struct text name, struc
 		plan->by_time = text_equal(json_string(value), TEXT("time"));
 		return STATUS_OK;
 	}
+	if (text_equal(name, TEXT("dimension"))) {
+		plan->map.table = dimension_by_name(
+			json_type(value) == JSON_STRING ? json_string(value) : TEXT(""), &plan->dimension);
+		return plan->map.table != NULL ? STATUS_OK
+		                               : refuse(err, "dimension", "it is products or properties");
+	}
 	char field[64];
 	snprintf(field, sizeof field, "%.*s", TEXT_FORMAT(name));
 	return is_of_map(name) ? STATUS_OK
 	                       : refuse(err, field,
 	                                "it is none of map, set, type, rest, zone, format, delimiter, "
-	                                "columns, order");
+	                                "columns, order, dimension");
 }
 
 static enum status read_all(struct import_plan *plan, struct json mapping, struct error *err)
@@ -96,6 +102,11 @@ static enum status read_all(struct import_plan *plan, struct json mapping, struc
 		return refuse(err, "", "it must be a JSON object");
 	for (struct json_iterator i = json_iterate(mapping); status == STATUS_OK && json_next(&i);)
 		status = read_member(plan, i.name, i.value, err);
+	for (struct json_iterator i = json_iterate(mapping);
+	     plan->map.table != NULL && status == STATUS_OK && json_next(&i);)
+		if (text_equal(i.name, TEXT("type")) || text_equal(i.name, TEXT("rest")) ||
+		    text_equal(i.name, TEXT("order")))
+			status = refuse(err, "dimension", "rows of it have no type, rest or order");
 	return status == STATUS_OK ? import_map_read(&plan->map, mapping, err) : status;
 }
 

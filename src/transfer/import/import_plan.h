@@ -7,6 +7,8 @@
  *   delimiter  of CSV: one character, or "tab"; by default a comma (in a .tsv a tab)
  *   columns    of CSV without a first row that names them: an array of names
  *   order      "file" (the default), or "time": rows are sorted by their timestamps first
+ *   dimension  "products" or "properties": rows are rows of it (model/dimension.h), not messages;
+ *              FIELD is then its key or one of its fields, and there is no type, rest or order
  *
  * An unknown member is refused. */
 
@@ -18,6 +20,7 @@ struct import_plan {
 	char               delimiter;
 	const char        *columns; /* NULL: the first row names them */
 	bool               by_time;
+	enum dimension     dimension; /* where map.table is set */
 };
 
 /* STATUS_INVALID with the field, whose path begins with `place` ("params.mapping"). `name` of the
