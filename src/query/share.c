@@ -109,9 +109,12 @@ static void keep_members(struct share *share)
 	uint32_t           number  = share->survey.partition->number;
 	roaring_bitmap_t  *members = roaring_bitmap_create();
 	const struct mask *holds   = holds_of(share, 0);
-	for (uint32_t block = 0; block < share->block_end; block++)
+	for (uint32_t block = 0; block < share->block_end; block++) {
+		uint32_t slots[BLOCK_SLOTS], count = 0;
 		for (unsigned bit = 0; mask_next(&holds[block], &bit); bit++)
-			roaring_bitmap_add(members, block * BLOCK_SLOTS + bit);
+			slots[count++] = block * BLOCK_SLOTS + bit;
+		roaring_bitmap_add_many(members, count, slots);
+	}
 	roaring_bitmap_run_optimize(members);
 	share->query->members[number] = members;
 }
@@ -288,6 +291,7 @@ static bool look_at_all(struct share *share, struct columns *columns)
 		struct mask waits = who_waits(share, block);
 		left |= !mask_is_empty(&waits);
 	}
+	visits_looked(&share->visits);
 	return left;
 }
 

@@ -6,6 +6,8 @@
 #include "base/instant.h"
 #include "engine/apply/leaf.h"
 
+enum { NUMBERS_MAX = 4096 }; /* of a partition, at the instant */
+
 static void *zeroed(size_t count, size_t size)
 {
 	void *memory = calloc(count + 1, size);
@@ -79,11 +81,11 @@ static void add_revenue(struct visits *visits)
 
 void visits_init(struct visits *visits, const struct visits_config *config)
 {
-	visits->config = *config;
-	visits->count  = 0;
-	visits->folded = NULL;
+	visits->config  = *config;
+	visits->count   = 0;
+	visits->folded  = NULL;
+	visits->numbers = 0;
 	arena_init(&visits->arena);
-	visits->code_counts = NULL;
 	for (unsigned i = 0; i < config->wish->dimension_count; i++)
 		add_dimension(visits, &config->wish->dimensions[i]);
 	if (config->revenue != NULL)
@@ -94,40 +96,49 @@ void visits_done(struct visits *visits)
 {
 	for (unsigned i = 0; i < visits->count; i++) {
 		fold_free(visits->items[i].fold);
+		free(visits->items[i].codes);
 		free(visits->items[i].todo);
 		groups_done(&visits->items[i].groups);
 	}
 	free(visits->folded);
-	free(visits->code_counts);
 	arena_done(&visits->arena);
 }
 
 /* ---- By columns ---- */
 
+/* Numbers beyond the first ones are left for later: each is found by itself, and the read must be
+ * short. */
 static void look_trait(struct visits *visits, struct visit *visit, uint32_t block,
                        struct mask members)
 {
-	const struct column *column                      = visit->column;
-	uint64_t             classes[COLUMN_CLASS_COUNT] = {0};
-	struct mask          rest                        = {0};
-	uint32_t             codes                       = column_code_count(column);
-	if (visits->code_counts == NULL)
-		visits->code_counts = zeroed(COLUMN_CODES_MAX, sizeof *visits->code_counts);
-	memset(visits->code_counts, 0, codes * sizeof *visits->code_counts);
-	column_count(column, block, 1, members.words, visits->code_counts, classes, rest.words);
-	for (uint32_t code = 0; code < codes; code++)
-		if (visits->code_counts[code] > 0) {
-			struct value value = column_code_value(column, code);
-			groups_add(&visit->groups, &value, visits->code_counts[code]);
-		}
+	uint64_t    classes[COLUMN_CLASS_COUNT] = {0};
+	struct mask rest                        = {0};
+	if (visit->codes == NULL)
+		visit->codes = zeroed(COLUMN_CODES_MAX, sizeof *visit->codes);
+	column_count(visit->column, block, 1, members.words, visit->codes, classes, rest.words);
 	visit->groups.missing += classes[COLUMN_MISSING];
-	for (unsigned bit = 0; mask_next(&rest, &bit); bit++) {
-		struct column_value told  = column_value(column, block * BLOCK_SLOTS + bit);
+	for (unsigned bit = 0; visits->numbers < NUMBERS_MAX && mask_next(&rest, &bit); bit++) {
+		struct column_value told  = column_value(visit->column, block * BLOCK_SLOTS + bit);
 		struct value        value = {.type = VALUE_DOUBLE, .number = told.number};
-		if (told.class == COLUMN_NUMBER)
-			groups_add(&visit->groups, &value, 1);
-		else
-			mask_set(&visit->todo[block], bit);
+		if (told.class != COLUMN_NUMBER)
+			continue;
+		groups_add(&visit->groups, &value, 1);
+		rest.words[bit / 64] &= ~(UINT64_C(1) << bit % 64);
+		visits->numbers++;
+	}
+	visit->todo[block] = mask_or(visit->todo[block], &rest);
+}
+
+void visits_looked(struct visits *visits)
+{
+	for (unsigned i = 0; i < visits->count; i++) {
+		struct visit *visit = &visits->items[i];
+		uint32_t      codes = visit->codes == NULL ? 0 : column_code_count(visit->column);
+		for (uint32_t code = 0; code < codes; code++) {
+			struct value value = column_code_value(visit->column, code);
+			if (visit->codes[code] > 0)
+				groups_add(&visit->groups, &value, visit->codes[code]);
+		}
 	}
 }
 

@@ -28,7 +28,8 @@ struct visit {
 	struct fold                  *fold;   /* of events; made when needed */
 	struct plan_trait             trait;
 	struct amount_path            property;
-	struct mask                  *todo; /* by block */
+	uint64_t                     *codes; /* by code of the column, members so far */
+	struct mask                  *todo;  /* by block */
 	struct groups                 groups;
 	__int128                      sum;   /* of REVENUE_ORDERS their number */
 	uint64_t                      count; /* of `counts` */
@@ -50,14 +51,16 @@ struct visits {
 	unsigned             count;
 	struct visit         items[VISITS_MAX]; /* the dimensions, then the revenue */
 	struct folded       *folded;            /* of a block, once needed */
-	uint64_t            *code_counts;
+	uint32_t             numbers;           /* that columns were asked for */
 };
 
 void visits_init(struct visits *visits, const struct visits_config *config);
 void visits_done(struct visits *visits);
 
-/* At the instant: these are members; who is not known by columns is left for later. */
+/* At the instant: these are members; who is not known by columns is left for later. When all blocks
+ * were looked at, visits_looked(). */
 void visits_look(struct visits *visits, uint32_t block, const struct mask *members);
+void visits_looked(struct visits *visits);
 
 /* Later: these are members too. */
 void visits_add(struct visits *visits, uint32_t block, const struct mask *members);
