@@ -24,20 +24,21 @@ static const struct random_scale scale = {.unit_ms         = MINUTE_MS,
                                           .retention_ms    = RUN_RETENTION_MS};
 
 struct world {
-	struct run         run;
-	struct brute       brute;
-	struct expr       *exprs[SEGMENTS + 1];
-	struct journal_ops journal_ops;
-	struct journal     journal;
-	struct engine      engine;
-	struct queries    *queries;
-	uint32_t           slots[PERSONS];
-	bool               exists[PERSONS];
-	int64_t            created_ms[PERSONS];
-	struct text        traits[PERSONS];
-	int64_t            now_ms;
-	bool               cancelled;
-	unsigned           done;
+	struct run           run;
+	struct brute         brute;
+	struct expr         *exprs[SEGMENTS + 1];
+	struct journal_ops   journal_ops;
+	struct journal       journal;
+	struct engine        engine;
+	struct engine_thread thread;
+	struct queries      *queries;
+	uint32_t             slots[PERSONS];
+	bool                 exists[PERSONS];
+	int64_t              created_ms[PERSONS];
+	struct text          traits[PERSONS];
+	int64_t              now_ms;
+	bool                 cancelled;
+	unsigned             done;
 };
 
 /* ---- An engine without threads ---- */
@@ -54,13 +55,21 @@ static void done(void *context, struct query *query)
 	((struct world *)context)->done++;
 }
 
-static void read_now(struct world *world, struct engine_read *read)
+/* Reads that were sent come to their instant; not `wanted`: they come too late. */
+static void answer_reads(struct world *world, bool wanted)
 {
 	struct view view = {&world->engine, world->run.partition, world->now_ms};
 	partition_advance(world->run.partition, world->now_ms);
-	read->as_of_ms = world->now_ms;
-	read->run(read, &view);
-	read->done(read, STATUS_OK, NULL);
+	for (;;) {
+		struct read_ticket *ticket = atomic_load(&world->thread.arrived);
+		if (ticket == NULL)
+			return;
+		atomic_store(&world->thread.arrived, ticket->next);
+		ticket->read->as_of_ms = world->now_ms;
+		if (wanted)
+			ticket->read->run(ticket->read, &view);
+		ticket_finish(ticket, wanted ? STATUS_OK : STATUS_UNAVAILABLE);
+	}
 }
 
 static void begin(struct world *world)
@@ -78,6 +87,8 @@ static void begin(struct world *world)
 	world->engine.config.partition_count = 1;
 	world->engine.config.retention_ms    = RUN_RETENTION_MS;
 	world->engine.partitions             = &world->run.partition;
+	world->engine.threads                = &world->thread;
+	world->engine.thread_count           = 1;
 	world->engine.dimensions             = world->run.dimensions;
 	atomic_store(&world->engine.memory_limit_bytes, UINT64_C(1) << 30);
 	assert_int_equal(queries_start(&world->engine, &world->queries, &err), STATUS_OK);
@@ -87,6 +98,7 @@ static void begin(struct world *world)
 
 static void finish(struct world *world)
 {
+	answer_reads(world, false);
 	VECTOR_DONE(&world->brute.events);
 	struct queries *queries = world->queries;
 	run_done(&world->run);
@@ -235,7 +247,7 @@ static struct query *ask(struct world *world, struct question *question)
 		fail_msg("%s: %s", err.field, err.reason);
 	world->done = 0;
 	note_truth(world, question, world->now_ms);
-	read_now(world, &query->read);
+	answer_reads(world, true);
 	return query;
 }
 
@@ -338,8 +350,7 @@ static void run_world(bool columns)
 	begin(&world);
 	for (unsigned i = 0; i < 6 && columns; i++)
 		keep_something(&world);
-	if (columns)
-		read_now(&world, &world.queries->opening);
+	answer_reads(&world, columns);
 	for (unsigned i = 0; i < 30; i++)
 		something_happens(&world);
 	define(&world);
@@ -404,7 +415,7 @@ static void a_past_instant_is_asked_of_what_was_there(void **state)
 		}
 		assert_int_equal(query_start(world.queries, &question.wish, &query, &err), STATUS_OK);
 		world.done = 0;
-		read_now(&world, &query->read);
+		answer_reads(&world, true);
 		go_on(&world, false);
 		const struct query_answer *answer = query_answer(query);
 		uint64_t                   size = 0, persons = 0;
@@ -479,6 +490,43 @@ static void one_that_nobody_wants_any_more_ends(void **state)
 	finish(&world);
 }
 
+static uint32_t column_count_of(struct world *world)
+{
+	struct queries_status status;
+	struct witness       *witness = world->run.partition->witness;
+	while (witness->work(witness, INT64_MAX))
+		;
+	queries_status(world->queries, &status);
+	return status.columns;
+}
+
+static void what_is_kept_twice_is_let_go_with_the_second_forget(void **state)
+{
+	(void)state;
+	static struct world world;
+	struct buffer       canonical = {0};
+	struct error        err;
+	begin(&world);
+	answer_reads(&world, true);
+	expr_write_canonical(&canonical, run_expr(&world.run, "{\"event\":\"Order\",\"op\":\"gte\","
+	                                                      "\"value\":3,\"within\":\"2h\"}"));
+	struct text kept = buffer_text(&canonical);
+	assert_int_equal(queries_keep(world.queries, kept, &err), STATUS_OK);
+	assert_int_equal(queries_keep(world.queries, kept, &err), STATUS_OK);
+	assert_int_equal(column_count_of(&world), 0); /* not before the partition's thread knows */
+	answer_reads(&world, true);
+	assert_int_equal(column_count_of(&world), 1);
+	queries_forget(world.queries, kept);
+	answer_reads(&world, true);
+	assert_int_equal(column_count_of(&world), 1);
+	queries_forget(world.queries, kept);
+	answer_reads(&world, true);
+	assert_int_equal(column_count_of(&world), 0);
+	queries_forget(world.queries, kept); /* nothing is there any more */
+	buffer_done(&canonical);
+	finish(&world);
+}
+
 int main(void)
 {
 	seed_begin("share");
@@ -490,6 +538,7 @@ int main(void)
 		cmocka_unit_test(the_future_is_refused),
 		cmocka_unit_test(an_activation_breaks_what_is_under_way),
 		cmocka_unit_test(one_that_nobody_wants_any_more_ends),
+		cmocka_unit_test(what_is_kept_twice_is_let_go_with_the_second_forget),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
