@@ -42,6 +42,13 @@ class WebSocket:
         """An empty ping, with a mask of zeros."""
         self.socket.send(b"\x89\x80\0\0\0\0")
 
+    def send_text(self, text):
+        """At most 65,535 bytes; a mask of zeros."""
+        data = text.encode()
+        head = bytes([0x81, 0x80 | len(data)]) if len(data) < 126 else \
+            b"\x81\xfe" + struct.pack(">H", len(data))
+        self.socket.sendall(head + b"\0\0\0\0" + data)
+
     def frames(self):
         """All (kind, payload) that have arrived; ConnectionError at the connection's end."""
         try:
