@@ -55,13 +55,14 @@ def build(*names):
 
 
 class Measured(Server):
-    """A server with a source, that follows the wall clock."""
+    """A server with a source, that follows the wall clock. `place`: where its directory stays, or is
+    already; else it goes with the server."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, place=None):
         limit = max(machine.memory_available_bytes() - MEMORY_SPARE_BYTES, 1 << 30)
         super().__init__("--memory-limit", str(limit), "--log-level", "warning", *flags,
-                         directory=pathlib.Path(temporary_directory()), clock="wall")
-        self.owned = True
+                         directory=pathlib.Path(place or temporary_directory()), clock="wall")
+        self.owned = place is None
 
     @property
     def pid(self):

@@ -14,8 +14,9 @@ TRAITS = {
     "acquisition_channel": ("organic", "search_ad", "email", "referral", "social", "affiliate"),
     "region": ("제주", "부산", "서울", "강릉", "경주", "전주", "속초", "여수"),
 }
-# Metrics that are kept as columns: name, expression without its test, SQL over `events`, and from
-# which values a limit is drawn.
+# Metrics that are kept as columns, since filters of their own ask for them: name, expression without
+# its test, SQL over `events`, from which values a limit is drawn; METRIC_TEXTS in the notation of
+# templates.
 METRICS = (
     ("views", {"event": "Product Viewed", "aggregate": "count"},
      "sum(case when name = 'Product Viewed' then 1 else 0 end)", (1, 12)),
@@ -28,8 +29,11 @@ METRICS = (
     ("added", {"event": "Product Added", "aggregate": "sum", "property": "price"},
      "sum(case when name = 'Product Added' then price else 0 end)", (50_000, 900_000)),
 )
-PROPERTIES = ("region", "category")
-CATEGORIES = ("hotel", "pension", "glamping", "poolvilla", "motel", "guesthouse")
+METRIC_TEXTS = {
+    "views": 'count("Product Viewed")', "searches": 'count("Products Searched")',
+    "adds": 'count("Product Added")', "carts": 'count("Cart Viewed")',
+    "added": 'sum(price of "Product Added")',
+}
 SCANNED = ("Product Viewed", "Products Searched", "Product Added", "Product Added to Wishlist")
 
 

@@ -8,13 +8,15 @@ trait and metric, as the server does, and events sorted by name and user."""
 import datetime
 import json
 import os
+import pathlib
 import random
+import re
 import statistics
 import subprocess
 import threading
 import time
 
-import audience_questions as questions
+import question_draw as draw
 import machine
 from figure import Figure, less_is_better, more_is_better, number
 from programs import ROOT, SONNIM, Load, Measured, build, remove_directory, temporary_directory
@@ -33,6 +35,9 @@ MARKETERS = 200
 RATE_SECONDS, RATE_SECONDS_QUICK = 15, 3
 INGEST_RATE = 100_000
 SEED = 20261121
+
+REFUSED = re.compile(r"Non-2xx or 3xx responses: (\d+)")
+COLUMNS = re.compile(r'^sonnim_memory_bytes\{kind="columns"\} (\d+)$', re.MULTILINE)
 
 LUA = """
 local token, bodies, at = "%s", {}, 0
@@ -65,8 +70,30 @@ def _load(server, users, events, days):
         check=True, stdout=subprocess.DEVNULL)
     metrics = server.wait_applied(3600)
     took_s = time.monotonic() - began
-    return metrics, [Figure("6", "made up, sent and applied", metrics["sonnim_engine_events"]
-                            / took_s, "events/s", None, "", f"{took_s:.0f} s")]
+    return [Figure("6", "made up, sent and applied", metrics["sonnim_engine_events"] / took_s,
+                   "events/s", None, "", f"{took_s:.0f} s")]
+
+
+def _keep_metrics(server):
+    """Filters of their own keep what the questions ask for as columns."""
+    client = server.client()
+    for name, text in draw.METRIC_TEXTS.items():
+        client.expect(201, "POST", "/api/v1/audience/filters",
+                      {"name": f"all_{name}", "label": {"ko": name, "en": name}, "type": "number",
+                       "template": f"{text} >= $min"})
+    client.close()
+
+
+def _wait_columns(server):
+    """Until all of them are built; seconds."""
+    began = time.monotonic()
+    while True:
+        metrics = server.metrics()
+        if metrics["sonnim_query_columns_built"] == metrics["sonnim_query_columns"]:
+            return time.monotonic() - began
+        if time.monotonic() - began > 1200:
+            raise TimeoutError("columns are not built")
+        time.sleep(0.1)
 
 
 def _export(server, directory):
@@ -111,10 +138,10 @@ class Rival:
 
 def _fill_duckdb(duckdb, directory):
     """From the export; leaves Parquet files of both tables for ClickHouse."""
-    traits = ", ".join(f"traits.{name} as {name}" for name in questions.TRAITS)
-    declared = ", ".join(f"{name} varchar" for name in (*questions.TRAITS, "created_at"))
-    metrics = ", ".join(f"{sql} as {name}" for name, _, sql, _ in questions.METRICS)
-    counted = ", ".join(f"coalesce({name}, 0) as {name}" for name, *_ in questions.METRICS)
+    traits = ", ".join(f"traits.{name} as {name}" for name in draw.TRAITS)
+    declared = ", ".join(f"{name} varchar" for name in (*draw.TRAITS, "created_at"))
+    metrics = ", ".join(f"{sql} as {name}" for name, _, sql, _ in draw.METRICS)
+    counted = ", ".join(f"coalesce({name}, 0) as {name}" for name, *_ in draw.METRICS)
     for sql in (
         f"""create table persons_raw as select row_number() over () as id,
             coalesce('u' || userId, 'a' || anonymousId) as key, {traits},
@@ -141,8 +168,8 @@ def _fill_duckdb(duckdb, directory):
 
 
 def _fill_clickhouse(clickhouse, directory):
-    low = ", ".join(f"{name} LowCardinality(Nullable(String))" for name in questions.TRAITS)
-    counts = ", ".join(f"{name} Float64" for name, *_ in questions.METRICS)
+    low = ", ".join(f"{name} LowCardinality(Nullable(String))" for name in draw.TRAITS)
+    counts = ", ".join(f"{name} Float64" for name, *_ in draw.METRICS)
     for sql in (
         f"""create table persons (id UInt64, {low}, signed_up_ms Nullable(Int64), {counts},
             last_ms Nullable(Int64)) engine = MergeTree order by id""",
@@ -178,13 +205,13 @@ def _epoch_ms(text):
 def _ask_all(server, chance, count):
     """For each kind its questions: (name, goal, [(ms, size, SQL)])."""
     asker, answered = Asker(server), []
-    kinds = [(name, lambda c=columns, s=scans: questions.question(chance, c, s), goal)
+    kinds = [(name, lambda c=columns, s=scans: draw.question(chance, c, s), goal)
              for name, columns, scans, goal in KINDS]
-    kinds.append(("제주, VIP, 30 days", questions.jeju_vip, 100))
-    for name, draw, goal in kinds:
+    kinds.append(("제주, VIP, 30 days", draw.jeju_vip, 100))
+    for name, make, goal in kinds:
         asked = []
         for _ in range(count):
-            expression, sql = draw()
+            expression, sql = make()
             answer, took_ms = asker.ask(expression, {"Cache-Control": "no-cache"})
             asked.append((took_ms, answer["audience_size"], sql(_epoch_ms(answer["as_of"]))))
         answered.append((name, goal, asked))
@@ -234,9 +261,11 @@ def _wrk(server, directory, bodies, fresh, seconds, connections):
     output = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s",
                              script, f"http://{server.address}"], capture_output=True, text=True,
                             check=True).stdout
-    if "Non-2xx" in output or "Socket errors" in output:
+    if "Socket errors" in output:
         raise RuntimeError(f"questions fail:\n{output}")
-    return float(output.split("Requests/sec:")[1].split()[0])
+    refused = REFUSED.search(output)  # 429: more at a time than are let in
+    refused = int(refused.group(1)) if refused else 0
+    return float(output.split("Requests/sec:")[1].split()[0]) - refused / seconds, refused
 
 
 class Marketers:
@@ -268,22 +297,24 @@ class Marketers:
 
 
 def _bodies(chance, count):
-    return [{"expression": questions.question(chance, 4)[0]} for _ in range(count)]
+    return [{"expression": draw.question(chance, 4)[0]} for _ in range(count)]
 
 
 def _rates(server, chance, directory, seconds):
     asker = Asker(server)
     cached, fresh = _bodies(chance, 20), _bodies(chance, 500)
-    audiences = [asker.ask(body["expression"])[0]["audience_id"] for body in cached[:10]]
-    with Marketers(server, audiences) as marketers:
-        cached_rate = _wrk(server, directory, cached, False, seconds, 16)
-        fresh_rate = _wrk(server, directory, fresh, True, seconds, 4)
+    audiences = [asker.ask(body["expression"])[0]["audience_id"] for body in cached]
+    with Marketers(server, audiences[:10]) as marketers:
+        cached_rate, cached_refused = _wrk(server, directory, cached, False, seconds, 16)
+        fresh_rate, fresh_refused = _wrk(server, directory, fresh, True, seconds, 2)
         told = marketers.told
     asker.client.close()
     return [Figure("7", "questions, cached", cached_rate, "/s", more_is_better(RATE_CACHED, "/s"),
-                   "", f"{MARKETERS} WebSockets watch, told {told:,} times"),
+                   "", f"{MARKETERS} WebSockets watch, told {told:,} times; {cached_refused} "
+                   "refused"),
             Figure("7", "questions, not cached", fresh_rate, "/s",
-                   more_is_better(RATE_UNCACHED, "/s"), "", "4 columns each, of 500")]
+                   more_is_better(RATE_UNCACHED, "/s"), "",
+                   f"4 columns each, of 500; {fresh_refused} refused")]
 
 
 def _beside_events(server, load_program, chance, directory, seconds):
@@ -293,7 +324,7 @@ def _beside_events(server, load_program, chance, directory, seconds):
               seconds=seconds, users=1_000_003) as load:
         end = time.monotonic() + seconds - 1
         while time.monotonic() < end:
-            expression, _ = questions.question(chance, 4)
+            expression, _ = draw.question(chance, 4)
             taken.append(asker.ask(expression, {"Cache-Control": "no-cache"})[1])
             time.sleep(0.02)
         quiet = load.result()
@@ -322,7 +353,10 @@ def _sizes(server, metrics):
     parts = sum(path.stat().st_blocks * 512
                 for path in (server.directory / "data").rglob("*.part"))
     resident = machine.resident_bytes(server.pid)
-    columns = server.metrics().get("sonnim_query_columns_bytes", 0)
+    client = server.client()
+    text = client.expect(200, "GET", "/metrics").body.decode()
+    client.close()
+    columns = int(COLUMNS.search(text).group(1))
     return [Figure("9", "memory: columns of questions", columns / persons, "B/person", None, "",
                    f"{columns / 2**20:,.0f} MiB"),
             Figure("9", "memory: resident in all, with a year of events", resident / persons,
@@ -331,28 +365,62 @@ def _sizes(server, metrics):
                    f"{parts / 2**30:.1f} GiB of {events:,.0f} events")]
 
 
-def measure(facts, quick=False):
+def _once(directory, name, make):
+    """Makes it unless it was made in this directory before."""
+    mark = pathlib.Path(directory, f"{name}.made")
+    if not mark.exists():
+        make()
+        mark.touch()
+
+
+def _fill_server(server, users, events, days, directory):
+    figures = []
+
+    def load():
+        _keep_metrics(server)
+        figures.extend(_load(server, users, events, days))
+    _once(directory, "data", load)
+    _once(directory, "export", lambda: _export(server, directory))
+    return figures
+
+
+def _compare(answered, directory):
+    """Medians of each rival by kind of question."""
+    rivals = {}
+    for kind, name, fill in (("duckdb", "DuckDB", _fill_duckdb),
+                             ("clickhouse", "ClickHouse", _fill_clickhouse)):
+        with Rival(kind, directory) as rival:
+            _once(directory, kind, lambda r=rival, f=fill: f(r, directory))
+            rivals[name] = _ask_rival(rival, answered)
+    return rivals
+
+
+def _ask_everything(server, load_program, directory, quick):
+    chance = random.Random(SEED)
+    count, seconds = (ASKED_QUICK, RATE_SECONDS_QUICK) if quick else (ASKED, RATE_SECONDS)
+    answered = _ask_all(server, chance, count)
+    return (_figures_of(answered, _compare(answered, directory))
+            + _rates(server, chance, directory, seconds)
+            + _beside_events(server, load_program, chance, directory, seconds))
+
+
+def measure(facts, quick=False, data=None):
+    """`data`: a directory where what is made stays, and is taken from the next time."""
     (load_program,) = build("load")
-    chance, directory = random.Random(SEED), temporary_directory()
+    directory = data or temporary_directory()
     users, events, days = (USERS_QUICK, EVENTS_QUICK, DAYS_QUICK) if quick else (
         USERS, EVENTS, DAYS)
     share = min(1, machine.memory_available_bytes() * 0.5 / (users * BYTES_A_USER))
-    users, events = int(users * share), int(events * share)
-    count, seconds = (ASKED_QUICK, RATE_SECONDS_QUICK) if quick else (ASKED, RATE_SECONDS)
+    place = pathlib.Path(directory, "server")
+    place.mkdir(exist_ok=True)
     try:
-        with Measured() as server:
-            metrics, figures = _load(server, users, events, days)
-            _export(server, directory)
+        with Measured("--journal-retention", "0s", place=place) as server:
+            figures = _fill_server(server, int(users * share), int(events * share), days, directory)
+            metrics, built_s = server.wait_applied(3600), _wait_columns(server)
+            figures.append(Figure("6", "columns behind the events", built_s, "s", None, "",
+                                  f"{metrics['sonnim_engine_persons']:,.0f} persons"))
             figures += _sizes(server, metrics)
-            answered, rivals = _ask_all(server, chance, count), {}
-            for kind, name, fill in (("duckdb", "DuckDB", _fill_duckdb),
-                                     ("clickhouse", "ClickHouse", _fill_clickhouse)):
-                with Rival(kind, directory) as rival:
-                    fill(rival, directory)
-                    rivals[name] = _ask_rival(rival, answered)
-            figures += _figures_of(answered, rivals)
-            figures += _rates(server, chance, directory, seconds)
-            figures += _beside_events(server, load_program, chance, directory, seconds)
-            return figures
+            return figures + _ask_everything(server, load_program, directory, quick)
     finally:
-        remove_directory(directory)
+        if data is None:
+            remove_directory(directory)
