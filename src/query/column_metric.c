@@ -8,6 +8,8 @@
 
 enum {
 	DUE_SHIFT      = 10,      /* a unit of dues is 1,024 ms */
+	DELTAS_SLICE   = 64,      /* between two looks at the time */
+	DELTAS_AHEAD   = 6,       /* the processor is asked for what so many later ones touch */
 	DELTAS_MAX     = 1 << 20, /* of a column; then its persons are looked at again */
 	SINGLY_MAX     = 1024,    /* persons: more of them are measured together */
 	REFRESH_BLOCKS = 64,      /* measured by all columns of a group in turn */
@@ -469,31 +471,54 @@ static struct slices_value with_delta(const struct metric_column *metric, struct
 	}
 }
 
-/* Values that time has changed meanwhile are measured behind this. */
-static void add_deltas(struct columns *columns, struct metric_column *metric, int64_t now_ms)
+static void prefetch(const struct metric_column *metric, uint32_t slot)
 {
-	const struct span *span = &metric->span;
-	for (size_t i = 0; i < metric->deltas.count; i++) {
-		const struct metric_delta *delta    = &metric->deltas.items[i];
-		int64_t                    start_ms = span_start_ms(span, delta->time_ms);
-		int64_t                    end_ms   = span_end_ms(span, delta->time_ms);
-		if (delta->time_ms < span->from_ms || delta->time_ms >= span->to_ms || end_ms <= now_ms ||
-		    start_ms >= end_ms)
-			continue;
-		set_due(columns, &metric->dues, delta->slot, start_ms > now_ms ? start_ms : end_ms, true);
-		if (start_ms <= now_ms)
-			column_put(&metric->column, delta->slot,
-			           with_delta(metric, column_get(&metric->column, delta->slot), delta));
-	}
-	metric->deltas.count = 0;
+	const struct dues *dues  = &metric->dues;
+	uint32_t           block = block_of(slot);
+	slices_prefetch(&metric->column.slices, slot);
+	if (block < dues->block_count && dues->blocks[block] != NULL)
+		__builtin_prefetch(&dues->blocks[block][slot % COLUMN_BLOCK_SLOTS], 1);
 }
 
-/* ---- All of them ---- */
+static void add_delta(struct columns *columns, struct metric_column *metric,
+                      const struct metric_delta *delta, int64_t now_ms)
+{
+	const struct span *span     = &metric->span;
+	int64_t            start_ms = span_start_ms(span, delta->time_ms);
+	int64_t            end_ms   = span_end_ms(span, delta->time_ms);
+	if (delta->time_ms < span->from_ms || delta->time_ms >= span->to_ms || end_ms <= now_ms ||
+	    start_ms >= end_ms)
+		return;
+	set_due(columns, &metric->dues, delta->slot, start_ms > now_ms ? start_ms : end_ms, true);
+	if (start_ms <= now_ms)
+		column_put(&metric->column, delta->slot,
+		           with_delta(metric, column_get(&metric->column, delta->slot), delta));
+}
 
 static bool is_late(int64_t end_ns)
 {
 	return end_ns != INT64_MAX && clock_monotonic_ns() >= end_ns;
 }
+
+/* Before anybody is measured: what was stored since is in what is measured then. Values that time
+ * has changed meanwhile are measured behind this. False: some are left. */
+static bool add_deltas(struct columns *columns, struct metric_column *metric, int64_t now_ms,
+                       int64_t end_ns)
+{
+	struct metric_delta *deltas = metric->deltas.items;
+	size_t               count = metric->deltas.count, done = 0;
+	while (done < count && (done % DELTAS_SLICE != 0 || !is_late(end_ns))) {
+		if (done + DELTAS_AHEAD < count)
+			prefetch(metric, deltas[done + DELTAS_AHEAD].slot);
+		add_delta(columns, metric, &deltas[done++], now_ms);
+	}
+	metric->deltas.count -= done;
+	if (done > 0 && done < count)
+		memmove(deltas, deltas + done, (count - done) * sizeof *deltas);
+	return done == count;
+}
+
+/* ---- All of them ---- */
 
 struct wanted_block {
 	uint32_t block;
@@ -504,7 +529,8 @@ bool column_metric_refresh(struct columns *columns, struct metric_group *group, 
                            int64_t end_ns)
 {
 	for (size_t i = 0; i < group->columns.count; i++)
-		add_deltas(columns, group->columns.items[i], now_ms);
+		if (!add_deltas(columns, group->columns.items[i], now_ms, end_ns))
+			return false;
 	const bool singly = group->dirty.count <= SINGLY_MAX;
 	while (group->dirty.blocks.count > 0 && !is_late(end_ns)) {
 		struct wanted_block wanted[REFRESH_BLOCKS];
@@ -558,7 +584,8 @@ bool column_metric_refresh_dues(struct columns *columns, struct metric_column *m
 	const struct dues *dues  = &metric->dues;
 	uint64_t           total = 0, words[COLUMN_BLOCK_WORDS];
 	bool               late  = false;
-	add_deltas(columns, metric, now_ms);
+	if (!add_deltas(columns, metric, now_ms, end_ns))
+		return false;
 	for (uint32_t block = 0; block < dues->block_count && total <= SINGLY_MAX; block++)
 		total += find_due(dues, block, now_ms, words);
 	if (total == 0)

@@ -389,6 +389,19 @@ struct slices_value slices_get(const struct slices *slices, uint32_t slot)
 	return value_of(chunk, read_code(chunk, slot % SLICES_CHUNK_SLOTS));
 }
 
+void slices_prefetch(const struct slices *slices, uint32_t slot)
+{
+	if (slot / COLUMN_BLOCK_SLOTS >= slices->block_count)
+		return;
+	const struct slices_chunk *chunk = &slices->chunks[slot / SLICES_CHUNK_SLOTS];
+	if (chunk->width == 0)
+		return;
+	slot %= SLICES_CHUNK_SLOTS;
+	const uint64_t *lines = block_slices(chunk, slot / COLUMN_BLOCK_SLOTS);
+	for (unsigned slice = 0; slice < chunk->width; slice++)
+		__builtin_prefetch(lines + slice * BLOCK_WORDS + slot % COLUMN_BLOCK_SLOTS / 64, 1);
+}
+
 static bool is_below(const struct slices_chunk *chunk, struct slices_value value)
 {
 	const struct slices_range *range =

@@ -74,6 +74,9 @@ void slices_reserve(struct slices *slices, uint32_t block_count);
 void                slices_set(struct slices *slices, uint32_t slot, struct slices_value value);
 struct slices_value slices_get(const struct slices *slices, uint32_t slot);
 
+/* Asks the processor for what slices_set() of this slot will touch. */
+void slices_prefetch(const struct slices *slices, uint32_t slot);
+
 /* All of a chunk, that has this many blocks: values by slot. */
 void slices_fill(struct slices *slices, uint32_t chunk, const struct slices_value *values,
                  uint32_t block_count);
