@@ -417,44 +417,59 @@ static void flush(struct events_scan *scan, const struct block *block)
 	scan->hits.count = 0;
 }
 
-/* Whose rows they are and their values; the others are taken out of `chunk`. */
-static void take_words(struct events_scan *scan, const struct scan_part *scanned,
-                       const struct persons *persons, struct chunk *chunk, uint32_t word,
-                       uint32_t *person, const struct block *block)
+/* Whose rows they are; those of nobody who is wanted are taken out of `chunk`. */
+INLINE void take_rows(struct scan_hits *hits, const struct persons *persons, struct chunk *chunk,
+                      const struct block *block)
 {
-	struct scan_hits *hits  = &scan->hits;
-	uint32_t          begin = hits->count;
-	EACH_BIT(bit, chunk->bits[word])
-	{
-		uint32_t row = (chunk->first_word + word) * 64 + (uint32_t)bit;
-		*person      = person_of(persons, *person, row);
-		uint32_t at  = place_of(persons, *person, block->first_slot);
-		if (!is_wanted(block, at)) {
-			chunk->bits[word] &= ~((uint64_t)1 << bit);
-			continue;
+	const struct column *times  = persons->part->roles[ROLE_TIME];
+	uint32_t             person = 0;
+	words_touch(times, chunk->first_word, chunk->word_count);
+	for (uint32_t i = 0; i < chunk->word_count; i++) {
+		uint64_t kept = 0;
+		EACH_BIT(bit, chunk->bits[i])
+		{
+			uint32_t row = (chunk->first_word + i) * 64 + (uint32_t)bit;
+			person       = person_of(persons, person, row);
+			uint32_t at  = place_of(persons, person, block->first_slot);
+			if (!is_wanted(block, at))
+				continue;
+			uint64_t time               = column_number_at(times->numbers, times->width, row);
+			hits->at[hits->count]       = (uint16_t)at;
+			hits->rows[hits->count]     = row;
+			hits->times_ms[hits->count] = (int64_t)((uint64_t)times->base + time);
+			hits->count++;
+			kept |= (uint64_t)1 << bit;
 		}
-		hits->at[hits->count]       = (uint16_t)at;
-		hits->rows[hits->count]     = row;
-		hits->times_ms[hits->count] = part_time_ms(scanned->part, row);
-		hits->count++;
+		chunk->bits[i] = kept;
 	}
-	if (scan->wish.property != NULL)
-		part_reading_values(&scanned->value, chunk->first_word + word, 1, &chunk->bits[word],
-		                    hits->values + begin);
 }
 
+FAST static void take_fast(struct scan_hits *hits, const struct persons *persons,
+                           struct chunk *chunk, const struct block *block)
+{
+	take_rows(hits, persons, chunk, block);
+}
+
+static void take_plain(struct scan_hits *hits, const struct persons *persons, struct chunk *chunk,
+                       const struct block *block)
+{
+	take_rows(hits, persons, chunk, block);
+}
+
+/* A chunk has no more rows than there is room for hits. */
 static void take_chunk(struct events_scan *scan, const struct scan_part *scanned,
                        const struct persons *persons, struct chunk *chunk,
                        const struct block *block)
 {
-	uint32_t person = 0;
-	for (uint32_t i = 0; i < chunk->word_count; i++) {
-		if (chunk->bits[i] == 0)
-			continue;
-		if (scan->hits.count > SCAN_HITS_MAX - 64)
-			flush(scan, block);
-		take_words(scan, scanned, persons, chunk, i, &person, block);
-	}
+	assert(scan->hits.count == 0);
+	if (scan->fast)
+		take_fast(&scan->hits, persons, chunk, block);
+	else
+		take_plain(&scan->hits, persons, chunk, block);
+	if (scan->wish.property != NULL)
+		part_reading_values(&scanned->value, chunk->first_word, chunk->word_count, chunk->bits,
+		                    scan->hits.values);
+	flush(scan, block);
 }
 
 static void scan_part(struct events_scan *scan, struct scan_part *scanned,
@@ -489,8 +504,6 @@ static void scan_part(struct events_scan *scan, struct scan_part *scanned,
 		else
 			count_plain(&persons, &chunk, count, block);
 	}
-	if (block->counts == NULL)
-		flush(scan, block);
 }
 
 /* ---- Order ---- */

@@ -23,7 +23,7 @@
 enum {
 	SCAN_WORDS_MAX = 64, /* of slots at once: the more, the longer are the runs of rows */
 	SCAN_SLOTS_MAX = 64 * SCAN_WORDS_MAX,
-	SCAN_HITS_MAX  = 512,
+	SCAN_HITS_MAX  = 64 * FILTER_WORDS_MAX,
 };
 
 struct events_scan_wish {
