@@ -14,7 +14,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__)
-#define FAST __attribute__((target("popcnt,bmi,bmi2,lzcnt")))
+#define FAST __attribute__((target("popcnt,bmi,bmi2")))
 FAST static inline uint64_t spread_fast(uint64_t bits, uint64_t places)
 {
 	return __builtin_ia32_pdep_di(bits, places);
@@ -22,7 +22,7 @@ FAST static inline uint64_t spread_fast(uint64_t bits, uint64_t places)
 static inline bool words_are_fast(void)
 {
 	return __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi") &&
-	       __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt");
+	       __builtin_cpu_supports("bmi2");
 }
 #else
 #define FAST
