@@ -186,6 +186,7 @@ void column_metric_refuse(struct columns *columns, struct metric_column *metric)
 	fold_free(metric->fold);
 	metric->fold = NULL;
 	VECTOR_DONE(&metric->deltas);
+	metric->deltas_done = 0;
 }
 
 void column_metric_stop(struct columns *columns)
@@ -413,9 +414,10 @@ static bool delta_of(const struct metric_column *metric, const struct record *re
 /* Too many have gathered: their persons are looked at again instead. */
 static void give_up_deltas(struct metric_column *metric)
 {
-	for (size_t i = 0; i < metric->deltas.count; i++)
+	for (size_t i = metric->deltas_done; i < metric->deltas.count; i++)
 		dirty_add(&metric->group->dirty, metric->deltas.items[i].slot);
 	VECTOR_DONE(&metric->deltas);
+	metric->deltas_done = 0;
 }
 
 static void saw(struct metric_group *group, const struct record *record, int64_t time_ms)
@@ -506,16 +508,17 @@ static bool add_deltas(struct columns *columns, struct metric_column *metric, in
                        int64_t end_ns)
 {
 	struct metric_delta *deltas = metric->deltas.items;
-	size_t               count = metric->deltas.count, done = 0;
+	size_t               count = metric->deltas.count, done = metric->deltas_done;
 	while (done < count && (done % DELTAS_SLICE != 0 || !is_late(end_ns))) {
 		if (done + DELTAS_AHEAD < count)
 			prefetch(metric, deltas[done + DELTAS_AHEAD].slot);
 		add_delta(columns, metric, &deltas[done++], now_ms);
 	}
-	metric->deltas.count -= done;
-	if (done > 0 && done < count)
-		memmove(deltas, deltas + done, (count - done) * sizeof *deltas);
-	return done == count;
+	metric->deltas_done = done;
+	if (done < count)
+		return false;
+	metric->deltas_done = metric->deltas.count = 0;
+	return true;
 }
 
 /* ---- All of them ---- */

@@ -32,12 +32,12 @@
 enum {
 	COLUMN_BLOCK_SLOTS = 512,
 	COLUMN_BLOCK_WORDS = COLUMN_BLOCK_SLOTS / 64,
-	COLUMN_RUN_BLOCKS  = 128,        /* at most in one call: a chunk */
-	COLUMN_CODES_MAX   = 4096,       /* different strings, booleans and sets of a trait */
+	COLUMN_RUN_BLOCKS  = 128,         /* at most in one call: a chunk */
+	COLUMN_CODES_MAX   = 4096,        /* different strings, booleans and sets of a trait */
 	COLUMN_CODES_BYTES = 1024 * 1024, /* of all of them together, about */
-	COLUMN_CODE_BYTES  = 1024,       /* of a value that gets a code */
-	COLUMN_TRAITS_MAX  = 128,        /* traits that have a column */
-	COLUMN_METRICS_MAX = 256,        /* metrics that have one */
+	COLUMN_CODE_BYTES  = 1024,        /* of a value that gets a code */
+	COLUMN_TRAITS_MAX  = 128,         /* traits that have a column */
+	COLUMN_METRICS_MAX = 256,         /* metrics that have one */
 };
 
 /* Memory of the columns of all partitions. Beyond the limit no column is added, and each partition

@@ -85,8 +85,9 @@ struct metric_column {
 	struct span                span;
 	struct dues                dues;
 	struct metric_group       *group;
-	uint32_t                   kept; /* by so many columns_keep() */
-	struct fold               *fold; /* while it is built */
+	uint32_t                   kept;        /* by so many columns_keep() */
+	struct fold               *fold;        /* while it is built */
+	size_t                     deltas_done; /* of these */
 	VECTOR(struct metric_delta) deltas;
 	char name[]; /* of the key */
 };
