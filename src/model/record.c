@@ -91,6 +91,33 @@ void record_encode(struct buffer *out, const struct record *record)
 	memcpy(out->data + begin, &rest, sizeof rest);
 }
 
+static size_t varint_bytes(uint64_t value)
+{
+	size_t bytes = 1;
+	for (; value >= 0x80; value >>= 7)
+		bytes++;
+	return bytes;
+}
+
+void record_encode_with(struct buffer *out, struct text encoded, const struct record *record,
+                        struct text properties)
+{
+	struct text old    = record->properties;
+	size_t      begin  = out->length;
+	size_t      before = (size_t)(old.data - encoded.data) - varint_bytes(old.length);
+	size_t      behind = (size_t)(old.data - encoded.data) + old.length;
+	assert(old.data > encoded.data && behind <= encoded.length);
+
+	buffer_reserve(out, encoded.length + properties.length + VARINT_BYTES_MAX);
+	buffer_add(out, encoded.data, before);
+	buffer_add_sized(out, properties);
+	buffer_add(out, encoded.data + behind, encoded.length - behind);
+	size_t size = out->length - begin;
+	assert(size <= RECORD_BYTES_MAX);
+	uint32_t rest = (uint32_t)(size - SIZE_BYTES);
+	memcpy(out->data + begin, &rest, sizeof rest);
+}
+
 static enum status corrupt(struct error *err, const char *what)
 {
 	return error_set(err, STATUS_CORRUPT, "record: %s", what);

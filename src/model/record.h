@@ -109,6 +109,11 @@ static inline bool record_is_call(enum record_kind kind)
 /* Appends one record to `out`. Asserts that it is within the limits and its lists are lists. */
 void record_encode(struct buffer *out, const struct record *record);
 
+/* Appends the record `encoded`, decoded as `record`, with other properties (a list): as
+ * record_encode(), but what stays is copied as it is. */
+void record_encode_with(struct buffer *out, struct text encoded, const struct record *record,
+                        struct text properties);
+
 /* Decodes the record at the begin of `bytes`; `*ret_size` is what it took. STATUS_CORRUPT with what
  * is wrong. An unknown kind is corrupt: this binary is older than its data. The lists are not
  * looked into: their readers are safe with any bytes. */

@@ -105,23 +105,20 @@ static struct text row_of(struct enrichment *enrichment, enum dimension dimensio
 static unsigned add_fields(struct enrichment *enrichment, enum dimension dimension,
                            struct text properties, struct text row)
 {
+	const struct value_path *fields =
+		&enrichment->fields[(unsigned)dimension * DIMENSION_FIELDS_MAX];
 	const struct value_path *paths[DIMENSION_FIELDS_MAX];
 	struct value             carried[DIMENSION_FIELDS_MAX];
-	unsigned                 count = 0, added = 0;
-	for (struct value_reader r = value_read(row); value_next(&r) && count < DIMENSION_FIELDS_MAX;) {
-		const struct dimension_table *table = dimension_table(dimension);
-		for (size_t f = 0; f < table->field_count; f++) {
-			const struct value_path *path =
-				&enrichment->fields[(unsigned)dimension * DIMENSION_FIELDS_MAX + f];
-			if (path->hash == r.hash)
-				paths[count++] = path;
-		}
-	}
+	unsigned                 count = (unsigned)dimension_table(dimension)->field_count, added = 0;
+	for (unsigned i = 0; i < count; i++)
+		paths[i] = &fields[i];
 	value_find_each(properties, paths, count, carried);
-	for (struct value_reader r = value_read(row); value_next(&r);)
+	struct value_reader r     = value_read(row);
+	const uint8_t      *entry = r.bytes.at;
+	for (; value_next(&r); entry = r.bytes.at)
 		for (unsigned i = 0; i < count; i++)
-			if (paths[i]->hash == r.hash && carried[i].type == VALUE_NONE) {
-				value_add(&enrichment->bytes, r.name, &r.value);
+			if (fields[i].hash == r.hash && carried[i].type == VALUE_NONE) {
+				buffer_add(&enrichment->bytes, entry, (size_t)(r.bytes.at - entry));
 				added++;
 			}
 	return added;
@@ -132,7 +129,7 @@ static bool lay_under(struct enrichment *enrichment, enum dimension dimension, s
                       struct text *properties)
 {
 	struct byte_reader reader = byte_reader_of(properties->data, properties->length);
-	uint64_t           count  = properties->length == 0 ? 0 : read_varint(&reader);
+	uint64_t           count  = read_varint(&reader);
 	buffer_clear(&enrichment->bytes);
 	unsigned added = add_fields(enrichment, dimension, *properties, row);
 	if (added == 0)
@@ -151,23 +148,26 @@ void enrichment_event(struct enrichment *enrichment, uint64_t position, struct r
 {
 	const struct value_path *keys[DIMENSION_COUNT];
 	struct value             named[DIMENSION_COUNT];
-	bool                     changed = false;
+	struct text              properties = record->properties;
 	for (unsigned i = 0; i < DIMENSION_COUNT; i++)
 		keys[i] = &enrichment->keys[i];
-	value_find_each(record->properties, keys, DIMENSION_COUNT, named);
+	value_find_each(properties, keys, DIMENSION_COUNT, named);
+	bool changed = false;
 	for (unsigned i = 0; i < DIMENSION_COUNT; i++) {
 		if (named[i].type == VALUE_NONE)
 			continue;
 		uint64_t    number = enrichment_number(enrichment, position);
 		struct text row    = row_of(enrichment, (enum dimension)i, &named[i], number);
 		if (row.data != NULL)
-			changed |= lay_under(enrichment, (enum dimension)i, row, &record->properties);
+			changed |= lay_under(enrichment, (enum dimension)i, row, &properties);
 	}
 	if (!changed)
 		return;
-	buffer_clear(&enrichment->bytes);
-	record_encode(&enrichment->bytes, record);
-	*encoded = arena_text(&enrichment->arena, buffer_text(&enrichment->bytes));
+	size_t        size = encoded->length + properties.length + VARINT_BYTES_MAX;
+	struct buffer out  = {.data = arena_alloc(&enrichment->arena, size), .capacity = size};
+	record_encode_with(&out, *encoded, record, properties);
+	*encoded           = buffer_text(&out);
+	record->properties = properties;
 	enrichment->events++;
 }
 

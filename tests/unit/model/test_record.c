@@ -399,9 +399,55 @@ static void a_senseless_skew_still_gives_a_time(void **state)
 	assert_int_equal(record_time_ms(&ancient, received_ms, &marked), INSTANT_MS_MIN);
 }
 
+/* A list of one string of so many bytes. */
+static void fill_list(struct buffer *list, size_t length)
+{
+	static char  bytes[20000];
+	struct value value = {.type = VALUE_STRING, .text = {bytes, length}};
+	memset(bytes, 'x', sizeof bytes);
+	size_t begin = value_list_begin(list);
+	value_add(list, TEXT("a"), &value);
+	value_list_end(list, begin, 1);
+}
+
+static void other_properties_are_put_in_the_place_of_the_old_ones(void **state)
+{
+	(void)state;
+	for (size_t lengths[] = {0, 1, 40, 126, 127, 128, 300, 20000}, i = 0; i < 8; i++)
+		for (size_t j = 1; j < 8; j++) {
+			struct buffer old = {0}, new = {0}, encoded = {0}, direct = {0}, put = {0};
+			fill_list(&old, lengths[j]);
+			fill_list(&new, lengths[i]);
+			struct record record = {.kind         = RECORD_EVENT,
+			                        .slot         = 7,
+			                        .call         = CALL_PAGE,
+			                        .timestamp_ms = 5,
+			                        .skew_ms      = INSTANT_MS_NONE,
+			                        .name         = TEXT("Seen"),
+			                        .message_id   = TEXT("m"),
+			                        .properties   = buffer_text(&old),
+			                        .sealed       = TEXT("sealed")};
+			record_encode(&encoded, &record);
+			struct record read;
+			size_t        size;
+			struct error  err;
+			assert_int_equal(record_decode(buffer_text(&encoded), &read, &size, &err), STATUS_OK);
+			record.properties = buffer_text(&new);
+			record_encode(&direct, &record);
+			record_encode_with(&put, buffer_text(&encoded), &read, buffer_text(&new));
+			assert_true(text_equal(buffer_text(&direct), buffer_text(&put)));
+			buffer_done(&old);
+			buffer_done(&new);
+			buffer_done(&encoded);
+			buffer_done(&direct);
+			buffer_done(&put);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(other_properties_are_put_in_the_place_of_the_old_ones),
 		cmocka_unit_test(an_event_comes_back_as_it_was),
 		cmocka_unit_test(the_bytes_of_an_event_are_those_of_the_format),
 		cmocka_unit_test(records_of_every_kind_come_back_as_they_were),
