@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "engine/apply/leaf.h"
 #include "query/leaf_scan.h"
+#include "query/step_scan.h"
 
 /* Rough measures, in ns. */
 enum {
@@ -17,6 +18,7 @@ enum {
 	SCAN_NS    = 5,   /* a person, and */
 	ROW_NS     = 3,   /* each of his events */
 	FEW        = 4,   /* persons of a block: to be read one by one */
+	MANY       = 8,   /* of a sequence: to be scanned for its steps first */
 
 	ROWS_UNKNOWN = 20, /* of a column's few that it does not know */
 	TIMED        = 16, /* of so many blocks that columns are asked of, one is timed */
@@ -123,8 +125,10 @@ bool asker_init(struct asker *asker, const struct asker_config *config)
 
 void asker_done(struct asker *asker)
 {
-	for (uint32_t i = 0; i < asker->config.tree->atoms.count; i++)
+	for (uint32_t i = 0; i < asker->config.tree->atoms.count; i++) {
 		leaf_scan_free(asker->atoms[i].scan);
+		step_scan_free(asker->atoms[i].steps);
+	}
 	free(asker->atoms);
 	free(asker->verdicts);
 	arena_done(&asker->arena);
@@ -225,6 +229,22 @@ static struct mask ask_series(struct asker *asker, uint32_t atom, const struct m
 	return passed;
 }
 
+/* Of a sequence, those of many who have an event for each step; of other leaves everybody. */
+static struct mask who_may(struct asker *asker, uint32_t index, const struct mask *wanted)
+{
+	const struct asker_config *config = &asker->config;
+	const struct tree_atom    *atom   = &config->tree->atoms.items[index];
+	struct asker_atom         *bound  = &asker->atoms[index];
+	const struct plan_feature *feature =
+		&atom->plan->features[atom->plan->leaves[atom->index].feature];
+	if (feature->sequence == NULL || mask_count(wanted) < MANY)
+		return *wanted;
+	if (bound->steps == NULL)
+		bound->steps = step_scan_new(config->partition, feature, config->as_of_ms,
+		                             config->past ? config->as_of_ms + 1 : 0);
+	return step_scan_block(bound->steps, asker->first_slot, *wanted);
+}
+
 static struct mask ask_leaf(struct asker *asker, uint32_t atom, const struct mask *wanted)
 {
 	struct asker_atom *bound  = &asker->atoms[atom];
@@ -234,7 +254,8 @@ static struct mask ask_leaf(struct asker *asker, uint32_t atom, const struct mas
 		return ask_series(asker, atom, wanted);
 	struct leaf_scan *scan = scan_of(asker, atom);
 	if (!few) {
-		leaf_scan_block(scan, asker->first_slot, wanted->words, passed.words);
+		struct mask may = who_may(asker, atom, wanted);
+		leaf_scan_block(scan, asker->first_slot, may.words, passed.words);
 		return passed;
 	}
 	for (unsigned bit = 0; mask_next(wanted, &bit); bit++)
@@ -315,6 +336,7 @@ struct verdict asker_look(struct asker *asker, size_t root, const struct mask *w
 
 uint64_t asker_rows(const struct asker *asker, uint32_t atom)
 {
-	const struct leaf_scan *scan = asker->atoms[atom].scan;
-	return scan == NULL ? 0 : leaf_scan_rows(scan);
+	const struct asker_atom *bound = &asker->atoms[atom];
+	return (bound->scan == NULL ? 0 : leaf_scan_rows(bound->scan)) +
+	       (bound->steps == NULL ? 0 : step_scan_rows(bound->steps));
 }

@@ -23,6 +23,7 @@
 #include "query/tree.h"
 
 struct leaf_scan;
+struct step_scan;
 
 struct asker_atom {
 	enum query_way      way;
@@ -30,6 +31,7 @@ struct asker_atom {
 	uint32_t            column; /* of those with a test, the how maniest */
 	struct column_test *test;   /* NULL: none */
 	struct leaf_scan   *scan;   /* NULL: not needed yet */
+	struct step_scan   *steps;  /* of a sequence; NULL: not needed yet */
 	double              rows;   /* that a scan would look at a person */
 	uint64_t            persons;
 	uint64_t            passed;
