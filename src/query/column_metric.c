@@ -587,8 +587,6 @@ bool column_metric_refresh_dues(struct columns *columns, struct metric_column *m
 	const struct dues *dues  = &metric->dues;
 	uint64_t           total = 0, words[COLUMN_BLOCK_WORDS];
 	bool               late  = false;
-	if (!add_deltas(columns, metric, now_ms, end_ns))
-		return false;
 	for (uint32_t block = 0; block < dues->block_count && total <= SINGLY_MAX; block++)
 		total += find_due(dues, block, now_ms, words);
 	if (total == 0)

@@ -193,6 +193,7 @@ void                  column_metric_free(struct columns *columns, struct metric_
 /* As those of traits, at `now_ms`. */
 bool column_metric_refresh(struct columns *columns, struct metric_group *group, int64_t now_ms,
                            int64_t end_ns);
+/* Behind column_metric_refresh() of its group at the same instant. */
 bool column_metric_refresh_dues(struct columns *columns, struct metric_column *metric,
                                 int64_t now_ms, int64_t end_ns);
 bool column_metric_build(struct columns *columns, struct metric_column *metric, int64_t end_ns);

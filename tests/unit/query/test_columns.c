@@ -679,6 +679,33 @@ static void what_is_forgotten_has_no_column(void **state)
 	end(&world);
 }
 
+static void a_trait_within_objects_has_a_column_once_it_is_kept(void **state)
+{
+	(void)state;
+	static struct world world;
+	begin(&world);
+	world.columns = columns_new(world.run.partition, &world.budget);
+	world.kept    = plan_of(&world, "{\"trait\":\"addr.city\",\"op\":\"exists\"}");
+	for (unsigned i = 0; i < STEPS; i++)
+		random_step(&world);
+	feed(&world,
+	     (struct record){.kind         = RECORD_TRAITS,
+	                     .slot         = random_slot(),
+	                     .call         = CALL_IDENTIFY,
+	                     .timestamp_ms = INSTANT_MS_NONE},
+	     "{\"addr\":{\"city\":\"Jeju\"},\"tier\":1}");
+	build(&world);
+	assert_true(columns_keep(world.columns, world.kept));
+	build(&world);
+	assert_non_null(
+		columns_test_trait(world.columns, world.kept->traits, world.now_ms, &world.arena));
+	for (unsigned i = 0; i < STEPS; i++) {
+		random_traits(&world);
+		check_trait(&world, "addr.city");
+	}
+	end(&world);
+}
+
 static void nothing_is_kept_beyond_the_budget(void **state)
 {
 	(void)state;
@@ -746,6 +773,7 @@ int main(void)
 		cmocka_unit_test(counts_by_code_are_those_of_the_values),
 		cmocka_unit_test(more_different_strings_than_there_are_codes_are_not_known),
 		cmocka_unit_test(what_is_forgotten_has_no_column),
+		cmocka_unit_test(a_trait_within_objects_has_a_column_once_it_is_kept),
 		cmocka_unit_test(nothing_is_kept_beyond_the_budget),
 		cmocka_unit_test(beyond_the_budget_the_largest_go_and_the_others_answer),
 		cmocka_unit_test(the_partition_may_be_freed_first),
