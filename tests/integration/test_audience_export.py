@@ -13,7 +13,8 @@ import time
 
 from bucket import KEY_ID, REGION, SECRET, Bucket
 from case import ServerCase
-from server import Client
+from faults import Faults
+from server import Client, Server, remove_directory, temporary_directory
 from transfer import SECONDS_MAX, wait_job
 
 MEMBERS = 400
@@ -256,6 +257,17 @@ class AudienceExport(ExportCase):
         bucket.failing = None
         self.assertEqual(self.ended(begun)["rows"], len(self.members))
 
+    def test_a_bucket_that_cannot_be_reached_is_named_and_waited_for(self):
+        self.make_bucket("away", endpoint="http://127.0.0.1:9")
+        begun = self.export(self.calculate(self.vip), destination="away")
+        path = f"/api/v1/audience/exports/{begun['export_id']}"
+        self.wait_until(lambda: self.client.get(path)["error"] is not None)
+        found = self.client.get(path)
+        self.assertIn(found["state"], ("queued", "running"))
+        self.assertIn("127.0.0.1:9", found["error"])
+        self.client.expect(200, "POST", f"/api/v1/jobs/{begun['export_id']}/cancel")
+        self.assertEqual(self.ended(begun, "cancelled")["rows"], None)
+
     def test_a_platform_is_told_of_the_segment_and_where_its_users_are(self):
         platform = self.make_platform()
         platform.status = 500
@@ -341,3 +353,37 @@ class LargeExport(ExportCase):
         self.assertTrue(any(method == "DELETE" and "uploadId=" in path
                             for method, path, _ in bucket.requests))
         self.assertEqual(os.listdir(self.server.data / "jobs" / begun["export_id"]), [])
+
+
+class FullDisk(ExportCase):
+    """Of a server whose disk can be filled."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.place = temporary_directory()
+        cls.addClassCleanup(remove_directory, cls.place)
+        cls.faults = Faults(cls.place)
+        cls.server = Server("--partitions", "3", directory=cls.place, clock="wall")
+        cls.addClassCleanup(cls._end)
+        cls.server.start(env=cls.faults.environment)
+        cls.key = cls.server.make_key()
+
+    def test_an_export_waits_for_room_and_is_then_whole(self):
+        batch = [{"type": "identify", "userId": f"u{i}", "traits": {"t": FILLER}}
+                 for i in range(3000)]
+        position = self.client.expect(200, "POST", "/v1/batch", {"batch": batch},
+                                      key=self.key).position
+        self.client.get("/api/v1/users/u0/profile", headers={"X-Sonnim-Min-Position": position})
+        audience = self.calculate({"trait": "t", "op": "exists"})
+        begun = self.export(audience, columns=["user_id", "t"])
+        self.faults.fill_disk()
+        self.addCleanup(self.faults.mend_disk)
+        self.wait_until(lambda: self.faults.refused > 0)
+        time.sleep(0.5)
+        if self.client.get(f"/api/v1/jobs/{begun['export_id']}")["state"] != "done":
+            self.assertEqual(self.fetch(begun).status, 409)
+        self.faults.mend_disk()
+        export = self.ended(begun)
+        rows = list(csv.DictReader(io.StringIO(self.fetch(export).body.decode())))
+        self.assertEqual({row["user_id"] for row in rows}, {f"u{i}" for i in range(3000)})
+        self.assertEqual(len(rows), 3000)
