@@ -65,6 +65,7 @@ class Segment:
 
 class Workspace:
     def __init__(self, now, retention):
+        self.dimensions = {"product_id": {}, "property_id": {}}  # key: id: row
         self.now = now
         self.retention = retention
         self.persons = {}  # (space, name): Person
@@ -229,12 +230,23 @@ class Workspace:
             self._set_traits(person, call, message)
             self._change(person, self.now, (TRAIT,))
             return None
-        event = Event(event_name, self._properties(call, message, platform),
+        event = Event(event_name, self._enrich(self._properties(call, message, platform)),
                       {} if platform else message.get("context") or {}, time, self.now,
                       self.exists_until(time), message_id)
         person.events.append(event)
         self._change(person, self.now, (EVENT,), (message_id,), time)
         return None
+
+    def _enrich(self, properties):
+        """With what the rows that it names say now, but for what it says itself."""
+        enriched = dict(properties)
+        for key, rows in self.dimensions.items():
+            named = properties.get(key)
+            if isinstance(named, int) and not isinstance(named, bool):
+                named = str(named)
+            for name, value in rows.get(named, {}).items() if isinstance(named, str) else ():
+                enriched.setdefault(name, value)
+        return enriched
 
     def exists_until(self, time):
         return time // DAY * DAY + self.retention

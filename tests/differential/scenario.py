@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 from asked import Asked  # noqa: E402
 from coverage import Coverage  # noqa: E402
 from facts import is_corrected  # noqa: E402
-from generate import (DAY, HOUR, MINUTE, Definitions,  # noqa: E402
+from generate import (DAY, HOUR, MINUTE, REGIONS, Definitions,  # noqa: E402
                       expression_of_rules, write_instant)
 from merge import are_tied  # noqa: E402
 from messages import Messages  # noqa: E402
@@ -102,6 +102,8 @@ class Scenario:
         random = self.random
         for _ in range(random.choice([1, 1, 2, 3])):
             self._send()
+        if random.random() < 0.4:
+            self._change_dimensions()
         for _ in range(random.choice([0, 1, 2])):
             self._change_definitions()
         self._check()
@@ -243,6 +245,26 @@ class Scenario:
         if answered != rejected:
             raise Difference(f"{path}: rejected {answered}, expected {rejected}\n"
                              f"{json.dumps(body, ensure_ascii=False)}")
+
+    # ---- Dimensions ----
+
+    def _change_dimensions(self):
+        """Events from now on get something else."""
+        random = self.random
+        name, key = random.choice([("products", "product_id"), ("properties", "property_id")])
+        known = self.oracle.dimensions[key]
+        if known and random.random() < 0.3:
+            row_id = random.choice(sorted(known))
+            del known[row_id]
+            self.client.expect(204, "DELETE", f"/api/v1/dimensions/{name}/{row_id}")
+            return
+        rows = []
+        for row_id in random.sample(["d1", "d2", 3, "d4"], random.randint(1, 4)):
+            row = {field: random.choice(REGIONS) for field in ("region", "name")
+                   if random.random() < 0.8}
+            known[str(row_id)] = row
+            rows.append({key: row_id, **row})
+        self.client.expect(200, "POST", f"/api/v1/dimensions/{name}", rows)
 
     # ---- Definitions ----
 

@@ -275,10 +275,15 @@ static void delete_found(struct api_call *call)
 void dimensions_delete_row(struct api_call *call)
 {
 	struct error err;
-	if (begin_row(call, &err) != STATUS_OK)
+	if (begin_row(call, &err) != STATUS_OK) {
 		call_fail(call, &err);
-	else
-		call_read_person(call, 0, run_row, delete_found);
+		return;
+	}
+	/* Whether there is such a row is asked behind everything that was set before. */
+	uint64_t position = call->api->config.journal->ops->position(call->api->config.journal);
+	if (position > call->min_position)
+		call->min_position = position;
+	call_read_person(call, 0, run_row, delete_found);
 }
 
 /* ---- Lists ---- */
