@@ -338,14 +338,10 @@ int64_t engine_retention_ms(const struct engine *engine) { return engine->config
 
 uint64_t engine_steps(struct engine *engine)
 {
-	uint64_t steps = 0, applied = 0;
-	for (unsigned i = 0; i < engine->thread_count; i++) {
-		uint64_t one = atomic_load_explicit(&engine->threads[i].applied, memory_order_relaxed);
-		applied      = one > applied ? one : applied;
-	}
+	uint64_t steps = engine->journal->ops->position(engine->journal);
 	for (uint32_t i = 0; i < engine->config.partition_count; i++)
 		steps += atomic_load_explicit(&engine->partitions[i]->timers_fired, memory_order_relaxed);
-	return applied + steps;
+	return steps;
 }
 
 uint32_t engine_slot_count(struct engine *engine, uint32_t partition)

@@ -152,8 +152,8 @@ uint32_t engine_partition_count(const struct engine *engine);
 int64_t  engine_now_ms(const struct engine *engine); /* the log time of now */
 int64_t  engine_retention_ms(const struct engine *engine);
 
-/* Grows with every record and every timer that may change something. Any thread; cost: a load a
- * thread and partition. */
+/* Grows with every record, once it is durable, and every timer that may change something. Any
+ * thread; cost: a load a partition. */
 uint64_t engine_steps(struct engine *engine);
 
 /* What other parts of the process use of the limit, and whether the process as a whole is about to
