@@ -242,23 +242,33 @@ void columns_free(struct columns *columns)
 
 /* ---- What is kept ---- */
 
+/* One that there is no room for is noted all the same, so that it can be forgotten. */
+static struct metric_column *put_metric(struct columns *columns, struct plan *plan,
+                                        const struct plan_leaf *leaf, struct text key,
+                                        enum metric_class class)
+{
+	struct metric_column *metric = map_text_get(&columns->metric_of, key);
+	if (metric != NULL)
+		return metric;
+	bool room = columns->metrics.count < COLUMN_METRICS_MAX && !columns_over_budget(columns);
+	metric    = column_metric_new(columns, plan, leaf, key, class);
+	if (metric != NULL && !room)
+		column_metric_refuse(columns, metric);
+	return metric;
+}
+
 static bool keep_leaf(struct columns *columns, struct plan *plan, const struct plan_leaf *leaf)
 {
 	struct buffer key = {0};
 	enum metric_class class;
-	bool kept = column_metric_key(&plan->features[leaf->feature], leaf, &key, &class);
-	if (kept) {
-		struct metric_column *metric = map_text_get(&columns->metric_of, buffer_text(&key));
-		kept                         = metric != NULL ||
-		       (columns->metrics.count < COLUMN_METRICS_MAX && !columns_over_budget(columns));
-		if (metric == NULL && kept)
-			metric = column_metric_new(columns, plan, leaf, buffer_text(&key), class);
-		kept = metric != NULL;
-		if (kept)
-			metric->kept++;
-	}
+	struct metric_column *metric = NULL;
+	if (column_metric_key(&plan->features[leaf->feature], leaf, &key, &class))
+		metric = put_metric(columns, plan, leaf, buffer_text(&key), class);
 	buffer_done(&key);
-	return kept;
+	if (metric == NULL)
+		return false;
+	metric->kept++;
+	return !metric->column.refused;
 }
 
 static bool keep_trait(struct columns *columns, const struct plan_trait *plan)

@@ -729,6 +729,16 @@ static void nothing_is_kept_beyond_the_budget(void **state)
 	struct plan *plan = random_trait(&world, "tier");
 	assert_null(columns_test_trait(world.columns, plan->traits, world.now_ms, &world.arena));
 	plan_unref(plan);
+
+	/* What was refused is forgotten like what was kept, and may then be kept. */
+	world.budget.limit_bytes = UINT64_MAX;
+	assert_false(columns_keep(world.columns, world.kept));
+	columns_forget(world.columns, world.kept);
+	columns_forget(world.columns, world.kept);
+	assert_true(columns_keep(world.columns, world.kept));
+	build(&world);
+	check_leaf(&world, metrics[0]);
+	assert_int_equal(world.answered, 1);
 	end(&world);
 }
 
