@@ -82,10 +82,10 @@ class Messages:
             properties["cart"] = {"value": random.choice(AMOUNTS), "items": [{"a": 1}]}
         if random.random() < 0.3:
             properties["check_in"] = write_instant(random, now + random.randint(-2 * DAY, 2 * DAY))
-        if random.random() < 0.3:
+        if random.random() < 0.6:
             properties[random.choice(["product_id", "property_id"])] = random.choice(
                 ["d1", "d2", 3, "3", "d4", "", True])
-            if random.random() < 0.7:
+            if random.random() < 0.8:
                 properties.pop("region", None)
         if random.random() < 0.2:
             properties[random.choice(["gift", "a.b", "region", "revenue", "cart", "check_in",

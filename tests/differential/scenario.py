@@ -86,6 +86,8 @@ class Scenario:
             self._connect()
             self.client.set_clock(START)
             self.server.make_key()
+            for _ in range(4):
+                self._change_dimensions()
             for _ in range(SEGMENTS_AT_FIRST):
                 self._create()
             for number in range(self.rounds):
