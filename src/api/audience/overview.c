@@ -229,7 +229,8 @@ void overview_start(struct overview *overview, struct audiences *audiences)
 {
 	overview->audiences = audiences;
 	overview->running   = true;
-	overview->running   = begin(overview);
+	if (!begin(overview)) /* what has begun may have ended by now, on a worker */
+		overview->running = false;
 }
 
 /* ---- GET /api/v1/audience/overview ---- */
