@@ -79,6 +79,7 @@ static enum status read_strings(struct reader *reader, struct json value, const 
 		return REFUSE(reader, member, "must have from 1 to %d items", EXPR_LIST_MAX);
 	reader->filling.values =
 		ARENA_ARRAY(reader->arena, struct text, count * (1 + reader->filter->choice_count));
+	reader->filling.value_count = 0; /* of a member that stands twice the last one counts */
 	reader->filling.given |= BIT(VALUE);
 	if (!list)
 		return add_string(reader, value, member);

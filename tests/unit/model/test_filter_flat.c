@@ -177,6 +177,19 @@ static void what_is_wrong_is_refused_with_its_place_and_why(void **state)
 	}
 }
 
+static void of_a_member_that_stands_twice_the_last_one_counts(void **state)
+{
+	(void)state;
+	struct buffer flat = {0};
+	buffer_add_text(&flat, TEXT("{\"membership\":{\"value\":["));
+	for (unsigned i = 0; i < 1000; i++)
+		buffer_printf(&flat, "%s\"%u\"", i == 0 ? "" : ",", i);
+	buffer_add_text(&flat, TEXT("],\"value\":\"VIP\"}}"));
+	assert_string_equal(text_of_flat(arena_text(&definition_arena, buffer_text(&flat)).data),
+	                    "trait(membership_tier) in [\"VIP\"]");
+	buffer_done(&flat);
+}
+
 static void more_than_an_expression_may_have_is_refused(void **state)
 {
 	(void)state;
@@ -206,6 +219,7 @@ int main(void)
 		FLAT_TEST(a_range_may_have_one_end),
 		FLAT_TEST(a_period_includes_its_begin_and_not_its_end),
 		FLAT_TEST(what_is_wrong_is_refused_with_its_place_and_why),
+		FLAT_TEST(of_a_member_that_stands_twice_the_last_one_counts),
 		FLAT_TEST(more_than_an_expression_may_have_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
