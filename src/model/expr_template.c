@@ -5,6 +5,10 @@
 
 #include "model/expr_draft.h"
 
+/* What is filled beyond it is no expression, even if some of it stands there twice. Values stand in
+ * each hole, and in holes of what is repeated as often again. */
+enum { FILLED_BYTES_MAX = 4 * EXPR_BYTES_MAX };
+
 const char *expr_parameter_name(enum expr_parameter parameter)
 {
 	static const char *const names[EXPR_PARAMETER_COUNT] = {
@@ -148,6 +152,8 @@ static void write_hole(struct json_writer *w, const struct draft *hole,
 static void write_filled(struct json_writer *w, const struct draft *draft,
                          const struct expr_filling *filling, unsigned value);
 
+static bool is_full(const struct json_writer *w) { return w->out->length > FILLED_BYTES_MAX; }
+
 static void write_members(struct json_writer *w, const struct draft *object,
                           const struct expr_filling *filling, unsigned value)
 {
@@ -178,7 +184,7 @@ static void write_object(struct json_writer *w, const struct draft *object,
 	json_begin_object(w);
 	json_add_key(w, TEXT("or"));
 	json_begin_array(w);
-	for (unsigned i = 0; i < filling->value_count; i++)
+	for (unsigned i = 0; i < filling->value_count && !is_full(w); i++)
 		write_members(w, object, filling, i);
 	json_end_array(w);
 	json_end_object(w);
@@ -192,7 +198,7 @@ static void write_array(struct json_writer *w, const struct draft *array,
 		bool all = inner->kind == DRAFT_HOLE && inner->hole == EXPR_PARAMETER_VALUE;
 		if (!stays(inner, filling))
 			continue;
-		for (unsigned i = 0; all && i < filling->value_count; i++)
+		for (unsigned i = 0; all && i < filling->value_count && !is_full(w); i++)
 			write_hole(w, inner, filling, i);
 		if (!all)
 			write_filled(w, inner, filling, value);
@@ -238,7 +244,9 @@ enum status expr_template_fill(const struct expr_template *template,
 	write_filled(&w, template->draft, filling, 0);
 	if (filling->negated)
 		json_end_object(&w);
-	enum status status = json_parse_text(parser, buffer_text(&out), &value, &why);
+	enum status status =
+		is_full(&w) ? error_set(&why, STATUS_INVALID, "is longer than %d bytes", EXPR_BYTES_MAX)
+					: json_parse_text(parser, buffer_text(&out), &value, &why);
 	if (status == STATUS_OK)
 		status = expr_parse_json(value, field, arena, ret_expr, &why);
 	if (status != STATUS_OK) /* the place in the template would tell nobody anything */

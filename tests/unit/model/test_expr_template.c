@@ -137,6 +137,31 @@ static void what_does_not_fit_is_refused(void **state)
 	check_not_filled("count(E) within 7d until $days >= 1", &ages, "1,095 days");
 }
 
+/* A thousand long values in each of many holes would be hundreds of megabytes. */
+static void what_would_be_far_too_long_is_not_written_out(void **state)
+{
+	(void)state;
+	static char        letters[EXPR_TEXT_BYTES_MAX];
+	static struct text values[EXPR_LIST_MAX];
+	struct buffer      lists = {0}, tests = {0};
+	memset(letters, 'x', sizeof letters);
+	for (unsigned i = 0; i < EXPR_LIST_MAX; i++)
+		values[i] = (struct text){letters, sizeof letters};
+	struct expr_filling many = with_values(EXPR_LIST_MAX, values);
+	buffer_add_text(&lists, TEXT("count(* where a in [$value]"));
+	buffer_add_text(&tests, TEXT("first(p of * where a = $value"));
+	for (unsigned i = 0; i < 200; i++) {
+		buffer_add_text(&lists, TEXT(" and a in [$value]"));
+		buffer_add_text(&tests, TEXT(" and a = $value"));
+	}
+	buffer_add(&lists, ") >= 1", 7);
+	buffer_add(&tests, ") = $value", 11);
+	check_not_filled(lists.data, &many, "is longer than");
+	check_not_filled(tests.data, &many, "is longer than");
+	buffer_done(&lists);
+	buffer_done(&tests);
+}
+
 static void check_refused_template(const char *text, const char *reason)
 {
 	struct expr_template *template;
@@ -229,6 +254,7 @@ int main(void)
 		DEFINITION_TEST(the_whole_may_be_negated),
 		DEFINITION_TEST(what_is_given_never_becomes_anything_but_a_value),
 		DEFINITION_TEST(what_does_not_fit_is_refused),
+		DEFINITION_TEST(what_would_be_far_too_long_is_not_written_out),
 		DEFINITION_TEST(a_mistake_in_a_template_is_told_with_its_place),
 		DEFINITION_TEST(parameters_stand_in_templates_only),
 		DEFINITION_TEST(a_template_knows_its_parameters_and_what_a_value_is_compared_with),
