@@ -55,8 +55,8 @@ def build(*names):
 
 
 class Measured(Server):
-    """A server with a source, that follows the wall clock. `place`: where its directory stays, or is
-    already; else it goes with the server."""
+    """A server with a source, that follows the wall clock. `place`: where its directory stays, or
+    is already; else it goes with the server."""
 
     def __init__(self, *flags, place=None):
         limit = max(machine.memory_available_bytes() - MEMORY_SPARE_BYTES, 1 << 30)

@@ -1,6 +1,6 @@
-"""Random questions about an audience, each as an expression and as SQL over two tables that hold the
-same: `persons` (id, the traits, and a column for each metric) and `events` (name, id, time_ms and
-the properties). SQL that DuckDB and ClickHouse both read.
+"""Random questions about an audience, each as an expression and as SQL over two tables that hold
+the same: `persons` (id, the traits, and a column for each metric) and `events` (name, id, time_ms
+and the properties). SQL that DuckDB and ClickHouse both read.
 
 A filter is a function of a random source that answers (expression, function of as_of → SQL)."""
 DAY_MS = 86_400_000
@@ -14,9 +14,9 @@ TRAITS = {
     "acquisition_channel": ("organic", "search_ad", "email", "referral", "social", "affiliate"),
     "region": ("제주", "부산", "서울", "강릉", "경주", "전주", "속초", "여수"),
 }
-# Metrics that are kept as columns, since filters of their own ask for them: name, expression without
-# its test, SQL over `events`, from which values a limit is drawn; METRIC_TEXTS in the notation of
-# templates.
+# Metrics that are kept as columns, since filters of their own ask for them: name, expression
+# without its test, SQL over `events`, from which values a limit is drawn; METRIC_TEXTS in the
+# notation of templates.
 METRICS = (
     ("views", {"event": "Product Viewed", "aggregate": "count"},
      "sum(case when name = 'Product Viewed' then 1 else 0 end)", (1, 12)),

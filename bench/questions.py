@@ -1,10 +1,10 @@
-"""Row 6 and 7: questions over 5 million users with traits and a year of their events, drawn at random,
-none seen before: filters that are columns, filters that scan events, both; beside DuckDB and
-ClickHouse on the same rows with equal answers. Then how many questions a second, with 200 marketers
-on WebSockets; events beside questions and questions beside events; memory and disk.
+"""Rows 6 and 7: questions over 5 million users with traits and a year of their events, drawn at
+random, none seen before: filters that are columns, filters that scan events, both; beside DuckDB
+and ClickHouse on the same rows with equal answers. Then how many questions a second, with 200
+marketers on WebSockets; events beside questions and questions beside events; memory and disk.
 
-The rows of the rivals are an export of what the server holds. Both keep users with a column for each
-trait and metric, as the server does, and events sorted by name and user."""
+The rows of the rivals are an export of what the server holds. Both keep users with a column for
+each trait and metric, as the server does, and events sorted by name and user."""
 import datetime
 import json
 import os
@@ -245,8 +245,8 @@ def _figures_of(answered, rivals):
                               f"median of {len(taken)}, worst {taken[-1]:.1f} ms; answers "
                               f"{min(sizes):,} to {max(sizes):,}"))
         if "DuckDB" in rivals:
-            figures.append(Figure("6", f"{name}, times DuckDB", rivals["DuckDB"][name] / median, "×",
-                                  more_is_better(TIMES_DUCKDB, " ×"), "", ""))
+            figures.append(Figure("6", f"{name}, times DuckDB", rivals["DuckDB"][name] / median,
+                                  "×", more_is_better(TIMES_DUCKDB, " ×"), "", ""))
     return figures
 
 
@@ -330,8 +330,8 @@ def _beside_events(server, load_program, chance, directory, seconds):
         quiet = load.result()
     server.wait_applied(600)
     asker.client.close()
-    wrk = threading.Thread(target=_wrk, args=(server, directory, _bodies(chance, 500), True, seconds,
-                                              2))
+    wrk = threading.Thread(target=_wrk, args=(server, directory, _bodies(chance, 500), True,
+                                              seconds, 2))
     wrk.start()
     with Load(load_program, server.address, key, mode="batch", connections=16, seconds=seconds,
               users=1_000_003) as load:

@@ -2,8 +2,8 @@
 //
 //   node rivals.mjs duckdb|clickhouse DIRECTORY THREADS
 //
-// Reads a line of JSON {"sql"} at a time, answers {"rows", "ms"} or {"error"}: rows as arrays, ms from
-// before the statement to its last row, within the process.
+// Reads a line of JSON {"sql"} at a time, answers {"rows", "ms"} or {"error"}: rows as arrays, ms
+// from before the statement to its last row, within the process.
 import { createInterface } from 'node:readline';
 
 const [kind, directory, threads] = process.argv.slice(2);

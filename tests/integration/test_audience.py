@@ -1,6 +1,7 @@
 """Audiences: what is calculated is what a count by hand finds, saved ones keep their promise, and
 who watches is told."""
 import threading
+import time
 
 from audience import DAY, AudienceCase, ShopCase
 from case import START
@@ -195,6 +196,32 @@ class Kept(AudienceCase):
 
 
 class Saved(AudienceCase):
+    def ways(self, expression):
+        found = self.calculate({"expression": expression, "explain": True},
+                               **{"Cache-Control": "no-cache"})
+        return {step["way"] for step in found["steps"]}
+
+    def wait_for_ways(self, expression, ways):
+        deadline = time.monotonic() + 60
+        while self.ways(expression) != ways:
+            self.assertLess(time.monotonic(), deadline, self.ways(expression))
+            time.sleep(0.02)
+
+    def test_what_a_saved_one_looks_at_is_kept_as_columns_until_it_is_deleted(self):
+        self.orders("c1", "c2", "c3")
+        expression, other = (f'count("Ordered") within 77d >= {n}' for n in (1, 3))
+        self.assertNotIn("column", self.ways(expression))
+        for kind in ("live", "snapshot"):
+            saved = self.save(name="kept", kind=kind, expression=expression)["id"]
+            self.wait_for_ways(expression, {"column"})
+            self.wait_for_ways(other, {"column"})
+            self.client.expect(200, "PUT", f"/api/v1/audiences/{saved}", {"name": "still"})
+            self.assertEqual(self.ways(other), {"column"})
+            self.client.expect(204, "DELETE", f"/api/v1/audiences/{saved}")
+            deadline = time.monotonic() + 60
+            while "column" in self.ways(other):
+                self.assertLess(time.monotonic(), deadline)
+
     def orders(self, *names):
         for name in names:
             position = self.track(name, event="Ordered").position

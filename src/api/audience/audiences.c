@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "api/audience/audience_live.h"
+#include "api/audience/kept_columns.h"
 #include "api/audience/overview.h"
 #include "api/context.h"
 #include "api/metrics/metrics_text.h"
@@ -27,9 +28,38 @@ static void keep_revenue(struct audiences *audiences)
 		         LOG_STRING("error", err.reason));
 }
 
+enum { LIST_PIECE = 100 };
+
+/* What was saved before the start. */
+static enum status keep_saved(struct audiences *audiences, struct error *err)
+{
+	struct store *store = audiences->api->config.store;
+	uint64_t      after = 0, total;
+	size_t        count;
+	enum status   status;
+	do {
+		struct store_audience *rows;
+		struct arena           arena;
+		arena_init(&arena);
+		status =
+			store->ops->audience_list(store, after, LIST_PIECE, &arena, &rows, &count, &total, err);
+		for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+			struct question question;
+			struct error    gone; /* what it refers to */
+			after = rows[i].number;
+			if (question_of(audiences->api, &arena, rows[i].definition, &question, &gone) ==
+			    STATUS_OK)
+				kept_columns_set(audiences->kept, rows[i].id, question.canonical);
+		}
+		arena_done(&arena);
+	} while (status == STATUS_OK && count == LIST_PIECE);
+	return status;
+}
+
 struct audiences *audiences_new(struct api *api)
 {
 	struct audiences *audiences = calloc(1, sizeof *audiences);
+	struct error      err;
 	assert(audiences != NULL);
 	audiences->api          = api;
 	audiences->calculations = calculations_new(api);
@@ -37,6 +67,11 @@ struct audiences *audiences_new(struct api *api)
 	audiences->live         = audience_live_new(audiences);
 	pthread_mutex_init(&audiences->saving, NULL);
 	keep_revenue(audiences);
+	audiences->kept    = kept_columns_new(api->config.queries);
+	enum status status = keep_saved(audiences, &err);
+	if (status != STATUS_OK)
+		log_line(LOG_WARNING, "saved audiences are scanned, not kept as columns",
+		         LOG_STRING("error", err.reason));
 	overview_start(api->overview, audiences);
 	return audiences;
 }
@@ -62,6 +97,7 @@ void audiences_free(struct audiences *audiences)
 	audience_live_free(audiences->live);
 	calculations_free(audiences->calculations);
 	unsaved_free(audiences->unsaved);
+	kept_columns_free(audiences->kept);
 	pthread_mutex_destroy(&audiences->saving);
 	free(audiences);
 }

@@ -13,6 +13,7 @@
 enum { AUDIENCES_MAX = 10000 }; /* saved ones */
 
 struct audience_live;
+struct kept_columns;
 
 /* What all of it shares. */
 struct audiences {
@@ -20,6 +21,7 @@ struct audiences {
 	struct calculations  *calculations;
 	struct unsaved       *unsaved;
 	pthread_mutex_t       saving; /* one change of saved audiences at a time */
+	struct kept_columns  *kept;
 	struct audience_live *live;
 };
 

@@ -176,9 +176,9 @@ void saved_answer(struct api_call *call)
 		             definition_get(call->api->definitions, text_of(row->audience.segment_id),
 		                            call->arena, &row->definition, &err) == STATUS_OK;
 	}
-	state->sizes      = ARENA_ARRAY(call->arena, uint64_t, partitions * state->count + 1);
-	state->live       = ARENA_ARRAY(call->arena, bool, partitions * state->count + 1);
-	state->persons    = ARENA_ARRAY(call->arena, uint64_t, partitions);
+	state->sizes   = ARENA_ARRAY(call->arena, uint64_t, partitions * state->count + 1);
+	state->live    = ARENA_ARRAY(call->arena, bool, partitions * state->count + 1);
+	state->persons = ARENA_ARRAY(call->arena, uint64_t, partitions);
 	if (strcmp(call->route->method, "GET") != 0)
 		call->read_failed = write_without_sizes;
 	call_read_all(call, look, write);

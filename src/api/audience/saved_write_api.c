@@ -2,6 +2,7 @@
  * members is calculated first; then, under one lock, the segment of a live one and the store are
  * changed. */
 
+#include "api/audience/kept_columns.h"
 #include "api/audience/saved.h"
 #include "api/handlers.h"
 #include "base/clock.h"
@@ -235,6 +236,7 @@ static void create_calculated(struct api_call *call)
 		call_fail(call, &err);
 		return;
 	}
+	kept_columns_set(call->api->audiences->kept, state->row.id, state->question.canonical);
 	call_add_position(call, 0);
 	saved_answer_one(call, 201, &state->row);
 }
@@ -331,6 +333,8 @@ static void finish(struct api_call *call)
 		call_fail(call, &err);
 		return;
 	}
+	if (state->redefined)
+		kept_columns_set(call->api->audiences->kept, state->row.id, state->question.canonical);
 	call_add_position(call, 0);
 	saved_answer_one(call, 200, &state->row);
 }
@@ -434,7 +438,10 @@ static enum status remove_audience(struct api_call *call, struct error *err)
 		return status;
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND) /* gone: a crash came between */
 		return status;
-	return store->ops->audience_delete(store, text_of(audience.id), err);
+	status = store->ops->audience_delete(store, text_of(audience.id), err);
+	if (status == STATUS_OK)
+		kept_columns_set(call->api->audiences->kept, audience.id, TEXT(""));
+	return status;
 }
 
 static void delete_step(struct api_call *call)
