@@ -19,7 +19,7 @@ static struct json parsed(const char *text)
 static const char bucket[] =
 	"{\"name\":\"audiences\",\"kind\":\"s3\",\"region\":\"ap-northeast-2\",\"bucket\":\"b\","
 	"\"prefix\":\"제주/"
-    "\",\"pathStyle\":true,\"accessKeyId\":\"AKIA\",\"secretAccessKey\":\"s3cret\"}";
+	"\",\"pathStyle\":true,\"accessKeyId\":\"AKIA\",\"secretAccessKey\":\"s3cret\"}";
 
 static struct destination made(struct vault_fixture *f, const char *text)
 {
