@@ -1,5 +1,5 @@
 """Audiences in figures: sizes, revenue and breakdowns as counted by hand."""
-from audience import DAY, ShopCase
+from audience import DAY, AudienceCase, ShopCase
 from case import START
 
 
@@ -128,3 +128,49 @@ class Figures(ShopCase):
         body = {"membership": "VIP", "as_of": "2030-01-01T00:00:00Z"}
         self.refused(self.client.request("POST", "/api/v1/audience/calculate", body), 400,
                      "VALIDATION_ERROR", "as_of")
+
+class Corrected(AudienceCase):
+    """A booking that is amended or cancelled: audiences, revenue and segments at once, and again
+    after a restart without checkpoints."""
+
+    flags = ("--partitions", "3", "--audience-order-event", "Booking Created",
+             "--audience-refund-event", "", "--checkpoint-interval", "1d")
+    EXPRESSION = 'sum(amount of "Booking Created" where region = "제주") within 90d >= 300000'
+
+    def book(self, user, name, booking, **properties):
+        return self.track(user, event=f"Booking {name}",
+                          properties={"booking_id": booking, **properties}).position
+
+    def look(self, segment, position):
+        """Size, revenue, average of the audience, and members of the segment."""
+        found = self.calculate({"expression": self.EXPRESSION},
+                               **{"X-Sonnim-Min-Position": position, "Cache-Control": "no-cache"})
+        members = self.client.items(f"/api/v1/segments/{segment}/members")
+        return (found["audience_size"], found["expected_revenue"], found["average_order_value"],
+                sorted(member["userId"] for member in members))
+
+    def test_what_is_corrected_moves_audience_revenue_and_segment(self):
+        self.client.expect(201, "POST", "/api/v1/segments",
+                           {"key": "jeju", "name": "jeju", "expression": self.EXPRESSION})
+        self.client.wait_live("jeju")
+        self.book("김", "Created", "b1", region="제주", amount=200000)
+        self.book("김", "Created", "b2", region="제주", amount=150000)
+        self.book("이", "Created", "b3", region="제주", amount=400000)
+        position = self.book("이", "Created", "b4", region="부산", amount=50000)
+        self.assertEqual(self.look("jeju", position), (2, 800000, 200000, ["김", "이"]))
+        position = self.book("이", "Updated", "b3", amount=250000)
+        self.assertEqual(self.look("jeju", position), (1, 350000, 175000, ["김"]))
+        position = self.book("이", "Updated", "b3", amount=300000.5)
+        self.assertEqual(self.look("jeju", position), (2, 700000.5, 175000.125, ["김", "이"]))
+        position = self.book("김", "Cancelled", "b2")
+        after = (1, 350000.5, 175000.25, ["이"])
+        self.assertEqual(self.look("jeju", position), after)
+        everybody = self.calculate({"expression": 'count("Booking Created") >= 1'})
+        self.assertEqual((everybody["audience_size"], everybody["expected_revenue"],
+                          everybody["average_order_value"]), (2, 550000.5, 550000.5 / 3))
+        self.server.kill()
+        self.server.start()
+        self.client.close()
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.assertEqual(self.look("jeju", position), after)
