@@ -1,5 +1,6 @@
-"""The purchases of CDNOW: audiences, their revenue and how they overlap, against SQL over the rows as
-they were published, amounts as whole cents. Everybody first bought in the first quarter of 1997."""
+"""The purchases of CDNOW: audiences, their revenue and how they overlap, against SQL over the rows
+as they were published, amounts as whole cents. Everybody first bought in the first quarter of
+1997."""
 import datetime
 import json
 import sqlite3
