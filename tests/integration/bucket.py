@@ -76,7 +76,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not is_signed(self, body):
             self._answer(403, b"<Error><Code>SignatureDoesNotMatch</Code></Error>")
             return
-        time.sleep(bucket.delay_s)
+        completes = self.command == "POST" and "uploadId=" in self.path
+        time.sleep(bucket.complete_delay_s if completes else bucket.delay_s)
         upstream = http.client.HTTPConnection("127.0.0.1", bucket.upstream_port, timeout=60)
         upstream.request(self.command, self.path, body,
                          {name: value for name, value in self.headers.items()
@@ -109,6 +110,7 @@ class Bucket:
 
     def __init__(self, name="audiences"):
         self.name, self.requests, self.failing, self.delay_s = name, [], None, 0
+        self.complete_delay_s = 0
         self.directory = temporary_directory()
         self.upstream_port = _free_port()
         self.process = subprocess.Popen(

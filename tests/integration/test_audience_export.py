@@ -343,6 +343,22 @@ class LargeExport(ExportCase):
         self.assertGreater(export["bytes"], 8 << 20)
         self.check(bucket.object(f"제주/a b+c/{export['file']}"))
 
+    def test_an_upload_that_was_completed_unheard_is_begun_anew(self):
+        bucket = self.make_bucket("unheard")
+        bucket.complete_delay_s = 1
+        begun = self.export(self.calculate(self.all), destination="unheard", columns=self.columns)
+        self.wait_until(lambda: any(method == "POST" and "uploadId=" in path
+                                    for method, path, _ in bucket.requests))
+        self.server.kill()
+        time.sleep(2 * bucket.complete_delay_s)  # it is completed all the same
+        bucket.complete_delay_s = 0
+        self.server.start()
+        self.client.close()
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        export = self.ended(begun)
+        self.check(bucket.object(f"제주/a b+c/{export['file']}"))
+
     def test_a_cancelled_upload_is_given_up_there_too(self):
         bucket = self.make_bucket("dropped")
         bucket.delay_s = 0.5

@@ -466,9 +466,10 @@ static enum status give_upload_up(struct audience_job *export, enum status statu
 static enum status upload_in_parts(struct audience_job *export, int fd, const char *path,
                                    struct text key, struct buffer *part, struct error *err)
 {
-	enum status status = STATUS_OK;
-	bool        all    = export->etags.count * part_bytes(export->bytes) >= export->bytes;
-	if (export->upload[0] == '\0') {
+	enum status status     = STATUS_OK;
+	bool        resumed    = export->upload[0] != '\0';
+	bool        completing = false;
+	if (!resumed) {
 		status = s3_begin(export->client, &export->bucket, key, content_type(&export->wish),
 		                  export->upload, err);
 		if (status != STATUS_OK)
@@ -477,14 +478,17 @@ static enum status upload_in_parts(struct audience_job *export, int fd, const ch
 	}
 	if (status == STATUS_OK)
 		status = upload_parts(export, fd, path, key, part, err);
-	if (status == STATUS_OK)
-		status = s3_complete(export->client, &export->bucket, key, export->upload,
-		                     (const char(*)[S3_ETAG_BYTES])(const void *)export->etags.items,
-		                     (unsigned)export->etags.count, err);
-	/* The bucket has dropped what was begun; or all parts were there already, perhaps completed by
-	 * an attempt that did not hear of it, and completing them fails: servers answer that in ways of
-	 * their own. */
-	if (status == STATUS_NOT_FOUND || (all && status != STATUS_OK && status != STATUS_FORBIDDEN))
+	if (status == STATUS_OK) {
+		completing = true;
+		status     = s3_complete(export->client, &export->bucket, key, export->upload,
+		                         (const char(*)[S3_ETAG_BYTES])(const void *)export->etags.items,
+		                         (unsigned)export->etags.count, err);
+	}
+	/* The bucket has dropped what was begun; or an earlier attempt has perhaps completed it,
+	 * without hearing of it or noting its last parts, and completing it fails: servers answer
+	 * that in ways of their own. */
+	if (status == STATUS_NOT_FOUND ||
+	    (resumed && completing && status != STATUS_OK && status != STATUS_FORBIDDEN))
 		return give_upload_up(export, status, err);
 	return status;
 }
