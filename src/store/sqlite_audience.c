@@ -4,6 +4,8 @@
 
 #include "store/sqlite_internal.h"
 
+enum { COLUMN_VERSION = 7 };
+
 /* The columns as the statements that read audiences have them. */
 static void read_audience(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
@@ -13,7 +15,7 @@ static void read_audience(sqlite3_stmt *row, struct arena *arena, void *ret_item
 		.name        = sqlite_text(row, 3, arena),
 		.description = sqlite_text(row, 4, arena),
 		.definition  = sqlite_text(row, 5, arena),
-		.version     = (uint32_t)sqlite3_column_int64(row, 7),
+		.version     = (uint32_t)sqlite3_column_int64(row, COLUMN_VERSION),
 		.created_ms  = sqlite3_column_int64(row, 8),
 		.updated_ms  = sqlite3_column_int64(row, 9),
 		.as_of_ms    = sqlite3_column_int64(row, 10),
@@ -62,38 +64,16 @@ enum status sqlite_audience_list(struct store *base, uint64_t after_number, size
 	return status;
 }
 
-static enum status not_found(struct error *err)
-{
-	return error_set(err, STATUS_NOT_FOUND, "There is no such audience");
-}
-
-/* Within a transaction. */
-static enum status find(struct sqlite_store *store, enum sql_query query, struct text id,
-                        struct arena *arena, struct store_audience *ret_audience, struct error *err)
-{
-	sqlite3_stmt *statement = sqlite_statement(store, query);
-	sqlite_bind_text_of(statement, 1, id);
-	bool        found  = false;
-	enum status status = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && !found)
-		status = not_found(err);
-	else if (status == STATUS_OK)
-		read_audience(statement, arena, ret_audience);
-	return status;
-}
+static const char missing[] = "There is no such audience";
 
 static enum status get(struct store *base, enum sql_query query, struct text id,
                        struct arena *arena, struct store_audience *ret_audience, struct error *err)
 {
-	struct sqlite_store  *store = sqlite_store_of(base);
-	struct store_audience audience;
-	enum status           status = sqlite_begin(store, err);
-	if (status != STATUS_OK)
-		return status;
-	status = sqlite_end(store, find(store, query, id, arena, &audience, err), err);
-	if (status == STATUS_OK)
-		*ret_audience = audience;
-	return status;
+	const struct sqlite_reader reader = {.read      = read_audience,
+	                                     .item_size = sizeof *ret_audience,
+	                                     .arena     = arena,
+	                                     .missing   = missing};
+	return sqlite_find_by(base, query, id, &reader, ret_audience, err);
 }
 
 enum status sqlite_audience_get(struct store *base, struct text id, struct arena *arena,
@@ -183,13 +163,27 @@ enum status sqlite_audience_add(struct store *base, struct store_audience *audie
 	return status;
 }
 
-static enum status check_version(const struct store_audience *stored, uint32_t version,
-                                 uint32_t expected_version, struct error *err)
+static enum status find_version(struct sqlite_store *store, const char *id, uint32_t *ret_version,
+                                struct error *err)
 {
-	if (expected_version != 0 && expected_version != stored->version)
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_AUDIENCE_GET);
+	sqlite_bind_string(statement, 1, id);
+	bool        found  = false;
+	enum status status = sqlite_row(store, statement, &found, err);
+	if (status == STATUS_OK && !found)
+		return error_set(err, STATUS_NOT_FOUND, "%s", missing);
+	if (status == STATUS_OK)
+		*ret_version = (uint32_t)sqlite3_column_int64(statement, COLUMN_VERSION);
+	return status;
+}
+
+static enum status check_version(uint32_t stored, uint32_t version, uint32_t expected_version,
+                                 struct error *err)
+{
+	if (expected_version != 0 && expected_version != stored)
 		return error_set_field(err, STATUS_PRECONDITION, "If-Match",
-		                       "The audience is at version %u", stored->version);
-	if (version != stored->version && version != stored->version + 1)
+		                       "The audience is at version %u", stored);
+	if (version != stored && version != stored + 1)
 		return error_set(err, STATUS_PRECONDITION, "The audience was changed meanwhile");
 	return STATUS_OK;
 }
@@ -214,39 +208,27 @@ enum status sqlite_audience_change(struct store *base, struct store_audience *au
                                    const struct store_audience_share *shares, size_t share_count,
                                    struct error *err)
 {
-	struct sqlite_store  *store = sqlite_store_of(base);
-	struct store_audience stored;
-	struct arena          arena;
-	enum status           status = sqlite_begin(store, err);
+	struct sqlite_store *store  = sqlite_store_of(base);
+	uint32_t             stored = 0;
+	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	arena_init(&arena);
-	status = find(store, SQL_AUDIENCE_GET, text_of(audience->id), &arena, &stored, err);
+	status = find_version(store, audience->id, &stored, err);
 	if (status == STATUS_OK)
-		status = check_version(&stored, audience->version, expected_version, err);
+		status = check_version(stored, audience->version, expected_version, err);
 	if (status == STATUS_OK)
 		status = change(store, audience, err);
-	if (status == STATUS_OK && audience->version != stored.version)
+	if (status == STATUS_OK && audience->version != stored)
 		status = add_version(store, audience, err);
 	if (status == STATUS_OK && shares != NULL)
 		status = set_members(store, audience->id, shares, share_count, err);
-	arena_done(&arena);
 	return sqlite_end(store, status, err);
 }
 
 enum status sqlite_audience_delete(struct store *base, struct text id, struct error *err)
 {
-	struct sqlite_store *store  = sqlite_store_of(base);
-	enum status          status = sqlite_begin(store, err);
-	if (status != STATUS_OK)
-		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_AUDIENCE_DELETE);
-	sqlite_bind_text_of(statement, 1, id);
-	bool found = false;
-	status     = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && !found)
-		status = not_found(err);
-	return sqlite_end(store, status, err);
+	const struct sqlite_reader reader = {.missing = missing};
+	return sqlite_find_by(base, SQL_AUDIENCE_DELETE, id, &reader, NULL, err);
 }
 
 /* ---- Versions and members ---- */

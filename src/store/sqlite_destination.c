@@ -31,31 +31,25 @@ enum status sqlite_destination_list(struct store *base, struct arena *arena,
 	return sqlite_list(store, statement, &reader, ret_destinations, ret_count, err);
 }
 
-static enum status not_found(struct error *err)
+static struct sqlite_reader one(struct arena *arena)
 {
-	return error_set(err, STATUS_NOT_FOUND, "There is no such destination");
+	return (struct sqlite_reader){.read      = read_destination,
+	                              .item_size = sizeof(struct store_destination),
+	                              .arena     = arena,
+	                              .missing   = "There is no such destination"};
 }
 
 enum status sqlite_destination_get(struct store *base, struct text id_or_name, struct arena *arena,
                                    struct store_destination *ret_destination, struct error *err)
 {
-	struct sqlite_store     *store       = sqlite_store_of(base);
-	struct store_destination destination = {0};
-	bool                     found       = false;
-	enum status              status      = sqlite_begin(store, err);
-	if (status != STATUS_OK)
-		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_DESTINATION_GET);
-	sqlite_bind_text_of(statement, 1, id_or_name);
-	status = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && found)
-		read_destination(statement, arena, &destination);
-	else if (status == STATUS_OK)
-		status = not_found(err);
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK)
-		*ret_destination = destination;
-	return status;
+	const struct sqlite_reader reader = one(arena);
+	return sqlite_find_by(base, SQL_DESTINATION_GET, id_or_name, &reader, ret_destination, err);
+}
+
+enum status sqlite_destination_delete(struct store *base, struct text id_or_name, struct error *err)
+{
+	const struct sqlite_reader reader = one(NULL);
+	return sqlite_find_by(base, SQL_DESTINATION_DELETE, id_or_name, &reader, NULL, err);
 }
 
 enum status sqlite_destination_add(struct store *base, const struct store_destination *destination,
@@ -100,19 +94,4 @@ enum status sqlite_destination_change(struct store *base, struct store_destinati
 	if (status == STATUS_OK)
 		destination->version = version;
 	return status;
-}
-
-enum status sqlite_destination_delete(struct store *base, struct text id_or_name, struct error *err)
-{
-	struct sqlite_store *store  = sqlite_store_of(base);
-	bool                 found  = false;
-	enum status          status = sqlite_begin(store, err);
-	if (status != STATUS_OK)
-		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_DESTINATION_DELETE);
-	sqlite_bind_text_of(statement, 1, id_or_name);
-	status = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && !found)
-		status = not_found(err);
-	return sqlite_end(store, status, err);
 }

@@ -49,15 +49,6 @@ enum status sqlite_filter_put(struct store *base, struct store_filter *filter, s
 
 enum status sqlite_filter_delete(struct store *base, struct text name, struct error *err)
 {
-	struct sqlite_store *store  = sqlite_store_of(base);
-	enum status          status = sqlite_begin(store, err);
-	if (status != STATUS_OK)
-		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_FILTER_DELETE);
-	sqlite_bind_text_of(statement, 1, name);
-	bool found = false;
-	status     = sqlite_row(store, statement, &found, err);
-	if (status == STATUS_OK && !found)
-		status = error_set(err, STATUS_NOT_FOUND, "There is no such filter");
-	return sqlite_end(store, status, err);
+	const struct sqlite_reader reader = {.missing = "There is no such filter"};
+	return sqlite_find_by(base, SQL_FILTER_DELETE, name, &reader, NULL, err);
 }
