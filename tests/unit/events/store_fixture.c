@@ -1,6 +1,7 @@
 #include "store_fixture.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,17 +58,22 @@ void fixture_end(struct fixture *fixture)
 	VECTOR_DONE(&fixture->kept);
 }
 
+static enum status open_store(struct fixture *fixture, struct events_store **ret_store,
+                              struct error *err)
+{
+	const struct events_store_config config = {.directory       = fixture->directory,
+	                                           .partition_count = 1,
+	                                           .retention_ms    = fixture->retention_ms,
+	                                           .budget          = &fixture->budget,
+	                                           .settings        = &fixture->settings,
+	                                           .position_end    = fixture->position_end};
+	return events_store_open(&config, ret_store, err);
+}
+
 void fixture_open(struct fixture *fixture)
 {
-	struct error               err    = {0};
-	struct events_store_config config = {.directory       = fixture->directory,
-	                                     .partition_count = 1,
-	                                     .retention_ms    = fixture->retention_ms,
-	                                     .budget          = &fixture->budget,
-	                                     .settings        = &fixture->settings,
-	                                     .position_end    = fixture->position_end};
-	enum status                status = events_store_open(&config, &fixture->store, &err);
-	if (status != STATUS_OK)
+	struct error err = {0};
+	if (open_store(fixture, &fixture->store, &err) != STATUS_OK)
 		fail_msg("%s", err.reason);
 	fixture->events = events_open(fixture->store, 0);
 }
@@ -80,6 +86,15 @@ void fixture_close(struct fixture *fixture)
 	events_free(fixture->events);
 	events_store_close(fixture->store);
 	fixture->store = NULL;
+}
+
+enum status fixture_try_open(struct fixture *fixture, struct error *err)
+{
+	struct events_store *store;
+	enum status          status = open_store(fixture, &store, err);
+	if (status == STATUS_OK)
+		events_store_close(store);
+	return status;
 }
 
 /* ---- Records ---- */
@@ -342,6 +357,16 @@ void fixture_file(const struct fixture *fixture, const char *end, char into[256]
 	}
 	closedir(directory);
 	assert_int_equal(found, 1);
+}
+
+void fixture_change_byte(const char *path, off_t at)
+{
+	char byte;
+	int  fd = open(path, O_RDWR);
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 0x40;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	close(fd);
 }
 
 struct part_header *fixture_part(const struct fixture *fixture, struct text *ret_bytes)

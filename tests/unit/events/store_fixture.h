@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <cmocka.h>
 
 #include "events/events.h"
@@ -44,6 +45,9 @@ void fixture_end(struct fixture *fixture);   /* closes, removes everything */
 void fixture_open(struct fixture *fixture);
 void fixture_close(struct fixture *fixture);
 
+/* What opening the store says; it is closed again. The fixture's own is closed. */
+enum status fixture_try_open(struct fixture *fixture, struct error *err);
+
 /* Properties of every type, with Korean text, large strings now and then, names that come twice. */
 struct text fixture_list(struct buffer *into);
 
@@ -66,6 +70,9 @@ struct part_header *fixture_part(const struct fixture *fixture, struct text *ret
 struct part_column *fixture_part_column(struct part_header *header, enum column_role role);
 /* Gives the header the checksum that it then has. */
 void fixture_seal_header(struct part_header *header);
+
+/* Turns over one bit of the byte; twice the same changes nothing. */
+void fixture_change_byte(const char *path, off_t at);
 
 /* The path of the only file in partition 0 whose name ends so. */
 void fixture_file(const struct fixture *fixture, const char *end, char into[256]);

@@ -80,18 +80,6 @@ static void a_string_of_almost_a_megabyte_comes_back(void **state)
 	free(string);
 }
 
-static void change_byte(const char *path, off_t at)
-{
-	char byte;
-	int  fd = open(path, O_RDWR);
-	assert_int_equal(pread(fd, &byte, 1, at), 1);
-	byte ^= 0x40;
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-	close(fd);
-}
-
-static enum status open_store(struct error *err);
-
 static void every_changed_byte_is_found(void **state)
 {
 	(void)state;
@@ -105,11 +93,11 @@ static void every_changed_byte_is_found(void **state)
 	assert_int_equal(events, 50);
 	assert_int_equal(stat(path, &info), 0);
 	for (off_t at = 0; at < info.st_size; at += 1 + (off_t)fixture_below(40)) {
-		change_byte(path, at);
+		fixture_change_byte(path, at);
 		assert_int_equal(events_store_verify(fixture.directory, 0, &parts, &events, &err),
 		                 STATUS_CORRUPT);
 		assert_non_null(strstr(err.reason, ".part: "));
-		change_byte(path, at);
+		fixture_change_byte(path, at);
 	}
 }
 
@@ -168,8 +156,8 @@ static void no_damage_goes_into_what_is_read(void **state)
 	assert_true(info.st_size > 4 * GUARD_BLOCK_BYTES);
 	for (unsigned i = 0; i < FLIPS; i++) {
 		off_t at = (off_t)fixture_below((uint64_t)info.st_size);
-		change_byte(path, at);
-		if (open_store(&err) == STATUS_OK) {
+		fixture_change_byte(path, at);
+		if (fixture_try_open(&fixture, &err) == STATUS_OK) {
 			fixture_open(&fixture);
 			enum status status = read_everybody(SLOTS, &found, &err);
 			if (status == STATUS_OK) {
@@ -183,27 +171,12 @@ static void no_damage_goes_into_what_is_read(void **state)
 			}
 			fixture_close(&fixture);
 		}
-		change_byte(path, at);
+		fixture_change_byte(path, at);
 	}
 	/* Only what nobody looked at, such as the index of an empty column, stays unnoticed. */
 	assert_true(told > 10 * hidden);
 	buffer_done(&whole);
 	buffer_done(&found);
-}
-
-static enum status open_store(struct error *err)
-{
-	const struct events_store_config config = {.directory       = fixture.directory,
-	                                           .partition_count = 1,
-	                                           .retention_ms    = fixture.retention_ms,
-	                                           .budget          = &fixture.budget,
-	                                           .settings        = &fixture.settings,
-	                                           .position_end    = UINT64_MAX};
-	struct events_store             *store;
-	enum status                      status = events_store_open(&config, &store, err);
-	if (status == STATUS_OK)
-		events_store_close(store);
-	return status;
 }
 
 static void a_cut_a_changed_head_and_a_missing_part_stop_the_start(void **state)
@@ -215,22 +188,22 @@ static void a_cut_a_changed_head_and_a_missing_part_stop_the_start(void **state)
 	make_part(path);
 	assert_int_equal(stat(path, &info), 0);
 
-	change_byte(path, 60);
-	assert_int_equal(open_store(&err), STATUS_CORRUPT);
+	fixture_change_byte(path, 60);
+	assert_int_equal(fixture_try_open(&fixture, &err), STATUS_CORRUPT);
 	assert_non_null(strstr(err.reason, "the checksum of its header is wrong"));
-	change_byte(path, 60);
+	fixture_change_byte(path, 60);
 
 	assert_int_equal(truncate(path, info.st_size - 8), 0);
-	assert_int_equal(open_store(&err), STATUS_CORRUPT);
+	assert_int_equal(fixture_try_open(&fixture, &err), STATUS_CORRUPT);
 	assert_non_null(strstr(err.reason, "its length is not what its header says"));
 
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(open_store(&err), STATUS_CORRUPT);
+	assert_int_equal(fixture_try_open(&fixture, &err), STATUS_CORRUPT);
 	assert_non_null(strstr(err.reason, "it is missing"));
 
 	fixture_file(&fixture, "manifest", manifest);
-	change_byte(manifest, 30);
-	assert_int_equal(open_store(&err), STATUS_CORRUPT);
+	fixture_change_byte(manifest, 30);
+	assert_int_equal(fixture_try_open(&fixture, &err), STATUS_CORRUPT);
 	assert_non_null(strstr(err.reason, "manifest: its checksum is wrong"));
 }
 
@@ -266,7 +239,7 @@ static void what_a_crash_left_is_removed(void **state)
 	int fd = open(remain, O_WRONLY | O_CREAT, 0600);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_int_equal(open_store(&err), STATUS_OK);
+	assert_int_equal(fixture_try_open(&fixture, &err), STATUS_OK);
 	assert_int_not_equal(access(remain, F_OK), 0);
 	assert_int_equal(access(path, F_OK), 0);
 }

@@ -2,10 +2,8 @@
 
 #include "events/events_scan.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/hash.h"
@@ -256,31 +254,6 @@ static void a_plain_processor_finds_the_same_rows(void **state)
 	assert_true(some > 0);
 }
 
-static void change_byte(const char *path, off_t at)
-{
-	char byte;
-	int  fd = open(path, O_RDWR);
-	assert_int_equal(pread(fd, &byte, 1, at), 1);
-	byte ^= 0x40;
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
-	close(fd);
-}
-
-static enum status open_store(struct error *err)
-{
-	const struct events_store_config config = {.directory       = fixture.directory,
-	                                           .partition_count = 1,
-	                                           .retention_ms    = fixture.retention_ms,
-	                                           .budget          = &fixture.budget,
-	                                           .settings        = &fixture.settings,
-	                                           .position_end    = UINT64_MAX};
-	struct events_store             *store;
-	enum status                      status = events_store_open(&config, &store, err);
-	if (status == STATUS_OK)
-		events_store_close(store);
-	return status;
-}
-
 static void no_damage_goes_into_what_is_found(void **state)
 {
 	(void)state;
@@ -322,8 +295,8 @@ static void no_damage_goes_into_what_is_found(void **state)
 		off_t        at    = (off_t)fixture_below((uint64_t)info.st_size);
 		struct found found = {0};
 		if (i > 0)
-			change_byte(path, at);
-		if (open_store(&err) == STATUS_OK) {
+			fixture_change_byte(path, at);
+		if (fixture_try_open(&fixture, &err) == STATUS_OK) {
 			fixture_open(&fixture);
 			struct events_scan *scan = events_scan_new(fixture.events, &wish);
 			events_scan_block(scan, 0, WORDS, all, UINT64_MAX, take, i == 0 ? &whole : &found);
@@ -335,7 +308,7 @@ static void no_damage_goes_into_what_is_found(void **state)
 			fixture_close(&fixture);
 		}
 		if (i > 0)
-			change_byte(path, at);
+			fixture_change_byte(path, at);
 	}
 	assert_true(told > 0);
 }
