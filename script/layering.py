@@ -23,6 +23,7 @@ ALLOWED = {
     "store": {"base", "model"},
     "http": {"base"},  # knows nothing of the domain
     "vault": DOMAIN,
+    "access": {"base", "store", "vault"},  # who may do what; knows nothing of HTTP
     "engine": DOMAIN,
     "query": DOMAIN | {"engine"},  # the only one that reads the engine's state
     "job": {"base", "model", "journal", "store", "http"},
@@ -31,9 +32,10 @@ ALLOWED = {
     "transfer": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination"},
     "mart": DOMAIN | {"vault", "engine", "transfer"},
     "backup": DOMAIN | {"vault", "engine", "job"},
-    "api": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination", "mart"},
+    "api": DOMAIN
+    | {"http", "vault", "access", "engine", "query", "ingest", "job", "destination", "mart"},
     "app": DOMAIN
-    | {"http", "vault", "engine", "query", "ingest", "job", "transfer", "backup", "api"},
+    | {"http", "vault", "access", "engine", "query", "ingest", "job", "transfer", "backup", "api"},
 }
 
 # Libraries behind a face of our own: only these folders see them.

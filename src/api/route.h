@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "api/access/scope.h"
+#include "access/scope.h"
 
 struct api_call;
 

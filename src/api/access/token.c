@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "api/access/scope.h"
+#include "access/scope.h"
 #include "base/hash.h"
 #include "base/instant.h"
 #include "base/map.h"

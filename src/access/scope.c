@@ -1,4 +1,4 @@
-#include "api/access/scope.h"
+#include "access/scope.h"
 
 #include <assert.h>
 

@@ -1,7 +1,9 @@
-#ifndef SONNIM_API_SCOPE_H
-#define SONNIM_API_SCOPE_H
+#ifndef SONNIM_ACCESS_SCOPE_H
+#define SONNIM_ACCESS_SCOPE_H
 
-/* What a token may do. Scopes are kept as names separated by blanks and used as a set of bits. */
+/* What somebody may do: the one vocabulary of permissions. API tokens have scopes of it, people
+ * have roles (access/role.h), which are sets of it, and every route names the one that it needs.
+ * Kept as names separated by blanks, used as a set of bits. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +27,11 @@
 	X(SCOPE_DESTINATION_WRITE, "destination.write", "Change where audiences are sent")             \
 	X(SCOPE_JOB_READ, "job.read", "Read background jobs, their files and schedules")               \
 	X(SCOPE_JOB_WRITE, "job.write", "Cancel and retry jobs, change schedules")                     \
+	X(SCOPE_CAMPAIGN_SEND, "campaign.send", "Send campaigns")                                      \
 	X(SCOPE_TOKEN_WRITE, "token.write", "Make, list and delete tokens")                            \
+	X(SCOPE_PERSON_WRITE, "person.write", "Invite, change and delete people, and roles")           \
+	X(SCOPE_SETTINGS_WRITE, "settings.write", "Change subscriptions and signing keys")             \
+	X(SCOPE_AUDIT_READ, "audit.read", "Read the audit trail")                                      \
 	X(SCOPE_CLOCK_WRITE, "clock.write", "Move the manual clock")                                   \
 	X(SCOPE_METRICS_READ, "metrics.read", "Read /metrics")                                         \
 	X(SCOPE_ADMIN, "admin", "Everything")
