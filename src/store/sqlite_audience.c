@@ -140,6 +140,18 @@ static enum status insert(struct sqlite_store *store, const struct store_audienc
 	return sqlite_run(store, statement, err);
 }
 
+static enum status add(struct sqlite_store *store, struct store_audience *audience,
+                       struct error *err)
+{
+	audience->updated_ms = audience->created_ms;
+	enum status status   = sqlite_counter_next(store, "audience", &audience->number, err);
+	if (status == STATUS_OK)
+		status = insert(store, audience, err);
+	if (status == STATUS_OK)
+		status = add_version(store, audience, err);
+	return status;
+}
+
 enum status sqlite_audience_add(struct store *base, struct store_audience *audience,
                                 const struct store_audience_share *shares, size_t share_count,
                                 struct error *err)
@@ -149,12 +161,7 @@ enum status sqlite_audience_add(struct store *base, struct store_audience *audie
 	enum status           status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	added.updated_ms = added.created_ms;
-	status           = sqlite_counter_next(store, "audience", &added.number, err);
-	if (status == STATUS_OK)
-		status = insert(store, &added, err);
-	if (status == STATUS_OK)
-		status = add_version(store, &added, err);
+	status = add(store, &added, err);
 	if (status == STATUS_OK && share_count > 0)
 		status = set_members(store, added.id, shares, share_count, err);
 	status = sqlite_end(store, status, err);
@@ -188,8 +195,8 @@ static enum status check_version(uint32_t stored, uint32_t version, uint32_t exp
 	return STATUS_OK;
 }
 
-static enum status change(struct sqlite_store *store, const struct store_audience *audience,
-                          struct error *err)
+static enum status replace(struct sqlite_store *store, const struct store_audience *audience,
+                           struct error *err)
 {
 	sqlite3_stmt *statement = sqlite_statement(store, SQL_AUDIENCE_CHANGE);
 	sqlite_bind_text_of(statement, 1, audience->name);
@@ -203,23 +210,36 @@ static enum status change(struct sqlite_store *store, const struct store_audienc
 	return sqlite_run(store, statement, err);
 }
 
+static enum status change(struct sqlite_store *store, const struct store_audience *audience,
+                          uint32_t expected_version, struct error *err)
+{
+	uint32_t    stored = 0;
+	enum status status = find_version(store, audience->id, &stored, err);
+	if (status == STATUS_OK)
+		status = check_version(stored, audience->version, expected_version, err);
+	if (status == STATUS_OK)
+		status = replace(store, audience, err);
+	if (status == STATUS_OK && audience->version != stored)
+		status = add_version(store, audience, err);
+	return status;
+}
+
+enum status sqlite_audience_put(struct sqlite_store *store, struct store_audience *audience,
+                                struct error *err)
+{
+	return audience->number == 0 ? add(store, audience, err) : change(store, audience, 0, err);
+}
+
 enum status sqlite_audience_change(struct store *base, struct store_audience *audience,
                                    uint32_t                           expected_version,
                                    const struct store_audience_share *shares, size_t share_count,
                                    struct error *err)
 {
 	struct sqlite_store *store  = sqlite_store_of(base);
-	uint32_t             stored = 0;
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	status = find_version(store, audience->id, &stored, err);
-	if (status == STATUS_OK)
-		status = check_version(stored, audience->version, expected_version, err);
-	if (status == STATUS_OK)
-		status = change(store, audience, err);
-	if (status == STATUS_OK && audience->version != stored)
-		status = add_version(store, audience, err);
+	status = change(store, audience, expected_version, err);
 	if (status == STATUS_OK && shares != NULL)
 		status = set_members(store, audience->id, shares, share_count, err);
 	return sqlite_end(store, status, err);

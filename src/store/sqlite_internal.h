@@ -94,6 +94,11 @@ MUST_USE enum status sqlite_find_by(struct store *base, enum sql_query query, st
 MUST_USE enum status sqlite_counter_next(struct sqlite_store *store, const char *name,
                                          uint64_t *ret_value, struct error *err);
 
+/* sqlite_audience.c: adds one (`number` 0, which is assigned) or changes it; within a
+ * transaction. */
+MUST_USE enum status sqlite_audience_put(struct sqlite_store   *store,
+                                         struct store_audience *audience, struct error *err);
+
 /* sqlite_snapshot.c */
 uint64_t    sqlite_revision(struct store *);
 enum status sqlite_snapshot(struct store *, const char *, struct error *);
@@ -157,8 +162,7 @@ enum status sqlite_segment_list_deleted(struct store *, struct arena *, struct s
 enum status sqlite_segment_get(struct store *, struct text, struct arena *, struct store_segment *,
                                struct error *);
 enum status sqlite_segment_reserve(struct store *, uint32_t *, struct error *);
-enum status sqlite_segment_commit(struct store *, struct store_segment *, size_t, const uint32_t *,
-                                  struct store_outbox *, size_t, struct error *);
+enum status sqlite_segment_commit(struct store *, const struct store_commit *, struct error *);
 enum status sqlite_segment_delete(struct store *, const char *, struct store_outbox *, size_t,
                                   struct error *);
 enum status sqlite_segment_settle(struct store *, const char *, uint32_t, enum store_version_state,

@@ -1,6 +1,7 @@
 /* Segments with their versions, and the outbox. */
 
 #include <assert.h>
+#include <string.h>
 
 #include "store/sqlite_internal.h"
 
@@ -241,18 +242,27 @@ static enum status end_with_outbox(struct sqlite_store *store, enum status statu
 	return status;
 }
 
-enum status sqlite_segment_commit(struct store *base, struct store_segment *segments, size_t count,
-                                  const uint32_t *expected_versions, struct store_outbox *outbox,
-                                  size_t outbox_count, struct error *err)
+enum status sqlite_segment_commit(struct store *base, const struct store_commit *commit,
+                                  struct error *err)
 {
-	struct sqlite_store *store  = sqlite_store_of(base);
-	enum status          status = sqlite_begin(store, err);
+	struct sqlite_store  *store = sqlite_store_of(base);
+	struct store_audience owner;
+	assert(commit->audience == NULL || commit->count == 1);
+	enum status status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	for (size_t i = 0; i < count && status == STATUS_OK; i++)
-		status =
-			put_segment(store, &segments[i], expected_versions ? expected_versions[i] : 0, err);
-	return end_with_outbox(store, status, outbox, outbox_count, err);
+	for (size_t i = 0; i < commit->count && status == STATUS_OK; i++)
+		status = put_segment(store, &commit->segments[i],
+		                     commit->expected_versions ? commit->expected_versions[i] : 0, err);
+	if (status == STATUS_OK && commit->audience != NULL) {
+		owner = *commit->audience;
+		memcpy(owner.segment_id, commit->segments[0].id, sizeof owner.segment_id);
+		status = sqlite_audience_put(store, &owner, err);
+	}
+	status = end_with_outbox(store, status, commit->outbox, commit->outbox_count, err);
+	if (status == STATUS_OK && commit->audience != NULL)
+		*commit->audience = owner;
+	return status;
 }
 
 enum status sqlite_segment_delete(struct store *base, const char *id, struct store_outbox *outbox,
@@ -266,6 +276,11 @@ enum status sqlite_segment_delete(struct store *base, const char *id, struct sto
 	status = look_up_present(store, id, &stored, err);
 	if (status == STATUS_OK) {
 		sqlite3_stmt *statement = sqlite_statement(store, SQL_SEGMENT_DELETE);
+		sqlite_bind_string(statement, 1, id);
+		status = sqlite_run(store, statement, err);
+	}
+	if (status == STATUS_OK) {
+		sqlite3_stmt *statement = sqlite_statement(store, SQL_AUDIENCE_DELETE_BY_SEGMENT);
 		sqlite_bind_string(statement, 1, id);
 		status = sqlite_run(store, statement, err);
 	}

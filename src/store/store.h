@@ -324,6 +324,16 @@ struct store_destination {
 	int64_t     updated_ms;
 };
 
+/* A change of definitions, which happens whole or not at all. */
+struct store_commit {
+	struct store_segment  *segments;
+	size_t                 count;
+	const uint32_t        *expected_versions; /* NULL, or 0 in it: any */
+	struct store_outbox   *outbox;
+	size_t                 outbox_count;
+	struct store_audience *audience; /* the live one whose segment is the only one; NULL: none */
+};
+
 struct store;
 
 struct store_ops {
@@ -445,14 +455,15 @@ struct store_ops {
 	/* Commits a change of definitions together with what tells the journal of it: `segments` are
 	 * added (version 1) or replaced by id, where `version` one larger than stored adds a row of
 	 * versions, which begins as PREPARING, and the same one leaves them; any other version, and
-	 * one that differs from `expected_versions` (NULL, or 0 in it: any), which is If-Match, is
-	 * STATUS_PRECONDITION and nothing happens. `state`, `reason` and what is live are left to
-	 * segment_settle(), whatever `segments` say. `outbox` rows get their ids. Numbers of new
-	 * segments come from segment_reserve(), since payloads name them; a number never changes. */
-	enum status (*segment_commit)(struct store *, struct store_segment *segments, size_t count,
-	                              const uint32_t *expected_versions, struct store_outbox *outbox,
-	                              size_t outbox_count, struct error *);
-	/* Takes a segment out of lists; its number stays used. */
+	 * one that differs from `expected_versions`, which is If-Match, is STATUS_PRECONDITION and
+	 * nothing happens. `state`, `reason` and what is live are left to segment_settle(), whatever
+	 * `segments` say. `outbox` rows get their ids. Numbers of new segments come from
+	 * segment_reserve(), since payloads name them; a number never changes. `audience` is added, as
+	 * by audience_add(), where its `number` is 0, and gets the segment; else it is changed, as by
+	 * audience_change(). */
+	enum status (*segment_commit)(struct store *, const struct store_commit *commit,
+	                              struct error *);
+	/* Takes a segment out of lists; its number stays used. The audience that has it goes too. */
 	enum status (*segment_delete)(struct store *, const char *id, struct store_outbox *outbox,
 	                              size_t outbox_count, struct error *);
 	/* The journal says so. LIVE: `version` is the live one, the one before it REPLACED. News that

@@ -1,19 +1,23 @@
-/* Preloaded into a server by faults.py: a wall clock that is wrong, and a disk that is full or
- * read-only, as a small shared file says from one moment to the next.
+/* Preloaded into a server by faults.py: a wall clock that is wrong, a disk that is full or
+ * read-only, and a death at a chosen point, as a small shared file says from one moment to the
+ * next.
  *
- *   ┌────────────────┬──────────────┬─────────────────┐
- *   │ offset of the  │ errno of the │ what the disk   │   8, 4 and 4 bytes
- *   │ wall clock, ms │ disk; 0: it  │ has refused     │
- *   │                │ is sound     │                 │
- *   └────────────────┴──────────────┴─────────────────┘
+ *   ┌────────────────┬──────────────┬─────────────────┬─────────────────────┐
+ *   │ offset of the  │ errno of the │ what the disk   │ writes and syncs of │   8, 4, 4
+ *   │ wall clock, ms │ disk; 0: it  │ has refused     │ the store until it  │   and 4 bytes
+ *   │                │ is sound     │                 │ is killed; 0: never │
+ *   └────────────────┴──────────────┴─────────────────┴─────────────────────┘
  *
  * A full disk (ENOSPC) takes what lands on blocks that the file has already. Standard input, output
  * and error, sockets and pipes are left alone. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -26,6 +30,7 @@ struct control {
 	_Atomic int64_t  clock_ms;
 	_Atomic int32_t  disk_errno;
 	_Atomic uint32_t refused;
+	_Atomic int32_t  death_in;
 };
 
 static struct control  nothing;
@@ -85,6 +90,21 @@ static int is_refused(int fd, int64_t offset, size_t length)
 	return offset + (int64_t)length > (int64_t)file.st_blocks * 512;
 }
 
+/* Before the store writes or syncs: killed as kill -9 does, if it is time. */
+static void count_down(int fd)
+{
+	char link[64], path[1024];
+	if (control->death_in <= 0)
+		return;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	ssize_t length = readlink(link, path, sizeof path - 1);
+	if (length < 0)
+		return;
+	path[length] = '\0';
+	if (strstr(path, "/store.db") != NULL && atomic_fetch_sub(&control->death_in, 1) == 1)
+		raise(SIGKILL);
+}
+
 ssize_t write(int fd, const void *data, size_t length)
 {
 	REAL(ssize_t, "write", int, const void *, size_t);
@@ -94,6 +114,7 @@ ssize_t write(int fd, const void *data, size_t length)
 ssize_t pwrite(int fd, const void *data, size_t length, off_t offset)
 {
 	REAL(ssize_t, "pwrite64", int, const void *, size_t, off_t);
+	count_down(fd);
 	return is_refused(fd, offset, length) ? refuse() : real(fd, data, length, offset);
 }
 
@@ -133,12 +154,14 @@ static int is_read_only(void) { return control->disk_errno == EROFS; }
 int fdatasync(int fd)
 {
 	REAL(int, "fdatasync", int);
+	count_down(fd);
 	return is_read_only() ? refuse() : real(fd);
 }
 
 int fsync(int fd)
 {
 	REAL(int, "fsync", int);
+	count_down(fd);
 	return is_read_only() ? refuse() : real(fd);
 }
 

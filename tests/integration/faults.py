@@ -1,4 +1,5 @@
-"""A wall clock and a disk that a test breaks under a running server (faults.c)."""
+"""A wall clock and a disk that a test breaks under a running server, and deaths at chosen points
+(faults.c)."""
 import errno
 import os
 import pathlib
@@ -8,7 +9,7 @@ import subprocess
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-FORM = struct.Struct("<qiI")
+FORM = struct.Struct("<qiIi")
 
 
 class Faults:
@@ -25,7 +26,7 @@ class Faults:
                         "-o", str(library), str(HERE / "faults.c"), "-ldl"], check=True,
                        timeout=60)
         self.file = directory / "faults"
-        self.file.write_bytes(FORM.pack(0, 0, 0))
+        self.file.write_bytes(FORM.pack(0, 0, 0, 0))
         sanitizer = os.environ.get("ASAN_OPTIONS", "")
         self.environment = {
             **os.environ, "LD_PRELOAD": str(library), "SONNIM_TEST_FAULTS": str(self.file),
@@ -47,6 +48,10 @@ class Faults:
 
     def mend_disk(self):
         self.break_disk(0)
+
+    def kill_at_store_write(self, number):
+        """Right before the store's number-th write or sync from now on; 0: never."""
+        self._set(16, "<i", number)
 
     @property
     def refused(self):

@@ -1,12 +1,12 @@
 /* Saving audiences, changing, refreshing and deleting saved ones. What is to be known of their
- * members is calculated first; then, under one lock, the segment of a live one and the store are
- * changed. */
+ * members is calculated first; then, under one lock, the store is changed. A live one and its
+ * segment are changed together, in one transaction of the store, through the definitions: there is
+ * no instant at which one is there without the other. */
 
 #include "api/audience/kept_columns.h"
 #include "api/audience/saved.h"
 #include "api/handlers.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "query/slot_list.h"
 
 struct saving {
@@ -169,14 +169,15 @@ static void take_answer(struct api_call *call, const struct query_answer *answer
 		collect_share(call, calculation_query(state->saved.asking.waiter.calculation), p);
 }
 
-/* What a segment of the same definition is made of. */
+/* What a segment of the same definition is made of, and whose it is. */
 static struct definition_wish segment_wish(struct api_call *call)
 {
-	const struct saving   *state = call->state;
+	struct saving         *state = call->state;
 	struct definition_wish wish  = {.name        = state->row.name,
 	                                .description = state->row.description,
 	                                .expr        = state->question.expr,
-	                                .active      = true};
+	                                .active      = true,
+	                                .audience    = &state->row};
 	struct buffer          out   = {0};
 	struct json_writer     w     = json_writer_of(&out);
 	if (state->question.expr != NULL) {
@@ -192,33 +193,18 @@ static struct definition_wish segment_wish(struct api_call *call)
 
 /* ---- Creating ---- */
 
-/* The store took no audience for it. */
-static void take_back(struct api_call *call, const char *segment_id)
-{
-	struct error err;
-	if (definition_delete(call->api->definitions, text_of(segment_id), &err) != STATUS_OK)
-		log_line(LOG_WARNING, "the segment of an audience that was not saved remains",
-		         LOG_STRING("segment", segment_id), LOG_STRING("error", err.reason));
-}
-
 static enum status add(struct api_call *call, struct error *err)
 {
 	struct saving    *state = call->state;
 	struct store     *store = call->api->config.store;
 	struct definition definition;
 	enum status       status = check_room(call, err);
-	if (status == STATUS_OK && state->row.kind == STORE_AUDIENCE_LIVE) {
-		struct definition_wish wish = segment_wish(call);
-		status = definition_create(call->api->definitions, &wish, call->arena, &definition, err);
-		if (status == STATUS_OK)
-			memcpy(state->row.segment_id, definition.segment.id, sizeof state->row.segment_id);
-	}
 	if (status != STATUS_OK)
 		return status;
-	status = store->ops->audience_add(store, &state->row, state->shares, state->share_count, err);
-	if (status != STATUS_OK && state->row.segment_id[0] != '\0')
-		take_back(call, state->row.segment_id);
-	return status;
+	if (state->row.kind == STORE_AUDIENCE_SNAPSHOT)
+		return store->ops->audience_add(store, &state->row, state->shares, state->share_count, err);
+	struct definition_wish wish = segment_wish(call);
+	return definition_create(call->api->definitions, &wish, call->arena, &definition, err);
 }
 
 static void create_calculated(struct api_call *call)
@@ -313,10 +299,8 @@ static enum status change(struct api_call *call, struct error *err)
 	}
 	if (state->row.version != version && state->row.kind == STORE_AUDIENCE_LIVE) {
 		struct definition_wish wish = segment_wish(call);
-		status = definition_update(call->api->definitions, text_of(state->row.segment_id), 0, &wish,
-		                           call->arena, &definition, err);
-		if (status != STATUS_OK)
-			return status;
+		return definition_update(call->api->definitions, text_of(state->row.segment_id), 0, &wish,
+		                         call->arena, &definition, err);
 	}
 	return store->ops->audience_change(store, &state->row, version, state->shares,
 	                                   state->share_count, err);
@@ -432,13 +416,10 @@ static enum status remove_audience(struct api_call *call, struct error *err)
 	struct store_audience audience;
 	enum status           status = store->ops->audience_get(store, http_param(call->request, "id"),
 	                                                        call->arena, &audience, err);
-	if (status == STATUS_OK && audience.segment_id[0] != '\0')
+	if (status == STATUS_OK && audience.kind == STORE_AUDIENCE_LIVE)
 		status = definition_delete(call->api->definitions, text_of(audience.segment_id), err);
-	else if (status != STATUS_OK)
-		return status;
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND) /* gone: a crash came between */
-		return status;
-	status = store->ops->audience_delete(store, text_of(audience.id), err);
+	else if (status == STATUS_OK)
+		status = store->ops->audience_delete(store, text_of(audience.id), err);
 	if (status == STATUS_OK)
 		kept_columns_set(call->api->audiences->kept, audience.id, TEXT(""));
 	return status;

@@ -437,14 +437,20 @@ enum status definitions_take(struct definitions *definitions, const struct defin
 
 /* Commits a segment, with a row for the journal when `row_kind` is not 0, and hands it on. */
 static enum status commit(struct definitions *definitions, struct store_segment *segment,
-                          uint32_t expected_version, uint8_t row_kind, struct error *err)
+                          uint32_t expected_version, struct store_audience *audience,
+                          uint8_t row_kind, struct error *err)
 {
 	struct buffer payload = {0};
 	rollout_write_payload(&payload, segment->number, segment->version);
-	struct store_outbox row = {.kind = row_kind, .payload = buffer_text(&payload)};
+	struct store_outbox       row    = {.kind = row_kind, .payload = buffer_text(&payload)};
+	const struct store_commit change = {.segments          = segment,
+	                                    .count             = 1,
+	                                    .expected_versions = &expected_version,
+	                                    .outbox            = &row,
+	                                    .outbox_count      = row_kind != 0,
+	                                    .audience          = audience};
 
-	enum status status = definitions->store->ops->segment_commit(
-		definitions->store, segment, 1, &expected_version, &row, row_kind != 0, err);
+	enum status status = definitions->store->ops->segment_commit(definitions->store, &change, err);
 	if (status == STATUS_OK)
 		status = remember(definitions, segment, err);
 	if (status == STATUS_OK && row_kind != 0)
@@ -479,7 +485,8 @@ static enum status create_locked(struct definitions           *definitions,
 	if (status == STATUS_OK)
 		status = definitions_take(definitions, wish, &segment, arena, err);
 	if (status == STATUS_OK)
-		status = commit(definitions, &segment, 0, wish->active ? RECORD_PREPARE : 0, err);
+		status = commit(definitions, &segment, 0, wish->audience, wish->active ? RECORD_PREPARE : 0,
+		                err);
 	if (status != STATUS_OK)
 		return status;
 	return describe(definitions, definitions_known(definitions, segment.number), arena,
@@ -531,7 +538,7 @@ static enum status update_locked(struct definitions *definitions, struct text id
 	segment.version += changed;
 	if (changed)
 		segment.state = STORE_VERSION_PREPARING;
-	status = commit(definitions, &segment, expected_version,
+	status = commit(definitions, &segment, expected_version, wish->audience,
 	                changed && segment.active ? RECORD_PREPARE : 0, err);
 	if (status != STATUS_OK)
 		return status;
@@ -600,8 +607,8 @@ static enum status set_active_locked(struct definitions *definitions, struct tex
 		segment.active               = active;
 		segment.updated_ms           = clock_wall_ms();
 		if (status == STATUS_OK)
-			status =
-				commit(definitions, &segment, 0, active ? RECORD_PREPARE : RECORD_ACTIVATE, err);
+			status = commit(definitions, &segment, 0, NULL,
+			                active ? RECORD_PREPARE : RECORD_ACTIVATE, err);
 	}
 	if (status != STATUS_OK)
 		return status;

@@ -84,6 +84,10 @@ struct definition_wish {
 	                           * data NULL: unchanged */
 	struct expr *expr;   /* parsed from it, unresolved; goes with body */
 	bool         active; /* of a create */
+
+	/* The audience that has the segment, which is committed with it (store_commit): either both
+	 * are there or none, whenever the process ends. NULL: none. */
+	struct store_audience *audience;
 };
 
 /* STATUS_INVALID (unknown reference, cycle with its path, `field`), STATUS_CONFLICT (key taken, a
@@ -99,7 +103,7 @@ MUST_USE enum status definition_update(struct definitions *definitions, struct t
                                        struct definition *ret_definition, struct error *err);
 
 /* Disable and delete are STATUS_CONFLICT while an active definition refers to it, and name
- * those. */
+ * those. The audience that has the segment is deleted with it. */
 MUST_USE enum status definition_set_active(struct definitions *definitions, struct text id_or_key,
                                            bool active, struct arena *arena,
                                            struct definition *ret_definition, struct error *err);

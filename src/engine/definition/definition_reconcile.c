@@ -20,10 +20,10 @@ static enum status queue(struct definitions *definitions, bool prepare, uint32_t
 {
 	struct buffer payload = {0};
 	rollout_write_payload(&payload, segment, version);
-	struct store_outbox row = {.kind    = prepare ? RECORD_PREPARE : RECORD_ACTIVATE,
-	                           .payload = buffer_text(&payload)};
-	enum status         status =
-		definitions->store->ops->segment_commit(definitions->store, NULL, 0, NULL, &row, 1, err);
+	struct store_outbox row    = {.kind    = prepare ? RECORD_PREPARE : RECORD_ACTIVATE,
+	                              .payload = buffer_text(&payload)};
+	enum status         status = definitions->store->ops->segment_commit(
+				definitions->store, &(struct store_commit){.outbox = &row, .outbox_count = 1}, err);
 	if (status == STATUS_OK)
 		rollout_add(definitions, row.id, prepare, segment, version);
 	buffer_done(&payload);

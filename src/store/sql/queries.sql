@@ -350,7 +350,7 @@ FROM audience WHERE id = $1;
 -- name: audience_by_segment
 SELECT id, number, kind, name, description, definition, segment_id, version, created_ms, updated_ms,
        as_of_ms, figures
-FROM audience WHERE segment_id = $1;
+FROM audience WHERE segment_id = $1 AND segment_id <> '';
 
 -- name: audience_add
 INSERT INTO audience (id, number, kind, name, description, definition, segment_id, version,
@@ -365,6 +365,9 @@ WHERE id = $8;
 
 -- name: audience_delete
 DELETE FROM audience WHERE id = $1 RETURNING id;
+
+-- name: audience_delete_by_segment
+DELETE FROM audience WHERE segment_id = $1 AND segment_id <> '';
 
 -- name: audience_version_add
 INSERT INTO audience_version (audience_id, version, name, description, definition, at_ms)

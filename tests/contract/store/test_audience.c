@@ -202,6 +202,73 @@ static void an_audience_that_finds_no_room_is_not_there(void **state)
 		STATUS_NOT_FOUND);
 }
 
+/* The segment that `audience` is to have. */
+static struct store_segment segment_of(struct fixture *f, const char *id, const char *key)
+{
+	struct store_segment segment = {.key         = text_of(key),
+	                                .name        = TEXT("제주 VIP"),
+	                                .description = TEXT(""),
+	                                .active      = true,
+	                                .version     = 1,
+	                                .definition  = TEXT("{}"),
+	                                .canonical   = TEXT("{}")};
+	snprintf(segment.id, sizeof segment.id, "%s", id);
+	assert_ok(f, f->store->ops->segment_reserve(f->store, &segment.number, &f->err));
+	return segment;
+}
+
+static enum status commit(struct fixture *f, struct store_segment *segment,
+                          struct store_audience *audience)
+{
+	const struct store_commit change = {.segments = segment, .count = 1, .audience = audience};
+	return f->store->ops->segment_commit(f->store, &change, &f->err);
+}
+
+static void a_live_audience_comes_changes_and_goes_with_its_segment(void **state)
+{
+	struct fixture                *f        = *state;
+	struct store_audience          audience = new_audience(id_a, STORE_AUDIENCE_LIVE), found;
+	struct store_segment           segment  = segment_of(f, id_s, "vip");
+	struct store_audience_version *rows;
+	add(f, id_b, STORE_AUDIENCE_SNAPSHOT);
+	assert_ok(f, commit(f, &segment, &audience));
+	assert_string_equal(audience.segment_id, id_s);
+	fixture_reopen(f);
+	assert_ok(f, f->store->ops->audience_by_segment(f->store, id_s, &f->arena, &found, &f->err));
+	assert_string_equal(found.id, id_a);
+	assert_int_equal(found.number, 2);
+
+	audience.version = 2;
+	audience.name    = TEXT("renamed");
+	assert_ok(f, commit(f, &segment, &audience));
+	assert_text(get(f, id_a).name, "renamed");
+	assert_int_equal(versions(f, id_a, &rows), 2);
+
+	assert_ok(f, f->store->ops->segment_delete(f->store, id_s, NULL, 0, &f->err));
+	assert_int_equal(
+		f->store->ops->audience_get(f->store, text_of(id_a), &f->arena, &found, &f->err),
+		STATUS_NOT_FOUND);
+	assert_int_equal(versions(f, id_a, &rows), 0);
+	assert_int_equal(get(f, id_b).number, 1);
+}
+
+static void an_audience_and_its_segment_are_both_committed_or_none(void **state)
+{
+	struct fixture       *f        = *state;
+	struct store_audience audience = add(f, id_a, STORE_AUDIENCE_SNAPSHOT), again;
+	struct store_segment  segment  = segment_of(f, id_s, "vip"), found;
+	again                          = new_audience(id_a, STORE_AUDIENCE_LIVE); /* the id is taken */
+	assert_int_not_equal(commit(f, &segment, &again), STATUS_OK);
+	assert_int_equal(again.number, 0);
+	assert_int_equal(f->store->ops->segment_get(f->store, TEXT("vip"), &f->arena, &found, &f->err),
+	                 STATUS_NOT_FOUND);
+
+	audience.version = 7; /* skips some */
+	assert_int_equal(commit(f, &segment, &audience), STATUS_PRECONDITION);
+	assert_int_equal(f->store->ops->segment_get(f->store, TEXT("vip"), &f->arena, &found, &f->err),
+	                 STATUS_NOT_FOUND);
+}
+
 static void what_is_kept_by_name_is_the_last_that_was_put(void **state)
 {
 	struct fixture *f = *state;
@@ -230,6 +297,8 @@ int run_audience_tests(const char *backend)
 		STORE_TEST(members_of_a_snapshot_stay_until_others_take_their_place),
 		STORE_TEST(a_deleted_audience_leaves_nothing),
 		STORE_TEST(an_audience_that_finds_no_room_is_not_there),
+		STORE_TEST(a_live_audience_comes_changes_and_goes_with_its_segment),
+		STORE_TEST(an_audience_and_its_segment_are_both_committed_or_none),
 		STORE_TEST(what_is_kept_by_name_is_the_last_that_was_put),
 	};
 	char name[64];

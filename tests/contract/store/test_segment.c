@@ -26,7 +26,18 @@ static struct store_segment new_segment(struct fixture *f, const char *id, const
 
 static enum status commit(struct fixture *f, struct store_segment *segment, uint32_t expected)
 {
-	return f->store->ops->segment_commit(f->store, segment, 1, &expected, NULL, 0, &f->err);
+	return f->store->ops->segment_commit(
+		f->store,
+		&(struct store_commit){.segments = segment, .count = 1, .expected_versions = &expected},
+		&f->err);
+}
+
+static enum status commit_with(struct fixture *f, struct store_segment *segments, size_t count,
+                               struct store_outbox *outbox, size_t outbox_count)
+{
+	const struct store_commit change = {
+		.segments = segments, .count = count, .outbox = outbox, .outbox_count = outbox_count};
+	return f->store->ops->segment_commit(f->store, &change, &f->err);
 }
 
 static struct store_segment added(struct fixture *f, const char *id, const char *key)
@@ -254,8 +265,7 @@ static void a_commit_happens_whole_or_not_at_all(void **state)
 	pair[1]                    = new_segment(f, "g-2", "loyal"); /* the same key */
 	struct store_outbox outbox = {.id = 77, .kind = 3, .payload = TEXT("body")};
 
-	assert_int_equal(f->store->ops->segment_commit(f->store, pair, 2, NULL, &outbox, 1, &f->err),
-	                 STATUS_CONFLICT);
+	assert_int_equal(commit_with(f, pair, 2, &outbox, 1), STATUS_CONFLICT);
 	struct store_segment *segments;
 	size_t                count;
 	assert_ok(f, f->store->ops->segment_list(f->store, &f->arena, &segments, &count, &f->err));
@@ -314,7 +324,7 @@ static void the_outbox_keeps_bytes_in_order_until_they_are_delivered(void **stat
 		 {.kind = 4, .payload = TEXT("second")},
 		 {.kind = 4, .payload = TEXT("")},
     };
-	assert_ok(f, f->store->ops->segment_commit(f->store, &segment, 1, NULL, outbox, 3, &f->err));
+	assert_ok(f, commit_with(f, &segment, 1, outbox, 3));
 	assert_int_equal(outbox[0].id, 1);
 	assert_int_equal(outbox[2].id, 3);
 	fixture_reopen(f);
@@ -339,10 +349,10 @@ static void outbox_ids_grow_on_after_all_was_delivered(void **state)
 {
 	struct fixture     *f      = *state;
 	struct store_outbox outbox = {.kind = 3, .payload = TEXT("one")};
-	assert_ok(f, f->store->ops->segment_commit(f->store, NULL, 0, NULL, &outbox, 1, &f->err));
+	assert_ok(f, commit_with(f, NULL, 0, &outbox, 1));
 	assert_ok(f, f->store->ops->outbox_done(f->store, outbox.id, &f->err));
 	fixture_reopen(f);
-	assert_ok(f, f->store->ops->segment_commit(f->store, NULL, 0, NULL, &outbox, 1, &f->err));
+	assert_ok(f, commit_with(f, NULL, 0, &outbox, 1));
 	assert_int_equal(outbox.id, 2);
 }
 
@@ -352,13 +362,12 @@ static void a_full_disk_refuses_a_commit_whole(void **state)
 	struct store_segment segment = new_segment(f, "g-1", "loyal");
 	struct store_outbox  outbox  = {.kind = 3, .payload = TEXT("one")};
 	f->backend->disk_full(true);
-	enum status status =
-		f->store->ops->segment_commit(f->store, &segment, 1, NULL, &outbox, 1, &f->err);
+	enum status status = commit_with(f, &segment, 1, &outbox, 1);
 	f->backend->disk_full(false);
 	assert_int_equal(status, STATUS_NO_SPACE);
 	assert_int_equal(outbox_count(f), 0);
 
-	assert_ok(f, f->store->ops->segment_commit(f->store, &segment, 1, NULL, &outbox, 1, &f->err));
+	assert_ok(f, commit_with(f, &segment, 1, &outbox, 1));
 	assert_int_equal(outbox.id, 1);
 }
 
