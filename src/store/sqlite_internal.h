@@ -142,6 +142,36 @@ enum status sqlite_token_by_hash(struct store *, const uint8_t[STORE_TOKEN_HASH_
 enum status sqlite_token_list(struct store *, struct arena *, struct store_token **, size_t *,
                               struct error *);
 enum status sqlite_token_delete(struct store *, const char *, struct error *);
+enum status sqlite_person_list(struct store *, struct arena *, struct store_person **, size_t *,
+                               struct error *);
+enum status sqlite_person_get(struct store *, struct text, struct arena *, struct store_person *,
+                              struct error *);
+enum status sqlite_person_by_email(struct store *, const uint8_t[STORE_TOKEN_HASH_BYTES],
+                                   struct arena *, struct store_person *, struct error *);
+enum status sqlite_person_add(struct store *, const struct store_person *, const char *,
+                              struct error *);
+enum status sqlite_person_change(struct store *, struct store_person *, struct error *);
+enum status sqlite_person_delete(struct store *, struct text, struct error *);
+enum status sqlite_session_add(struct store *, const struct store_session *, struct error *);
+enum status sqlite_session_get(struct store *, struct text, struct arena *, struct store_session *,
+                               struct error *);
+enum status sqlite_session_list(struct store *, struct text, struct arena *,
+                                struct store_session **, size_t *, struct error *);
+enum status sqlite_session_renew(struct store *, struct store_session *, struct error *);
+enum status sqlite_session_delete(struct store *, struct text, struct error *);
+enum status sqlite_session_delete_of(struct store *, struct text, struct text, struct error *);
+enum status sqlite_session_expire(struct store *, int64_t, struct error *);
+enum status sqlite_session_count(struct store *, uint64_t *, struct error *);
+enum status sqlite_invitation_add(struct store *, const struct store_invitation *, struct error *);
+enum status sqlite_invitation_list(struct store *, struct arena *, struct store_invitation **,
+                                   size_t *, struct error *);
+enum status sqlite_invitation_by_hash(struct store *, const uint8_t[STORE_TOKEN_HASH_BYTES],
+                                      struct arena *, struct store_invitation *, struct error *);
+enum status sqlite_invitation_delete(struct store *, struct text, struct error *);
+enum status sqlite_role_list(struct store *, struct arena *, struct store_role **, size_t *,
+                             struct error *);
+enum status sqlite_role_put(struct store *, struct store_role *, struct error *);
+enum status sqlite_role_delete(struct store *, struct text, struct error *);
 enum status sqlite_event_type_list(struct store *, struct arena *, struct store_event_type **,
                                    size_t *, struct error *);
 enum status sqlite_event_type_add(struct store *, const struct store_event_type *, struct error *);

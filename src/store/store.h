@@ -128,6 +128,51 @@ struct store_token {
 	int64_t     expires_ms; /* INSTANT_MS_NEVER: never */
 };
 
+/* Somebody who logs in. */
+struct store_person {
+	char        id[37];
+	uint8_t     email_hash[STORE_TOKEN_HASH_BYTES]; /* unique; under a key of the keyring */
+	struct text profile;                            /* sealed: e-mail, name, settings */
+	struct text password;                           /* its hash, as text; empty: none */
+	struct text roles;                              /* names separated by blanks */
+	struct text tier;                               /* of the subscription */
+	bool        active;                             /* may log in */
+	uint32_t    version;
+	int64_t     created_ms;
+	int64_t     updated_ms;
+};
+
+/* A login and all that came of it by refreshing. */
+struct store_session {
+	char        id[37];
+	char        person_id[37];
+	uint32_t    generation;                           /* how often it was renewed */
+	uint8_t     refresh_hash[STORE_TOKEN_HASH_BYTES]; /* of the token of this generation */
+	struct text origin;                               /* sealed: where from, with what */
+	int64_t     created_ms;
+	int64_t     used_ms;
+	int64_t     expires_ms;
+};
+
+struct store_invitation {
+	char        id[37];
+	uint8_t     hash[STORE_TOKEN_HASH_BYTES]; /* of its text, which is not kept */
+	struct text email;                        /* sealed */
+	struct text roles;
+	struct text tier;
+	int64_t     created_ms;
+	int64_t     expires_ms;
+};
+
+/* A role beside the built-in ones. */
+struct store_role {
+	struct text name; /* unique */
+	struct text description;
+	struct text scopes; /* separated by blanks */
+	int64_t     created_ms;
+	int64_t     updated_ms;
+};
+
 /* An event type of the platform's own events API beside the built-in ones. */
 struct store_event_type {
 	struct text name; /* unique */
@@ -414,6 +459,54 @@ struct store_ops {
 	enum status (*token_list)(struct store *, struct arena *, struct store_token **ret_tokens,
 	                          size_t *ret_count, struct error *);
 	enum status (*token_delete)(struct store *, const char *id, struct error *);
+
+	enum status (*person_list)(struct store *, struct arena *, struct store_person **ret_persons,
+	                           size_t *ret_count, struct error *); /* as they came */
+	enum status (*person_get)(struct store *, struct text id, struct arena *,
+	                          struct store_person *ret_person, struct error *);
+	enum status (*person_by_email)(struct store *, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
+	                               struct arena *, struct store_person *ret_person, struct error *);
+	/* With the first version. `invitation_id` is used up by it (NULL: without one; STATUS_NOT_FOUND
+	 * when it is not there any more). */
+	enum status (*person_add)(struct store *, const struct store_person *person,
+	                          const char *invitation_id, struct error *);
+	/* Where the version is still that of `person`, which becomes the next; else
+	 * STATUS_PRECONDITION. */
+	enum status (*person_change)(struct store *, struct store_person *person, struct error *);
+	enum status (*person_delete)(struct store *, struct text id, struct error *); /* and sessions */
+
+	enum status (*session_add)(struct store *, const struct store_session *session, struct error *);
+	enum status (*session_get)(struct store *, struct text id, struct arena *,
+	                           struct store_session *ret_session, struct error *);
+	enum status (*session_list)(struct store *, struct text person_id, struct arena *,
+	                            struct store_session **ret_sessions, size_t *ret_count,
+	                            struct error *); /* as they came */
+	/* Takes over refresh_hash, used_ms and expires_ms, where the generation is still that of
+	 * `session`, which becomes the next; else STATUS_PRECONDITION. */
+	enum status (*session_renew)(struct store *, struct store_session *session, struct error *);
+	enum status (*session_delete)(struct store *, struct text id, struct error *);
+	/* All of a person but `except_id` (empty: all). */
+	enum status (*session_delete_of)(struct store *, struct text person_id, struct text except_id,
+	                                 struct error *);
+	/* Sessions and invitations that have ended by then. INSTANT_MS_NEVER: all of them. */
+	enum status (*session_expire)(struct store *, int64_t now_ms, struct error *);
+	enum status (*session_count)(struct store *, uint64_t *ret_count, struct error *);
+
+	enum status (*invitation_add)(struct store *, const struct store_invitation *invitation,
+	                              struct error *);
+	enum status (*invitation_list)(struct store *, struct arena *,
+	                               struct store_invitation **ret_invitations, size_t *ret_count,
+	                               struct error *); /* as they came */
+	enum status (*invitation_by_hash)(struct store *, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
+	                                  struct arena *, struct store_invitation *ret_invitation,
+	                                  struct error *);
+	enum status (*invitation_delete)(struct store *, struct text id, struct error *);
+
+	enum status (*role_list)(struct store *, struct arena *, struct store_role **ret_roles,
+	                         size_t *ret_count, struct error *); /* by name */
+	/* Adds or replaces it; created_ms is set to when it was added: the first `updated_ms`. */
+	enum status (*role_put)(struct store *, struct store_role *role, struct error *);
+	enum status (*role_delete)(struct store *, struct text name, struct error *);
 
 	enum status (*event_type_list)(struct store *, struct arena *,
 	                               struct store_event_type **ret_types, size_t *ret_count,

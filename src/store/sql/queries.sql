@@ -141,6 +141,89 @@ SELECT id, name, hash, scopes, created_ms, expires_ms FROM token ORDER BY create
 -- name: token_delete
 DELETE FROM token WHERE id = $1 RETURNING id;
 
+-- name: person_list
+SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms
+FROM person ORDER BY created_ms, id;
+
+-- name: person_get
+SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms
+FROM person WHERE id = $1;
+
+-- name: person_by_email
+SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms
+FROM person WHERE email_hash = $1;
+
+-- name: person_add
+INSERT INTO person (id, email_hash, profile, password, roles, tier, active, version, created_ms,
+                    updated_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8);
+
+-- name: person_change
+UPDATE person SET email_hash = $1, profile = $2, password = $3, roles = $4, tier = $5, active = $6,
+	updated_ms = $7, version = version + 1
+WHERE id = $8 AND version = $9 RETURNING version;
+
+-- name: person_delete
+DELETE FROM person WHERE id = $1 RETURNING id;
+
+-- name: session_add
+INSERT INTO session (id, person_id, generation, refresh_hash, origin, created_ms, used_ms,
+                     expires_ms)
+VALUES ($1, $2, 0, $3, $4, $5, $5, $6);
+
+-- name: session_get
+SELECT id, person_id, generation, refresh_hash, origin, created_ms, used_ms, expires_ms
+FROM session WHERE id = $1;
+
+-- name: session_list
+SELECT id, person_id, generation, refresh_hash, origin, created_ms, used_ms, expires_ms
+FROM session WHERE person_id = $1 ORDER BY created_ms, id;
+
+-- name: session_renew
+UPDATE session SET generation = generation + 1, refresh_hash = $1, used_ms = $2, expires_ms = $3
+WHERE id = $4 AND generation = $5 RETURNING generation;
+
+-- name: session_delete
+DELETE FROM session WHERE id = $1 RETURNING id;
+
+-- name: session_delete_of
+DELETE FROM session WHERE person_id = $1 AND id <> $2;
+
+-- name: session_expire
+DELETE FROM session WHERE expires_ms <= $1;
+
+-- name: session_count
+SELECT count(*) FROM session;
+
+-- name: invitation_add
+INSERT INTO invitation (id, hash, email, roles, tier, created_ms, expires_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: invitation_list
+SELECT id, hash, email, roles, tier, created_ms, expires_ms
+FROM invitation ORDER BY created_ms, id;
+
+-- name: invitation_by_hash
+SELECT id, hash, email, roles, tier, created_ms, expires_ms FROM invitation WHERE hash = $1;
+
+-- name: invitation_delete
+DELETE FROM invitation WHERE id = $1 RETURNING id;
+
+-- name: invitation_expire
+DELETE FROM invitation WHERE expires_ms <= $1;
+
+-- name: role_list
+SELECT name, description, scopes, created_ms, updated_ms FROM role ORDER BY name;
+
+-- name: role_put
+INSERT INTO role (name, description, scopes, created_ms, updated_ms) VALUES ($1, $2, $3, $4, $4)
+ON CONFLICT (name) DO UPDATE SET description = excluded.description, scopes = excluded.scopes,
+	updated_ms = excluded.updated_ms
+RETURNING created_ms;
+
+-- name: role_delete
+DELETE FROM role WHERE name = $1 RETURNING name;
+
 -- name: segment_list
 SELECT s.id, s.number, s.key, s.name, s.description, s.active, s.created_ms, s.updated_ms,
        s.version, s.live_version, v.state, v.reason, v.definition, v.canonical, v.hash,

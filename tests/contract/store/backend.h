@@ -49,6 +49,7 @@ int run_source_tests(const char *backend);
 int run_audience_tests(const char *backend);
 int run_filter_tests(const char *backend);
 int run_job_tests(const char *backend);
+int run_person_tests(const char *backend);
 int run_plan_tests(const char *backend);
 int run_segment_tests(const char *backend);
 int run_sqlite_tests(void);

@@ -1,0 +1,226 @@
+/* People who log in, their sessions, invitations and roles. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "backend.h"
+#include "base/instant.h"
+
+#define OPS(f) (f)->store->ops
+
+static const char kim[] = "9c8d968d-bb96-489f-8ca0-7accc0544612";
+static const char lee[] = "1c8d968d-bb96-489f-8ca0-7accc0544613";
+static const char one[] = "2c8d968d-bb96-489f-8ca0-7accc0544614";
+static const char two[] = "3c8d968d-bb96-489f-8ca0-7accc0544615";
+
+static struct store_person person_of(const char *id, int64_t created_ms)
+{
+	struct store_person person = {.profile    = {"\0sealed", 7},
+	                              .password   = TEXT("$argon2id$"),
+	                              .roles      = TEXT("viewer analyst"),
+	                              .tier       = TEXT("free"),
+	                              .active     = true,
+	                              .created_ms = created_ms};
+	snprintf(person.id, sizeof person.id, "%s", id);
+	memcpy(person.email_hash, id, sizeof person.email_hash);
+	return person;
+}
+
+static void add_person(struct fixture *f, const char *id, int64_t created_ms)
+{
+	struct store_person person = person_of(id, created_ms);
+	assert_ok(f, OPS(f)->person_add(f->store, &person, NULL, &f->err));
+}
+
+static void add_session(struct fixture *f, const char *id, const char *person_id,
+                        int64_t expires_ms)
+{
+	struct store_session session = {
+		.origin = TEXT("sealed"), .created_ms = 10, .expires_ms = expires_ms};
+	snprintf(session.id, sizeof session.id, "%s", id);
+	snprintf(session.person_id, sizeof session.person_id, "%s", person_id);
+	assert_ok(f, OPS(f)->session_add(f->store, &session, &f->err));
+}
+
+static size_t sessions_of(struct fixture *f, const char *person_id)
+{
+	struct store_session *sessions;
+	size_t                count;
+	assert_ok(f, OPS(f)->session_list(f->store, text_of(person_id), &f->arena, &sessions, &count,
+	                                  &f->err));
+	return count;
+}
+
+static void a_person_is_found_by_id_and_by_the_hash_of_the_address(void **state)
+{
+	struct fixture     *f     = *state;
+	struct store_person added = person_of(kim, 5), found, *all;
+	size_t              count;
+	add_person(f, kim, 5);
+	add_person(f, lee, 4);
+	fixture_reopen(f);
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &found, &f->err));
+	assert_true(text_equal(found.profile, added.profile));
+	assert_true(text_equal(found.roles, added.roles));
+	assert_true(found.active);
+	assert_int_equal(found.version, 1);
+	assert_int_equal(found.updated_ms, 5);
+	assert_ok(f, OPS(f)->person_by_email(f->store, added.email_hash, &f->arena, &found, &f->err));
+	assert_string_equal(found.id, kim);
+	assert_ok(f, OPS(f)->person_list(f->store, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 2);
+	assert_string_equal(all[0].id, lee);
+	assert_int_equal(OPS(f)->person_get(f->store, text_of(one), &f->arena, &found, &f->err),
+	                 STATUS_NOT_FOUND);
+}
+
+static void an_address_is_one_persons_only(void **state)
+{
+	struct fixture     *f      = *state;
+	struct store_person second = person_of(kim, 6);
+	add_person(f, kim, 5);
+	snprintf(second.id, sizeof second.id, "%s", lee);
+	assert_int_equal(OPS(f)->person_add(f->store, &second, NULL, &f->err), STATUS_CONFLICT);
+}
+
+static void a_person_is_changed_at_the_version_that_was_read(void **state)
+{
+	struct fixture     *f = *state;
+	struct store_person mine, theirs, found;
+	add_person(f, kim, 5);
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &mine, &f->err));
+	theirs          = mine;
+	mine.roles      = TEXT("admin");
+	mine.active     = false;
+	mine.updated_ms = 9;
+	theirs.roles    = TEXT("");
+	assert_ok(f, OPS(f)->person_change(f->store, &mine, &f->err));
+	assert_int_equal(mine.version, 2);
+	assert_int_equal(OPS(f)->person_change(f->store, &theirs, &f->err), STATUS_PRECONDITION);
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &found, &f->err));
+	assert_true(text_equal(found.roles, TEXT("admin")));
+	assert_false(found.active);
+	assert_int_equal(found.updated_ms, 9);
+}
+
+static void an_invitation_makes_one_person(void **state)
+{
+	struct fixture         *f          = *state;
+	struct store_invitation invitation = {
+		.email = TEXT("sealed"), .roles = TEXT("viewer"), .tier = TEXT("free"), .expires_ms = 100};
+	struct store_invitation found, *all;
+	struct store_person     first = person_of(kim, 5), second = person_of(lee, 5);
+	size_t                  count;
+	snprintf(invitation.id, sizeof invitation.id, "%s", one);
+	assert_ok(f, OPS(f)->invitation_add(f->store, &invitation, &f->err));
+	assert_ok(f, OPS(f)->invitation_by_hash(f->store, invitation.hash, &f->arena, &found, &f->err));
+	assert_string_equal(found.id, one);
+	assert_ok(f, OPS(f)->person_add(f->store, &first, one, &f->err));
+	assert_int_equal(OPS(f)->person_add(f->store, &second, one, &f->err), STATUS_NOT_FOUND);
+	assert_ok(f, OPS(f)->invitation_list(f->store, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 0);
+	assert_int_equal(OPS(f)->person_get(f->store, text_of(lee), &f->arena, &second, &f->err),
+	                 STATUS_NOT_FOUND);
+}
+
+static void a_session_is_renewed_once_from_each_generation(void **state)
+{
+	struct fixture      *f = *state;
+	struct store_session session, again;
+	add_person(f, kim, 5);
+	add_session(f, one, kim, 100);
+	assert_ok(f, OPS(f)->session_get(f->store, text_of(one), &f->arena, &session, &f->err));
+	again              = session;
+	session.used_ms    = 20;
+	session.expires_ms = 120;
+	memset(session.refresh_hash, 7, sizeof session.refresh_hash);
+	assert_ok(f, OPS(f)->session_renew(f->store, &session, &f->err));
+	assert_int_equal(session.generation, 1);
+	assert_int_equal(OPS(f)->session_renew(f->store, &again, &f->err), STATUS_PRECONDITION);
+	assert_ok(f, OPS(f)->session_get(f->store, text_of(one), &f->arena, &again, &f->err));
+	assert_int_equal(again.generation, 1);
+	assert_int_equal(again.used_ms, 20);
+	assert_int_equal(again.expires_ms, 120);
+	assert_memory_equal(again.refresh_hash, session.refresh_hash, sizeof again.refresh_hash);
+}
+
+static void sessions_end_with_their_person_one_by_one_or_by_time(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t        count;
+	add_person(f, kim, 5);
+	add_person(f, lee, 5);
+	add_session(f, one, kim, 100);
+	add_session(f, two, kim, 200);
+	add_session(f, kim, lee, 300); /* any id does */
+	assert_ok(f, OPS(f)->session_expire(f->store, 100, &f->err));
+	assert_int_equal(sessions_of(f, kim), 1);
+	add_session(f, one, kim, 200);
+	assert_ok(f, OPS(f)->session_delete_of(f->store, text_of(kim), text_of(two), &f->err));
+	assert_int_equal(sessions_of(f, kim), 1);
+	assert_ok(f, OPS(f)->session_delete(f->store, text_of(two), &f->err));
+	assert_int_equal(OPS(f)->session_delete(f->store, text_of(two), &f->err), STATUS_NOT_FOUND);
+	assert_ok(f, OPS(f)->session_count(f->store, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_ok(f, OPS(f)->person_delete(f->store, text_of(lee), &f->err));
+	assert_ok(f, OPS(f)->session_count(f->store, &count, &f->err));
+	assert_int_equal(count, 0);
+	add_session(f, one, kim, 200);
+	assert_ok(f, OPS(f)->session_expire(f->store, INSTANT_MS_NEVER, &f->err));
+	assert_int_equal(sessions_of(f, kim), 0);
+}
+
+static void a_role_is_there_until_it_is_deleted(void **state)
+{
+	struct fixture    *f    = *state;
+	struct store_role  role = {.name        = TEXT("crm"),
+	                           .description = TEXT("설명"),
+	                           .scopes      = TEXT("user.read"),
+	                           .updated_ms  = 5};
+	struct store_role *all;
+	size_t             count;
+	assert_ok(f, OPS(f)->role_put(f->store, &role, &f->err));
+	role.scopes     = TEXT("user.read pii.read");
+	role.updated_ms = 6;
+	assert_ok(f, OPS(f)->role_put(f->store, &role, &f->err));
+	assert_int_equal(role.created_ms, 5);
+	assert_ok(f, OPS(f)->role_list(f->store, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_true(text_equal(all[0].scopes, role.scopes));
+	assert_ok(f, OPS(f)->role_delete(f->store, TEXT("crm"), &f->err));
+	assert_int_equal(OPS(f)->role_delete(f->store, TEXT("crm"), &f->err), STATUS_NOT_FOUND);
+}
+
+static void on_a_full_disk_an_invitation_is_not_used_up(void **state)
+{
+	struct fixture          *f          = *state;
+	struct store_invitation  invitation = {.email = TEXT("sealed"), .expires_ms = 100};
+	struct store_person      person     = person_of(kim, 5);
+	struct store_invitation *all;
+	size_t                   count;
+	snprintf(invitation.id, sizeof invitation.id, "%s", one);
+	assert_ok(f, OPS(f)->invitation_add(f->store, &invitation, &f->err));
+	f->backend->disk_full(true);
+	assert_int_equal(OPS(f)->person_add(f->store, &person, one, &f->err), STATUS_NO_SPACE);
+	f->backend->disk_full(false);
+	assert_ok(f, OPS(f)->invitation_list(f->store, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_ok(f, OPS(f)->person_add(f->store, &person, one, &f->err));
+}
+
+int run_person_tests(const char *backend)
+{
+	const struct CMUnitTest person_tests[] = {
+		STORE_TEST(a_person_is_found_by_id_and_by_the_hash_of_the_address),
+		STORE_TEST(an_address_is_one_persons_only),
+		STORE_TEST(a_person_is_changed_at_the_version_that_was_read),
+		STORE_TEST(an_invitation_makes_one_person),
+		STORE_TEST(a_session_is_renewed_once_from_each_generation),
+		STORE_TEST(sessions_end_with_their_person_one_by_one_or_by_time),
+		STORE_TEST(a_role_is_there_until_it_is_deleted),
+		STORE_TEST(on_a_full_disk_an_invitation_is_not_used_up),
+	};
+	char name[64];
+	snprintf(name, sizeof name, "people of %s", backend);
+	return cmocka_run_group_tests_name(name, person_tests, NULL, NULL);
+}
