@@ -21,7 +21,12 @@ enum {
 	MANY       = 8,   /* of a sequence: to be scanned for its steps first */
 
 	ROWS_UNKNOWN = 20, /* of a column's few that it does not know */
-	TIMED        = 16, /* of so many blocks that columns are asked of, one is timed */
+};
+
+/* What was said of the run at hand, by block. */
+struct run {
+	struct mask holds[RUN_BLOCKS];
+	struct mask known[RUN_BLOCKS];
 };
 
 static void *zeroed(size_t count, size_t size)
@@ -116,6 +121,7 @@ bool asker_init(struct asker *asker, const struct asker_config *config)
 	*asker          = (struct asker){.config = *config};
 	asker->atoms    = zeroed(count, sizeof *asker->atoms);
 	asker->verdicts = zeroed(count, sizeof *asker->verdicts);
+	asker->lanes    = lanes_best();
 	arena_init(&asker->arena);
 	bool live = true;
 	for (uint32_t i = 0; i < count; i++)
@@ -130,6 +136,7 @@ void asker_done(struct asker *asker)
 		step_scan_free(asker->atoms[i].steps);
 	}
 	free(asker->atoms);
+	free(asker->runs);
 	free(asker->verdicts);
 	arena_done(&asker->arena);
 }
@@ -162,13 +169,6 @@ void asker_turn_to(struct asker *asker, uint32_t first_slot, const struct verdic
 	for (uint32_t i = 0; i < count && kept != NULL; i++)
 		if (asker->atoms[i].test != NULL)
 			asker->verdicts[i] = kept[asker->atoms[i].column];
-}
-
-void asker_keep(const struct asker *asker, struct verdict *into)
-{
-	for (uint32_t i = 0; i < asker->config.tree->atoms.count; i++)
-		if (asker->atoms[i].test != NULL)
-			into[asker->atoms[i].column] = asker->verdicts[i];
 }
 
 /* ---- Asking ---- */
@@ -306,32 +306,96 @@ struct mask asker_settle(struct asker *asker, size_t root, const struct mask *wa
 	return told.holds;
 }
 
-static struct verdict look(void *context, uint32_t atom, const struct mask *wanted)
+/* ---- At the instant ---- */
+
+void asker_turn_to_run(struct asker *asker, uint32_t block)
+{
+	uint32_t count    = (uint32_t)asker->config.tree->atoms.count;
+	asker->first_slot = block * BLOCK_SLOTS;
+	if (asker->runs == NULL)
+		asker->runs = zeroed(count, sizeof *asker->runs);
+	for (uint32_t i = 0; i < count; i++)
+		asker->atoms[i].asked = false;
+}
+
+void asker_keep(const struct asker *asker, uint32_t block, struct verdict *into)
+{
+	for (uint32_t i = 0; i < asker->config.tree->atoms.count; i++) {
+		const struct asker_atom *bound = &asker->atoms[i];
+		const struct run        *run   = &asker->runs[i];
+		struct verdict           told  = {0};
+		if (bound->asked)
+			told = (struct verdict){run->holds[block], run->known[block]};
+		if (bound->test != NULL)
+			into[bound->column] = told;
+	}
+}
+
+/* Of those who are wanted, and of nobody else. */
+static void tell(struct asker *asker, uint32_t atom, uint32_t count, const struct mask *wanted,
+                 struct mask *holds, struct mask *known)
+{
+	struct asker_atom *bound    = &asker->atoms[atom];
+	const uint32_t     first    = asker->first_slot;
+	int64_t            begin_ns = clock_monotonic_ns();
+	bool               some     = false;
+	if (bound->test != NULL)
+		some = column_test_run(bound->test, first / BLOCK_SLOTS, count, wanted->words, holds->words,
+		                       known->words);
+	for (uint32_t i = 0; bound->test == NULL && i < count; i++) {
+		asker->first_slot = first + i * BLOCK_SLOTS;
+		holds[i]          = ask_segment(asker, atom, &wanted[i]);
+	}
+	asker->first_slot = first;
+	for (uint32_t i = 0; i < count; i++)
+		known[i] = some ? mask_without(wanted[i], &known[i]) : wanted[i];
+	bound->persons += asker->lanes->count(known->words, (size_t)count * BLOCK_WORDS);
+	bound->passed += asker->lanes->count(holds->words, (size_t)count * BLOCK_WORDS);
+	bound->took_ns += clock_monotonic_ns() - begin_ns;
+}
+
+/* What stands in more than one place: of those who are not known yet. */
+static void tell_more(struct asker *asker, uint32_t atom, uint32_t count, const struct mask *wanted)
+{
+	struct run *run = &asker->runs[atom], more;
+	struct mask left[RUN_BLOCKS];
+	assert(count > 0 && count <= RUN_BLOCKS);
+	for (uint32_t i = 0; i < count; i++)
+		left[i] = mask_without(wanted[i], &run->known[i]);
+	tell(asker, atom, count, left, more.holds, more.known);
+	for (uint32_t i = 0; i < count; i++) {
+		run->holds[i] = mask_or(run->holds[i], &more.holds[i]);
+		run->known[i] = mask_or(run->known[i], &more.known[i]);
+	}
+}
+
+static void look(void *context, uint32_t atom, uint32_t count, const struct mask *wanted,
+                 struct mask *ret_holds, struct mask *ret_open)
 {
 	struct asker      *asker = context;
 	struct asker_atom *bound = &asker->atoms[atom];
-	struct verdict     told  = {0};
-	if (bound->test == NULL && bound->way != QUERY_BY_SEGMENT)
-		return told;
-	bool    timed    = asker->first_slot / BLOCK_SLOTS % TIMED == 0;
-	int64_t begin_ns = timed ? clock_monotonic_ns() : 0;
-	if (bound->test == NULL) {
-		told = (struct verdict){ask_segment(asker, atom, wanted), *wanted};
-	} else {
-		struct mask unknown = {0};
-		column_test_run(bound->test, asker->first_slot / BLOCK_SLOTS, 1, wanted->words,
-		                told.holds.words, unknown.words);
-		told.known = mask_without(*wanted, &unknown);
+	struct run        *run   = &asker->runs[atom];
+	if (bound->test == NULL && bound->way != QUERY_BY_SEGMENT) {
+		memset(ret_holds, 0, count * sizeof *ret_holds);
+		memcpy(ret_open, wanted, count * sizeof *ret_open);
+		return;
 	}
-	note(bound, &told);
-	if (timed)
-		bound->took_ns += (clock_monotonic_ns() - begin_ns) * TIMED;
-	return told;
+	if (bound->asked)
+		tell_more(asker, atom, count, wanted);
+	else
+		tell(asker, atom, count, wanted, run->holds, run->known);
+	bound->asked = true;
+	for (uint32_t i = 0; i < count; i++) {
+		ret_holds[i] = mask_and(run->holds[i], &wanted[i]);
+		ret_open[i]  = mask_without(wanted[i], &run->known[i]);
+	}
 }
 
-struct verdict asker_look(struct asker *asker, size_t root, const struct mask *wanted)
+void asker_look(struct asker *asker, size_t root, uint32_t count, const struct mask *wanted,
+                struct mask *ret_holds, struct mask *ret_open)
 {
-	return tree_settle(asker->config.tree->roots.items[root], asker->verdicts, wanted, look, asker);
+	const struct tree_look run = {look, asker, count};
+	tree_look(&run, asker->config.tree->roots.items[root], wanted, ret_holds, ret_open);
 }
 
 uint64_t asker_rows(const struct asker *asker, uint32_t atom)

@@ -19,10 +19,12 @@
  * Thread: the partition's. */
 
 #include "query/columns.h"
+#include "query/lanes.h"
 #include "query/query.h"
 #include "query/tree.h"
 
 struct leaf_scan;
+struct run;
 struct step_scan;
 
 struct asker_atom {
@@ -33,6 +35,7 @@ struct asker_atom {
 	struct leaf_scan   *scan;   /* NULL: not needed yet */
 	struct step_scan   *steps;  /* of a sequence; NULL: not needed yet */
 	double              rows;   /* that a scan would look at a person */
+	bool                asked;  /* in the run at hand */
 	uint64_t            persons;
 	uint64_t            passed;
 	int64_t             took_ns;
@@ -53,6 +56,8 @@ struct asker {
 	uint32_t            column_count;
 	struct verdict     *verdicts; /* of the block at hand */
 	uint32_t            first_slot;
+	struct run         *runs; /* by atom; NULL: nothing was looked at */
+	const struct lanes *lanes;
 };
 
 /* In the read. False: a segment that a set refers to is not live. */
@@ -62,15 +67,20 @@ void asker_done(struct asker *asker);
 /* For tree_order(); context: the asker. */
 tree_estimate_fn asker_estimate;
 
-/* To the block from this slot on. `kept` is what asker_keep() gave of it; NULL: nothing is
+/* At the instant: to the run from this block on. */
+void asker_turn_to_run(struct asker *asker, uint32_t block);
+
+/* For whom of the wanted ones of its first `count` blocks the root holds, and for whom columns and
+ * segments leave that open. */
+void asker_look(struct asker *asker, size_t root, uint32_t count, const struct mask *wanted,
+                struct mask *ret_holds, struct mask *ret_open);
+
+/* What columns have said of a block of the run, column_count verdicts. */
+void asker_keep(const struct asker *asker, uint32_t block, struct verdict *into);
+
+/* Later: to the block from this slot on. `kept` is what asker_keep() gave of it; NULL: nothing is
  * known. */
 void asker_turn_to(struct asker *asker, uint32_t first_slot, const struct verdict *kept);
-
-/* What columns have said of the block, column_count verdicts. */
-void asker_keep(const struct asker *asker, struct verdict *into);
-
-/* At the instant: what columns and segments say of the wanted ones of the block. */
-struct verdict asker_look(struct asker *asker, size_t root, const struct mask *wanted);
 
 /* Later: for whom of the wanted ones, who have not changed, the root holds. */
 struct mask asker_settle(struct asker *asker, size_t root, const struct mask *wanted);

@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <string.h>
 
 #include "query/columns_internal.h"
 
@@ -36,7 +37,10 @@ void column_sum(const struct column *column, uint32_t block, uint32_t count, con
 {
 	const struct slices_set unknown = {.unknown = true};
 	assert(!column->doubles);
-	slices_match(&column->slices, &unknown, block, count, mask, ret_unknown);
+	if (slices_may_match(&column->slices, &unknown, block))
+		slices_match(&column->slices, &unknown, block, count, mask, ret_unknown);
+	else
+		memset(ret_unknown, 0, (size_t)count * COLUMN_BLOCK_WORDS * sizeof *ret_unknown);
 	slices_sum(&column->slices, block, count, mask, sum);
 }
 

@@ -5,7 +5,7 @@
 
 #include "query/lanes_internal.h"
 
-enum { SETS_MAX = 3 };
+enum { SETS_MAX = 4 };
 
 /* From the slowest to the fastest. */
 static unsigned find_sets(const struct lanes *sets[SETS_MAX])
@@ -18,6 +18,8 @@ static unsigned find_sets(const struct lanes *sets[SETS_MAX])
 		sets[count++] = &lanes_avx2;
 	if (count > 1 && __builtin_cpu_supports("avx512f"))
 		sets[count++] = &lanes_avx512;
+	if (count > 2 && __builtin_cpu_supports("avx512vpopcntdq"))
+		sets[count++] = &lanes_vpopcnt;
 #elif defined(__aarch64__)
 	sets[count++] = &lanes_neon; /* every one has it */
 #endif

@@ -14,6 +14,7 @@
  *
  * Any thread. All sets give the same bits. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -36,8 +37,11 @@ struct lanes {
 	void (*within)(const struct lanes_blocks *blocks, uint64_t low, uint64_t high,
 	               const uint64_t *among, uint64_t *holds);
 
-	/* Adds to totals[i] for how many in `mask` slice i is set. */
-	void (*weigh)(const struct lanes_blocks *blocks, const uint64_t *mask, uint64_t *totals);
+	/* Adds to totals[i] for how many in `mask` slice i is set; for how many any is. */
+	uint64_t (*weigh)(const struct lanes_blocks *blocks, const uint64_t *mask, uint64_t *totals);
+
+	/* How many bits are set. */
+	uint64_t (*count)(const uint64_t *words, size_t word_count);
 };
 
 /* The fastest set that this processor can run. */

@@ -9,6 +9,7 @@ extern const struct lanes lanes_plain;
 #if defined(__x86_64__)
 extern const struct lanes lanes_avx2;
 extern const struct lanes lanes_avx512;
+extern const struct lanes lanes_vpopcnt;
 #elif defined(__aarch64__)
 extern const struct lanes lanes_neon;
 #endif

@@ -3,6 +3,8 @@
  *   LANE            the type of a register: &, |, ~ work on it
  *   LANE_IS_ZERO(x) whether no bit is set
  *   LANE_LOAD(p), LANE_STORE(p, x)  from and to memory, aligned to 8
+ *   LANE_COUNTS(x), LANE_ADD(x, y)  how many bits are set of each 64, their sums; not defined where
+ *                                   the processor counts no better than word by word
  *   LANES_SET       the name of the set
  *   LANES_NAME      the same as a string */
 
@@ -87,23 +89,87 @@ static void within(const struct lanes_blocks *blocks, uint64_t low, uint64_t hig
 	}
 }
 
-static void weigh(const struct lanes_blocks *blocks, const uint64_t *mask, uint64_t *totals)
+#ifdef LANE_COUNTS
+
+/* Counts stay side by side until the end. */
+static uint64_t lane_total(LANE counts)
 {
-	const uint64_t *slices = blocks->slices;
-	for (uint32_t block = 0; block < blocks->count; block++) {
-		uint64_t any = 0;
-		for (unsigned word = 0; word < LANES_WORDS; word++)
-			any |= mask[word];
-		for (unsigned slice = 0; slice < blocks->width && any != 0; slice++) {
-			uint64_t total = 0;
-			for (unsigned word = 0; word < LANES_WORDS; word++)
-				total +=
-					(unsigned)__builtin_popcountll(slices[slice * LANES_WORDS + word] & mask[word]);
-			totals[slice] += total;
-		}
-		slices += blocks->width * LANES_WORDS;
-		mask += LANES_WORDS;
-	}
+	uint64_t words[LANE_WORDS], total = 0;
+	LANE_STORE(words, counts);
+	for (unsigned i = 0; i < LANE_WORDS; i++)
+		total += words[i];
+	return total;
 }
 
-const struct lanes LANES_SET = {.name = LANES_NAME, .within = within, .weigh = weigh};
+static uint64_t weigh(const struct lanes_blocks *blocks, const uint64_t *mask, uint64_t *totals)
+{
+	const uint64_t *slices = blocks->slices;
+	const unsigned  width  = blocks->width;
+	LANE            counts[LANES_WIDTH_MAX], having = (LANE){0};
+	for (unsigned slice = 0; slice < width; slice++)
+		counts[slice] = (LANE){0};
+	for (uint32_t block = 0; block < blocks->count; block++, mask += LANES_WORDS) {
+		for (unsigned word = 0; word < LANES_WORDS; word += LANE_WORDS) {
+			LANE some = LANE_LOAD(mask + word), any = (LANE){0};
+			if (LANE_IS_ZERO(some))
+				continue;
+			for (unsigned slice = 0; slice < width; slice++) {
+				LANE set      = some & LANE_LOAD(slices + slice * LANES_WORDS + word);
+				any           = any | set;
+				counts[slice] = LANE_ADD(counts[slice], LANE_COUNTS(set));
+			}
+			having = LANE_ADD(having, LANE_COUNTS(any));
+		}
+		slices += width * LANES_WORDS;
+	}
+	for (unsigned slice = 0; slice < width; slice++)
+		totals[slice] += lane_total(counts[slice]);
+	return lane_total(having);
+}
+
+static uint64_t count_bits(const uint64_t *words, size_t word_count)
+{
+	LANE     counts = (LANE){0};
+	size_t   word   = 0;
+	uint64_t rest   = 0;
+	for (; word + LANE_WORDS <= word_count; word += LANE_WORDS)
+		counts = LANE_ADD(counts, LANE_COUNTS(LANE_LOAD(words + word)));
+	for (; word < word_count; word++)
+		rest += (unsigned)__builtin_popcountll(words[word]);
+	return lane_total(counts) + rest;
+}
+
+#else
+
+static uint64_t weigh(const struct lanes_blocks *blocks, const uint64_t *mask, uint64_t *totals)
+{
+	const uint64_t *slices = blocks->slices;
+	const unsigned  width  = blocks->width;
+	uint64_t        having = 0;
+	for (uint32_t block = 0; block < blocks->count; block++, mask += LANES_WORDS) {
+		for (unsigned word = 0; word < LANES_WORDS; word++) {
+			uint64_t any = 0;
+			for (unsigned slice = 0; slice < width && mask[word] != 0; slice++) {
+				uint64_t set = slices[slice * LANES_WORDS + word] & mask[word];
+				any |= set;
+				totals[slice] += (unsigned)__builtin_popcountll(set);
+			}
+			having += (unsigned)__builtin_popcountll(any);
+		}
+		slices += width * LANES_WORDS;
+	}
+	return having;
+}
+
+static uint64_t count_bits(const uint64_t *words, size_t word_count)
+{
+	uint64_t total = 0;
+	for (size_t word = 0; word < word_count; word++)
+		total += (unsigned)__builtin_popcountll(words[word]);
+	return total;
+}
+
+#endif
+
+const struct lanes LANES_SET = {
+	.name = LANES_NAME, .within = within, .weigh = weigh, .count = count_bits};

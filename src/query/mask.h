@@ -7,7 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { BLOCK_SLOTS = 512, BLOCK_WORDS = BLOCK_SLOTS / 64 };
+enum {
+	BLOCK_SLOTS = 512,
+	BLOCK_WORDS = BLOCK_SLOTS / 64,
+	RUN_BLOCKS  = 16, /* that are looked at together; a run begins at a multiple of it */
+};
 
 struct mask {
 	uint64_t words[BLOCK_WORDS];

@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "engine/apply/partition.h"
@@ -49,6 +50,13 @@ static struct mask *holds_of(const struct share *share, size_t root)
 	return share->holds + root * share->block_end;
 }
 
+/* Blocks of the run that begins here. */
+static uint32_t run_at(const struct share *share, uint32_t block)
+{
+	uint32_t left = share->block_end - block;
+	return left < RUN_BLOCKS ? left : RUN_BLOCKS;
+}
+
 static uint64_t bytes_of(const struct share *share)
 {
 	return share->block_end * sizeof(struct mask) * (2 + root_count(share) + share->visits.count);
@@ -70,24 +78,37 @@ static void share_free(struct share *share)
 
 /* ---- The end ---- */
 
+static uint64_t count_of(const struct share *share, const struct mask *masks, uint32_t block_count)
+{
+	return share->asker.lanes->count(masks->words, (size_t)block_count * BLOCK_WORDS);
+}
+
+/* Of whom is in these sets and in no other, in the run from this block on. */
+static uint64_t count_region(const struct share *share, uint32_t block, uint32_t count, size_t sets,
+                             size_t region)
+{
+	struct mask in[RUN_BLOCKS];
+	memcpy(in, &share->exists[block], count * sizeof *in);
+	for (size_t set = 0; set < sets; set++) {
+		const struct mask *holds = &holds_of(share, set)[block];
+		for (uint32_t i = 0; i < count; i++)
+			in[i] = (region >> set & 1) != 0 ? mask_and(in[i], &holds[i])
+			                                 : mask_without(in[i], &holds[i]);
+	}
+	return count_of(share, in, count);
+}
+
 static void count_regions(struct share *share, size_t sets)
 {
-	for (uint32_t block = 0; block < share->block_end; block++)
-		for (size_t region = 0; region < (size_t)1 << sets; region++) {
-			struct mask in = share->exists[block];
-			for (size_t set = 0; set < sets; set++) {
-				const struct mask *holds = &holds_of(share, set)[block];
-				in = (region >> set & 1) != 0 ? mask_and(in, holds) : mask_without(in, holds);
-			}
-			share->found.regions[region] += mask_count(&in);
-		}
+	for (uint32_t block = 0; block < share->block_end; block += RUN_BLOCKS)
+		for (size_t region = 0; region < (size_t)1 << sets; region++)
+			share->found.regions[region] +=
+				count_region(share, block, run_at(share, block), sets, region);
 }
 
 static uint64_t draw(struct share *share, const struct mask *masks, struct query_sample *sample)
 {
-	uint64_t count = 0;
-	for (uint32_t block = 0; block < share->block_end; block++)
-		count += mask_count(&masks[block]);
+	uint64_t count = count_of(share, masks, share->block_end);
 	sample_draw(sample, share->query->wish.sample_count, share->survey.partition->number,
 	            masks->words, share->slot_end, count);
 	return count;
@@ -123,8 +144,7 @@ static void sum_up(struct share *share)
 {
 	const struct query_wish *wish  = &share->query->wish;
 	struct query_answer     *found = &share->found;
-	for (uint32_t block = 0; block < share->block_end; block++)
-		found->person_count += mask_count(&share->exists[block]);
+	found->person_count += count_of(share, share->exists, share->block_end);
 	count_regions(share, wish->set_count);
 	found->size = draw(share, holds_of(share, 0), &found->members);
 	if (wish->compared != 0 &&
@@ -249,7 +269,7 @@ static const struct survey_ops ops = {
 
 /* ---- At the instant ---- */
 
-static void keep(struct share *share, uint32_t block)
+static void keep(struct share *share, uint32_t block, uint32_t run_begin)
 {
 	size_t bytes = share->asker.column_count * sizeof **share->kept;
 	if (bytes == 0 || share->kept_bytes + bytes > KEPT_BYTES_MAX)
@@ -257,39 +277,50 @@ static void keep(struct share *share, uint32_t block)
 	struct verdict *kept = malloc(bytes);
 	if (kept == NULL)
 		return;
-	asker_keep(&share->asker, kept);
+	asker_keep(&share->asker, block - run_begin, kept);
 	share->kept[block] = kept;
 	share->kept_bytes += bytes;
 }
 
-static void look(struct share *share, uint32_t block)
+/* Who is open for one root is decided for all of them. False: nobody is. */
+static bool leave_open(struct share *share, uint32_t run_begin, uint32_t count)
 {
-	struct mask exists = share->exists[block], open = {0};
-	asker_turn_to(&share->asker, block * BLOCK_SLOTS, NULL);
-	for (size_t root = 0; root < root_count(share); root++) {
-		struct verdict told          = asker_look(&share->asker, root, &exists);
-		struct mask    unknown       = verdict_open(&told, exists);
-		open                         = mask_or(open, &unknown);
-		holds_of(share, root)[block] = told.holds;
+	bool any = false;
+	for (uint32_t block = run_begin; block < run_begin + count; block++) {
+		const struct mask *open = &share->open[block];
+		if (mask_is_empty(open))
+			continue;
+		any = true;
+		for (size_t root = 0; root < root_count(share); root++)
+			holds_of(share, root)[block] = mask_without(holds_of(share, root)[block], open);
+		keep(share, block, run_begin);
 	}
-	/* Who is open for one root is decided for all of them. */
-	for (size_t root = 0; root < root_count(share); root++)
-		holds_of(share, root)[block] = mask_without(holds_of(share, root)[block], &open);
-	share->open[block] = open;
-	if (!mask_is_empty(&open))
-		keep(share, block);
-	visits_look(&share->visits, block, &holds_of(share, 0)[block]);
+	return any;
+}
+
+/* False: nobody of the run is left for later. */
+static bool look(struct share *share, uint32_t block, uint32_t count)
+{
+	asker_turn_to_run(&share->asker, block);
+	for (size_t root = 0; root < root_count(share); root++) {
+		struct mask open[RUN_BLOCKS];
+		asker_look(&share->asker, root, count, &share->exists[block], &holds_of(share, root)[block],
+		           open);
+		for (uint32_t i = 0; i < count; i++)
+			share->open[block + i] = mask_or(share->open[block + i], &open[i]);
+	}
+	bool left = leave_open(share, block, count);
+	return visits_look(&share->visits, block, count, &holds_of(share, 0)[block]) || left;
 }
 
 /* False: nobody is left for later. */
 static bool look_at_all(struct share *share, struct columns *columns)
 {
 	bool left = false;
-	for (uint32_t block = 0; block < share->block_end; block++) {
-		columns_persons(columns, block, 1, share->exists[block].words);
-		look(share, block);
-		struct mask waits = who_waits(share, block);
-		left |= !mask_is_empty(&waits);
+	for (uint32_t block = 0; block < share->block_end; block += RUN_BLOCKS) {
+		uint32_t count = run_at(share, block);
+		columns_persons(columns, block, count, share->exists[block].words);
+		left |= look(share, block, count);
 	}
 	visits_looked(&share->visits);
 	return left;

@@ -647,21 +647,22 @@ void slices_sum(const struct slices *slices, uint32_t block, uint32_t count, con
 	const struct slices_range *range = &chunk->numbers;
 	if (chunk->classes[COLUMN_NUMBER] == 0)
 		return;
-	struct slices_interval all = {INT64_MIN, INT64_MAX};
-	struct slices_set      set = {.numbers = &all, .number_count = 1};
-	uint64_t               numbers[COLUMN_RUN_BLOCKS * BLOCK_WORDS];
-	uint64_t               totals[LANES_WIDTH_MAX] = {0};
-	slices_match(slices, &set, block, count, mask, numbers);
-
+	uint64_t numbers[COLUMN_RUN_BLOCKS * BLOCK_WORDS];
+	uint64_t totals[LANES_WIDTH_MAX] = {0};
+	/* What is missing has the code 0, and adds nothing. */
+	if (chunk->classes[COLUMN_UNKNOWN] + chunk->classes[COLUMN_CODE] + chunk->classes[COLUMN_TIME] >
+	    0) {
+		struct slices_interval all = {INT64_MIN, INT64_MAX};
+		struct slices_set      set = {.numbers = &all, .number_count = 1};
+		slices_match(slices, &set, block, count, mask, numbers);
+		mask = numbers;
+	}
 	const struct lanes_blocks blocks = {block_slices(chunk, block % COLUMN_RUN_BLOCKS),
 	                                    chunk->width, count};
-	slices->lanes->weigh(&blocks, numbers, totals);
-	__int128 codes = 0;
-	uint64_t among = 0;
+	uint64_t                  among  = slices->lanes->weigh(&blocks, mask, totals);
+	__int128                  codes  = 0;
 	for (unsigned slice = 0; slice < chunk->width; slice++)
 		codes += (__int128)totals[slice] << slice;
-	for (size_t i = 0; i < (size_t)count * BLOCK_WORDS; i++)
-		among += (unsigned)__builtin_popcountll(numbers[i]);
 	codes -= (__int128)among * range->begin;
 	*sum += codes * range->step + (__int128)among * range->base;
 }

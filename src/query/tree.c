@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 void tree_init(struct tree *tree)
 {
@@ -191,7 +192,73 @@ void tree_order(struct tree *tree, tree_estimate_fn *estimate, void *context)
 		order(&ordering, tree->roots.items[i]);
 }
 
-/* ---- Evaluation ---- */
+/* ---- Evaluation of runs ---- */
+
+/* `left` are those whom no operand before settles. */
+static bool is_anybody(const struct mask *left, uint32_t count)
+{
+	uint64_t any = 0;
+	for (uint32_t i = 0; i < count; i++)
+		for (unsigned word = 0; word < BLOCK_WORDS; word++)
+			any |= left[i].words[word];
+	return any != 0;
+}
+
+static void look_for_all(const struct tree_look *look, const struct tree_node *node,
+                         const struct mask *wanted, struct mask *ret_holds, struct mask *ret_open)
+{
+	struct mask holds[RUN_BLOCKS], open[RUN_BLOCKS];
+	memcpy(ret_holds, wanted, look->count * sizeof *wanted);
+	memset(ret_open, 0, look->count * sizeof *ret_open);
+	for (uint32_t i = 0; i < node->count && is_anybody(ret_holds, look->count); i++) {
+		tree_look(look, node->operands[i], ret_holds, holds, open);
+		for (uint32_t block = 0; block < look->count; block++) {
+			ret_holds[block] = mask_or(holds[block], &open[block]);
+			ret_open[block]  = mask_or(ret_open[block], &open[block]);
+			ret_open[block]  = mask_and(ret_open[block], &ret_holds[block]);
+		}
+	}
+	for (uint32_t block = 0; block < look->count; block++)
+		ret_holds[block] = mask_without(ret_holds[block], &ret_open[block]);
+}
+
+static void look_for_any(const struct tree_look *look, const struct tree_node *node,
+                         const struct mask *wanted, struct mask *ret_holds, struct mask *ret_open)
+{
+	struct mask left[RUN_BLOCKS], holds[RUN_BLOCKS], open[RUN_BLOCKS];
+	memcpy(left, wanted, look->count * sizeof *wanted);
+	memset(ret_holds, 0, look->count * sizeof *ret_holds);
+	memset(ret_open, 0, look->count * sizeof *ret_open);
+	for (uint32_t i = 0; i < node->count && is_anybody(left, look->count); i++) {
+		tree_look(look, node->operands[i], left, holds, open);
+		for (uint32_t block = 0; block < look->count; block++) {
+			ret_holds[block] = mask_or(ret_holds[block], &holds[block]);
+			left[block]      = mask_without(left[block], &holds[block]);
+			ret_open[block]  = mask_or(ret_open[block], &open[block]);
+			ret_open[block]  = mask_and(ret_open[block], &left[block]);
+		}
+	}
+}
+
+void tree_look(const struct tree_look *look, const struct tree_node *node,
+               const struct mask *wanted, struct mask *ret_holds, struct mask *ret_open)
+{
+	if (is_atom(node)) {
+		look->look(look->context, node->atom, look->count, wanted, ret_holds, ret_open);
+	} else if (node->kind == NODE_AND) {
+		look_for_all(look, node, wanted, ret_holds, ret_open);
+	} else if (node->kind == NODE_OR) {
+		look_for_any(look, node, wanted, ret_holds, ret_open);
+	} else {
+		tree_look(look, node->operands[0], wanted, ret_holds, ret_open);
+		for (uint32_t block = 0; block < look->count; block++) {
+			ret_holds[block] = mask_or(ret_holds[block], &ret_open[block]);
+			ret_holds[block] = mask_without(wanted[block], &ret_holds[block]);
+		}
+	}
+}
+
+/* ---- Evaluation of a block ---- */
 
 static struct verdict contrary(struct verdict verdict)
 {

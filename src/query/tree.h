@@ -10,9 +10,10 @@
  *           ┌─┴──┐                is asked once
  *        atom 2  not ── atom 3
  *
- * tree_known() says what follows from the answers that are there. tree_settle() asks for what is
- * missing: of the first operand about everybody wanted, of the next one about those whom the ones
- * before leave open. Operands stand in the order in which they are to be asked: tree_order().
+ * tree_look() asks all that can be answered at once, of a run of blocks. tree_known() says what
+ * follows from the answers that are there. tree_settle() asks for what is missing. Both ask the
+ * first operand about everybody wanted, the next one about those whom the ones before leave open.
+ * Operands stand in the order in which they are to be asked: tree_order().
  *
  * Never changed once it is ordered; any thread. */
 
@@ -65,6 +66,19 @@ struct tree_estimate {
 };
 typedef struct tree_estimate tree_estimate_fn(void *context, uint32_t atom);
 void tree_order(struct tree *tree, tree_estimate_fn *estimate, void *context);
+
+/* For whom of the wanted ones the node holds, and for whom that stays open; both lie apart. `look`
+ * answers an atom as far as it can, of some of the wanted ones, maybe again and again. At most
+ * RUN_BLOCKS at once; `ret_holds` and `ret_open` are others than `wanted`. */
+typedef void tree_look_fn(void *context, uint32_t atom, uint32_t count, const struct mask *wanted,
+                          struct mask *ret_holds, struct mask *ret_open);
+struct tree_look {
+	tree_look_fn *look;
+	void         *context;
+	uint32_t      count; /* of blocks */
+};
+void tree_look(const struct tree_look *look, const struct tree_node *node,
+               const struct mask *wanted, struct mask *ret_holds, struct mask *ret_open);
 
 /* What follows from the verdicts of the atoms. */
 struct verdict tree_known(const struct tree_node *node, const struct verdict *atoms);

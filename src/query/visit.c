@@ -108,8 +108,8 @@ void visits_done(struct visits *visits)
 
 /* Numbers beyond the first ones are left for later: each is found by itself, and the read must be
  * short. */
-static void look_trait(struct visits *visits, struct visit *visit, uint32_t block,
-                       struct mask members)
+static struct mask look_trait(struct visits *visits, struct visit *visit, uint32_t block,
+                              struct mask members)
 {
 	uint64_t    classes[COLUMN_CLASS_COUNT] = {0};
 	struct mask rest                        = {0};
@@ -126,7 +126,7 @@ static void look_trait(struct visits *visits, struct visit *visit, uint32_t bloc
 		rest.words[bit / 64] &= ~(UINT64_C(1) << bit % 64);
 		visits->numbers++;
 	}
-	visit->todo[block] = mask_or(visit->todo[block], &rest);
+	return rest;
 }
 
 void visits_looked(struct visits *visits)
@@ -142,24 +142,34 @@ void visits_looked(struct visits *visits)
 	}
 }
 
-static void look_part(struct visit *visit, uint32_t block, struct mask members)
+/* False: nobody is left. */
+static bool leave(struct visit *visit, uint32_t block, uint32_t count, const struct mask *left)
 {
-	struct mask unknown = {0};
-	column_sum(visit->column, block, 1, members.words, &visit->sum, unknown.words);
-	visit->todo[block] = mask_or(visit->todo[block], &unknown);
+	bool any = false;
+	for (uint32_t i = 0; i < count; i++) {
+		visit->todo[block + i] = left[i];
+		any |= !mask_is_empty(&left[i]);
+	}
+	return any;
 }
 
-void visits_look(struct visits *visits, uint32_t block, const struct mask *members)
+bool visits_look(struct visits *visits, uint32_t block, uint32_t count, const struct mask *members)
 {
+	bool left = false;
 	for (unsigned i = 0; i < visits->count; i++) {
 		struct visit *visit = &visits->items[i];
-		if (visit->column == NULL)
-			visit->todo[block] = mask_or(visit->todo[block], members);
-		else if (visit->dimension != NULL)
-			look_trait(visits, visit, block, *members);
-		else
-			look_part(visit, block, *members);
+		struct mask   rest[RUN_BLOCKS];
+		if (visit->column == NULL) {
+			left |= leave(visit, block, count, members);
+			continue;
+		}
+		if (visit->dimension == NULL)
+			column_sum(visit->column, block, count, members->words, &visit->sum, rest->words);
+		for (uint32_t j = 0; visit->dimension != NULL && j < count; j++)
+			rest[j] = look_trait(visits, visit, block + j, members[j]);
+		left |= leave(visit, block, count, rest);
 	}
+	return left;
 }
 
 /* ---- Later ---- */

@@ -57,9 +57,9 @@ struct visits {
 void visits_init(struct visits *visits, const struct visits_config *config);
 void visits_done(struct visits *visits);
 
-/* At the instant: these are members; who is not known by columns is left for later. When all blocks
- * were looked at, visits_looked(). */
-void visits_look(struct visits *visits, uint32_t block, const struct mask *members);
+/* At the instant: these are members, in a run of blocks; who is not known by columns is left for
+ * later. False: nobody is. When all blocks were looked at, visits_looked(). */
+bool visits_look(struct visits *visits, uint32_t block, uint32_t count, const struct mask *members);
 void visits_looked(struct visits *visits);
 
 /* Later: these are members too. */

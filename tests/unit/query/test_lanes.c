@@ -80,7 +80,11 @@ static void check_weigh(const struct lanes *lanes, const struct sample *sample)
 	for (uint32_t slot = 0; slot < SLOTS; slot++)
 		for (unsigned i = 0; i < sample->width; i++)
 			wanted[i] += sample->among[slot / 64] >> slot % 64 & sample->codes[slot] >> i & 1;
-	lanes->weigh(&blocks, sample->among, totals);
+	uint64_t having = 0;
+	for (uint32_t slot = 0; slot < SLOTS; slot++)
+		having += (sample->among[slot / 64] >> slot % 64 & 1) != 0 && sample->codes[slot] != 0;
+	if (lanes->weigh(&blocks, sample->among, totals) != having)
+		fail_msg("%s, width %u: another number of those who have any", lanes->name, sample->width);
 	if (memcmp(totals, wanted, sizeof totals) != 0)
 		fail_msg("%s, width %u: other totals", lanes->name, sample->width);
 }
@@ -108,6 +112,21 @@ static void every_set_counts_the_bits_of_each_slice(void **state)
 	}
 }
 
+static void every_set_counts_bits(void **state)
+{
+	(void)state;
+	static struct sample sample;
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		size_t   count = seed_below(WORDS + 1);
+		uint64_t set   = 0;
+		make_sample(&sample);
+		for (uint32_t slot = 0; slot < count * 64; slot++)
+			set += sample.among[slot / 64] >> slot % 64 & 1;
+		for (unsigned i = 0; lanes_at(i) != NULL; i++)
+			assert_int_equal(lanes_at(i)->count(sample.among, count), set);
+	}
+}
+
 static void plain_c_is_always_there_and_the_best_is_the_last(void **state)
 {
 	(void)state;
@@ -123,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_set_finds_who_is_within_an_interval),
 		cmocka_unit_test(every_set_counts_the_bits_of_each_slice),
+		cmocka_unit_test(every_set_counts_bits),
 		cmocka_unit_test(plain_c_is_always_there_and_the_best_is_the_last),
 	};
 	seed_begin("lanes");

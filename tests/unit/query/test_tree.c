@@ -181,6 +181,67 @@ static void who_cannot_be_answered_for_stays_open(void **state)
 	arena_done(&arena);
 }
 
+enum { BLOCKS = 3 };
+
+/* A run of blocks, of which each has truths of its own; `partly` as above. */
+static void look(void *context, uint32_t atom, uint32_t count, const struct mask *wanted,
+                 struct mask *ret_holds, struct mask *ret_open)
+{
+	struct truth *truths = context;
+	assert_int_equal(count, BLOCKS);
+	for (uint32_t i = 0; i < count; i++) {
+		ret_holds[i] = ret_open[i] = (struct mask){0};
+		for (unsigned bit = 0; mask_next(&wanted[i], &bit); bit++) {
+			if (truths[i].partly && (bit + atom) % 3 == 0)
+				mask_set(&ret_open[i], bit);
+			else if (truths[i].atoms[bit][atom])
+				mask_set(&ret_holds[i], bit);
+		}
+	}
+}
+
+/* What the block's atoms are known to be, as `look` says. */
+static void tell(struct truth *truth)
+{
+	memset(truth->verdicts, 0, sizeof truth->verdicts);
+	for (unsigned bit = 0; bit < BLOCK_SLOTS; bit++)
+		for (unsigned atom = 0; atom < ATOMS; atom++) {
+			if (truth->partly && (bit + atom) % 3 == 0)
+				continue;
+			mask_set(&truth->verdicts[atom].known, bit);
+			if (truth->atoms[bit][atom])
+				mask_set(&truth->verdicts[atom].holds, bit);
+		}
+}
+
+static void a_look_at_a_run_says_of_the_wanted_ones_what_is_known_of_them(void **state)
+{
+	(void)state;
+	static struct truth truths[BLOCKS];
+	struct arena        arena;
+	arena_init(&arena);
+	for (unsigned i = 0; i < TREES; i++) {
+		const struct tree_node *node = random_node(&arena, 4);
+		const struct tree_look  run  = {look, truths, BLOCKS};
+		struct mask             wanted[BLOCKS], holds[BLOCKS], open[BLOCKS];
+		for (unsigned block = 0; block < BLOCKS; block++) {
+			draw(&truths[block]);
+			truths[block].partly = seed_next() % 3 > 0;
+			wanted[block]        = block == 1 ? (struct mask){0} : some();
+			tell(&truths[block]);
+		}
+		tree_look(&run, node, wanted, holds, open);
+		for (unsigned block = 0; block < BLOCKS; block++) {
+			struct verdict known  = tree_known(node, truths[block].verdicts);
+			struct mask    passed = mask_and(known.holds, &wanted[block]);
+			struct mask    left   = mask_without(wanted[block], &known.known);
+			assert_memory_equal(&holds[block], &passed, sizeof passed);
+			assert_memory_equal(&open[block], &left, sizeof left);
+		}
+	}
+	arena_done(&arena);
+}
+
 static struct tree_estimate estimate(void *context, uint32_t atom)
 {
 	(void)context;
@@ -219,6 +280,7 @@ int main(void)
 		cmocka_unit_test(what_all_values_of_the_open_atoms_agree_on_is_known_of_an_and_and_an_or),
 		cmocka_unit_test(settling_answers_for_exactly_the_wanted_ones),
 		cmocka_unit_test(who_cannot_be_answered_for_stays_open),
+		cmocka_unit_test(a_look_at_a_run_says_of_the_wanted_ones_what_is_known_of_them),
 		cmocka_unit_test(cheap_operands_that_settle_many_come_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
