@@ -27,15 +27,17 @@ ALLOWED = {
     "engine": DOMAIN,
     "query": DOMAIN | {"engine"},  # the only one that reads the engine's state
     "job": {"base", "model", "journal", "store", "http"},
+    "audit": {"base", "http"},
     "ingest": DOMAIN | {"http", "vault"},  # reaches the engine only through the journal
     "destination": {"base", "model", "store", "http", "vault"},
     "transfer": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination"},
     "mart": DOMAIN | {"vault", "engine", "transfer"},
     "backup": DOMAIN | {"vault", "engine", "job"},
     "api": DOMAIN
-    | {"http", "vault", "access", "engine", "query", "ingest", "job", "destination", "mart"},
+    | {"http", "vault", "access", "engine", "query", "ingest", "job", "audit", "destination", "mart"},
     "app": DOMAIN
-    | {"http", "vault", "access", "engine", "query", "ingest", "job", "transfer", "backup", "api"},
+    | {"http", "vault", "access", "engine", "query", "ingest", "job", "audit", "transfer"}
+    | {"backup", "api"},
 }
 
 # Libraries behind a face of our own: only these folders see them.
