@@ -34,7 +34,8 @@ ALLOWED = {
     "mart": DOMAIN | {"vault", "engine", "transfer"},
     "backup": DOMAIN | {"vault", "engine", "job"},
     "api": DOMAIN
-    | {"http", "vault", "access", "engine", "query", "ingest", "job", "audit", "destination", "mart"},
+    | {"http", "vault", "access", "engine", "query", "ingest", "job", "audit"}
+    | {"destination", "mart"},
     "app": DOMAIN
     | {"http", "vault", "access", "engine", "query", "ingest", "job", "audit", "transfer"}
     | {"backup", "api"},
