@@ -180,6 +180,7 @@ static void dues_done(struct columns *columns, struct dues *dues)
 
 void column_metric_refuse(struct columns *columns, struct metric_column *metric)
 {
+	columns->gone++;
 	dues_done(columns, &metric->dues);
 	metric->dues = (struct dues){0};
 	column_refuse(columns, &metric->column);
@@ -575,6 +576,7 @@ static void measure_due(struct columns *columns, struct metric_column *metric, s
 {
 	uint32_t        least = DUE_NEVER;
 	const uint32_t *dues  = metric->dues.blocks[block];
+	metric->column.moved++;
 	measure(columns, metric, fold, block, words, singly);
 	for (uint32_t i = 0; i < COLUMN_BLOCK_SLOTS; i++)
 		least = dues[i] < least ? dues[i] : least;
@@ -615,10 +617,11 @@ static void build_block(struct columns *columns, struct metric_column *metric, u
 	if (block < count)
 		measure(columns, metric, metric->fold, block, everybody, false);
 	column_advance(&metric->column, block + 1 >= count);
+	const struct fact_slots *amended =
+		facts_amended(&columns->partition->facts, metric->feature->event);
 	for (uint32_t word = 0; word < COLUMN_BLOCK_WORDS; word++)
-		for (uint64_t left =
-		         facts_amended(&columns->partition->facts, block * COLUMN_BLOCK_WORDS + word);
-		     left != 0; left &= left - 1)
+		for (uint64_t left = fact_slots_at(amended, block * COLUMN_BLOCK_WORDS + word); left != 0;
+		     left &= left - 1)
 			dirty_add(&metric->group->dirty,
 			          block * COLUMN_BLOCK_SLOTS + word * 64 + (unsigned)__builtin_ctzll(left));
 }

@@ -394,6 +394,17 @@ void columns_status(const struct columns *columns, struct columns_status *ret_st
 	};
 }
 
+struct column_mark columns_mark(const struct columns *columns, const struct column *column)
+{
+	return (struct column_mark){columns->gone, column->moved};
+}
+
+bool columns_mark_is_good(const struct columns *columns, const struct column *column,
+                          struct column_mark mark)
+{
+	return columns->gone == mark.gone && column->moved == mark.moved;
+}
+
 /* ---- Persons ---- */
 
 uint32_t columns_block_count(const struct columns *columns)

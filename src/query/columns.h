@@ -116,6 +116,16 @@ struct column *columns_trait(struct columns *columns, struct text name, int64_t 
 struct column *columns_metric(struct columns *columns, const struct plan_feature *feature,
                               const struct plan_leaf *leaf, int64_t now_ms);
 
+/* Of a metric's column: while its mark stays good, the column is there, and says of everybody whom
+ * no step has changed what it said then. It turns bad when time changes somebody's value. */
+struct column_mark {
+	uint64_t gone;
+	uint64_t moved;
+};
+struct column_mark columns_mark(const struct columns *columns, const struct column *column);
+bool               columns_mark_is_good(const struct columns *columns, const struct column *column,
+                                        struct column_mark mark);
+
 enum column_class {
 	COLUMN_MISSING,
 	COLUMN_UNKNOWN, /* not known here */

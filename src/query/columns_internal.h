@@ -23,6 +23,7 @@ struct column {
 	bool                 doubles;      /* numbers are slices_double_key() */
 	struct column_codes *codes;        /* of a trait */
 	bool                 refused;      /* there was no memory for it: never built */
+	uint64_t             moved;        /* times that somebody's value was changed by time alone */
 };
 
 /* The values that have a code. */
@@ -127,6 +128,7 @@ struct columns {
 	struct metric_group *any;      /* the group of events of any name; NULL: none */
 	struct folded       *folded;   /* of a block */
 	int64_t              dues_ms;  /* when dues were last looked for in leisure */
+	uint64_t             gone;     /* metrics that have lost their column */
 
 	_Atomic uint32_t built_count;
 	_Atomic uint32_t column_count;

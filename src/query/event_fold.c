@@ -329,12 +329,11 @@ bool fold_person(struct fold *fold, uint32_t slot, struct folded *ret_folded)
 static bool take_out_amended(const struct fold *fold, uint32_t first_slot, uint32_t word_count,
                              const uint64_t *wanted, uint64_t *plain, uint64_t *amended)
 {
-	const struct facts *facts = &fold->wish.partition->facts;
-	bool                reads = facts_amend_name(facts, fold->wish.event);
-	uint64_t            any   = 0;
+	const struct fact_slots *slots = facts_amended(&fold->wish.partition->facts, fold->wish.event);
+	uint64_t                 any   = 0;
 	assert(word_count <= FOLD_WORDS_MAX);
 	for (uint32_t i = 0; i < word_count; i++) {
-		amended[i] = reads ? wanted[i] & facts_amended(facts, first_slot / 64 + i) : 0;
+		amended[i] = wanted[i] & fact_slots_at(slots, first_slot / 64 + i);
 		plain[i]   = wanted[i] & ~amended[i];
 		any |= amended[i];
 	}

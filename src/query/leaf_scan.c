@@ -213,10 +213,10 @@ static bool are_many(const uint64_t wanted[LEAF_SCAN_WORDS])
  * for. */
 static void look_ahead(struct leaf_scan *scan, uint32_t first_slot)
 {
-	const struct facts *facts = &scan->config.partition->facts;
-	bool                reads = facts_amend_name(facts, scan->config.feature->event);
+	const struct fact_slots *amended =
+		facts_amended(&scan->config.partition->facts, scan->config.feature->event);
 	for (uint32_t i = 0; i < FOLD_WORDS_MAX; i++)
-		scan->known[i] = reads ? ~facts_amended(facts, first_slot / 64 + i) : UINT64_MAX;
+		scan->known[i] = ~fact_slots_at(amended, first_slot / 64 + i);
 	scan->ahead_slot  = first_slot;
 	scan->ahead_words = FOLD_WORDS_MAX;
 	look_at_words(scan, first_slot, FOLD_WORDS_MAX, scan->known, scan->truths);

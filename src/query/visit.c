@@ -57,6 +57,8 @@ static struct visit *add_part(struct visits *visits, enum revenue_part part)
 	visit->part         = part;
 	visit->leaf         = revenue_leaf(visits->config.revenue, part);
 	visit->column       = column_of(visits, visit->leaf);
+	if (visit->column != NULL)
+		visit->mark = columns_mark(visits->config.columns, visit->column);
 	return visit;
 }
 
@@ -252,14 +254,28 @@ static void visit_events(struct visits *visits, struct visit *visit, uint32_t bl
 		take(visit, mask_has(&touched, bit) ? &visits->folded[bit] : NULL);
 }
 
+/* By the column, if it still says what it said; those whom it does not know are left. */
+static struct mask sum_up(const struct visits *visits, struct visit *visit, uint32_t block,
+                          struct mask todo)
+{
+	struct mask unknown;
+	if (visit->column == NULL || visit->dimension != NULL ||
+	    !columns_mark_is_good(visits->config.columns, visit->column, visit->mark))
+		return todo;
+	column_sum(visit->column, block, 1, todo.words, &visit->sum, unknown.words);
+	return unknown;
+}
+
 void visits_settle(struct visits *visits, uint32_t block, const struct mask *wanted)
 {
 	for (unsigned i = 0; i < visits->count; i++) {
 		struct visit *visit = &visits->items[i];
 		struct mask   todo  = mask_and(visit->todo[block], wanted);
+		visit->todo[block]  = mask_without(visit->todo[block], &todo);
+		if (!mask_is_empty(&todo))
+			todo = sum_up(visits, visit, block, todo);
 		if (mask_is_empty(&todo))
 			continue;
-		visit->todo[block] = mask_without(visit->todo[block], &todo);
 		if (visit->dimension != NULL && visit->dimension->trait.length > 0)
 			visit_traits(visits, visit, block, &todo);
 		else

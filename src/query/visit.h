@@ -3,9 +3,9 @@
 
 /* What is asked of each member of set 0: the groups that he is in, his orders and refunds. Each is
  * a visit, made once to each member, of whom columns know it at the instant, and else later, before
- * he changes.
+ * he changes. Columns of sums are asked later, too, as long as time has changed nothing in them.
  *
- *   members ──► columns say it, of a block at once
+ *   members ──► columns say it, of many at once
  *          └──► todo ──► traits; newest event, sums of events: folded, a block at once
  *
  * Thread: the partition's. */
@@ -25,6 +25,7 @@ struct visit {
 	const struct plan_leaf       *leaf;
 	bool                          counts; /* beside the sum, the number of events */
 	struct column                *column; /* at the instant; NULL: none */
+	struct column_mark            mark;   /* of a part's column, from then */
 	struct fold                  *fold;   /* of events; made when needed */
 	struct plan_trait             trait;
 	struct amount_path            property;

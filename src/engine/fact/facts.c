@@ -20,14 +20,23 @@ void facts_done(struct facts *facts)
 	VECTOR_DONE(&facts->dropped);
 	map_u64_done(&facts->dropped_of);
 	map_u64_done(&facts->next);
-	VECTOR_DONE(&facts->amended);
+	VECTOR_DONE(&facts->amended.words);
+	VECTOR_DONE(&facts->dropping.words);
 	arena_done(&facts->arena);
 }
 
 uint64_t facts_bytes(const struct facts *facts)
 {
 	return VECTOR_BYTES(&facts->dropped) + map_u64_bytes(&facts->dropped_of) +
-	       map_u64_bytes(&facts->next) + VECTOR_BYTES(&facts->amended);
+	       map_u64_bytes(&facts->next) + VECTOR_BYTES(&facts->amended.words) +
+	       VECTOR_BYTES(&facts->dropping.words);
+}
+
+static void add_slot(struct fact_slots *slots, uint32_t slot)
+{
+	while (slots->words.count <= slot / 64)
+		VECTOR_ADD(&slots->words, (uint64_t)0);
+	slots->words.items[slot / 64] |= (uint64_t)1 << slot % 64;
 }
 
 enum status facts_declare(struct facts *facts, struct text body, uint64_t position,
@@ -63,6 +72,7 @@ static void add_dropped(struct facts *facts, struct fact_dropped dropped)
 	dropped.next   = (uint32_t)*last;
 	VECTOR_ADD(&facts->dropped, dropped);
 	*last = facts->dropped.count;
+	add_slot(&facts->dropping, dropped.slot);
 }
 
 /* When the event of one that came out of a checkpoint ceases to exist. */
@@ -95,6 +105,7 @@ static void sweep(struct partition *partition, int64_t now_ms)
 	size_t        count = facts->dropped.count, asked = 0;
 	facts->dropped.count = 0;
 	map_u64_done(&facts->dropped_of);
+	facts->dropping.words.count = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct fact_dropped dropped = facts->dropped.items[i];
 		if (dropped.end_ms == INSTANT_MS_NONE && asked++ < ASKED_MAX)
@@ -326,11 +337,12 @@ bool facts_amends(const struct partition *partition, const struct profile *profi
 	       (part == FACT_ORIGINAL && profile->amended);
 }
 
-bool facts_amend_name(const struct facts *facts, struct text name)
+const struct fact_slots *facts_amended(const struct facts *facts, struct text name)
 {
 	const struct fact_type *type;
-	return facts->dropped.count > 0 || name.length == 0 ||
-	       fact_types_part(&facts->types, name, &type) == FACT_ORIGINAL;
+	return name.length == 0 || fact_types_part(&facts->types, name, &type) == FACT_ORIGINAL
+	           ? &facts->amended
+	           : &facts->dropping;
 }
 
 /* ---- First of one message id ---- */
@@ -448,9 +460,7 @@ static int64_t change_ms(struct partition *partition, uint32_t slot, int64_t now
 void facts_set_next_ms(struct partition *partition, uint32_t slot, int64_t next_ms)
 {
 	struct facts *facts = &partition->facts;
-	while (facts->amended.count <= slot / 64)
-		VECTOR_ADD(&facts->amended, (uint64_t)0);
-	facts->amended.items[slot / 64] |= (uint64_t)1 << slot % 64;
+	add_slot(&facts->amended, slot);
 	*map_u64_put(&facts->next, slot) = (uint64_t)next_ms;
 }
 

@@ -41,16 +41,22 @@ struct fact_dropped {
 	uint32_t next;   /* of the same person: index + 1; 0: none */
 };
 
+/* Some slots, a bit each. */
+struct fact_slots {
+	VECTOR(uint64_t) words;
+};
+
 struct facts {
 	struct fact_types types;
 	/* Never more than twice as many as there are such events, and a few: when there are
 	 * `sweep_count`, those go that exist no more. */
 	VECTOR(struct fact_dropped) dropped;
-	size_t         sweep_count;
-	struct map_u64 dropped_of; /* slot → the last one's index + 1 */
-	struct map_u64 next; /* slot → the next instant at which time changes what is seen, + 1 */
-	VECTOR(uint64_t) amended; /* a bit a slot: profile->amended, or was */
-	struct arena arena;       /* of the last facts_read() */
+	size_t            sweep_count;
+	struct map_u64    dropped_of; /* slot → the last one's index + 1 */
+	struct map_u64    next; /* slot → the next instant at which time changes what is seen, + 1 */
+	struct fact_slots amended;  /* profile->amended, or was */
+	struct fact_slots dropping; /* of whom some event was dropped */
+	struct arena      arena;    /* of the last facts_read() */
 };
 
 void     facts_init(struct facts *facts);
@@ -67,14 +73,14 @@ MUST_USE enum status facts_declare(struct facts *facts, struct text body, uint64
 void facts_read(struct partition *partition, uint32_t slot, const struct events_query *query,
                 struct arena *arena, event_list *list);
 
-/* For readers of many persons: whether events of this name (empty: any) may be seen otherwise than
- * they lie, and of whom: a bit for each of the slots 64 × word to 64 × word + 63, for some in
- * vain. */
-bool facts_amend_name(const struct facts *facts, struct text name);
+/* For readers of many persons: whose events of this name (empty: any) may be seen otherwise than
+ * they lie, some named in vain. */
+const struct fact_slots *facts_amended(const struct facts *facts, struct text name);
 
-static inline uint64_t facts_amended(const struct facts *facts, uint32_t word)
+/* Bits of the slots 64 × word to 64 × word + 63. */
+static inline uint64_t fact_slots_at(const struct fact_slots *slots, uint32_t word)
 {
-	return word < facts->amended.count ? facts->amended.items[word] : 0;
+	return word < slots->words.count ? slots->words.items[word] : 0;
 }
 
 /* Takes out of a list from events_read() what does not count. */

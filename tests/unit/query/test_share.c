@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/hash.h"
 
 #include "engine/engine_internal.h"
@@ -198,6 +199,8 @@ struct question {
 	uint32_t          members[PERSONS][QUERY_SETS_MAX + 1]; /* as it was at the instant */
 	bool              exists[PERSONS];
 	struct text       tiers[PERSONS];
+	uint64_t          orders[PERSONS];
+	int64_t           revenue[PERSONS]; /* millionths */
 };
 
 static void draw(struct world *world, struct question *question)
@@ -211,6 +214,8 @@ static void draw(struct world *world, struct question *question)
 	                                              .members         = true,
 	                                              .dimension_count = 1,
 	                                              .dimensions      = {{.trait = TEXT("tier")}},
+	                                              .order_event     = TEXT("Order"),
+	                                              .refund_event    = TEXT("Click"),
 	                                              .is_cancelled    = is_cancelled,
 	                                              .done            = done,
 	                                              .context         = world};
@@ -223,12 +228,37 @@ static void draw(struct world *world, struct question *question)
 	}
 }
 
+/* What a person's orders and refunds come to; the year before the instant has all of them. */
+static void note_worth(const struct world *world, struct question *question, unsigned person,
+                       int64_t now_ms)
+{
+	question->orders[person]  = 0;
+	question->revenue[person] = 0;
+	for (size_t i = 0; i < world->brute.events.count; i++) {
+		const struct brute_event *event = &world->brute.events.items[i];
+		double                    number;
+		int64_t                   amount;
+		if (event->slot != world->slots[person] || event->time_ms > now_ms)
+			continue;
+		struct value value =
+			value_find(event->properties, TEXT("revenue"), hash_name(TEXT("revenue")));
+		assert_true(value_number(&value, &number) && decimal_of(number, &amount));
+		if (text_equal(event->name, TEXT("Order"))) {
+			question->orders[person]++;
+			question->revenue[person] += amount;
+		} else if (text_equal(event->name, TEXT("Click"))) {
+			question->revenue[person] -= amount < 0 ? -amount : amount;
+		}
+	}
+}
+
 static void note_truth(struct world *world, struct question *question, int64_t now_ms)
 {
 	for (unsigned person = 0; person < PERSONS; person++) {
 		uint32_t slot            = world->slots[person];
 		question->exists[person] = world->exists[person] && world->created_ms[person] <= now_ms;
 		question->tiers[person]  = world->traits[person];
+		note_worth(world, question, person, now_ms);
 		for (unsigned i = 0; i < question->wish.set_count; i++)
 			question->members[person][i] =
 				brute_holds(&world->brute, slot, world->traits[person], question->exprs[i], now_ms);
@@ -295,7 +325,8 @@ static void check(const struct world *world, const struct question *question,
 {
 	const struct query_answer *answer                       = query_answer(query);
 	uint64_t                   regions[1 << QUERY_SETS_MAX] = {0};
-	uint64_t                   persons = 0, size = 0, entering = 0, leaving = 0;
+	uint64_t                   persons = 0, size = 0, entering = 0, leaving = 0, orders = 0;
+	int64_t                    revenue = 0;
 	assert_int_equal(answer->status, STATUS_OK);
 	for (unsigned person = 0; person < PERSONS; person++) {
 		if (!question->exists[person])
@@ -308,6 +339,8 @@ static void check(const struct world *world, const struct question *question,
 		regions[region]++;
 		persons++;
 		size += members[0];
+		orders += members[0] ? question->orders[person] : 0;
+		revenue += members[0] ? question->revenue[person] : 0;
 		entering += members[0] && !members[QUERY_SETS_MAX];
 		leaving += !members[0] && members[QUERY_SETS_MAX];
 		bool listed = query_next_member(query, 0, world->slots[person], &slot) &&
@@ -318,6 +351,8 @@ static void check(const struct world *world, const struct question *question,
 	assert_int_equal(answer->person_count, persons);
 	assert_int_equal(answer->size, size);
 	assert_int_equal(answer->members.count, size);
+	assert_int_equal(answer->order_count, orders);
+	assert_true(answer->revenue == revenue);
 	for (unsigned i = 0; i < 1u << question->wish.set_count; i++)
 		assert_int_equal(answer->regions[i], regions[i]);
 	assert_int_equal(answer->compared, question->wish.compared != 0);
