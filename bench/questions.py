@@ -415,7 +415,8 @@ def measure(facts, quick=False, data=None):
     place = pathlib.Path(directory, "server")
     place.mkdir(exist_ok=True)
     try:
-        with Measured("--journal-retention", "0s", place=place) as server:
+        with Measured("--journal-retention", "0s", "--audience-order-event", "Booking Created",
+                      "--audience-refund-event", "Booking Refunded", place=place) as server:
             figures = _fill_server(server, int(users * share), int(events * share), days, directory)
             metrics, built_s = server.wait_applied(3600), _wait_columns(server)
             figures.append(Figure("6", "columns behind the events", built_s, "s", None, "",

@@ -277,16 +277,35 @@ static bool wanted(const struct events_query *query, const struct event *event)
 	       (query->name.length == 0 || text_equal(query->name, event->record.name));
 }
 
-/* Everything of the person, of which then what was asked for is kept. */
+/* All that a person's facts of a type are made of: nothing else takes part in their versions. */
+static void read_type(const struct partition *partition, uint32_t slot, struct events_query query,
+                      const struct fact_type *type, event_list *list)
+{
+	const struct text names[] = {type->original, type->updated, type->cancelled};
+	size_t            begin   = list->count;
+	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+		query.name = names[i];
+		if (query.name.length > 0)
+			events_read(partition->events, slot, &query, list);
+	}
+	event_list_sort(list, begin);
+}
+
+/* `type`: of the originals that are asked for; NULL: everything of the person is read, of which
+ * then what was asked for is kept. */
 static void read_versions(struct partition *partition, uint32_t slot,
-                          const struct events_query *query, struct arena *arena, event_list *list)
+                          const struct events_query *query, const struct fact_type *type,
+                          struct arena *arena, event_list *list)
 {
 	size_t              begin = list->count;
 	struct events_query all   = *query;
 	all.name                  = TEXT("");
 	all.from_ms               = INT64_MIN;
 	all.to_ms                 = INT64_MAX;
-	events_read(partition->events, slot, &all, list);
+	if (type == NULL)
+		events_read(partition->events, slot, &all, list);
+	else
+		read_type(partition, slot, all, type, list);
 	take_out_dropped(partition, slot, list, begin);
 
 	struct versions versions = {.partition = partition, .now_ms = query->now_ms, .arena = arena};
@@ -311,7 +330,7 @@ void facts_read(struct partition *partition, uint32_t slot, const struct events_
 	struct events_query bounded     = *query;
 	bounded.through_position        = partition->stored_position;
 	const struct profile   *profile = profiles_find(&partition->profiles, slot);
-	const struct fact_type *type;
+	const struct fact_type *type    = NULL;
 	if (profile == NULL || !profile->amended) {
 		events_read(partition->events, slot, &bounded, list);
 	} else if (bounded.name.length > 0 &&
@@ -324,7 +343,7 @@ void facts_read(struct partition *partition, uint32_t slot, const struct events_
 			arena = &partition->facts.arena;
 			arena_reset(arena);
 		}
-		read_versions(partition, slot, &bounded, arena, list);
+		read_versions(partition, slot, &bounded, bounded.calls ? NULL : type, arena, list);
 	}
 }
 
