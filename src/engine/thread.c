@@ -20,9 +20,21 @@ enum {
 	TURN_NS         = 10000000, /* between two turns of checkpoints under load */
 };
 
+/* A read of many gets its instant right after it was sent to the last thread: none of them goes
+ * past it meanwhile, or lets the read go, to which its sender still writes. */
+static int64_t as_of(const struct engine_read *read)
+{
+	int64_t as_of_ms;
+	while ((as_of_ms = __atomic_load_n(&read->as_of_ms, __ATOMIC_ACQUIRE)) == INSTANT_MS_NONE)
+		sched_yield();
+	return as_of_ms;
+}
+
 void ticket_finish(struct read_ticket *ticket, enum status status)
 {
 	struct engine_read *read = ticket->read;
+	if (ticket->partition == NULL)
+		as_of(read);
 	free(ticket);
 	if (status != STATUS_OK)
 		atomic_store(&read->failed, (int)status);
@@ -40,16 +52,6 @@ void ticket_finish(struct read_ticket *ticket, enum status status)
 	else
 		error_set(&err, status, "the engine does not answer: it is stopping or has failed");
 	read->done(read, status, &err);
-}
-
-/* A read of many gets its instant right after it was sent to the last thread: none of them goes
- * past it meanwhile. */
-static int64_t as_of(const struct engine_read *read)
-{
-	int64_t as_of_ms;
-	while ((as_of_ms = __atomic_load_n(&read->as_of_ms, __ATOMIC_ACQUIRE)) == INSTANT_MS_NONE)
-		sched_yield();
-	return as_of_ms;
 }
 
 static void take_arrived(struct engine_thread *thread)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "base/instant.h"
-#include "engine/definition/build.h"
 #include "engine/engine_internal.h"
 #include "engine/apply/leaf.h"
 
@@ -209,11 +208,6 @@ void view_events_until(struct view *view, uint32_t slot, int64_t from_ms, int64_
     };
 	events_read(view->partition->events, slot, &query, list);
 	facts_take_out_dropped(view->partition, slot, list);
-}
-
-unsigned view_progress(struct view *view, uint64_t change_id)
-{
-	return build_progress(view->partition, change_id);
 }
 
 const struct fact_types *view_fact_types(const struct view *view)

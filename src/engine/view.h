@@ -93,9 +93,6 @@ void view_events(struct view *view, uint32_t slot, event_list *list);
 void view_events_until(struct view *view, uint32_t slot, int64_t from_ms, int64_t to_ms,
                        uint64_t through_position, event_list *list);
 
-/* Progress of the definition change `change_id` here, 0..1000; 1000 when built or unknown. */
-unsigned view_progress(struct view *view, uint64_t change_id);
-
 /* The types of facts, alike in all partitions. */
 struct fact_types;
 const struct fact_types *view_fact_types(const struct view *view);

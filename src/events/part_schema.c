@@ -11,7 +11,8 @@ void part_schema_done(struct part_schema *schema)
 	VECTOR_DONE(&schema->properties);
 }
 
-enum value_type part_schema_type(enum value_type type)
+/* The type as a column has it; VALUE_NONE: no column takes it. */
+static enum value_type type_of(enum value_type type)
 {
 	switch (type) {
 	case VALUE_FALSE:
@@ -32,7 +33,7 @@ static uint64_t key_of(uint32_t hash, enum value_type type) { return (uint64_t)h
 struct part_property *part_schema_find(const struct part_schema *schema, uint32_t hash,
                                        struct text name, enum value_type type)
 {
-	enum value_type kept = part_schema_type(type);
+	enum value_type kept = type_of(type);
 	const uint64_t *index =
 		kept == VALUE_NONE ? NULL : map_u64_find(&schema->index, key_of(hash, kept));
 	if (index == NULL)
@@ -44,7 +45,7 @@ struct part_property *part_schema_find(const struct part_schema *schema, uint32_
 void part_schema_count(struct part_schema *schema, uint32_t hash, struct text name,
                        enum value_type type)
 {
-	enum value_type kept = part_schema_type(type);
+	enum value_type kept = type_of(type);
 	if (kept == VALUE_NONE)
 		return;
 	uint64_t *index = map_u64_find(&schema->index, key_of(hash, kept));

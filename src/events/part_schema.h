@@ -26,9 +26,6 @@ struct part_schema {
 
 void part_schema_done(struct part_schema *schema);
 
-/* The type as a column has it; VALUE_NONE: no column takes it. */
-enum value_type part_schema_type(enum value_type type);
-
 /* NULL: not counted. */
 struct part_property *part_schema_find(const struct part_schema *schema, uint32_t hash,
                                        struct text name, enum value_type type);

@@ -52,8 +52,9 @@ int64_t part_set_ends_after_ms(const struct part_set *set, int64_t now_ms)
 	return now_ms > set->expired_ms ? now_ms : set->expired_ms;
 }
 
-bool part_set_may_have(const struct part_set *set, const struct part *part,
-                       const struct events_query *query)
+/* Whether a part may have anything that is wanted. */
+static bool may_have(const struct part_set *set, const struct part *part,
+                     const struct events_query *query)
 {
 	const struct part_header *header = part->header;
 	return header->time_max_ms >= query->from_ms && header->time_min_ms < query->to_ms &&
@@ -76,8 +77,8 @@ static uint32_t first_from(const struct part *part, uint32_t begin, uint32_t end
 	return begin;
 }
 
-void part_set_read_part(const struct part_set *set, struct part *part, const struct part_name *name,
-                        uint32_t slot, const struct events_query *query, event_list *list)
+static void read_part(const struct part_set *set, struct part *part, const struct part_name *name,
+                      uint32_t slot, const struct events_query *query, event_list *list)
 {
 	uint32_t row, end;
 	if (!part_find(part, slot, &row, &end))
@@ -104,11 +105,11 @@ void part_set_read(const struct part_set *set, uint32_t slot, const struct event
 	for (size_t i = 0; i < set->count; i++) {
 		struct part *part = set->parts[i];
 		if (slot < part->header->slot_min || slot > part->header->slot_max ||
-		    !part_set_may_have(set, part, query))
+		    !may_have(set, part, query))
 			continue;
 		struct part_name name = part_name_of(part, query->name);
 		if (!name.nowhere)
-			part_set_read_part(set, part, &name, slot, query, list);
+			read_part(set, part, &name, slot, query, list);
 	}
 }
 

@@ -37,16 +37,8 @@ bool part_set_seen(const struct part_set *set, uint32_t slot, struct text messag
                    int64_t retention_ms);
 void part_set_prefetch(const struct part_set *set, uint32_t slot, uint64_t message_hash);
 
-/* Of one part: for readers that go on from person to person (events_scan.h). */
-void part_set_read_part(const struct part_set *set, struct part *part, const struct part_name *name,
-                        uint32_t slot, const struct events_query *query, event_list *list);
-
 /* What ends at or before it cannot be seen at `now_ms`: it ended, or may be gone from the parts
  * already. */
 int64_t part_set_ends_after_ms(const struct part_set *set, int64_t now_ms);
-
-/* Whether a part may have anything that is wanted. */
-bool part_set_may_have(const struct part_set *set, const struct part *part,
-                       const struct events_query *query);
 
 #endif

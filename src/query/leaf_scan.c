@@ -125,8 +125,6 @@ void leaf_scan_free(struct leaf_scan *scan)
 	free(scan);
 }
 
-bool leaf_scan_default(const struct leaf_scan *scan) { return scan->by_default; }
-
 uint64_t leaf_scan_cost(struct leaf_scan *scan)
 {
 	return fold_cost(scan->fold) * (scan->alone ? ALONE : 1);

@@ -40,9 +40,6 @@ void leaf_scan_block(struct leaf_scan *scan, uint32_t first_slot,
 /* One, as he is now. */
 bool leaf_scan_person(struct leaf_scan *scan, uint32_t slot);
 
-/* Whether it holds for somebody without events. */
-bool leaf_scan_default(const struct leaf_scan *scan);
-
 /* Stored events that asking everybody would look at; of a sequence many times what they cost
  * elsewhere, so that it comes last. */
 uint64_t leaf_scan_cost(struct leaf_scan *scan);

@@ -136,12 +136,3 @@ bool timers_advance(struct timers *timers, int64_t through_ms, int64_t *ret_due_
 		timers->now_ms = through_ms;
 	return false;
 }
-
-size_t timers_bytes(const struct timers *timers)
-{
-	size_t bytes = 0;
-	for (unsigned level = 0; level < TIMER_LEVELS; level++)
-		for (unsigned bucket = 0; bucket < TIMER_BUCKETS; bucket++)
-			bytes += timers->buckets[level][bucket].capacity * sizeof(struct timer);
-	return bytes;
-}

@@ -56,6 +56,4 @@ bool timers_advance(struct timers *timers, int64_t through_ms, int64_t *ret_due_
  * how long a thread may sleep. */
 int64_t timers_next_ms(const struct timers *timers);
 
-size_t timers_bytes(const struct timers *timers);
-
 #endif

@@ -433,9 +433,6 @@ static void check_leaf(struct world *world, const struct plan *plan, const char 
 		config.received_before_ms = config.now_ms + 1;
 	}
 	struct leaf_scan *scan = leaf_scan_new(&config);
-	assert_int_equal(leaf_scan_default(scan),
-	                 leaf_look_received(world->run.partition, 10 * SLOTS, leaf, config.feature,
-	                                    config.now_ms, config.received_before_ms));
 	for (uint32_t first = 0; first < SLOTS + LEAF_SCAN_SLOTS; first += LEAF_SCAN_SLOTS) {
 		check_block(world, scan, &config, first, text);
 		if (seed_below(4) == 0)
