@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "api/audience/audience_settings.h"
+#include "audit/audit.h"
 #include "api/backup/backups_api.h"
 #include "engine/definition/definition.h"
 #include "engine/engine.h"
@@ -46,6 +47,7 @@ struct api_config {
 	struct letters                 *letters;
 	struct jobs                    *jobs; /* open; it may not have started yet */
 	struct retention               *retention;
+	struct audit                   *audit;
 	const struct api_backups       *backups; /* NULL: this server makes none */
 	const struct audience_settings *audience;
 	uint32_t                        partition_count;

@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "api/call_audit.h"
 #include "api/errors.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,7 +18,8 @@
 static void authorized(struct api_call *call)
 {
 	struct error err;
-	if (token_check(&call->token, call->route->scope, clock_wall_ms(), &err) != STATUS_OK)
+	if (token_check(&call->token, call->route->scope, clock_wall_ms(), &err) != STATUS_OK ||
+	    call_audit_begin(call, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
 		call->route->handler(call);
@@ -81,10 +84,11 @@ void call_dispatch(struct http_request *request, void *user)
 	const struct api_binding *binding = user;
 	struct api_call          *call    = ARENA_NEW(http_arena(request), struct api_call);
 	struct error              err;
-	call->api     = binding->api;
-	call->route   = binding->route;
-	call->request = request;
-	call->arena   = http_arena(request);
+	call->api               = binding->api;
+	call->route             = binding->route;
+	call->request           = request;
+	call->arena             = http_arena(request);
+	call->audit.result_size = -1;
 	call->counted = call->route->access != ACCESS_WRITE_KEY; /* SDKs: journal and vault limit */
 	atomic_fetch_add(&call->api->in_flight, 1);
 	if (call->counted)
@@ -94,6 +98,8 @@ void call_dispatch(struct http_request *request, void *user)
 		call_fail(call, &err);
 	else if (call->route->access == ACCESS_TOKEN)
 		authorize(call);
+	else if (call->route->access == ACCESS_PUBLIC && call_audit_begin(call, &err) != STATUS_OK)
+		call_fail(call, &err);
 	else
 		call->route->handler(call);
 }
@@ -194,8 +200,10 @@ int64_t call_as_of_ms(const struct api_call *call) { return call->read.as_of_ms;
 
 /* ---- Answers ---- */
 
+/* The record was added before; of what ends without an answer of its own, now. */
 void call_end(struct api_call *call)
 {
+	call_audit_end(call, call->route->success, NULL, NULL);
 	if (call->cleanup != NULL)
 		call->cleanup(call);
 	json_parser_free(call->parser);
@@ -204,11 +212,54 @@ void call_end(struct api_call *call)
 	atomic_fetch_sub(&call->api->in_flight, 1);
 }
 
-void call_answer(struct api_call *call, unsigned http_status, struct buffer *body)
+/* The call is gone behind it. */
+static void send_reply(struct api_call *call)
 {
 	struct http_request *request = call->request;
+	struct call_reply    reply   = call->reply;
 	call_end(call);
-	http_respond(request, http_status, "application/json", body);
+	if (reply.is_file)
+		http_respond_file(request, reply.http_status, reply.content_type, reply.fd, reply.bytes);
+	else
+		http_respond(request, reply.http_status, reply.content_type, &reply.body);
+}
+
+/* What was done is done: but nobody may take it for a success that stands in no record. */
+static void recorded(void *context, enum status status, const struct error *err)
+{
+	struct api_call *call = context;
+	if (status != STATUS_OK) {
+		struct error failed;
+		error_set(&failed, status, "The request was carried out. %s", err->reason);
+		if (call->reply.is_file)
+			close(call->reply.fd);
+		buffer_clear(&call->reply.body);
+		call->reply.is_file      = false;
+		call->reply.http_status  = errors_http_status(status);
+		call->reply.content_type = "application/json";
+		errors_write(&call->reply.body, &failed, NULL, http_trace_id(call->request),
+		             clock_wall_ms());
+	}
+	send_reply(call);
+}
+
+/* `body` is moved. */
+static void reply(struct api_call *call, unsigned http_status, const char *content_type,
+                  struct buffer *body)
+{
+	call->reply.http_status  = http_status;
+	call->reply.content_type = content_type;
+	if (body != NULL) {
+		call->reply.body = *body;
+		*body            = (struct buffer){0};
+	}
+	if (!call_audit_end(call, http_status, &call->reply.body, recorded))
+		send_reply(call);
+}
+
+void call_answer(struct api_call *call, unsigned http_status, struct buffer *body)
+{
+	reply(call, http_status, "application/json", body);
 }
 
 void call_answer_written(struct api_call *call, call_write_fn *write)
@@ -238,15 +289,16 @@ void call_answer_file(struct api_call *call, call_open_fn *open, const char *con
 	                    ? TEXT("attachment")
 	                    : text_of(arena_printf(call->arena, "attachment; filename=\"%.*s\"",
 	                                           TEXT_FORMAT(file.name))));
-	call_end(call);
-	http_respond_file(request, 200, content_type, file.fd, file.bytes);
+	call->reply.is_file     = true;
+	call->reply.fd          = file.fd;
+	call->reply.bytes       = file.bytes;
+	call->audit.result_size = (int64_t)file.bytes;
+	reply(call, 200, content_type, NULL);
 }
 
 void call_answer_empty(struct api_call *call, unsigned http_status)
 {
-	struct http_request *request = call->request;
-	call_end(call);
-	http_respond(request, http_status, NULL, NULL);
+	reply(call, http_status, NULL, NULL);
 }
 
 void call_answer_static(struct api_call *call, const char *content_type, struct text body)
@@ -260,17 +312,15 @@ void call_fail(struct api_call *call, const struct error *err) { call_fail_code(
 
 void call_fail_code(struct api_call *call, const struct error *err, const char *code)
 {
-	struct http_request *request     = call->request;
-	unsigned             http_status = errors_http_status(err->status);
-	struct buffer        body        = {0};
+	struct buffer body        = {0};
+	unsigned      http_status = errors_http_status(err->status);
 	if (http_status == 500) {
-		log_trace_set(http_trace_id(request));
+		log_trace_set(http_trace_id(call->request));
 		log_error("a request failed", err);
 		log_trace_set(NULL);
 	}
-	errors_write(&body, err, code, http_trace_id(request), clock_wall_ms());
-	call_end(call);
-	http_respond(request, http_status, "application/json", &body);
+	errors_write(&body, err, code, http_trace_id(call->request), clock_wall_ms());
+	reply(call, http_status, "application/json", &body);
 }
 
 void call_add_version(struct api_call *call, uint32_t version)

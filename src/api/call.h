@@ -13,6 +13,7 @@
 #include "api/context.h"
 #include "api/route.h"
 #include "api/access/token.h"
+#include "audit/audit_line.h"
 #include "base/json.h"
 #include "engine/view.h"
 
@@ -20,6 +21,16 @@ enum {
 	CALL_BODY_BYTES_MAX = 1 << 20, /* of requests that bring no events */
 	CALL_LIMIT_DEFAULT  = 100,
 	CALL_LIMIT_MAX      = 1000,
+};
+
+/* What an answer consists of. */
+struct call_reply {
+	unsigned      http_status;
+	const char   *content_type; /* NULL: none */
+	struct buffer body;
+	bool          is_file;
+	int           fd; /* of a file */
+	uint64_t      bytes;
 };
 
 typedef void call_step_fn(struct api_call *call);
@@ -36,7 +47,12 @@ struct api_call {
 	void                   *state;           /* the handler's own, from the arena */
 	void (*cleanup)(struct api_call *call);  /* frees what `state` has elsewhere; NULL: nothing */
 
+	struct audit_record audit; /* what handlers tell of it: call_audit.h */
+
 	/* private */
+	bool                audit_reserved; /* room for it */
+	bool                audit_ended;    /* it was added */
+	struct call_reply   reply;          /* while it waits for its record */
 	bool                suspended;
 	bool                counted;
 	struct json_parser *parser;

@@ -24,6 +24,14 @@ enum route_flag {
 	ROUTE_UPLOAD       = 4, /* the body goes to a file, however large (http/server.h) */
 };
 
+/* What the audit trail is told of a request that was let in (call_audit.h). */
+enum route_audit {
+	AUDIT_NONE,     /* nothing: neither a change nor persons' data, or collection */
+	AUDIT_READ,     /* a record; nobody waits for it */
+	AUDIT_PERSONAL, /* the same, when personal values were shown or it was refused */
+	AUDIT_DURABLE,  /* a change, or data that leaves: the record is durable before the answer */
+};
+
 /* Parameters of query and header, by name; those of the path come from the path. */
 enum route_parameter {
 	PARAMETER_LIMIT        = 1 << 0,
@@ -81,6 +89,9 @@ struct api_route {
 	const char *request;    /* name of the body's schema in schemas.json; NULL: no body */
 	unsigned    success;    /* 200, 201, 204, 101 */
 	const char *response;   /* name of its schema; NULL: none */
+
+	enum route_audit audit;
+	const char      *action; /* "segment.create"; NULL with AUDIT_NONE */
 };
 
 extern const struct api_route api_routes[];

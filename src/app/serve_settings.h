@@ -10,6 +10,7 @@
 #include "events/settings.h"
 #include "http/server.h"
 #include "api/audience/audience_settings.h"
+#include "audit/audit.h"
 #include "ingest/letters.h"
 #include "job/job.h"
 
@@ -44,9 +45,10 @@ struct serve_settings {
 	struct job_settings      jobs;
 	struct letters_settings  letters;
 	struct audience_settings audience;
+	struct audit_settings    audit;
 };
 
-enum { SERVE_SETTINGS_SETS = 7 };
+enum { SERVE_SETTINGS_SETS = 8 };
 
 /* The tables over `target`, for help and documentation too. */
 void serve_settings_of(struct serve_settings *target,

@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "app/background/background.h"
 #include "app/background/backup_source.h"
+#include "audit/audit.h"
 #include "backup/backups.h"
 #include "backup/restore.h"
 #include "base/clock.h"
@@ -41,6 +42,7 @@ struct server {
 	struct store_workspace       workspace;
 	struct journal              *journal;
 	struct vault                *vault;
+	struct audit                *audit;
 	struct backups              *backups; /* NULL: none are made */
 	struct api_backups           backup_source;
 	struct engine               *engine;
@@ -182,6 +184,18 @@ static enum status open_vault(struct server *server, struct error *err)
 	return status != STATUS_OK ? status : vault_open(&config, &server->vault, err);
 }
 
+/* Behind the vault, which has made the keyring and holds its lock. */
+static enum status open_audit(struct server *server, struct error *err)
+{
+	char                path[PATH_MAX];
+	struct audit_config config = {.directory         = path,
+	                              .keyring_directory = server->settings->keyring,
+	                              .settings          = &server->settings->audit};
+	enum status         status = path_in(server, "audit", path, err);
+	workspace_bytes(&server->workspace, config.workspace_id);
+	return status != STATUS_OK ? status : audit_open(&config, &server->audit, err);
+}
+
 /* A backup beside what it is a copy of would be lost with it. */
 static enum status check_backup_directory(const struct server *server, struct error *err)
 {
@@ -258,6 +272,8 @@ static enum status open_background(struct server *server, struct error *err)
 	                                   .backups          = server->backups,
 	                                   .backup_settings  = &server->settings->backup,
 	                                   .engine           = server->engine,
+	                                   .audit            = server->audit,
+	                                   .audit_ms         = &server->settings->audit.retention_ms,
 	                                   .times.events_ms  = &server->workspace.retention_ms,
 	                                   .times.journal_ms = &server->settings->journal_retention_ms,
 	                                   .times.letters_ms = &server->settings->letters.retention_ms};
@@ -291,6 +307,7 @@ static void start_api(struct server *server)
 	                            .letters          = server->letters,
 	                            .jobs             = server->background.jobs,
 	                            .retention        = server->background.retention,
+	                            .audit            = server->audit,
 	                            .audience         = &server->settings->audience,
 	                            .upload_bytes_max = server->settings->upload_bytes_max,
 	                            .partition_count  = server->workspace.partition_count,
@@ -323,6 +340,7 @@ enum status server_start(const struct serve_settings *settings, const struct soc
 	    (status = open_store(server, err)) != STATUS_OK ||
 	    (status = open_journal(server, err)) != STATUS_OK ||
 	    (status = open_vault(server, err)) != STATUS_OK ||
+	    (status = open_audit(server, err)) != STATUS_OK ||
 	    (status = open_backups(server, err)) != STATUS_OK ||
 	    (status = start_engine(server, err)) != STATUS_OK ||
 	    (status = open_background(server, err)) != STATUS_OK) {
@@ -455,6 +473,20 @@ static enum status tell_restored(struct server *server, struct error *err)
 	return status == STATUS_OK ? restore_started(server->data, err) : status;
 }
 
+/* ---- The audit trail, of what no request asks for ---- */
+
+/* What has happened has happened: the log says where the trail could not be told. */
+static void note(struct server *server, const char *action, const char *details)
+{
+	struct error              err    = {0};
+	const struct audit_record record = {.action      = text_of(action),
+	                                    .actor       = TEXT("system:server"),
+	                                    .details     = text_of(details),
+	                                    .result_size = -1};
+	if (audit_note(server->audit, &record, &err) != STATUS_OK)
+		log_error("the audit trail could not be told", &err);
+}
+
 enum status server_open(struct server *server, struct server_first *ret_first, struct error *err)
 {
 	const struct definition_watch watch = backfill_watch(&server->background.backfill);
@@ -475,6 +507,7 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	    (status = api_load(server->api, err)) != STATUS_OK ||
 	    (status = background_start(&server->background, err)) != STATUS_OK)
 		return status;
+	note(server, "server.start", "{\"version\":\"" SONNIM_VERSION "\"}");
 	api_open(server->api, server->definitions);
 	return STATUS_OK;
 }
@@ -502,6 +535,7 @@ void server_reload(struct server *server)
 	file_log_set_keeping(server->journal, settings->journal_retention_ms,
 	                     settings->journal_pack_bytes_s);
 	http_server_set_limits(server->http, &settings->http);
+	note(server, "settings.reload", "{}");
 }
 
 /* The order is that in which nobody calls into what is gone: while everything still runs, the calls
@@ -524,6 +558,9 @@ void server_stop(struct server *server, bool outlived)
 	queries_stop(server->queries);
 	letters_free(server->letters);
 	backups_close(server->backups);
+	if (server->http != NULL)
+		note(server, "server.stop", outlived ? "{\"handed_over\":true}" : "{}");
+	audit_close(server->audit);
 	if (server->journal != NULL)
 		server->journal->ops->free(server->journal);
 	if (server->vault != NULL)

@@ -75,9 +75,10 @@ enum status audit_anchor_write(struct audit_anchor *anchor, const struct audit_h
 	assert(slot.length < SLOT_BYTES);
 	memset(buffer_reserve(&slot, SLOT_BYTES - slot.length), ' ', SLOT_BYTES - slot.length);
 	slot.data[SLOT_BYTES - 1] = '\n';
-	enum status status        = file_write_at(anchor->fd, slot.data, SLOT_BYTES,
-	                                          (uint64_t)anchor->turn * SLOT_BYTES, anchor->path, err);
-	anchor->turn              = (anchor->turn + 1) % SLOTS;
+	uint64_t    offset        = (uint64_t)anchor->turn * SLOT_BYTES;
+	enum status status =
+		file_write_at(anchor->fd, slot.data, SLOT_BYTES, offset, anchor->path, err);
+	anchor->turn = (anchor->turn + 1) % SLOTS;
 	buffer_done(&slot);
 	return status;
 }

@@ -58,7 +58,7 @@ class Jobs(ServerCase):
         self.assertEqual((job["state"], job["kind"], job["attempt"]), ("done", "retention", 1))
         self.assertEqual(job["files"], [])
         self.assertEqual({thing["name"] for thing in job["result"]["things"]},
-                         {"events", "journal", "dead-letters", "changes", "jobs"})
+                         {"events", "journal", "dead-letters", "changes", "jobs", "audit"})
         listed = self.client.get("/api/v1/jobs?kind=retention&state=done")
         self.assertIn(job["id"], [item["id"] for item in listed["items"]])
         self.assertEqual(self.client.get("/api/v1/jobs?kind=other")["items"], [])

@@ -2,6 +2,7 @@
 
 #include "api/audience/asking.h"
 #include "api/audience/audiences.h"
+#include "api/call_audit.h"
 #include "api/handlers.h"
 #include "api/segment/segment_warnings.h"
 
@@ -47,6 +48,7 @@ static enum status read_wish(struct api_call *call, struct calculate *state, str
 	                                       state->breakdowns, &wish->dimension_count, err)) !=
 	        STATUS_OK)
 		return status;
+	call_audit_filters(call, &state->question);
 	for (unsigned i = 0; i < wish->dimension_count; i++)
 		wish->dimensions[i] = state->breakdowns[i].dimension;
 	state->sampled     = json_type(json_get(body, "sample")) > JSON_NULL;

@@ -1,6 +1,7 @@
 /* POST /api/v1/audience/overlap: how two to five audiences share their members. */
 
 #include "api/audience/asking.h"
+#include "api/call_audit.h"
 #include "api/audience/audiences.h"
 #include "api/handlers.h"
 
@@ -44,6 +45,7 @@ static enum status take_asked(struct api_call *call, struct json value, struct o
 	enum status status = question_read(call->api, call->arena, value, none, true, &question, err);
 	if (status != STATUS_OK)
 		return status;
+	call_audit_filters(call, &question);
 	struct unsaved_audience audience = {.written   = question.written,
 	                                    .canonical = question.canonical,
 	                                    .derived   = question.derived,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/call_audit.h"
 #include "api/collection/sources.h"
 #include "api/handlers.h"
 #include "base/instant.h"
@@ -48,7 +49,7 @@ static enum status check_filter(struct api_call *call, const struct dead_letters
 		                       DEAD_LETTERS_TEXT_MAX);
 	if (filter->stored.from_ms >= filter->stored.until_ms)
 		return error_set_field(err, STATUS_INVALID, "from", "It must be before \"to\"");
-	if (filter->text.length > 0 && !scope_allows(call->token.scopes, SCOPE_PII_READ))
+	if (filter->text.length > 0 && !call_shows_personal(call))
 		return error_set_field(err, STATUS_FORBIDDEN, "text",
 		                       "Searching in what was sent needs the scope pii.read");
 	return STATUS_OK;
@@ -171,7 +172,7 @@ static void write_letter(struct api_call *call, struct json_writer *w,
 	json_member_int(w, "bytes", (int64_t)stored->bytes);
 	json_member_bool(w, "cut", letter_is_cut(stored));
 	json_member_int(w, "replays", stored->replays);
-	if (letter->readable && scope_allows(call->token.scopes, SCOPE_PII_READ))
+	if (letter->readable && call_shows_personal(call))
 		json_member_string(w, "event", letter->event);
 	else
 		json_member_null(w, "event");

@@ -1,15 +1,11 @@
 /* GET /api/v1/sources/{id}/debug and /ws/sources/{id}/debug. */
 
+#include "api/call_audit.h"
 #include "api/collection/debugger.h"
 #include "api/collection/sources.h"
 #include "api/handlers.h"
 #include "api/stream/handshake.h"
 #include "ingest/source.h"
-
-static bool sees_personal(const struct api_call *call)
-{
-	return scope_allows(call->token.scopes, SCOPE_PII_READ);
-}
 
 static enum status find(struct api_call *call, struct source **ret_source, struct error *err)
 {
@@ -35,7 +31,7 @@ static enum status write_newest(struct api_call *call, struct buffer *out, struc
 	struct journal     *journal = call->api->config.journal;
 	struct json_writer  w       = call_begin_list(out);
 	for (size_t i = count; i > 0; i--)
-		debug_event_write(&w, parser, &events[i - 1], sees_personal(call));
+		debug_event_write(&w, parser, &events[i - 1], call_shows_personal(call));
 	call_end_list(&w, CURSOR_OFFSET, TEXT(""), (int64_t)count, journal->ops->log_time_ms(journal));
 	json_parser_free(parser);
 	return STATUS_OK;
@@ -54,7 +50,7 @@ static void watch_step(struct api_call *call)
 		return;
 	}
 	struct debug_watcher *watcher =
-		debug_watcher_new(call->api->debugger, source, sees_personal(call));
+		debug_watcher_new(call->api->debugger, source, call_shows_personal(call));
 	const struct websocket_options options = {.overflow = WEBSOCKET_OVERFLOW_DROP,
 	                                          .on_open  = debug_watcher_open,
 	                                          .on_close = debug_watcher_close,

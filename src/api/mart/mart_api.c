@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "api/call.h"
+#include "api/call_audit.h"
 #include "api/handlers.h"
 #include "base/log.h"
 #include "http/server.h"
@@ -85,7 +85,7 @@ static enum status read_wish(struct api_call *call, struct mart_wish *wish, stru
 	wish->vault                      = config->vault;
 	wish->partition_count            = config->partition_count;
 	wish->table                      = mart_table_of(http_param(call->request, "table"));
-	wish->masked                     = !scope_allows(call->token.scopes, SCOPE_PII_READ);
+	wish->masked                     = !call_shows_personal(call);
 	wish->position                   = journal->ops->position(journal);
 	wish->as_of_ms                   = journal->ops->log_time_ms(journal);
 	if (call->min_position > wish->position)

@@ -504,6 +504,7 @@ static void write_all(struct api_call *call)
 	filter_set_write_metrics(api->filters, &out);
 	jobs_write_metrics(call->api->config.jobs, &out);
 	retention_write_metrics(call->api->config.retention, &out);
+	audit_write_metrics(call->api->config.audit, &out);
 	if (api->config.backups != NULL)
 		api->config.backups->write_metrics(api->config.backups->context, &out);
 

@@ -1,5 +1,6 @@
 #include "api/stream/handshake.h"
 
+#include "api/call_audit.h"
 #include "base/clock.h"
 
 /* `new WebSocket(url, ["sonnim.bearer.TOKEN"])`: the one thing that a browser lets a page send. */
@@ -15,7 +16,8 @@ static void allowed(struct api_call *call)
 {
 	const struct handshake *state = call->state;
 	struct error            err;
-	if (token_check(&call->token, call->route->scope, clock_wall_ms(), &err) != STATUS_OK)
+	if (token_check(&call->token, call->route->scope, clock_wall_ms(), &err) != STATUS_OK ||
+	    call_audit_begin(call, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
 		call_on_worker(call, state->then);

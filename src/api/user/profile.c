@@ -2,6 +2,7 @@
  * them: the partition's thread copies the blocks, a worker decrypts them, and only for pii.read. */
 
 #include "api/call.h"
+#include "api/call_audit.h"
 #include "api/collection/collect.h"
 #include "api/handlers.h"
 #include "api/reads.h"
@@ -108,7 +109,7 @@ static void write_profile(struct api_call *call, struct json_writer *w)
 {
 	const struct profile *state    = call->state;
 	struct text           traits   = state->person.traits;
-	bool                  pii      = scope_allows(call->token.scopes, SCOPE_PII_READ);
+	bool                  pii      = call_shows_personal(call);
 	struct text           personal = pii ? personal_values(call) : (struct text){0};
 
 	struct vault_id id;

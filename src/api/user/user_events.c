@@ -2,6 +2,7 @@
  * the order of rule 13. */
 
 #include "api/call.h"
+#include "api/call_audit.h"
 #include "api/handlers.h"
 #include "api/reads.h"
 #include "base/instant.h"
@@ -89,7 +90,7 @@ static void write_event(struct api_call *call, struct json_writer *w, const stru
 {
 	const struct page   *state       = call->state;
 	const struct record *record      = &event->record;
-	bool                 pii         = scope_allows(call->token.scopes, SCOPE_PII_READ);
+	bool                 pii         = call_shows_personal(call);
 	struct buffer        plain       = {0};
 	struct text          personal[2] = {{0}};
 	struct error         err;

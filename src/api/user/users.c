@@ -1,6 +1,7 @@
 /* /api/v1/users/{id}: who that is, and of which segments he is a member. */
 
 #include "api/call.h"
+#include "api/call_audit.h"
 #include "api/handlers.h"
 #include "api/reads.h"
 #include "model/record.h"
@@ -56,7 +57,10 @@ enum status reads_user(struct api_call *call, struct reads_user *ret_user, struc
 	ret_user->merged_into = ret_user->person;
 	if (ret_user->merged && vault_merged(call->api->config.vault, id.id, &merge))
 		ret_user->merged_into = merge.user;
-	return ret_user->person.slot == SLOT_NONE ? reads_unknown_user(err) : STATUS_OK;
+	if (ret_user->person.slot == SLOT_NONE)
+		return reads_unknown_user(err);
+	call_audit_person(call, ret_user->person);
+	return STATUS_OK;
 }
 
 void reads_write_merged(struct api_call *call, struct json_writer *writer,

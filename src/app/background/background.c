@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "app/background/audit_kept.h"
 #include "backup/backup_jobs.h"
 
 static int64_t log_time_ms(void *context)
@@ -17,6 +18,7 @@ static void register_things(struct background *background, const struct backgrou
 	const struct retention_thing jobs = retention_of_jobs(background->jobs);
 	kept_register(background->retention, &background->kept, &config->times);
 	retention_register(background->retention, &jobs);
+	audit_kept_register(background->retention, config->audit, config->audit_ms);
 }
 
 enum status background_open(struct background *background, const struct background_config *config,

@@ -7,6 +7,7 @@
 
 #include "app/background/backfill.h"
 #include "app/background/kept.h"
+#include "audit/audit.h"
 #include "backup/backups.h"
 #include "engine/engine.h"
 #include "job/job.h"
@@ -20,6 +21,8 @@ struct background_config {
 	struct journal               *journal; /* its log time is the jobs' clock */
 	struct backups               *backups; /* NULL: none are made */
 	const struct backup_settings *backup_settings;
+	struct audit                 *audit;
+	const int64_t                *audit_ms; /* how long its records are kept */
 	struct engine                *engine;
 	struct kept_times             times;
 };
