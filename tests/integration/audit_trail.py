@@ -1,4 +1,4 @@
-"""An audit trail read from its files, as docs/formats/audit.md describes them: with hashlib alone."""
+"""An audit trail read from its files, as docs/formats/audit.md describes it, with hashlib."""
 import hashlib
 import json
 

@@ -39,17 +39,21 @@ static void a_trail_goes_on_behind_a_restart(void **state)
 /* Every one of them, in every byte. */
 static void each_flipped_bit_is_found(void **state)
 {
+	char          path[AUDIT_PATH_BYTES];
 	struct buffer content = {0};
 	(void)state;
-	trail_make(3);
+	trail_make(2);
 	trail_read(1, &content);
+	audit_file_path(trail_directory, 1, path);
+	int fd = open(path, O_WRONLY);
 	for (size_t bit = 0; bit < 8 * content.length; bit++) {
-		content.data[bit / 8] ^= (char)(1 << bit % 8);
-		trail_write(1, buffer_text(&content));
+		char changed = (char)(content.data[bit / 8] ^ 1 << bit % 8);
+		assert_int_equal(pwrite(fd, &changed, 1, (off_t)(bit / 8)), 1);
 		if (trail_verify(&report, findings) != STATUS_CORRUPT)
 			fail_msg("bit %zu of byte %zu was not missed", bit % 8, bit / 8);
-		content.data[bit / 8] ^= (char)(1 << bit % 8);
+		assert_int_equal(pwrite(fd, &content.data[bit / 8], 1, (off_t)(bit / 8)), 1);
 	}
+	close(fd);
 	buffer_done(&content);
 }
 
