@@ -58,7 +58,7 @@ static const struct parameter {
      "{\"enum\":[\"csv\",\"jsonl\"]}"},
 };
 
-enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, FILED };
+enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, DROPPED };
 
 static const struct failure {
 	const char   *status;
@@ -71,7 +71,9 @@ static const struct failure {
 	{"404", ANYBODY, "There is no such thing"},
 	{"405", ANYBODY, "The path takes other methods; Allow names them"},
 	{"409", ANYBODY, "Not in the present state"},
-	{"410", FILED, "The file was not in the backup that was restored"},
+	{"410", DROPPED,
+     "It is not there any more: a file that a restored backup did not have, or changes that were "
+     "dropped for their age"},
 	{"412", MATCHED, "If-Match names another version"},
 	{"413", ANYBODY, "The body is too large"},
 	{"414", ANYBODY, "The request line is too long"},
@@ -99,8 +101,9 @@ static bool can_answer(const struct api_route *route, const struct failure *fail
 		return (route->parameters & PARAMETER_IF_MATCH) != 0;
 	case SOCKET:
 		return route->access == ACCESS_SOCKET;
-	case FILED:
-		return route->response != NULL && strcmp(route->response, "File") == 0;
+	case DROPPED:
+		return route->response != NULL &&
+		       (strcmp(route->response, "File") == 0 || strcmp(route->response, "ChangeList") == 0);
 	}
 	return true;
 }

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "engine/change/change_line.h"
 #include "engine/engine.h"
 #include "engine/view.h"
+#include "engine/wait.h"
 #include "journal/file_log.h"
 #include "store/sqlite.h"
 
@@ -28,19 +28,13 @@ struct follower {
 	uint64_t                   *printed; /* by partition: entries so far */
 };
 
-/* One read of one partition's stream, waited for. */
+/* One read of one partition's stream. */
 struct follow_read {
-	struct engine_read read;
+	struct engine_wait wait;
 	uint64_t           from;
 	struct change      changes[CHANGES_A_READ];
 	size_t             count;
 	uint64_t           total;
-
-	pthread_mutex_t lock;
-	pthread_cond_t  answered;
-	bool            done;
-	enum status     status;
-	struct error    err;
 };
 
 static void run(struct engine_read *read, struct view *view)
@@ -49,33 +43,13 @@ static void run(struct engine_read *read, struct view *view)
 	own->total = view_changes(view, own->from, CHANGES_A_READ, own->changes, &own->count);
 }
 
-static void done(struct engine_read *read, enum status status, const struct error *err)
-{
-	struct follow_read *own = (struct follow_read *)read;
-	pthread_mutex_lock(&own->lock);
-	own->status = status;
-	if (status != STATUS_OK)
-		own->err = *err;
-	own->done = true;
-	pthread_cond_signal(&own->answered);
-	pthread_mutex_unlock(&own->lock);
-}
-
 static enum status read_changes(struct follower *follower, uint32_t partition,
                                 struct follow_read *own, struct error *err)
 {
-	own->read = (struct engine_read){
-		.run = run, .done = done, .min_position = follower->config->through, .timeout_ms = READ_MS};
+	own->wait.read = (struct engine_read){
+		.run = run, .min_position = follower->config->through, .timeout_ms = READ_MS};
 	own->from = follower->printed[partition];
-	own->done = false;
-	engine_read_person(follower->engine, partition, &own->read);
-	pthread_mutex_lock(&own->lock);
-	while (!own->done)
-		pthread_cond_wait(&own->answered, &own->lock);
-	pthread_mutex_unlock(&own->lock);
-	if (own->status != STATUS_OK)
-		*err = own->err;
-	return own->status;
+	return engine_wait_person(follower->engine, partition, &own->wait, err);
 }
 
 static void print(const struct follower *follower, uint32_t partition, const struct change *change)
@@ -127,8 +101,6 @@ static enum status follow(struct follower *follower, struct error *err)
 	struct follow_read *own = calloc(1, sizeof *own);
 	if (own == NULL)
 		abort();
-	pthread_mutex_init(&own->lock, NULL);
-	pthread_cond_init(&own->answered, NULL);
 	enum status status;
 	do {
 		status = wait_applied(follower, err);
@@ -137,8 +109,6 @@ static enum status follow(struct follower *follower, struct error *err)
 		if (status == STATUS_OK && follower->config->through == 0)
 			usleep(LOOK_US);
 	} while (status == STATUS_OK && follower->config->through == 0);
-	pthread_mutex_destroy(&own->lock);
-	pthread_cond_destroy(&own->answered);
 	free(own);
 	return status;
 }

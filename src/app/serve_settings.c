@@ -45,6 +45,12 @@ static const char *check_retention(const void *member)
 	                                                        : NULL;
 }
 
+static const char *check_history(const void *member)
+{
+	int64_t ms = number_in(member);
+	return ms != 0 && ms < MINUTE_MS ? "must be 1m at least, or 0" : NULL;
+}
+
 static const char *check_memory(const void *member)
 {
 	int64_t bytes = number_in(member);
@@ -134,6 +140,12 @@ static const struct setting table[] = {
                      "How long files of the journal are kept at least; those that a restart or a "
                      "consumer still needs are kept in any case",
                      .live = true),
+	SETTING_DURATION(SERVE, history_retention_ms, "history-retention", "0s", 0,
+                     INT64_C(36500) * 86400000,
+                     "How long the change stream and the histories of segments reach back, 1m at "
+                     "least; what a restart or a consumer still needs is kept in any case. 0: to "
+                     "the begin",
+                     .check = check_history),
 	SETTING_BYTES(SERVE, journal_pack_bytes_s, "journal-compress-rate", "32MiB", 0,
                   INT64_C(1) << 40,
                   "Finished files of the journal are compressed, reading so much a second; 0: not",

@@ -25,6 +25,7 @@ struct serve_settings {
 	int64_t  retention_ms;
 	uint64_t journal_file_bytes;
 	int64_t  journal_retention_ms;
+	int64_t  history_retention_ms; /* 0: for ever */
 	uint64_t journal_pack_bytes_s;
 	char    *admin_token_file;
 	char    *address_file;

@@ -265,18 +265,22 @@ static enum status start_engine(struct server *server, struct error *err)
 
 static enum status open_background(struct server *server, struct error *err)
 {
-	struct background_config config = {.settings         = &server->settings->jobs,
-	                                   .data             = server->data,
-	                                   .store            = server->store,
-	                                   .journal          = server->journal,
-	                                   .backups          = server->backups,
-	                                   .backup_settings  = &server->settings->backup,
-	                                   .engine           = server->engine,
-	                                   .audit            = server->audit,
-	                                   .audit_ms         = &server->settings->audit.retention_ms,
-	                                   .times.events_ms  = &server->workspace.retention_ms,
-	                                   .times.journal_ms = &server->settings->journal_retention_ms,
-	                                   .times.letters_ms = &server->settings->letters.retention_ms};
+	const int64_t           *history = server->settings->history_retention_ms == 0
+	                                       ? NULL
+	                                       : &server->settings->history_retention_ms;
+	struct background_config config  = {.settings         = &server->settings->jobs,
+	                                    .data             = server->data,
+	                                    .store            = server->store,
+	                                    .journal          = server->journal,
+	                                    .backups          = server->backups,
+	                                    .backup_settings  = &server->settings->backup,
+	                                    .engine           = server->engine,
+	                                    .audit            = server->audit,
+	                                    .audit_ms         = &server->settings->audit.retention_ms,
+	                                    .times.events_ms  = &server->workspace.retention_ms,
+	                                    .times.journal_ms = &server->settings->journal_retention_ms,
+	                                    .times.letters_ms = &server->settings->letters.retention_ms,
+	                                    .times.changes_ms = history};
 	return background_open(&server->background, &config, err);
 }
 

@@ -1,5 +1,6 @@
 #include "engine/view.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/instant.h"
@@ -185,9 +186,15 @@ uint64_t view_changes(struct view *view, uint64_t from_index, size_t limit,
 {
 	const struct changes *changes = &view->partition->changes;
 	*ret_count                    = 0;
+	assert(limit == 0 || from_index >= changes_first(changes));
 	while (*ret_count < limit && from_index < changes->count)
 		ret_changes[(*ret_count)++] = changes_at(changes, from_index++)->change;
 	return changes->count;
+}
+
+uint64_t view_first_change(const struct view *view)
+{
+	return changes_first(&view->partition->changes);
 }
 
 void view_events(struct view *view, uint32_t slot, event_list *list)

@@ -80,10 +80,14 @@ size_t view_person_history(struct view *view, uint32_t slot, uint64_t from_index
 size_t view_segment_history(struct view *view, uint32_t segment, uint64_t from_index, size_t limit,
                             struct arena *arena, struct view_history **ret_rows);
 
-/* The change stream itself: entries from `from_index` (0 the first) on, at most `limit`; the
- * total. */
+/* The change stream itself: entries from `from_index` on, which is view_first_change() at least, at
+ * most `limit`; how many there are with those that were dropped. */
 uint64_t view_changes(struct view *view, uint64_t from_index, size_t limit,
                       struct change *ret_changes, size_t *ret_count);
+
+/* Entries before it were dropped for their age (engine/history.h); 0: none. Histories begin there,
+ * too. */
+uint64_t view_first_change(const struct view *view);
 
 /* A person's events in the order of rule 13 that exist and have come at view_now_ms(). */
 void view_events(struct view *view, uint32_t slot, event_list *list);

@@ -6,7 +6,8 @@
 #include "base/instant.h"
 #include "engine/engine_internal.h"
 
-/* Histories. Most rows are entries of the change stream. Some follow from it (contracts, rule 22):
+/* Histories, as far as the change stream reaches back (changes_first()). Most rows are entries of
+ * the change stream. Some follow from it (contracts, rule 22):
  * a segment that holds without events is entered with a person's creation, or by everyone with its
  * activation, and left by everyone when it is switched off.
  *
@@ -194,6 +195,12 @@ static void add_events(struct view *view, struct view_history *rows, size_t coun
 	event_list_done(&list);
 }
 
+static uint64_t first_row(const struct partition *partition, uint64_t from_index)
+{
+	uint64_t first = row_index(changes_first(&partition->changes), 0);
+	return from_index > first ? from_index : first;
+}
+
 static size_t hand_out(struct view *view, row_list *rows, uint64_t from_index, size_t limit,
                        struct arena *arena, struct view_history **ret_rows)
 {
@@ -224,7 +231,7 @@ size_t view_person_history(struct view *view, uint32_t slot, uint64_t from_index
 		add_own_of_person(partition, &person, &rows);
 		add_derived_of_person(partition, &person, &rows);
 	}
-	return hand_out(view, &rows, from_index, limit, arena, ret_rows);
+	return hand_out(view, &rows, first_row(partition, from_index), limit, arena, ret_rows);
 }
 
 static const struct default_span *span_at(const struct partition *partition, uint32_t segment,
@@ -303,8 +310,9 @@ size_t view_segment_history(struct view *view, uint32_t segment, uint64_t from_i
                             struct arena *arena, struct view_history **ret_rows)
 {
 	const struct changes *changes    = &view->partition->changes;
-	struct page           page       = {view->partition, segment, from_index, limit, {0}};
 	bool                  by_default = false;
+	from_index                       = first_row(view->partition, from_index);
+	struct page page                 = {view->partition, segment, from_index, limit, {0}};
 	for (size_t i = 0; i < changes->spans.count; i++)
 		by_default |= changes->spans.items[i].segment == segment;
 

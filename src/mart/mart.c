@@ -1,12 +1,10 @@
 #include "mart/mart.h"
 
-#include <pthread.h>
-#include <stddef.h>
-
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/instant.h"
 #include "engine/dimension/dimension_rows.h"
+#include "engine/wait.h"
 #include "mart/mart_row.h"
 #include "transfer/export/export_row.h"
 
@@ -57,58 +55,27 @@ static void add_row(struct writing *writing, const struct mart_source *source)
 /* ---- Products and properties ---- */
 
 struct moment {
-	struct engine_read    read;
+	struct engine_wait    wait;
 	struct dimension_look look;
 	bool                  begun;
-	pthread_mutex_t       lock;
-	pthread_cond_t        finished;
-	bool                  done;
-	enum status           status;
-	struct error          err;
 };
-
-static struct moment *moment_of(struct engine_read *read)
-{
-	return (struct moment *)((char *)read - offsetof(struct moment, read));
-}
 
 static void begin_look(struct engine_read *read, struct view *view)
 {
-	moment_of(read)->begun = dimension_look_begin(&moment_of(read)->look, view);
-}
-
-static void look_begun(struct engine_read *read, enum status status, const struct error *err)
-{
-	struct moment *moment = moment_of(read);
-	pthread_mutex_lock(&moment->lock);
-	moment->status = status;
-	if (status != STATUS_OK)
-		moment->err = *err;
-	moment->done = true;
-	pthread_cond_signal(&moment->finished);
-	pthread_mutex_unlock(&moment->lock);
+	struct moment *moment = (struct moment *)read;
+	moment->begun         = dimension_look_begin(&moment->look, view);
 }
 
 static enum status find_moment(const struct mart_wish *wish, struct dimension_look *ret_look,
                                struct error *err)
 {
-	struct moment moment = {
-		.read = {.run = begin_look, .done = look_begun, .min_position = wish->position}};
-	pthread_mutex_init(&moment.lock, NULL);
-	pthread_cond_init(&moment.finished, NULL);
-	engine_read_person(wish->engine, 0, &moment.read);
-	pthread_mutex_lock(&moment.lock);
-	while (!moment.done)
-		pthread_cond_wait(&moment.finished, &moment.lock);
-	pthread_mutex_unlock(&moment.lock);
-	pthread_mutex_destroy(&moment.lock);
-	pthread_cond_destroy(&moment.finished);
-	*ret_look = moment.look;
-	if (moment.status != STATUS_OK)
-		*err = moment.err;
-	else if (!moment.begun)
+	struct moment moment = {.wait.read = {.run = begin_look, .min_position = wish->position}};
+	enum status   status = engine_wait_person(wish->engine, 0, &moment.wait, err);
+	if (status == STATUS_OK && !moment.begun)
 		return error_set(err, STATUS_LIMITED, "too many look at products and properties");
-	return moment.status;
+	if (status == STATUS_OK)
+		*ret_look = moment.look;
+	return status;
 }
 
 static enum status write_dimension(struct writing *writing, struct error *err)

@@ -22,6 +22,7 @@ struct share {
 	struct text   *message_ids; /* of those with cause event */
 	size_t         count;
 	uint64_t       total;
+	bool           gone; /* `after` was dropped for its age */
 	struct arena   arena;
 };
 
@@ -71,6 +72,11 @@ static void run(struct api_call *call, struct view *view)
 	struct share  *share = &state->shares[state->all ? view_partition(view) : 0];
 	share->changes       = ARENA_ARRAY(&share->arena, struct change, state->limit);
 	share->message_ids   = ARENA_ARRAY(&share->arena, struct text, state->limit);
+	if (share->after == 0) /* the begin of what there is */
+		share->after = view_first_change(view);
+	share->gone = share->after < view_first_change(view);
+	if (share->gone)
+		return;
 	share->total = view_changes(view, share->after, state->limit, share->changes, &share->count);
 	for (size_t i = 0; i < share->count;) {
 		size_t end = i + 1;
@@ -84,6 +90,22 @@ static void run(struct api_call *call, struct view *view)
 }
 
 /* ---- Answers ---- */
+
+static bool is_gone(struct api_call *call)
+{
+	const struct stream *state = call->state;
+	bool                 gone  = false;
+	struct error         err;
+	for (uint32_t i = 0; i < state->share_count; i++)
+		gone |= state->shares[i].gone;
+	if (gone) {
+		error_set_field(&err, STATUS_GONE, state->all ? "cursor" : "after",
+		                "What comes next was dropped for its age (--history-retention); without "
+		                "it the stream begins where it begins now");
+		call_fail(call, &err);
+	}
+	return gone;
+}
 
 static void write_change(struct api_call *call, struct json_writer *w, const struct share *share,
                          size_t index)
@@ -122,8 +144,10 @@ static void answer_one(struct api_call *call)
 {
 	const struct stream *state = call->state;
 	const struct share  *share = &state->shares[0];
-	struct buffer        out   = {0};
-	struct json_writer   w     = call_begin_list(&out);
+	if (is_gone(call))
+		return;
+	struct buffer      out = {0};
+	struct json_writer w   = call_begin_list(&out);
 	for (size_t i = 0; i < share->count; i++)
 		write_change(call, &w, share, i);
 	json_end_array(&w);
@@ -151,7 +175,7 @@ static void write_page(struct api_call *call, struct json_writer *w)
 		size_t              count     = share->count < left ? share->count : left;
 		for (size_t c = 0; c < count; c++)
 			write_change(call, w, share, c);
-		cursor->after[partition] += count;
+		cursor->after[partition] = share->after + count;
 		left -= count;
 		turn = partition + 1;
 	}
@@ -162,8 +186,11 @@ static void answer_all(struct api_call *call)
 {
 	struct stream *state = call->state;
 	uint64_t       total = 0, read = 0;
+	if (is_gone(call))
+		return;
 	for (uint32_t i = 0; i < state->share_count; i++) {
 		total += state->shares[i].total;
+		state->cursor.after[i] = state->shares[i].after;
 		if (state->cursor.after[i] > state->shares[i].total) {
 			struct error err;
 			error_set_field(&err, STATUS_INVALID, "cursor",

@@ -2,22 +2,16 @@
  * never happened here. It is set back to where the restored stream ended, so that it misses nothing
  * of what comes, what time alone has changed since included. */
 
-#include <pthread.h>
-
 #include "api/stream/consumers.h"
 
 #include "api/stream/consumer_cursor.h"
 #include "engine/view.h"
+#include "engine/wait.h"
 
 struct lengths {
-	struct engine_read read;
+	struct engine_wait wait;
 	int64_t            reaches_ms; /* what was restored */
 	uint64_t          *changes;    /* by partition: until then */
-	pthread_mutex_t    lock;
-	pthread_cond_t     ended;
-	bool               done;
-	enum status        status;
-	struct error       err;
 };
 
 static void count_run(struct engine_read *read, struct view *view)
@@ -25,7 +19,7 @@ static void count_run(struct engine_read *read, struct view *view)
 	struct lengths *lengths = (struct lengths *)read;
 	struct change   change;
 	size_t          count = 0;
-	uint64_t        low = 0, high = view_changes(view, 0, 0, &change, &count);
+	uint64_t        low = view_first_change(view), high = view_changes(view, 0, 0, &change, &count);
 	while (low < high) { /* instants never go back */
 		uint64_t middle = low + (high - low) / 2;
 		view_changes(view, middle, 1, &change, &count);
@@ -37,36 +31,12 @@ static void count_run(struct engine_read *read, struct view *view)
 	lengths->changes[view_partition(view)] = low;
 }
 
-static void count_done(struct engine_read *read, enum status status, const struct error *err)
-{
-	struct lengths *lengths = (struct lengths *)read;
-	pthread_mutex_lock(&lengths->lock);
-	lengths->status = status;
-	if (status != STATUS_OK)
-		lengths->err = *err;
-	lengths->done = true;
-	pthread_cond_signal(&lengths->ended);
-	pthread_mutex_unlock(&lengths->lock);
-}
-
 static enum status read_lengths(struct api *api, int64_t reaches_ms, uint64_t *changes,
                                 struct error *err)
 {
-	struct lengths lengths = {.read       = {.run = count_run, .done = count_done},
-	                          .reaches_ms = reaches_ms,
-	                          .changes    = changes};
-	pthread_mutex_init(&lengths.lock, NULL);
-	pthread_cond_init(&lengths.ended, NULL);
-	engine_read_all(api->config.engine, &lengths.read);
-	pthread_mutex_lock(&lengths.lock);
-	while (!lengths.done)
-		pthread_cond_wait(&lengths.ended, &lengths.lock);
-	pthread_mutex_unlock(&lengths.lock);
-	pthread_mutex_destroy(&lengths.lock);
-	pthread_cond_destroy(&lengths.ended);
-	if (lengths.status != STATUS_OK)
-		*err = lengths.err;
-	return lengths.status;
+	struct lengths lengths = {
+		.wait.read.run = count_run, .reaches_ms = reaches_ms, .changes = changes};
+	return engine_wait_all(api->config.engine, &lengths.wait, err);
 }
 
 static enum status set_back(struct api *api, struct store_consumer *consumer,

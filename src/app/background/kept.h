@@ -1,8 +1,8 @@
 #ifndef SONNIM_APP_KEPT_H
 #define SONNIM_APP_KEPT_H
 
-/* What is kept for a time, as `GET /api/v1/retention` shows it: events, files of the journal and
- * the change stream, which others drop by themselves, and dead letters. */
+/* What is kept for a time, as `GET /api/v1/retention` shows it: events and files of the journal,
+ * which others drop by themselves, dead letters, and the change stream with its histories. */
 
 #include "engine/engine.h"
 #include "job/retention.h"
@@ -20,6 +20,7 @@ struct kept_times {
 	const int64_t *events_ms;
 	const int64_t *journal_ms;
 	const int64_t *letters_ms;
+	const int64_t *changes_ms;
 };
 
 /* `kept` and the times outlive the retention. */

@@ -20,6 +20,13 @@ void changes_open(struct changes *changes, struct change_file *file)
 	changes->base = changes->stored = changes->handed = file->count;
 }
 
+void changes_replace(struct changes *changes, struct change_file *file)
+{
+	assert(file->count == changes->stored && file->cut >= changes->file->cut);
+	change_file_close(changes->file);
+	changes->file = file;
+}
+
 void changes_skip(struct changes *changes, uint64_t count)
 {
 	assert(count >= changes->count && count <= changes->stored);
@@ -46,7 +53,7 @@ uint64_t changes_add(struct changes *changes, const struct change *change, uint3
 	assert(index < UINT32_MAX);
 	if (index >= changes->base)
 		*place_of(changes, index) = entry;
-	else if (changes->differing == 0 &&
+	else if (index >= changes_first(changes) && changes->differing == 0 &&
 	         memcmp(change_file_at(changes->file, index), &entry, sizeof entry) != 0)
 		changes->differing = index + 1;
 	return index;

@@ -1,9 +1,9 @@
 #ifndef SONNIM_ENGINE_CHANGES_H
 #define SONNIM_ENGINE_CHANGES_H
 
-/* The change stream of one partition, append-only and for ever, with two ways in: each person's
- * changes chained from the newest back, and each segment's in order. An index is a change's place
- * in the stream, from 0.
+/* The change stream of one partition, append-only, with two ways in: each person's changes chained
+ * from the newest back, and each segment's in order. An index is a change's place in the stream,
+ * from 0; it stays what it is when changes before it are dropped for their age.
  *
  *   0            base       stored        handed      count
  *   ├──── file ────┼───────────┤             │          │
@@ -53,6 +53,15 @@ void changes_done(struct changes *changes); /* closes the file */
 /* Takes over a file; the stream is empty still, what is stored is expected to come again. */
 void changes_open(struct changes *changes, struct change_file *file);
 
+/* The first entry from which on all are there; what is left before it serves what follows. */
+static inline uint64_t changes_first(const struct changes *changes)
+{
+	return changes->file == NULL ? 0 : changes->file->cut;
+}
+
+/* Takes over a file that says the same as the one so far, save for a later first entry. */
+void changes_replace(struct changes *changes, struct change_file *file);
+
 /* What is stored before `count` (at most changes->stored) does not come again. */
 void changes_skip(struct changes *changes, uint64_t count);
 
@@ -60,7 +69,8 @@ void changes_skip(struct changes *changes, uint64_t count);
  * index. */
 uint64_t changes_add(struct changes *changes, const struct change *change, uint32_t previous);
 
-/* Valid until the next call that is not const. */
+/* Valid until the next call that is not const. Before the first: &change_dropped, or what is left,
+ * which leads each person's chain on to the next that is left, and to its creation at the end. */
 static inline const struct stored_change *changes_at(const struct changes *changes, uint64_t index)
 {
 	assert(index < changes->count || index < changes->stored);

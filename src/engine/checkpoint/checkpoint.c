@@ -74,7 +74,7 @@ void checkpoints_free(struct checkpoints *checkpoints)
 	while (checkpoints->first != NULL) {
 		struct checkpoint_job *job = checkpoints->first;
 		checkpoints->first         = job->next;
-		if (job->kind != JOB_CHANGES)
+		if (!checkpoint_is_of_changes(job))
 			checkpoint_job_free(job);
 	}
 	for (uint32_t i = 0; i < checkpoints->config.partition_count; i++)

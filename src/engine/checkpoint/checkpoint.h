@@ -63,6 +63,32 @@ int64_t checkpoint_turn(struct checkpoints *checkpoints, struct partition *const
  * checkpoints that will use; 0: all of them. Any thread. */
 uint64_t checkpoints_needed_after(struct checkpoints *checkpoints);
 
+/* ---- Dropping old changes (engine/history.h), on the partition's thread ---- */
+
+struct change_file;
+
+/* The first change that a start may ask for, whichever checkpoint it uses; 0: all of them. */
+uint64_t checkpoint_needs_changes(struct checkpoints *checkpoints, uint32_t partition);
+
+/* The file of a change stream, and where one is written that is to replace it. NUL-ended, of
+ * CHECKPOINT_PATH_MAX bytes. Any thread. */
+void checkpoint_changes_paths(const struct checkpoints *checkpoints, uint32_t partition,
+                              char *ret_path, char *ret_next);
+
+/* Puts `file`, which is taken over, in the place of the partition's: it says what that says up to
+ * `source_end`, an offset in it. What came since is copied in the background. */
+void checkpoint_replace_changes(struct checkpoints *checkpoints, uint32_t partition,
+                                struct change_file *file, uint64_t source_end);
+
+/* How that stands. Any thread. */
+enum checkpoint_replacing {
+	REPLACING_NONE,
+	REPLACING_UNDER_WAY,
+	REPLACING_DONE,
+	REPLACING_FAILED, /* the log says why; everything is as it was */
+};
+enum checkpoint_replacing checkpoint_replacing(struct checkpoints *checkpoints, uint32_t partition);
+
 struct checkpoints_status {
 	uint64_t rounds;        /* completed since start */
 	uint64_t rounds_failed; /* given up or failed */

@@ -2,7 +2,8 @@
 #define SONNIM_ENGINE_CHECKPOINT_INTERNAL_H
 
 /* Shared by checkpoint.c (all partitions), checkpoint_load.c (start), checkpoint_round.c (the
- * partition's side) and checkpoint_writer.c (the writer's side). */
+ * partition's side), checkpoint_changes.c (the change stream) and checkpoint_writer.c (the writer's
+ * side). */
 
 #include <pthread.h>
 
@@ -13,6 +14,7 @@
 
 enum checkpoint_job_kind {
 	JOB_CHANGES,     /* a chunk of the change stream */
+	JOB_REPLACE,     /* another file of it */
 	JOB_DEFINITIONS, /* parts of a round */
 	JOB_NAMES,
 	JOB_BLOCK,
@@ -36,7 +38,10 @@ struct checkpoint_job {
 	uint32_t                    count;
 	uint64_t                    first_index;
 	uint64_t                    written_bytes;
-	_Atomic int                 outcome;
+
+	struct change_file *replacement; /* of REPLACE; NULL: handed on */
+	uint64_t            source_end;  /* it has what the file has before this offset */
+	_Atomic int         outcome;
 };
 
 struct checkpoint_line {
@@ -54,6 +59,7 @@ struct partition_checkpoint {
 	int64_t                due_ns;
 	VECTOR(struct checkpoint_job *) spills; /* on the way, in order */
 	bool                    spills_restart;
+	bool                    spills_failed;   /* one that was taken in */
 	int64_t                 spills_after_ns; /* not before, since the last one failed */
 	struct checkpoint_marks marks;
 
@@ -71,14 +77,16 @@ struct partition_checkpoint {
 	_Atomic int                outcome;
 
 	/* The writer's. */
-	int      fd; /* of the round's file; -1: not open */
-	bool     failed;
-	uint64_t changes_end; /* of the change stream's file */
-	bool     changes_failed;
+	int                 fd; /* of the round's file; -1: not open */
+	bool                failed;
+	struct change_file *written_file; /* of the change stream; at start as the partition's */
+	uint64_t            changes_end;
+	bool                changes_failed;
 
 	/* For others. */
 	_Atomic uint64_t needed_after; /* of the checkpoints */
 	_Atomic int64_t  written_ms;   /* of the newest checkpoint; INSTANT_MS_NONE */
+	_Atomic int      replacing;    /* enum checkpoint_replacing */
 };
 
 struct checkpoints {
@@ -110,8 +118,19 @@ struct checkpoint_job *checkpoint_job_new(struct partition_checkpoint *target,
                                           enum checkpoint_job_kind     kind);
 void                   checkpoint_job_free(struct checkpoint_job *job);
 
-/* Jobs are done one after the other. CHANGES stay the caller's, the others the writer frees. */
+/* Jobs are done one after the other. Those of the change stream stay the caller's, the others the
+ * writer frees. */
 void checkpoint_writer_add(struct checkpoints *checkpoints, struct checkpoint_job *job);
+bool checkpoint_is_of_changes(const struct checkpoint_job *job);
+
+/* The next chunk; there is something to be handed out. */
+void checkpoint_hand_out_changes(struct partition_checkpoint *target);
+
+/* Takes in what was written; full blocks leave the memory, whether there is a round or not. */
+void checkpoint_spill(struct partition_checkpoint *target, int64_t now_ns);
+
+/* On the writer's thread. */
+void checkpoint_write_changes(struct partition_checkpoint *target, struct checkpoint_job *job);
 
 void *checkpoint_writer_run(void *checkpoints);
 

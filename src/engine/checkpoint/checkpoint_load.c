@@ -186,6 +186,8 @@ static enum status load_line(struct partition_checkpoint *target, unsigned numbe
 		return error_set(err, STATUS_CORRUPT, "it was made under another retention");
 	if (manifest->change_count > partition->changes.stored)
 		return error_set(err, STATUS_CORRUPT, "the change stream does not reach as far");
+	if (manifest->first_change < changes_first(&partition->changes))
+		return error_set(err, STATUS_CORRUPT, "the change stream begins later");
 	loading.fd = open(loading.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (loading.fd < 0)
 		return file_error(err, errno, "open", loading.path);
@@ -236,15 +238,17 @@ static enum status load_newest(struct partition_checkpoint *target, const _Atomi
 static enum status open_changes(struct partition_checkpoint *target, struct error *err)
 {
 	struct checkpoints *checkpoints = target->owner;
-	char                path[CHECKPOINT_PATH_MAX];
+	char                path[CHECKPOINT_PATH_MAX], next[CHECKPOINT_PATH_MAX];
 	struct change_file *file;
-	snprintf(path, sizeof path, "%s/%04u.changes", checkpoints->directory,
-	         target->partition->number);
+	checkpoint_changes_paths(checkpoints, target->partition->number, path, next);
+	(void)unlink(next); /* a crash left it */
 	enum status status = change_file_open(path, checkpoints->config.workspace_id,
 	                                      target->partition->number, &file, err);
-	if (status == STATUS_OK)
-		changes_open(&target->partition->changes, file);
-	return status;
+	if (status != STATUS_OK)
+		return status;
+	changes_open(&target->partition->changes, file);
+	target->written_file = file;
+	return STATUS_OK;
 }
 
 /* What follows a chunk that is not whole goes; it comes again from the journal. */

@@ -195,6 +195,13 @@ void checkpoint_blocks_path(char ret_path[CHECKPOINT_PATH_MAX], const char *dire
 	         'a' + (int)line, (unsigned)(generation % 2));
 }
 
+void checkpoint_changes_path(char ret_path[CHECKPOINT_PATH_MAX], const char *directory,
+                             uint32_t partition, bool replacement)
+{
+	snprintf(ret_path, CHECKPOINT_PATH_MAX, "%s/%04u.changes%s", directory, partition,
+	         replacement ? ".next" : "");
+}
+
 void checkpoint_pack(struct text bytes, struct checkpoint_place *place, struct buffer *out)
 {
 	assert(bytes.length > 0 && bytes.length <= CHECKPOINT_BYTES_MAX);

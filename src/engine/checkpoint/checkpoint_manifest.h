@@ -81,6 +81,10 @@ void checkpoint_manifest_path(char ret_path[CHECKPOINT_PATH_MAX], const char *di
 void checkpoint_blocks_path(char ret_path[CHECKPOINT_PATH_MAX], const char *directory,
                             uint32_t partition, unsigned line, uint64_t generation);
 
+/* The change stream's file, or the one that is to replace it. */
+void checkpoint_changes_path(char ret_path[CHECKPOINT_PATH_MAX], const char *directory,
+                             uint32_t partition, bool replacement);
+
 /* Compresses where that pays and appends to `out`; fills all of `place` but the offset. */
 void checkpoint_pack(struct text bytes, struct checkpoint_place *place, struct buffer *out);
 

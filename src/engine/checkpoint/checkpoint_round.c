@@ -15,62 +15,7 @@ enum {
 	WAIT_MS         = 1,       /* for the writer */
 	WAIT_MS_MAX     = 1000,
 	FLUSH_POSITIONS = 200000, /* that a start may have to read for the stored events' sake */
-	RETRY_MS        = 1000,   /* after a failed write of the change stream */
 };
-
-/* ---- The change stream ---- */
-
-static void hand_out_changes(struct partition_checkpoint *target)
-{
-	struct changes        *changes = &target->partition->changes;
-	struct checkpoint_job *job     = checkpoint_job_new(target, JOB_CHANGES);
-	job->count                     = changes_hand_out(changes, &job->entries, &job->first_index);
-	assert(job->count > 0);
-	job->restart           = target->spills_restart;
-	job->offset            = changes->file->end;
-	target->spills_restart = false;
-	VECTOR_ADD(&target->spills, job);
-	checkpoint_writer_add(target->owner, job);
-}
-
-/* Takes in what is written. What failed, and all behind it, is handed out again once none of it is
- * on the way any more. */
-static void take_in_changes(struct partition_checkpoint *target)
-{
-	struct changes *changes = &target->partition->changes;
-	size_t          taken   = 0;
-	bool            failed  = false;
-	while (taken < target->spills.count) {
-		struct checkpoint_job *job     = target->spills.items[taken];
-		int                    outcome = atomic_load(&job->outcome);
-		if (outcome == OUTCOME_NONE)
-			break;
-		if (outcome == OUTCOME_DONE)
-			changes_stored(changes, job->written_bytes, job->count);
-		failed |= outcome == OUTCOME_FAILED;
-		checkpoint_job_free(job);
-		taken++;
-	}
-	target->spills.count -= taken;
-	if (taken > 0)
-		memmove(target->spills.items, target->spills.items + taken,
-		        target->spills.count * sizeof *target->spills.items);
-	if (failed && target->spills.count == 0) {
-		changes_not_stored(changes);
-		target->spills_restart  = true;
-		target->spills_after_ns = clock_monotonic_ns() + RETRY_MS * INT64_C(1000000);
-	}
-}
-
-/* Full blocks leave the memory, whether there is a round or not. */
-static void spill(struct partition_checkpoint *target, int64_t now_ns)
-{
-	const struct changes *changes = &target->partition->changes;
-	take_in_changes(target);
-	while (changes->file != NULL && changes->count >= changes->handed + CHANGES_PER_BLOCK &&
-	       now_ns >= target->spills_after_ns)
-		hand_out_changes(target);
-}
 
 /* ---- Begin ---- */
 
@@ -231,7 +176,7 @@ static void end(struct partition_checkpoint *target)
 	const struct changes       *changes   = &partition->changes;
 	struct checkpoint_manifest *next      = &target->next;
 	while (changes->handed < changes->count)
-		hand_out_changes(target);
+		checkpoint_hand_out_changes(target);
 	next->end_position = partition->last_position;
 	next->end_ordinal  = partition->ordinal;
 	next->end_clock_ms = atomic_load(&partition->clock_ms);
@@ -341,7 +286,7 @@ static struct partition_checkpoint *whose_turn(struct checkpoints      *checkpoi
 	struct partition_checkpoint *found = NULL;
 	for (uint32_t i = 0; i < count; i++) {
 		struct partition_checkpoint *target = &checkpoints->partitions[partitions[i]->number];
-		spill(target, now_ns);
+		checkpoint_spill(target, now_ns);
 		if (target->running)
 			found = target;
 		else if (found == NULL || (!found->running && target->due_ns < found->due_ns))

@@ -26,6 +26,7 @@ struct checkpoint_job *checkpoint_job_new(struct partition_checkpoint *target,
 void checkpoint_job_free(struct checkpoint_job *job)
 {
 	buffer_done(&job->bytes);
+	change_file_close(job->replacement);
 	free(job);
 }
 
@@ -66,33 +67,6 @@ static void account(struct checkpoints *checkpoints, uint64_t bytes)
 		(int64_t)((double)bytes * 1e9 / (double)checkpoints->config.bytes_per_s);
 	if (checkpoints->free_ns > now_ns)
 		pause_until(checkpoints, checkpoints->free_ns);
-}
-
-/* ---- The change stream ---- */
-
-static void write_changes(struct partition_checkpoint *target, struct checkpoint_job *job)
-{
-	const struct change_file *file = target->partition->changes.file;
-	struct error              err  = {0};
-	if (job->restart) {
-		target->changes_failed = false;
-		target->changes_end    = job->offset;
-	}
-	bool before = target->changes_failed;
-	change_chunk_encode(job->entries, job->count, job->first_index, &job->bytes);
-	/* What comes behind a chunk that is not there cannot be there either. */
-	if (!before)
-		target->changes_failed = change_file_write(file, target->changes_end,
-		                                           buffer_text(&job->bytes), &err) != STATUS_OK;
-	if (!before && target->changes_failed)
-		log_error("the change stream cannot be written, it is kept in memory", &err);
-	job->written_bytes = job->bytes.length;
-	if (!target->changes_failed) {
-		target->changes_end += job->written_bytes;
-		atomic_fetch_add(&target->owner->bytes, job->written_bytes);
-	}
-	buffer_done(&job->bytes);
-	atomic_store(&job->outcome, target->changes_failed ? OUTCOME_FAILED : OUTCOME_DONE);
 }
 
 /* ---- Rounds ---- */
@@ -157,7 +131,7 @@ static enum status sync_file(int fd, const char *path, struct error *err)
 static enum status complete(struct partition_checkpoint *target, struct error *err)
 {
 	struct checkpoints       *checkpoints = target->owner;
-	const struct change_file *file        = target->partition->changes.file;
+	const struct change_file *file        = target->written_file;
 	uint32_t                  partition   = target->partition->number;
 	char                      path[CHECKPOINT_PATH_MAX];
 	struct buffer             bytes = {0};
@@ -242,8 +216,8 @@ void *checkpoint_writer_run(void *pointer)
 	while ((job = take_job(checkpoints)) != NULL) {
 		struct partition_checkpoint *target = job->target;
 		uint64_t                     queued = job->bytes.length;
-		if (job->kind == JOB_CHANGES) {
-			write_changes(target, job); /* its owner's again */
+		if (checkpoint_is_of_changes(job)) {
+			checkpoint_write_changes(target, job); /* its owner's again */
 			continue;
 		}
 		if (job->kind == JOB_FINISH || job->kind == JOB_ABANDON)

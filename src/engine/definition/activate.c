@@ -191,6 +191,15 @@ static void emit_differences(struct activation *activation)
 	}
 }
 
+/* Whether an entry for everyone stands there, of another segment. */
+static bool is_for_others(const struct partition *partition, uint64_t index, uint32_t segment)
+{
+	if (index >= partition->changes.count)
+		return false;
+	const struct change *change = &changes_at(&partition->changes, index)->change;
+	return change->slot == SLOT_NONE && change->segment != 0 && change->segment != segment;
+}
+
 /* Ends and begins the times during which memberships follow from persons' existence alone. The
  * entries for everyone stand at the begin of the step's, from `first_index` on. */
 static void switch_span(struct partition *partition, const struct rule *old,
@@ -198,9 +207,7 @@ static void switch_span(struct partition *partition, const struct rule *old,
 {
 	uint32_t segment = next != NULL ? next->segment : old->segment;
 	uint64_t index   = first_index;
-	while (index < partition->changes.count &&
-	       changes_at(&partition->changes, index)->change.slot == SLOT_NONE &&
-	       changes_at(&partition->changes, index)->change.segment != segment)
+	while (is_for_others(partition, index, segment))
 		index++;
 	for (size_t i = 0; i < partition->changes.spans.count; i++) {
 		struct default_span *span = &partition->changes.spans.items[i];
