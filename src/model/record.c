@@ -63,7 +63,7 @@ static void encode_alias(struct buffer *out, const struct record *record)
 
 void record_encode(struct buffer *out, const struct record *record)
 {
-	assert(record->kind >= RECORD_EVENT && record->kind <= RECORD_SETTING);
+	assert(record->kind >= RECORD_EVENT && record->kind <= RECORD_ABANDON);
 	assert((record->flags & ~FLAGS_KNOWN) == 0);
 
 	size_t begin = out->length;
@@ -164,7 +164,7 @@ static enum status decode_content(struct byte_reader *bytes, struct record *reco
 	record->slot  = read_u32(bytes);
 	if (bytes->failed)
 		return STATUS_OK;
-	if (kind < RECORD_EVENT || kind > RECORD_SETTING)
+	if (kind < RECORD_EVENT || kind > RECORD_ABANDON)
 		return corrupt(err, "unknown kind, is the data of a newer version?");
 	if ((record->flags & ~FLAGS_KNOWN) != 0)
 		return corrupt(err, "unknown flags, is the data of a newer version?");

@@ -56,6 +56,7 @@ enum record_kind {
 	RECORD_CLAIM     = 11, /* first-come-first-served activities */
 	RECORD_ALIAS     = 12, /* an alias call: remembered for its message id */
 	RECORD_SETTING   = 13, /* a workspace's setting that changes answers (retention, facts) */
+	RECORD_ABANDON   = 14, /* definition versions that are being built are dropped */
 };
 
 enum record_flag {

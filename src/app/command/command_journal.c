@@ -54,7 +54,7 @@ static const char *kind_name(enum record_kind kind)
 		[RECORD_PREPARE] = "prepare",     [RECORD_ACTIVATE] = "activate",
 		[RECORD_DIMENSION] = "dimension", [RECORD_CLOCK] = "clock",
 		[RECORD_CLAIM] = "claim",         [RECORD_ALIAS] = "alias",
-		[RECORD_SETTING] = "setting",
+		[RECORD_SETTING] = "setting",     [RECORD_ABANDON] = "abandon",
 	};
 	return (size_t)kind < sizeof names / sizeof names[0] && names[kind] != NULL ? names[kind]
 	                                                                            : "unknown";

@@ -354,6 +354,9 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 	case RECORD_ACTIVATE:
 		survey_break_all(partition, STATUS_AGAIN);
 		return activate(partition, record->body, arrival->received_ms, err);
+	case RECORD_ABANDON:
+		survey_break_all(partition, STATUS_AGAIN);
+		return abandon(partition, record->body, arrival->received_ms, err);
 	case RECORD_CLOCK:
 		return STATUS_OK;
 	default:

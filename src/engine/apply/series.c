@@ -64,6 +64,17 @@ size_t series_bytes(const struct series *series)
 	return series == NULL ? 0 : size_for(series->kind, series->room);
 }
 
+static struct series *move(struct series *series, uint32_t room)
+{
+	struct series *moved = slab_get(size_for(series->kind, room));
+	*moved               = *series;
+	moved->room          = room & (2 * ROOM_MAX - 1);
+	memcpy(moved->times_ms, series->times_ms, series->count * sizeof series->times_ms[0]);
+	memcpy(items(moved), items(series), series->count * item_bytes[series->kind]);
+	series_free(series);
+	return moved;
+}
+
 static struct series *grow(struct series *series, unsigned cap)
 {
 	assert(series->room < ROOM_MAX);
@@ -75,13 +86,13 @@ static struct series *grow(struct series *series, unsigned cap)
 	uint32_t room = (uint32_t)((size - sizeof *series) / item);
 	if (cap != SERIES_UNLIMITED && room > cap)
 		room = cap;
-	struct series *larger = slab_get(size_for(series->kind, room));
-	*larger               = *series;
-	larger->room          = room & (2 * ROOM_MAX - 1);
-	memcpy(larger->times_ms, series->times_ms, series->count * sizeof series->times_ms[0]);
-	memcpy(items(larger), items(series), series->count * item_bytes[series->kind]);
-	series_free(series);
-	return larger;
+	return move(series, room);
+}
+
+struct series *series_fit(struct series *series)
+{
+	uint32_t room = series->count < ROOM_MIN ? ROOM_MIN : series->count;
+	return room < series->room ? move(series, room) : series;
 }
 
 static void drop_oldest(struct series *series, uint32_t count)

@@ -75,6 +75,9 @@ struct span;
  * any. */
 void series_forget(struct series *series, const struct span *span, int64_t now_ms);
 
+/* Gives back the room that is not used; the series may have moved. */
+struct series *series_fit(struct series *series);
+
 /* Of TOTALS: the sum of the first `count` amounts. They lie behind the times, aligned to 8 bytes
  * only. */
 static inline __int128 series_total(const struct series *series, uint32_t count)

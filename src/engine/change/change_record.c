@@ -62,7 +62,7 @@ enum status change_record_read_activate(struct text body, struct arena *arena,
 	record.off                  = ARENA_ARRAY(arena, uint32_t, record.off_count);
 	for (size_t i = 0; i < record.off_count; i++)
 		record.off[i] = read_u32(&reader);
-	enum status status = finish(&reader, "ACTIVATE", err);
+	enum status status = finish(&reader, "ACTIVATE or ABANDON", err);
 	if (status == STATUS_OK)
 		*ret_record = record;
 	return status;

@@ -5,11 +5,13 @@
  *
  *   PREPARE  = u64 change id, varint count, { u32 segment, u32 version, sized canonical form }
  *   ACTIVATE = u64 change id, varint count, { u32 segment to switch off }
+ *   ABANDON  = the same
  *
  * PREPARE: build these versions beside the live ones. A segment leaf names the version of the same
  * change where it brings one, else the live one. ACTIVATE: in one step, what PREPARE of the same id
  * brought becomes live, and what is listed ceases to be; a change that only switches off has no
- * PREPARE. Ids grow; one that was seen is dropped. */
+ * PREPARE. ABANDON: what PREPARE of the same id brought is dropped instead. Of ACTIVATE and ABANDON
+ * of one id the first decides. Ids grow; one that was seen is dropped. */
 
 #include <stdint.h>
 
@@ -27,11 +29,12 @@ struct change_record {
 	uint64_t            id;
 	size_t              rule_count; /* of PREPARE */
 	struct change_rule *rules;
-	size_t              off_count; /* of ACTIVATE */
+	size_t              off_count; /* of ACTIVATE and ABANDON */
 	uint32_t           *off;
 };
 
 void change_record_write_prepare(struct buffer *out, const struct change_record *record);
+/* ABANDON has the body of ACTIVATE. */
 void change_record_write_activate(struct buffer *out, const struct change_record *record);
 
 /* STATUS_CORRUPT. Texts point into `body`, arrays lie in `arena`. */

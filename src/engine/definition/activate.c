@@ -297,26 +297,42 @@ static void run(struct activation *activation, const struct change_record *recor
 	VECTOR_DONE(&off);
 }
 
-enum status activate(struct partition *partition, struct text body, int64_t at_ms,
-                     struct error *err)
+/* `live`: what was prepared is what holds from now on; else it is dropped. */
+static enum status decide(struct partition *partition, struct text body, int64_t at_ms, bool live,
+                          struct error *err)
 {
 	struct arena arena;
 	arena_init(&arena);
 	struct change_record record;
+	struct build        *build  = NULL;
 	enum status          status = change_record_read_activate(body, &arena, &record, err);
-	struct build        *build  = status == STATUS_OK ? build_finish(partition, record.id) : NULL;
+	if (status == STATUS_OK)
+		build = live ? build_finish(partition, record.id) : build_find(partition, record.id);
 	/* Delivered before: a change with a PREPARE is known by its build, another by its id. */
 	bool fresh = status == STATUS_OK && (build != NULL || record.id > partition->last_change_id);
 	if (fresh) {
 		struct activation activation = {.partition = partition, .at_ms = at_ms};
-		run(&activation, &record, build);
+		if (build != NULL && !live)
+			build_abandon(partition, build, &activation.dead);
+		run(&activation, &record, live ? build : NULL);
 		VECTOR_DONE(&activation.differences);
 		VECTOR_DONE(&activation.dead);
-		if (build != NULL)
+		if (build != NULL && live)
 			build_drop(partition, build);
 		if (record.id > partition->last_change_id)
 			partition->last_change_id = record.id;
 	}
 	arena_done(&arena);
 	return status;
+}
+
+enum status activate(struct partition *partition, struct text body, int64_t at_ms,
+                     struct error *err)
+{
+	return decide(partition, body, at_ms, true, err);
+}
+
+enum status abandon(struct partition *partition, struct text body, int64_t at_ms, struct error *err)
+{
+	return decide(partition, body, at_ms, false, err);
 }

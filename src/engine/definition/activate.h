@@ -21,4 +21,12 @@
 MUST_USE enum status activate(struct partition *partition, struct text body, int64_t at_ms,
                               struct error *err);
 
+/* The step of an ABANDON record: what was prepared, built or not, is dropped with all that was made
+ * of it, and nothing is recorded of it; what the record lists ceases to be, as with ACTIVATE. A
+ * change that was activated before stays, one that was abandoned is never activated. The state
+ * behind it answers what it would without the PREPARE, however far a build came. Cost: what was
+ * built; a look at everybody where features go. */
+MUST_USE enum status abandon(struct partition *partition, struct text body, int64_t at_ms,
+                             struct error *err);
+
 #endif

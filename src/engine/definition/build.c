@@ -127,7 +127,7 @@ bool build_continue(struct partition *partition, uint32_t slots)
 	return build != NULL;
 }
 
-static struct build *find(const struct partition *partition, uint64_t change_id)
+struct build *build_find(const struct partition *partition, uint64_t change_id)
 {
 	struct build *build = partition->builds;
 	while (build != NULL && build->change_id != change_id)
@@ -137,7 +137,7 @@ static struct build *find(const struct partition *partition, uint64_t change_id)
 
 struct build *build_finish(struct partition *partition, uint64_t change_id)
 {
-	struct build *build = find(partition, change_id);
+	struct build *build = build_find(partition, change_id);
 	while (build != NULL && !build->built)
 		build_some(partition, next_unbuilt(partition), UINT32_MAX);
 	return build;
@@ -154,9 +154,95 @@ void build_drop(struct partition *partition, struct build *build)
 	free(build);
 }
 
+static void forget_members(struct partition *partition, uint32_t index)
+{
+	struct rule            *rule    = &partition->catalog.rules.items[index];
+	const roaring_bitmap_t *lists[] = {exceptions_bitmap(&rule->exceptions), rule->recorded};
+	for (unsigned i = 0; i < 2 && lists[i] != NULL; i++) {
+		roaring_uint32_iterator_t iterator;
+		roaring_init_iterator(lists[i], &iterator);
+		for (; iterator.has_value; roaring_advance_uint32_iterator(&iterator)) {
+			struct profile *profile = profiles_change(&partition->profiles, iterator.current_value);
+			if (profile != NULL)
+				profile_membership_remove(profile, index);
+		}
+	}
+}
+
+/* Takes away the events that only the abandoned rules looked at. */
+static void trim_feature(struct partition *partition, uint32_t slot, uint32_t index, int64_t now_ms)
+{
+	const struct feature  *feature = &partition->catalog.features.items[index];
+	const struct profile  *found   = profiles_find(&partition->profiles, slot);
+	struct person_feature *kept    = found == NULL ? NULL : profile_feature(found, index);
+	if (kept == NULL || kept->series == NULL || feature->dead)
+		return;
+	struct profile *profile = profiles_change(&partition->profiles, slot);
+	size_t          before  = series_bytes(kept->series);
+	series_forget(kept->series, &feature->kept, now_ms);
+	if (kept->series->count == 0) {
+		profile_feature_remove(&partition->profiles, profile, index);
+		return;
+	}
+	kept->series = series_fit(kept->series);
+	profiles_count_series(&partition->profiles, before, series_bytes(kept->series));
+}
+
+/* Features that look back less far again. */
+static void trim(struct partition *partition, const struct build *build)
+{
+	int64_t now_ms = atomic_load_explicit(&partition->clock_ms, memory_order_relaxed);
+	for (size_t i = 0; i < build->news.deepened.count; i++)
+		for (uint32_t slot = 0; slot < build->cursor; slot++)
+			trim_feature(partition, slot, build->news.deepened.items[i], now_ms);
+}
+
+static void add_once(index_list *list, uint32_t number)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->items[i] == number)
+			return;
+	VECTOR_ADD(list, number);
+}
+
+/* What the builds behind it share with it, and it has not built to the end, is the next one's. */
+static void hand_over(struct partition *partition, const struct build *build, index_list *dead)
+{
+	struct feature      *features = partition->catalog.features.items;
+	struct catalog_news *next     = &build->next->news;
+	for (size_t i = 0; i < build->news.features.count; i++) {
+		uint32_t index = build->news.features.items[i];
+		if (features[index].dead)
+			continue;
+		features[index].built = 0;
+		VECTOR_ADD(dead, index);
+		VECTOR_ADD(&next->features, index);
+		index_list_remove(&next->deepened, index); /* it has nothing to be deepened */
+	}
+	for (size_t i = 0; i < build->news.deepened.count; i++)
+		if (!features[build->news.deepened.items[i]].dead)
+			add_once(&next->deepened, build->news.deepened.items[i]);
+	for (size_t i = 0; i < build->news.extended.count; i++)
+		if (!features[build->news.extended.items[i]].dead)
+			add_once(&next->extended, build->news.extended.items[i]);
+}
+
+void build_abandon(struct partition *partition, struct build *build, index_list *dead)
+{
+	/* Derived ones first, as when they cease to be. */
+	for (size_t i = build->news.rules.count; i-- > 0;) {
+		forget_members(partition, build->news.rules.items[i]);
+		catalog_retire(&partition->catalog, build->news.rules.items[i], dead);
+	}
+	trim(partition, build);
+	if (!build->built && build->next != NULL)
+		hand_over(partition, build, dead);
+	build_drop(partition, build);
+}
+
 unsigned build_progress(const struct partition *partition, uint64_t change_id)
 {
-	const struct build *build = find(partition, change_id);
+	const struct build *build = build_find(partition, change_id);
 	if (build == NULL || build->built || partition->profiles.slot_count == 0)
 		return 1000;
 	return (unsigned)(999 * (uint64_t)build->cursor / partition->profiles.slot_count);

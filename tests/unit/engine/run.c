@@ -155,18 +155,28 @@ void run_prepare(struct run *run, int64_t at_ms, size_t count, const uint32_t *s
 	buffer_done(&body);
 }
 
+static void feed_end(struct run *run, int64_t at_ms, enum record_kind kind, uint64_t change_id,
+                     size_t off_count, const uint32_t *off)
+{
+	struct change_record record = {.id = change_id, .off_count = off_count, .off = (uint32_t *)off};
+	struct buffer        body   = {0};
+	change_record_write_activate(&body, &record);
+	run_feed(run, at_ms,
+	         &(struct record){.kind = kind, .slot = SLOT_NONE, .body = buffer_text(&body)});
+	buffer_done(&body);
+}
+
 void run_activate(struct run *run, int64_t at_ms, size_t off_count, const uint32_t *off)
 {
 	if (off_count > 0)
 		run->change_id++;
-	struct change_record record = {
-		.id = run->change_id, .off_count = off_count, .off = (uint32_t *)off};
-	struct buffer body = {0};
-	change_record_write_activate(&body, &record);
-	run_feed(
-		run, at_ms,
-		&(struct record){.kind = RECORD_ACTIVATE, .slot = SLOT_NONE, .body = buffer_text(&body)});
-	buffer_done(&body);
+	feed_end(run, at_ms, RECORD_ACTIVATE, run->change_id, off_count, off);
+}
+
+void run_abandon(struct run *run, int64_t at_ms, uint64_t change_id, size_t off_count,
+                 const uint32_t *off)
+{
+	feed_end(run, at_ms, RECORD_ABANDON, change_id, off_count, off);
 }
 
 void run_define(struct run *run, int64_t at_ms, uint32_t segment, const char *expression)

@@ -64,6 +64,8 @@ void run_dimension(struct run *run, int64_t at_ms, const char *id, const char *r
 void         run_prepare(struct run *run, int64_t at_ms, size_t count, const uint32_t *segments,
                          const uint32_t *versions, const char *const *expressions);
 void         run_activate(struct run *run, int64_t at_ms, size_t off_count, const uint32_t *off);
+void         run_abandon(struct run *run, int64_t at_ms, uint64_t change_id, size_t off_count,
+                         const uint32_t *off);
 void         run_define(struct run *run, int64_t at_ms, uint32_t segment, const char *expression);
 struct expr *run_expr(struct run *run, const char *expression);
 

@@ -187,6 +187,124 @@ static void a_definition_record_that_comes_twice_counts_once(void **state)
 	assert_true(run_is_member(&run, ALICE, ORDERS));
 }
 
+/* What is kept of windows and memberships. */
+static uint64_t kept_bytes(void)
+{
+	uint64_t bytes = 0;
+	for (uint32_t slot = 0; slot < run.partition->profiles.slot_count; slot++) {
+		const struct profile *profile = profiles_find(&run.partition->profiles, slot);
+		for (uint32_t i = 0; profile->features != NULL && i < profile->features->count; i++)
+			bytes += sizeof profile->features->items[0] +
+			         series_bytes(profile->features->items[i].series);
+		if (profile->memberships != NULL)
+			bytes += profile->memberships->count * sizeof profile->memberships->items[0];
+	}
+	return bytes;
+}
+
+enum { CROWD = 3000 };
+
+static void feed_crowd(void)
+{
+	for (uint32_t slot = 0; slot < CROWD; slot++) {
+		run_event(&run, slot, 1000, 1000, "Order", "{}", NULL);
+		run_event(&run, slot, 1001, 1001, "Order", "{}", NULL);
+	}
+}
+
+static void prepare_edit(int64_t at_ms)
+{
+	const uint32_t    segment = ORDERS, version = 2;
+	const char *const expression =
+		"{\"or\":[{\"event\":\"Order\",\"within\":\"9m\",\"op\":\"gte\",\"value\":1},"
+		"{\"event\":\"Order\",\"within\":\"1m\",\"aggregate\":\"sum\",\"property\":\"p\","
+		"\"op\":\"gt\",\"value\":1}]}";
+	run_prepare(&run, at_ms, 1, &segment, &version, &expression);
+}
+
+static void what_is_abandoned_leaves_nothing_however_far_it_was_built(void **state)
+{
+	(void)state;
+	run_define(&run, 500, ORDERS, two_orders);
+	feed_crowd();
+	uint64_t changes = run.partition->changes.count, before = kept_bytes();
+	for (unsigned part = 0; part <= 3; part++) {
+		prepare_edit(2000 + part);
+		if (part > 0)
+			partition_build(run.partition, part * CROWD / 3 + (part == 3));
+		assert_true(part == 0 || kept_bytes() > before);
+		run_abandon(&run, 2000 + part, run.change_id, 0, NULL);
+		assert_null(run.partition->builds);
+		assert_int_equal(kept_bytes(), before);
+		assert_int_equal(run.partition->changes.count, changes);
+	}
+	assert_true(run_is_member(&run, ALICE, ORDERS));
+	partition_advance(run.partition, 1000 + MINUTE);
+	assert_false(run_is_member(&run, ALICE, ORDERS));
+	assert_int_equal(run.partition->changes.count, changes + CROWD);
+}
+
+static void of_activation_and_abandonment_the_first_decides(void **state)
+{
+	(void)state;
+	run_define(&run, 500, ORDERS, two_orders);
+	run_event(&run, ALICE, 1000, 1000, "Order", "{}", NULL);
+	prepare_edit(2000);
+	run_abandon(&run, 2000, run.change_id, 0, NULL);
+	run_activate(&run, 2000, 0, NULL);
+	assert_false(run_is_member(&run, ALICE, ORDERS));
+
+	prepare_edit(3000);
+	run_activate(&run, 3000, 0, NULL);
+	run_abandon(&run, 3000, run.change_id, 0, NULL);
+	assert_true(run_is_member(&run, ALICE, ORDERS));
+
+	/* A record that overtook its PREPARE, which no writer of ours lets happen, decides too. */
+	run_abandon(&run, 4000, run.change_id + 1, 0, NULL);
+	prepare_edit(4000);
+	assert_null(run.partition->builds);
+}
+
+static void an_abandoned_change_still_switches_off(void **state)
+{
+	(void)state;
+	run_define(&run, 500, ORDERS, two_orders);
+	run_define(&run, 500, VIP, two_orders);
+	run_event(&run, ALICE, 1000, 1000, "Order", "{}", NULL);
+	run_event(&run, ALICE, 1000, 1000, "Order", "{}", NULL);
+	prepare_edit(2000);
+	const uint32_t off    = VIP;
+	uint64_t       before = run.partition->changes.count;
+	run_abandon(&run, 2000, run.change_id, 1, &off);
+	assert_int_equal(run.partition->changes.count, before + 1);
+	run_expect(&run, before, ALICE, VIP, false, CAUSE_DEFINITION, 2000);
+	assert_true(run_is_member(&run, ALICE, ORDERS));
+}
+
+static void a_build_that_shares_with_an_abandoned_one_is_whole(void **state)
+{
+	(void)state;
+	run_define(&run, 500, ORDERS, two_orders);
+	feed_crowd();
+	prepare_edit(2000);
+	partition_build(run.partition, CROWD / 2);
+	uint64_t          doomed_id = run.change_id;
+	const uint32_t    segment = VIP, version = 1;
+	const char *const expression =
+		"{\"and\":[{\"event\":\"Order\",\"within\":\"9m\",\"op\":\"gte\",\"value\":1},"
+		"{\"event\":\"Order\",\"within\":\"1m\",\"aggregate\":\"sum\",\"property\":\"p\","
+		"\"op\":\"eq\",\"value\":0}]}";
+	run_prepare(&run, 2000, 1, &segment, &version, &expression);
+	run_abandon(&run, 2000, doomed_id, 0, NULL);
+	run_activate(&run, 2000, 0, NULL);
+	partition_advance(run.partition, 1000 + 5 * MINUTE);
+	for (uint32_t slot = 0; slot < CROWD; slot++)
+		assert_true(run_is_member(&run, slot, VIP));
+	partition_advance(run.partition, 1001 + 9 * MINUTE);
+	for (uint32_t slot = 0; slot < CROWD; slot++)
+		assert_false(run_is_member(&run, slot, VIP));
+}
+
 static void a_trait_that_changes_moves_its_person(void **state)
 {
 	(void)state;
@@ -251,6 +369,10 @@ int main(void)
 		TEST(an_edit_records_only_the_difference_and_takes_derived_ones_along),
 		TEST(switching_off_lets_the_members_go),
 		TEST(a_definition_record_that_comes_twice_counts_once),
+		TEST(what_is_abandoned_leaves_nothing_however_far_it_was_built),
+		TEST(of_activation_and_abandonment_the_first_decides),
+		TEST(an_abandoned_change_still_switches_off),
+		TEST(a_build_that_shares_with_an_abandoned_one_is_whole),
 		TEST(a_trait_that_changes_moves_its_person),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

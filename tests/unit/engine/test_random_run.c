@@ -37,7 +37,6 @@ static const struct random_scale scales[] = {
 
 /* --- random definitions --- */
 
-/* Defines or changes a segment, with all that are derived from it, backfilled in random slices. */
 static bool refers(const struct expr *expr, uint32_t number)
 {
 	if (expr->kind == EXPR_SEGMENT)
@@ -54,14 +53,26 @@ struct definition_text {
 };
 static struct definition_text texts[SEGMENTS + 1];
 
-static void define(struct world *world, uint32_t number)
+static char *random_text(const struct world *world, uint32_t number)
 {
 	struct buffer text = {0};
 	random_expr(&text, world->scale, number, 2);
 	buffer_add_u8(&text, 0);
-	free(texts[number].text);
-	texts[number].text = text.data;
+	return text.data;
+}
 
+/* One that is defined, or the next. */
+static uint32_t random_number(const struct world *world)
+{
+	uint32_t number = 1;
+	while (number < SEGMENTS && world->exprs[number] != NULL && seed_below(4) > 0)
+		number++;
+	return number;
+}
+
+/* With all that are derived from it, backfilled in random slices. */
+static void prepare(struct world *world, uint32_t number)
+{
 	uint32_t    segments[SEGMENTS], versions[SEGMENTS];
 	const char *expressions[SEGMENTS];
 	size_t      count               = 0;
@@ -81,6 +92,33 @@ static void define(struct world *world, uint32_t number)
 	run_prepare(&world->run, world->now_ms, count, segments, versions, expressions);
 	if (seed_below(2) == 0)
 		partition_build(world->run.partition, 1 + seed_below(PERSONS));
+}
+
+/* What is prepared and never becomes live; returns the change. */
+static uint64_t prepare_doomed(struct world *world)
+{
+	uint32_t number    = random_number(world);
+	char    *live      = texts[number].text;
+	texts[number].text = random_text(world, number);
+	prepare(world, number);
+	free(texts[number].text);
+	texts[number].text = live;
+	return world->run.change_id;
+}
+
+/* Defines or changes a segment, at times behind a change that is abandoned. */
+static void define(struct world *world)
+{
+	uint32_t number    = random_number(world);
+	uint64_t doomed_id = seed_below(4) == 0 ? prepare_doomed(world) : 0;
+	free(texts[number].text);
+	texts[number].text = random_text(world, number);
+	prepare(world, number);
+	if (doomed_id > 0)
+		run_abandon(&world->run, world->now_ms, doomed_id, 0, NULL);
+	if (doomed_id > 0 && seed_below(2) == 0)
+		partition_build(world->run.partition, 1 + seed_below(PERSONS));
+	run_activate(&world->run, world->now_ms, 0, NULL);
 	world->exprs[number] = run_expr(&world->run, texts[number].text);
 }
 
@@ -186,6 +224,22 @@ static void set_traits(struct world *world)
 	world->traits[slot]           = arena_text(&world->run.arena, profile_traits(profile));
 }
 
+/* A change that is abandoned while events come in. */
+static void abandon(struct world *world)
+{
+	uint64_t doomed_id = prepare_doomed(world);
+	for (uint32_t i = seed_below(4); i > 0; i--) {
+		accept(world);
+		check(world);
+		world->now_ms = next_boundary(world);
+		if (seed_below(2) == 0)
+			partition_build(world->run.partition, 1 + seed_below(PERSONS));
+	}
+	run_abandon(&world->run, world->now_ms, doomed_id, 0, NULL);
+	if (seed_below(2) == 0)
+		run_activate(&world->run, world->now_ms, 0, NULL);
+}
+
 static void run_world(void)
 {
 	struct world world       = {.now_ms = START_MS, .scale = &scales[seed_below(2)]};
@@ -195,13 +249,11 @@ static void run_world(void)
 	for (unsigned step = 0; step < STEPS; step++) {
 		uint32_t what = seed_below(12);
 		if (what < 2 || step < 6) {
-			uint32_t number = 1;
-			while (number < SEGMENTS && world.exprs[number] != NULL && seed_below(4) > 0)
-				number++;
-			define(&world, number);
-			run_activate(&world.run, world.now_ms, 0, NULL);
+			define(&world);
 		} else if (what < 3) {
 			set_traits(&world);
+		} else if (what < 4) {
+			abandon(&world);
 		} else {
 			accept(&world);
 		}

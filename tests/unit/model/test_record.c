@@ -121,7 +121,7 @@ static void the_bytes_of_an_event_are_those_of_the_format(void **state)
 static void records_of_every_kind_come_back_as_they_were(void **state)
 {
 	(void)state;
-	for (int kind = RECORD_EVENT; kind <= RECORD_SETTING; kind++) {
+	for (int kind = RECORD_EVENT; kind <= RECORD_ABANDON; kind++) {
 		struct buffer out    = {0};
 		struct record record = {.kind         = kind,
 		                        .slot         = UINT32_MAX,
@@ -307,7 +307,7 @@ static void what_is_wrong_with_a_record_is_said(void **state)
 	(void)state;
 	assert_non_null(strstr(reason_of(0, 200), "cut off"));
 	assert_non_null(strstr(reason_of(4, 0), "unknown kind"));
-	assert_non_null(strstr(reason_of(4, RECORD_SETTING + 1), "unknown kind"));
+	assert_non_null(strstr(reason_of(4, RECORD_ABANDON + 1), "unknown kind"));
 	assert_non_null(strstr(reason_of(5, 8), "unknown flags"));
 	assert_non_null(strstr(reason_of(10, 2), "shorter"));
 	assert_non_null(strstr(reason_of(10, 0), "longer"));
