@@ -506,6 +506,7 @@ enum status server_open(struct server *server, struct server_first *ret_first, s
 	                                server->workspace.partition_count, &watch, &server->definitions,
 	                                err)) != STATUS_OK)
 		return status;
+	backfill_open(&server->background.backfill, server->definitions);
 	register_transfer(server);
 	if ((status = tell_restored(server, err)) != STATUS_OK ||
 	    (status = api_load(server->api, err)) != STATUS_OK ||

@@ -301,23 +301,30 @@ static void stop_running(struct jobs *jobs, const char *id)
 	pthread_mutex_unlock(&jobs->lock);
 }
 
-static enum status check_cancellable(struct jobs *jobs, const char *id, struct arena *arena,
-                                     struct error *err)
+/* What a job follows is told first: it may be too late, and then the job is not marked either. */
+static enum status cancel_followed(struct jobs *jobs, const char *id, struct arena *arena,
+                                   struct error *err)
 {
 	struct store_job       job;
 	enum status            status = jobs->store->ops->job_get(jobs->store, id, arena, &job, err);
 	const struct job_kind *kind   = status == STATUS_OK ? jobs_kind(jobs, job.kind) : NULL;
-	if (kind == NULL || kind->stays == NULL || job.state != STORE_JOB_RUNNING)
+	if (kind == NULL || kind->run != NULL || job.cancel_wanted ||
+	    (job.state != STORE_JOB_RUNNING && job.state != STORE_JOB_QUEUED))
 		return status;
-	return error_set(err, STATUS_CONFLICT, "A job of the kind \"%s\" is not cancelled: %s",
-	                 kind->name, kind->stays);
+	struct json_parser *parser = json_parser_new();
+	struct json         params;
+	status = json_parse_text(parser, job.params, &params, err);
+	if (status == STATUS_OK)
+		status = kind->cancel(kind->context, params, err);
+	json_parser_free(parser);
+	return status;
 }
 
 enum status jobs_cancel(struct jobs *jobs, const char *id, struct arena *arena,
                         struct store_job *ret_job, struct error *err)
 {
 	struct store_job job;
-	enum status      status = check_cancellable(jobs, id, arena, err);
+	enum status      status = cancel_followed(jobs, id, arena, err);
 	if (status == STATUS_OK)
 		status = jobs->store->ops->job_cancel(jobs->store, id, jobs->now_ms(jobs->now_context),
 		                                      arena, &job, err);

@@ -103,8 +103,9 @@ struct job_kind {
 	 * (jobs_follow()), nobody adds such jobs. */
 	enum status (*run)(void *context, struct job *job, struct error *err);
 
-	/* NULL: its jobs can be cancelled; else why not, and what to do instead. */
-	const char *stays;
+	/* Of a kind without `run`, never NULL there: tells what is followed to stop; its end says
+	 * job_unfollow(). STATUS_CONFLICT: it is too late for that, and why. Any thread. */
+	enum status (*cancel)(void *context, struct json params, struct error *err);
 
 	void *context;
 
@@ -246,7 +247,7 @@ MUST_USE enum status jobs_list(struct jobs *jobs, const struct store_job_filter 
                                uint64_t *ret_total, struct error *err);
 
 /* A queued one is cancelled at once, a running one is told; one that is cancelled already stays so.
- * STATUS_CONFLICT: it is done or failed, or its kind is not cancelled. */
+ * STATUS_CONFLICT: it is done or failed, or what it follows cannot stop any more. */
 MUST_USE enum status jobs_cancel(struct jobs *jobs, const char *id, struct arena *arena,
                                  struct store_job *ret_job, struct error *err);
 
@@ -302,9 +303,9 @@ typedef enum store_job_state job_fate_fn(void *context, struct json params);
 MUST_USE enum status jobs_follow_up(struct jobs *jobs, const char *kind, job_fate_fn *fate,
                                     void *context, struct job **ret_job, struct error *err);
 
-/* The work is done, or (`done` false) the process ends before it is and the next one goes on. Frees
- * `job`; NULL is fine. */
-void job_unfollow(struct job *job, bool done);
+/* How it ended: DONE or CANCELLED; RUNNING: the process ends before it does and the next one goes
+ * on. Frees `job`; NULL is fine. */
+void job_unfollow(struct job *job, enum store_job_state state);
 
 /* ---- Schedules ----
  * A cron expression (job/cron.h) in the zone of the settings adds a job at each of its instants.

@@ -66,9 +66,11 @@ static enum status settle(struct job *job, job_fate_fn *fate, void *context, str
 			*ret_job = job;
 		return status;
 	}
-	job->row.state       = state == STORE_JOB_DONE ? STORE_JOB_DONE : STORE_JOB_CANCELLED;
+	/* What was cancelled was told to stop, and let itself be told. */
+	bool done            = state == STORE_JOB_DONE && !job->row.cancel_wanted;
+	job->row.state       = done ? STORE_JOB_DONE : STORE_JOB_CANCELLED;
 	job->row.finished_ms = job->row.updated_ms = job_now_ms(job);
-	if (state == STORE_JOB_DONE && job->row.total >= 0)
+	if (done && job->row.total >= 0)
 		job->row.done = job->row.total; /* what was last told is older than the end */
 	enum status status = jobs->store->ops->job_change(jobs->store, &job->row, was, err);
 	job_free(job);
@@ -106,19 +108,19 @@ enum status jobs_follow_up(struct jobs *jobs, const char *name, job_fate_fn *fat
 	return status;
 }
 
-void job_unfollow(struct job *job, bool done)
+void job_unfollow(struct job *job, enum store_job_state state)
 {
 	struct error err;
 	if (job == NULL)
 		return;
 	pthread_mutex_lock(&job->lock);
-	if (done) {
-		job->row.state       = STORE_JOB_DONE;
+	bool ended     = state != STORE_JOB_RUNNING;
+	job->row.state = state;
+	if (ended)
 		job->row.finished_ms = job_now_ms(job);
-	}
 	enum status status = job_write(job, &err);
 	pthread_mutex_unlock(&job->lock);
 	if (status != STATUS_OK)
 		log_error("a job that is followed could not be written", &err); /* the next start does */
-	job_finish(job, done && status == STATUS_OK);
+	job_finish(job, ended && status == STATUS_OK);
 }

@@ -348,6 +348,7 @@ static const struct store_ops sqlite_ops = {
 	.segment_commit       = sqlite_segment_commit,
 	.segment_delete       = sqlite_segment_delete,
 	.segment_settle       = sqlite_segment_settle,
+	.segment_abandon      = sqlite_segment_abandon,
 	.outbox_list          = sqlite_outbox_list,
 	.outbox_done          = sqlite_outbox_done,
 	.job_add              = sqlite_job_add,

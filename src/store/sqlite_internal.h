@@ -195,6 +195,9 @@ enum status sqlite_segment_reserve(struct store *, uint32_t *, struct error *);
 enum status sqlite_segment_commit(struct store *, const struct store_commit *, struct error *);
 enum status sqlite_segment_delete(struct store *, const char *, struct store_outbox *, size_t,
                                   struct error *);
+enum status sqlite_segment_abandon(struct store *, const struct store_abandoned *, size_t, int64_t,
+                                   struct store_outbox *, struct arena *, struct store_segment *,
+                                   struct error *);
 enum status sqlite_segment_settle(struct store *, const char *, uint32_t, enum store_version_state,
                                   struct text, struct error *);
 enum status sqlite_outbox_list(struct store *, size_t, struct arena *, struct store_outbox **,

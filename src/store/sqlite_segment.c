@@ -22,6 +22,7 @@ static void read_segment(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 		.definition     = sqlite_text(row, 12, arena),
 		.canonical      = sqlite_text(row, 13, arena),
 		.live_canonical = sqlite_text(row, 15, arena),
+		.last_version   = (uint32_t)sqlite3_column_int64(row, 16),
 	};
 	sqlite_id(row, 0, segment.id);
 	sqlite_hash(row, 14, segment.hash);
@@ -95,6 +96,7 @@ struct stored {
 	uint32_t number;
 	uint32_t version;
 	uint32_t live_version;
+	uint32_t last_version;
 };
 
 static enum status look_up(struct sqlite_store *store, const char *id, struct stored *ret_stored,
@@ -110,6 +112,7 @@ static enum status look_up(struct sqlite_store *store, const char *id, struct st
 	ret_stored->version      = (uint32_t)sqlite3_column_int64(statement, 1);
 	ret_stored->live_version = (uint32_t)sqlite3_column_int64(statement, 2);
 	ret_stored->deleted      = sqlite3_column_int(statement, 3) != 0;
+	ret_stored->last_version = (uint32_t)sqlite3_column_int64(statement, 4);
 	return STATUS_OK;
 }
 
@@ -192,7 +195,7 @@ static enum status check_version(const struct store_segment *segment, const stru
 		return error_set(err, STATUS_PRECONDITION, "the segment is at version %u, not %u",
 		                 stored->version, expected_version);
 	if (stored->exists && segment->version != stored->version &&
-	    segment->version != stored->version + 1)
+	    segment->version != stored->last_version + 1)
 		return error_set(err, STATUS_PRECONDITION, "the segment was changed meanwhile");
 	if (stored->exists && segment->number != stored->number)
 		return error_set_field(err, STATUS_CONFLICT, "number", "a segment's number never changes");
@@ -352,6 +355,72 @@ enum status sqlite_segment_settle(struct store *base, const char *id, uint32_t v
 		return status;
 	status = settle(store, id, version, state, reason, err);
 	return sqlite_end(store, status, err);
+}
+
+/* Within a transaction; it is there. */
+static enum status read_back(struct sqlite_store *store, const char *id, struct arena *arena,
+                             struct store_segment *ret_segment, struct error *err)
+{
+	bool          found     = false;
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SEGMENT_GET);
+	sqlite_bind_string(statement, 1, id);
+	enum status status = sqlite_row(store, statement, &found, err);
+	if (status != STATUS_OK)
+		return status;
+	assert(found);
+	read_segment(statement, arena, ret_segment);
+	return STATUS_OK;
+}
+
+static enum status replace_version(struct sqlite_store *store, const char *id, uint32_t version,
+                                   struct error *err)
+{
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SEGMENT_VERSION_SETTLE);
+	sqlite_bind_number(statement, 1, STORE_VERSION_REPLACED);
+	sqlite_bind_text_of(statement, 2, TEXT(""));
+	sqlite_bind_string(statement, 3, id);
+	sqlite_bind_number(statement, 4, version);
+	return sqlite_run(store, statement, err);
+}
+
+static enum status take_back(struct sqlite_store *store, const struct store_abandoned *abandoned,
+                             int64_t at_ms, struct error *err)
+{
+	struct stored stored;
+	enum status   status = look_up_present(store, abandoned->id, &stored, err);
+	if (status == STATUS_OK &&
+	    (stored.version != abandoned->version ||
+	     (abandoned->back_to != 0 && stored.live_version != abandoned->back_to)))
+		status = error_set(err, STATUS_PRECONDITION, "the segment was changed meanwhile");
+	if (status != STATUS_OK)
+		return status;
+
+	bool          active    = abandoned->back_to != 0;
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SEGMENT_BACK);
+	sqlite_bind_number(statement, 1, active ? abandoned->back_to : abandoned->version);
+	sqlite_bind_number(statement, 2, active);
+	sqlite_bind_number(statement, 3, at_ms);
+	sqlite_bind_string(statement, 4, abandoned->id);
+	status = sqlite_run(store, statement, err);
+	if (status == STATUS_OK && active && abandoned->back_to != abandoned->version)
+		status = replace_version(store, abandoned->id, abandoned->version, err);
+	return status;
+}
+
+enum status sqlite_segment_abandon(struct store *base, const struct store_abandoned *abandoned,
+                                   size_t count, int64_t at_ms, struct store_outbox *outbox,
+                                   struct arena *arena, struct store_segment *ret_segments,
+                                   struct error *err)
+{
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	for (size_t i = 0; i < count && status == STATUS_OK; i++)
+		status = take_back(store, &abandoned[i], at_ms, err);
+	for (size_t i = 0; i < count && status == STATUS_OK; i++)
+		status = read_back(store, abandoned[i].id, arena, &ret_segments[i], err);
+	return end_with_outbox(store, status, outbox, 1, err);
 }
 
 static void read_outbox(sqlite3_stmt *row, struct arena *arena, void *ret_item)

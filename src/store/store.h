@@ -201,7 +201,7 @@ enum store_version_state {
 	STORE_VERSION_PREPARING = 1,
 	STORE_VERSION_LIVE      = 2,
 	STORE_VERSION_FAILED    = 3,
-	STORE_VERSION_REPLACED  = 4, /* was live, or never became so, and a newer one took its place */
+	STORE_VERSION_REPLACED  = 4, /* was live, or never became so: another one took its place */
 };
 
 struct store_segment {
@@ -214,7 +214,8 @@ struct store_segment {
 	int64_t     created_ms;
 	int64_t     updated_ms;
 
-	uint32_t                 version;      /* the newest */
+	uint32_t                 version;      /* the newest, but for those that were abandoned */
+	uint32_t                 last_version; /* the highest that was ever given out */
 	uint32_t                 live_version; /* 0: none yet */
 	enum store_version_state state;        /* of the newest */
 	struct text              reason;       /* why it failed */
@@ -226,11 +227,18 @@ struct store_segment {
 	struct text live_canonical; /* of the live version; empty: none */
 };
 
+/* A version that is not to become live after all. */
+struct store_abandoned {
+	char     id[37];
+	uint32_t version; /* the newest */
+	uint32_t back_to; /* the live one, which is the newest again; 0: none is, it is not active */
+};
+
 /* One step towards the journal: `payload` becomes the body of a record of `kind` in every
  * partition. Rows are delivered in order of `id`, at least once (the engine drops what it has). */
 struct store_outbox {
 	uint64_t    id;   /* from 1, growing */
-	uint8_t     kind; /* enum record_kind: PREPARE or ACTIVATE */
+	uint8_t     kind; /* enum record_kind: PREPARE, ACTIVATE or ABANDON */
 	struct text payload;
 };
 
@@ -546,9 +554,9 @@ struct store_ops {
 	enum status (*segment_reserve)(struct store *, uint32_t *ret_number, struct error *);
 
 	/* Commits a change of definitions together with what tells the journal of it: `segments` are
-	 * added (version 1) or replaced by id, where `version` one larger than stored adds a row of
-	 * versions, which begins as PREPARING, and the same one leaves them; any other version, and
-	 * one that differs from `expected_versions`, which is If-Match, is STATUS_PRECONDITION and
+	 * added (version 1) or replaced by id, where `version` one larger than `last_version` adds a row
+	 * of versions, which begins as PREPARING, and the stored one leaves them; any other version,
+	 * and one that differs from `expected_versions`, which is If-Match, is STATUS_PRECONDITION and
 	 * nothing happens. `state`, `reason` and what is live are left to segment_settle(), whatever
 	 * `segments` say. `outbox` rows get their ids. Numbers of new segments come from
 	 * segment_reserve(), since payloads name them; a number never changes. `audience` is added, as
@@ -564,6 +572,16 @@ struct store_ops {
 	enum status (*segment_settle)(struct store *, const char *id, uint32_t version,
 	                              enum store_version_state state, struct text reason,
 	                              struct error *);
+
+	/* Takes versions back, all or none, together with what tells the journal of it: where the live
+	 * one is still there it is the newest again, else the segment is not active and keeps the
+	 * version, PREPARING, for when it is. `ret_segments`: as they are then, `count` of them.
+	 * STATUS_PRECONDITION: one of them is not the newest, or `back_to` is not what the store knows
+	 * as live. */
+	enum status (*segment_abandon)(struct store *, const struct store_abandoned *abandoned,
+	                               size_t count, int64_t at_ms, struct store_outbox *outbox,
+	                               struct arena *, struct store_segment *ret_segments,
+	                               struct error *);
 
 	/* Rows not yet delivered, oldest first, at most `limit`. */
 	enum status (*outbox_list)(struct store *, size_t limit, struct arena *,

@@ -6,6 +6,18 @@
 
 enum { PER_MILLE = 1000, PRIORITY = 50 };
 
+static uint64_t change_of(struct json params)
+{
+	struct json change = json_get(params, "change");
+	return json_type(change) == JSON_INT ? json_uint(change) : UINT64_MAX;
+}
+
+static enum status cancel(void *context, struct json params, struct error *err)
+{
+	const struct backfill *backfill = context;
+	return definition_cancel(backfill->definitions, change_of(params), err);
+}
+
 void backfill_register(struct backfill *backfill, struct jobs *jobs)
 {
 	const struct job_kind kind = {.name         = BACKFILL_KIND,
@@ -14,29 +26,35 @@ void backfill_register(struct backfill *backfill, struct jobs *jobs)
 	                              .beside_max   = 1,
 	                              .priority     = PRIORITY,
 	                              .attempts_max = JOB_ATTEMPTS_MAX,
-	                              .stays = "what was defined becomes live; change, disable or "
-	                                       "delete the segment instead"};
+	                              .cancel       = cancel,
+	                              .context      = backfill};
 	jobs_register(jobs, &kind);
 	*backfill = (struct backfill){.jobs = jobs};
 }
 
-static enum store_job_state fate(void *context, struct json params)
+void backfill_open(struct backfill *backfill, struct definitions *definitions)
 {
-	const struct backfill *backfill = context;
-	struct json            change   = json_get(params, "change");
-	uint64_t               id = json_type(change) == JSON_INT ? json_uint(change) : UINT64_MAX;
-	if (id == backfill->pending_id)
-		return STORE_JOB_RUNNING;
-	return id <= backfill->last_id ? STORE_JOB_DONE : STORE_JOB_CANCELLED;
+	backfill->definitions = definitions;
 }
 
-static void recovered(void *context, uint64_t last_id, uint64_t pending_id)
+static enum store_job_state fate(void *context, struct json params)
 {
-	struct backfill *backfill = context;
-	struct error     err;
-	backfill->last_id    = last_id;
-	backfill->pending_id = pending_id;
-	if (jobs_follow_up(backfill->jobs, BACKFILL_KIND, fate, backfill, &backfill->job, &err) !=
+	const struct definition_recovery *recovery = context;
+	uint64_t                          id       = change_of(params);
+	if (id == recovery->pending_id)
+		return STORE_JOB_RUNNING;
+	for (size_t i = 0; i < recovery->abandoned_count; i++)
+		if (recovery->abandoned[i] == id)
+			return STORE_JOB_CANCELLED;
+	return id <= recovery->last_id ? STORE_JOB_DONE : STORE_JOB_CANCELLED;
+}
+
+static void recovered(void *context, const struct definition_recovery *recovery)
+{
+	struct backfill           *backfill = context;
+	struct definition_recovery copy     = *recovery;
+	struct error               err;
+	if (jobs_follow_up(backfill->jobs, BACKFILL_KIND, fate, &copy, &backfill->job, &err) !=
 	    STATUS_OK)
 		log_error("jobs of backfills could not be settled", &err);
 }
@@ -83,10 +101,15 @@ static void progressed(void *context, unsigned progress)
 		             progress < PER_MILLE ? "reads stored events" : "becomes live");
 }
 
-static void ended(void *context, bool live)
+static void ended(void *context, enum definition_end end)
 {
+	static const enum store_job_state states[] = {
+		[DEFINITION_END_LIVE]      = STORE_JOB_DONE,
+		[DEFINITION_END_ABANDONED] = STORE_JOB_CANCELLED,
+		[DEFINITION_END_LEFT]      = STORE_JOB_RUNNING,
+	};
 	struct backfill *backfill = context;
-	job_unfollow(backfill->job, live);
+	job_unfollow(backfill->job, states[end]);
 	backfill->job = NULL;
 }
 

@@ -67,6 +67,7 @@ void background_stop(struct background *background)
 void background_done(struct background *background)
 {
 	retention_free(background->retention);
-	job_unfollow(background->backfill.job, false); /* taken up by a start that then failed */
+	job_unfollow(background->backfill.job,
+	             STORE_JOB_RUNNING); /* taken up by a start that then failed */
 	jobs_free(background->jobs);
 }

@@ -71,7 +71,7 @@ static void add_reference(void *context, const struct expr *leaf)
 	VECTOR_ADD(&list->numbers, leaf->segment.number);
 }
 
-static uint32_t *references_of(const struct expr *expr, struct arena *arena, uint32_t *ret_count)
+uint32_t *definitions_references(const struct expr *expr, struct arena *arena, uint32_t *ret_count)
 {
 	struct reference_list list = {0};
 	expr_visit_leaves(expr, add_reference, &list);
@@ -83,9 +83,8 @@ static uint32_t *references_of(const struct expr *expr, struct arena *arena, uin
 	return numbers;
 }
 
-/* Makes memory say what the store now says. */
-static enum status remember(struct definitions *definitions, const struct store_segment *segment,
-                            struct error *err)
+enum status definitions_remember(struct definitions         *definitions,
+                                 const struct store_segment *segment, struct error *err)
 {
 	struct arena arena;
 	arena_init(&arena);
@@ -117,7 +116,7 @@ static enum status remember(struct definitions *definitions, const struct store_
 		known->segment.state  = before.state;
 		known->segment.reason = arena_text(&arena, before.reason);
 	}
-	known->references = references_of(expr, &arena, &known->reference_count);
+	known->references = definitions_references(expr, &arena, &known->reference_count);
 	known->arena      = arena;
 	pthread_rwlock_unlock(&definitions->lock);
 	arena_done(&arena_before);
@@ -167,7 +166,7 @@ static enum status load(struct definitions *definitions, struct error *err)
 	enum status           status =
 		definitions->store->ops->segment_list(definitions->store, &arena, &segments, &count, err);
 	for (size_t i = 0; status == STATUS_OK && i < count; i++)
-		status = remember(definitions, &segments[i], err);
+		status = definitions_remember(definitions, &segments[i], err);
 	arena_done(&arena);
 	return status;
 }
@@ -183,7 +182,7 @@ static enum status load_deleted(struct definitions *definitions, struct error *e
 	                                                                   &segments, &count, err);
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		segments[i].active = false;
-		status             = remember(definitions, &segments[i], err);
+		status             = definitions_remember(definitions, &segments[i], err);
 		if (status != STATUS_OK)
 			break;
 		pthread_rwlock_wrlock(&definitions->lock);
@@ -356,9 +355,8 @@ static void write_canonical(const struct expr *expr, struct arena *arena,
 	buffer_done(&canonical);
 }
 
-/* Whether `number` is reached from `from`, with the path of keys on the way. */
-static bool reaches(struct definitions *definitions, uint32_t from, uint32_t number, unsigned depth,
-                    struct buffer *path)
+bool definitions_reach(struct definitions *definitions, uint32_t from, uint32_t number,
+                       unsigned depth, struct buffer *path)
 {
 	const struct known *known = definitions_known(definitions, from);
 	if (known == NULL || known->deleted || depth > definitions->segments.count)
@@ -368,7 +366,7 @@ static bool reaches(struct definitions *definitions, uint32_t from, uint32_t num
 	if (from == number)
 		return true;
 	for (uint32_t i = 0; i < known->reference_count; i++)
-		if (reaches(definitions, known->references[i], number, depth + 1, path))
+		if (definitions_reach(definitions, known->references[i], number, depth + 1, path))
 			return true;
 	path->length = before;
 	return false;
@@ -388,12 +386,12 @@ static enum status check_references(struct definitions           *definitions,
                                     struct error *err)
 {
 	uint32_t  count;
-	uint32_t *numbers = references_of(wish->expr, arena, &count);
+	uint32_t *numbers = definitions_references(wish->expr, arena, &count);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct known *known = definitions_known(definitions, numbers[i]);
 		struct buffer       path  = {0};
 		buffer_printf(&path, "%.*s", TEXT_FORMAT(segment->key));
-		if (reaches(definitions, numbers[i], segment->number, 0, &path)) {
+		if (definitions_reach(definitions, numbers[i], segment->number, 0, &path)) {
 			error_set_field(err, STATUS_INVALID, place_of(wish),
 			                "The segment would depend on itself: %.*s",
 			                TEXT_FORMAT(buffer_text(&path)));
@@ -452,7 +450,7 @@ static enum status commit(struct definitions *definitions, struct store_segment 
 
 	enum status status = definitions->store->ops->segment_commit(definitions->store, &change, err);
 	if (status == STATUS_OK)
-		status = remember(definitions, segment, err);
+		status = definitions_remember(definitions, segment, err);
 	if (status == STATUS_OK && row_kind != 0)
 		rollout_add(definitions, row.id, row_kind == RECORD_PREPARE, segment->number,
 		            segment->version);
@@ -477,7 +475,8 @@ static enum status create_locked(struct definitions           *definitions,
 		.active     = wish->active,
 		.created_ms = clock_wall_ms(),
 		.version    = 1,
-		.state      = STORE_VERSION_PREPARING,
+		.last_version = 1,
+		.state        = STORE_VERSION_PREPARING,
 	};
 	segment.updated_ms = segment.created_ms;
 	uuid_new(segment.id);
@@ -535,9 +534,10 @@ static enum status update_locked(struct definitions *definitions, struct text id
 
 	bool changed       = !text_equal(segment.canonical, known->segment.canonical);
 	segment.updated_ms = clock_wall_ms();
-	segment.version += changed;
-	if (changed)
-		segment.state = STORE_VERSION_PREPARING;
+	if (changed) {
+		segment.version = ++segment.last_version;
+		segment.state   = STORE_VERSION_PREPARING;
+	}
 	status = commit(definitions, &segment, expected_version, wish->audience,
 	                changed && segment.active ? RECORD_PREPARE : 0, err);
 	if (status != STATUS_OK)
@@ -557,20 +557,26 @@ enum status definition_update(struct definitions *definitions, struct text id_or
 	return status;
 }
 
-/* STATUS_CONFLICT, with their keys, while active definitions refer to it. */
-static enum status check_unused(struct definitions *definitions, const struct known *known,
-                                struct error *err)
+void definitions_write_users(struct definitions *definitions, const struct known *known,
+                             struct buffer *out)
 {
-	struct buffer users = {0};
 	for (size_t i = 0; i < definitions->segments.count; i++) {
 		const struct known *other = definitions->segments.items[i];
 		if (other == NULL || other->deleted || !other->segment.active)
 			continue;
 		for (uint32_t j = 0; j < other->reference_count; j++)
 			if (other->references[j] == known->segment.number)
-				buffer_printf(&users, "%s\"%.*s\"", users.length > 0 ? ", " : "",
+				buffer_printf(out, "%s\"%.*s\"", out->length > 0 ? ", " : "",
 				              TEXT_FORMAT(other->segment.key));
 	}
+}
+
+/* STATUS_CONFLICT, with their keys, while active definitions refer to it. */
+static enum status check_unused(struct definitions *definitions, const struct known *known,
+                                struct error *err)
+{
+	struct buffer users = {0};
+	definitions_write_users(definitions, known, &users);
 	enum status status = STATUS_OK;
 	if (users.length > 0)
 		status = error_set(err, STATUS_CONFLICT, "Active segments refer to it: %.*s",

@@ -5,8 +5,9 @@
  * wanted together with an outbox row; a coordinator thread carries it into the journal:
  *
  *   commit ──► PREPARE in every partition ──► built beside the live ones ──► ACTIVATE, one append
- *   (store)                                    (any speed)                    ──► Live, settled in
- *                                                                                  the store
+ *   (store)                                    (any speed)   │                ──► Live, settled in
+ *                                                            ▼                     the store
+ *                         definition_cancel(): commit ──► ABANDON, one append
  *
  * A version is Live only by its ACTIVATE record. An edit takes along, in the same step, every
  * segment that is derived from it. Changes that touch the same segments follow one another; others
@@ -37,16 +38,30 @@ struct definition_change {
 	size_t derived_count; /* segments that are bound anew, since they are derived from those */
 };
 
+/* How a change ends. */
+enum definition_end {
+	DEFINITION_END_LIVE,
+	DEFINITION_END_ABANDONED,
+	DEFINITION_END_LEFT, /* the process ends, the next one goes on */
+};
+
+/* What a start finds of changes that processes before it began. */
+struct definition_recovery {
+	uint64_t        last_id;    /* up to it, what was prepared is live or was abandoned … */
+	uint64_t        pending_id; /* … but for this one, which goes on; 0: none */
+	const uint64_t *abandoned;  /* those of the newest that were, or are about to be */
+	size_t          abandoned_count;
+};
+
 /* Who is told of changes, one at a time, by one thread (definitions_start() before there is one).
  * Nothing waits for what he makes of it but the change. */
 struct definition_watch {
 	void *context;
-	/* At start. What was prepared before is live up to `last_id`, but for `pending_id` (0: none),
-	 * which goes on; what is not known by now comes anew. */
-	void (*recovered)(void *context, uint64_t last_id, uint64_t pending_id);
+	/* At start; what is not known by now comes anew. */
+	void (*recovered)(void *context, const struct definition_recovery *recovery);
 	void (*begun)(void *context, const struct definition_change *change);
 	void (*progressed)(void *context, unsigned progress); /* 0..1000, also when it did not change */
-	void (*ended)(void *context, bool live); /* false: the process ends, the next one goes on */
+	void (*ended)(void *context, enum definition_end end);
 };
 
 /* To be started once the engine has replayed. `watch` (NULL: nobody) is copied. */
@@ -108,6 +123,15 @@ MUST_USE enum status definition_set_active(struct definitions *definitions, stru
                                            bool active, struct arena *arena,
                                            struct definition *ret_definition, struct error *err);
 MUST_USE enum status definition_delete(struct definitions *definitions, struct text id_or_key,
+                                       struct error *err);
+
+/* Abandons the change that is being built, with all definitions that came with it: each segment
+ * goes back to its live version, or, where none is live, is not active and can be enabled again.
+ * A newer version that somebody committed meanwhile goes its own way. Durable when it returns; what
+ * was built is dropped soon after. STATUS_CONFLICT: it is live, or about to be; the live version
+ * refers to a segment that is disabled or deleted meanwhile, or to one that refers back to it; or
+ * an active definition refers to a segment that would be no more. */
+MUST_USE enum status definition_cancel(struct definitions *definitions, uint64_t change_id,
                                        struct error *err);
 
 MUST_USE enum status definition_get(struct definitions *definitions, struct text id_or_key,

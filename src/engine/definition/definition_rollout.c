@@ -2,8 +2,9 @@
  * touches a segment of the round once more, and carries it through in one go:
  *
  *   queue ──► PREPARE (id: the round's last row) ──► all partitions built ──► ACTIVATE ──► settled
+ *                                       └──► cancelled (definition_cancel.c) ──► ABANDON ──┘
  *
- * Rounds follow one another. What a round sends besides its own segments are those that are live
+ * Which of the two it is, this thread alone decides, once. Rounds follow one another. What a round sends besides its own segments are those that are live
  * and derived from them, bound anew. A row that cannot be sent, since all of that does not fit into
  * a record, or since it refers to a segment that has failed, fails by itself: its segment keeps the
  * version that is live. After a restart the journal tells how far the last round came. */
@@ -36,6 +37,10 @@ struct round {
 	struct buffer prepare; /* the bodies of its records */
 	struct buffer activate;
 	bool          prepared; /* by the process before this one */
+	/* Under queue_lock. */
+	bool held;      /* somebody is about to abandon it */
+	bool abandoned; /* durably: the store has the wish */
+	bool decided;   /* which record ends it */
 	/* What becomes live by it; canonical data NULL: the store knows it. */
 	VECTOR(struct change_rule) rules;
 };
@@ -225,11 +230,20 @@ static void set_progress(struct definitions *definitions, const struct round *ro
 		definitions->watch.progressed(definitions->watch.context, progress);
 }
 
-/* Waits until all partitions have applied `position` and built the round. False: stop. */
+static bool is_abandoned(struct definitions *definitions, const struct round *round)
+{
+	pthread_mutex_lock(&definitions->queue_lock);
+	bool abandoned = round->abandoned;
+	pthread_mutex_unlock(&definitions->queue_lock);
+	return abandoned;
+}
+
+/* Waits until all partitions have applied `position` and built the round, or it is abandoned.
+ * False: stop. */
 static bool wait_built(struct definitions *definitions, const struct round *round,
                        uint64_t position)
 {
-	for (;;) {
+	while (!is_abandoned(definitions, round)) {
 		struct look look   = {.change_id = round->id};
 		enum status status = look_at(definitions, &look, position);
 		if (status == STATUS_OK) {
@@ -242,6 +256,19 @@ static bool wait_built(struct definitions *definitions, const struct round *roun
 		if (!pause_for(definitions, POLL_MS))
 			return false;
 	}
+	return true;
+}
+
+/* Whether it becomes live; from here on nobody changes that. */
+static bool decide(struct definitions *definitions, struct round *round)
+{
+	pthread_mutex_lock(&definitions->queue_lock);
+	while (round->held)
+		pthread_cond_wait(&definitions->queue_filled, &definitions->queue_lock);
+	round->decided = true;
+	bool live      = !round->abandoned;
+	pthread_mutex_unlock(&definitions->queue_lock);
+	return live;
 }
 
 static bool wait_applied(struct definitions *definitions, uint64_t position)
@@ -275,6 +302,14 @@ static void add_ordered(struct definitions *definitions, struct round *round,
 	VECTOR_ADD(&round->segments, number);
 }
 
+/* Whether its newest version is to become live: an abandoned change leaves rows that ask for what
+ * is live already, or for what is not active any more. */
+static bool is_wanted(const struct known *known)
+{
+	return known != NULL && known->segment.active &&
+	       !(known->live && known->segment.live_version == known->segment.version);
+}
+
 /* The round's own segments and what is live and derived from them; with `lock` held. */
 static void collect_segments(struct definitions *definitions, struct round *round)
 {
@@ -283,7 +318,7 @@ static void collect_segments(struct definitions *definitions, struct round *roun
 		uint32_t segment = round->rows.items[i].segment;
 		if (!round->rows.items[i].prepare)
 			VECTOR_ADD(&round->off, segment);
-		else if (definitions_known(definitions, segment) != NULL)
+		else if (is_wanted(definitions_known(definitions, segment)))
 			VECTOR_ADD(&wanted, segment);
 	}
 	bool more = true;
@@ -447,10 +482,10 @@ static enum status settle_rule(struct definitions *definitions, struct round *ro
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status; /* deleted meanwhile */
 }
 
-static void set_round_live(struct definitions *definitions, struct round *round)
+static void set_round_over(struct definitions *definitions, struct round *round, bool live)
 {
 	pthread_rwlock_wrlock(&definitions->lock);
-	for (size_t i = 0; i < round->rules.count; i++)
+	for (size_t i = 0; i < round->rules.count && live; i++)
 		set_live(definitions_known(definitions, round->rules.items[i].segment), true,
 		         round->rules.items[i].version, round->rules.items[i].canonical);
 	for (size_t i = 0; i < round->off.count; i++)
@@ -463,19 +498,20 @@ static void set_round_live(struct definitions *definitions, struct round *round)
 	pthread_rwlock_unlock(&definitions->lock);
 }
 
-/* What the journal's ACTIVATE has made true, in the store and in memory. */
-static void settle(struct definitions *definitions, struct round *round)
+/* What the journal's ACTIVATE, or with `live` false its ABANDON, has made true, in the store and in
+ * memory. */
+static void settle(struct definitions *definitions, struct round *round, bool live)
 {
 	struct error err    = {0};
 	enum status  status = STATUS_OK;
-	for (size_t i = 0; i < round->rules.count && status == STATUS_OK; i++)
+	for (size_t i = 0; i < round->rules.count && status == STATUS_OK && live; i++)
 		status = settle_rule(definitions, round, &round->rules.items[i], &err);
 	if (status == STATUS_OK)
 		status = definitions->store->ops->outbox_done(definitions->store, round->id, &err);
 	/* The journal is the truth; the next start settles again. */
 	if (status != STATUS_OK)
 		log_error("what became live could not be written to the store", &err);
-	set_round_live(definitions, round);
+	set_round_over(definitions, round, live);
 }
 
 static bool is_brought(const struct round *round, uint32_t segment)
@@ -504,23 +540,31 @@ static void tell_begun(struct definitions *definitions, struct round *round)
 	definitions->watch.begun(definitions->watch.context, &change);
 }
 
-/* False: stopped on the way. */
-static bool carry_round(struct definitions *definitions, struct round *round, bool watched)
+static enum definition_end carry_round(struct definitions *definitions, struct round *round,
+                                       bool watched)
 {
 	uint64_t position = 0;
 	if (!round->prepared && round->segments.count > 0 &&
 	    !append(definitions, RECORD_PREPARE, buffer_text(&round->prepare), &position))
-		return false;
+		return DEFINITION_END_LEFT;
 	if (watched)
 		tell_begun(definitions, round);
 	if (!wait_built(definitions, round, position))
-		return false;
-	if (!append(definitions, RECORD_ACTIVATE, buffer_text(&round->activate), &position))
-		return false;
-	if (!wait_applied(definitions, position))
-		return false;
-	settle(definitions, round);
-	return true;
+		return DEFINITION_END_LEFT;
+	bool             live = decide(definitions, round);
+	enum record_kind kind = live ? RECORD_ACTIVATE : RECORD_ABANDON;
+	if (!append(definitions, kind, buffer_text(&round->activate), &position) ||
+	    !wait_applied(definitions, position))
+		return DEFINITION_END_LEFT;
+	settle(definitions, round, live);
+	return live ? DEFINITION_END_LIVE : DEFINITION_END_ABANDONED;
+}
+
+static void set_current(struct definitions *definitions, struct round *round)
+{
+	pthread_mutex_lock(&definitions->queue_lock);
+	definitions->current = round;
+	pthread_mutex_unlock(&definitions->queue_lock);
 }
 
 static bool run_round(struct definitions *definitions, struct round *round)
@@ -528,10 +572,57 @@ static bool run_round(struct definitions *definitions, struct round *round)
 	const struct definition_watch *watch = &definitions->watch;
 	/* What only switches off builds nothing. */
 	bool watched = watch->begun != NULL && round->rules.count > 0;
-	bool done    = carry_round(definitions, round, watched);
+	if (round->rules.count == 0 && round->off.count == 0) {
+		settle(definitions, round, true); /* nobody wants any more what its rows asked for */
+		return true;
+	}
+	set_current(definitions, round);
+	enum definition_end end = carry_round(definitions, round, watched);
+	set_current(definitions, NULL);
 	if (watched)
-		watch->ended(watch->context, done);
-	return done;
+		watch->ended(watch->context, end);
+	return end != DEFINITION_END_LEFT;
+}
+
+/* Those versions of the round that its rows asked for. */
+static void list_brought(const struct round *round, struct arena *arena,
+                         struct brought **ret_brought, size_t *ret_count)
+{
+	*ret_brought = ARENA_ARRAY(arena, struct brought, round->rules.count);
+	*ret_count   = 0;
+	for (size_t i = 0; i < round->rules.count; i++)
+		if (is_brought(round, round->rules.items[i].segment))
+			(*ret_brought)[(*ret_count)++] =
+				(struct brought){round->rules.items[i].segment, round->rules.items[i].version};
+}
+
+enum status rollout_hold(struct definitions *definitions, uint64_t change_id, struct arena *arena,
+                         bool *ret_held, struct brought **ret_brought, size_t *ret_count,
+                         struct error *err)
+{
+	enum status status = STATUS_OK;
+	pthread_mutex_lock(&definitions->queue_lock);
+	struct round *round = definitions->current;
+	if (round == NULL || round->id != change_id || (round->decided && !round->abandoned)) {
+		status = error_set(err, STATUS_CONFLICT, "What it builds is live, or about to be");
+	} else {
+		*ret_held = round->held = !round->abandoned;
+		list_brought(round, arena, ret_brought, ret_count);
+	}
+	pthread_mutex_unlock(&definitions->queue_lock);
+	return status;
+}
+
+void rollout_let_go(struct definitions *definitions, bool abandoned)
+{
+	pthread_mutex_lock(&definitions->queue_lock);
+	/* A round that is held is not over; one whose thread has stopped is the next process's. */
+	if (definitions->current != NULL) {
+		definitions->current->held      = false;
+		definitions->current->abandoned = abandoned;
+	}
+	pthread_cond_broadcast(&definitions->queue_filled);
+	pthread_mutex_unlock(&definitions->queue_lock);
 }
 
 static bool wait_for_rows(struct definitions *definitions)
@@ -727,6 +818,35 @@ static struct queued_change read_row(const struct store_outbox *row)
 	return change;
 }
 
+/* Change ids of the rows that abandon one. */
+static uint64_t *read_abandoned(const struct store_outbox *rows, size_t count, struct arena *arena,
+                                size_t *ret_count)
+{
+	uint64_t *ids = ARENA_ARRAY(arena, uint64_t, count);
+	*ret_count    = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].kind != RECORD_ABANDON)
+			continue;
+		struct byte_reader reader = byte_reader_of(rows[i].payload.data, rows[i].payload.length);
+		ids[(*ret_count)++]       = read_u64(&reader);
+	}
+	return ids;
+}
+
+/* Whether a restore has brought a store to the journal that knows nothing of what the pending round
+ * brings, or has abandoned it: what the store wants is prepared anew. */
+static bool is_foreign(struct definitions *definitions, const struct recovery *recovery,
+                       const struct round *round)
+{
+	for (size_t i = 0; i < recovery->pending.count && round->rows.count == 0; i++) {
+		const struct change_rule *rule  = &recovery->pending.items[i];
+		const struct known       *known = definitions_known(definitions, rule->segment);
+		if (known == NULL || !known->segment.active || known->segment.version < rule->version)
+			return true;
+	}
+	return false;
+}
+
 /* The store learns what is live; memory learns the live canonical forms. */
 static void recover_live(struct definitions *definitions, struct recovery *recovery)
 {
@@ -734,12 +854,13 @@ static void recover_live(struct definitions *definitions, struct recovery *recov
 	round->id           = recovery->pending_id == 0 ? recovery->last_change_id : 0;
 	for (size_t i = 0; i < recovery->live.count; i++)
 		VECTOR_ADD(&round->rules, recovery->live.items[i]);
-	settle(definitions, round);
+	settle(definitions, round, true);
 	round_free(round);
 }
 
 static void recover_rows(struct definitions *definitions, struct recovery *recovery,
-                         const struct store_outbox *rows, size_t count)
+                         const struct definition_recovery *told, const struct store_outbox *rows,
+                         size_t count)
 {
 	struct round *round = NULL;
 	if (recovery->pending_id > 0) {
@@ -751,6 +872,8 @@ static void recover_rows(struct definitions *definitions, struct recovery *recov
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct queued_change change = read_row(&rows[i]);
+		if (rows[i].kind == RECORD_ABANDON)
+			continue;
 		if (change.id > recovery->last_change_id) {
 			rollout_add(definitions, change.id, change.prepare, change.segment, change.version);
 			continue;
@@ -768,6 +891,9 @@ static void recover_rows(struct definitions *definitions, struct recovery *recov
 		struct change_record record = {
 			.id = round->id, .off_count = round->off.count, .off = round->off.items};
 		change_record_write_activate(&round->activate, &record);
+		round->abandoned = is_foreign(definitions, recovery, round);
+		for (size_t i = 0; i < told->abandoned_count; i++)
+			round->abandoned |= told->abandoned[i] == round->id;
 	}
 	definitions->unfinished = round;
 }
@@ -788,11 +914,14 @@ static enum status recover(struct definitions *definitions, struct error *err)
 	recover_live(definitions, &recovery);
 	status = definitions->store->ops->outbox_list(definitions->store, SIZE_MAX / 2, &arena, &rows,
 	                                              &count, err);
-	if (status == STATUS_OK && definitions->watch.recovered != NULL)
-		definitions->watch.recovered(definitions->watch.context, recovery.last_change_id,
-		                             recovery.pending_id);
-	if (status == STATUS_OK)
-		recover_rows(definitions, &recovery, rows, count);
+	if (status == STATUS_OK) {
+		struct definition_recovery told = {.last_id    = recovery.last_change_id,
+		                                   .pending_id = recovery.pending_id};
+		told.abandoned = read_abandoned(rows, count, &arena, &told.abandoned_count);
+		if (definitions->watch.recovered != NULL)
+			definitions->watch.recovered(definitions->watch.context, &told);
+		recover_rows(definitions, &recovery, &told, rows, count);
+	}
 	if (status == STATUS_OK)
 		status = definitions_reconcile(definitions, recovery.live.items, recovery.live.count, err);
 	arena_done(&arena);

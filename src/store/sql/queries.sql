@@ -227,7 +227,8 @@ DELETE FROM role WHERE name = $1 RETURNING name;
 -- name: segment_list
 SELECT s.id, s.number, s.key, s.name, s.description, s.active, s.created_ms, s.updated_ms,
        s.version, s.live_version, v.state, v.reason, v.definition, v.canonical, v.hash,
-       coalesce(l.canonical, '')
+       coalesce(l.canonical, ''),
+       (SELECT max(n.version) FROM segment_version n WHERE n.segment_id = s.id)
 FROM segment s
 JOIN segment_version v ON v.segment_id = s.id AND v.version = s.version
 LEFT JOIN segment_version l ON l.segment_id = s.id AND l.version = s.live_version
@@ -237,7 +238,8 @@ ORDER BY s.number;
 -- name: segment_get
 SELECT s.id, s.number, s.key, s.name, s.description, s.active, s.created_ms, s.updated_ms,
        s.version, s.live_version, v.state, v.reason, v.definition, v.canonical, v.hash,
-       coalesce(l.canonical, '')
+       coalesce(l.canonical, ''),
+       (SELECT max(n.version) FROM segment_version n WHERE n.segment_id = s.id)
 FROM segment s
 JOIN segment_version v ON v.segment_id = s.id AND v.version = s.version
 LEFT JOIN segment_version l ON l.segment_id = s.id AND l.version = s.live_version
@@ -246,7 +248,9 @@ ORDER BY CASE WHEN s.id = $1 THEN 0 ELSE 1 END
 LIMIT 1;
 
 -- name: segment_state
-SELECT number, version, live_version, deleted FROM segment WHERE id = $1;
+SELECT number, version, live_version, deleted,
+       (SELECT max(n.version) FROM segment_version n WHERE n.segment_id = segment.id)
+FROM segment WHERE id = $1;
 
 -- name: segment_add
 INSERT INTO segment (id, number, key, name, description, active, created_ms, updated_ms, version,
@@ -273,6 +277,9 @@ UPDATE segment_version SET state = $1, reason = $2 WHERE segment_id = $3 AND ver
 
 -- name: segment_live
 UPDATE segment SET live_version = $1 WHERE id = $2;
+
+-- name: segment_back
+UPDATE segment SET version = $1, active = $2, updated_ms = $3 WHERE id = $4;
 
 -- name: segment_delete
 UPDATE segment SET deleted = 1 WHERE id = $1;

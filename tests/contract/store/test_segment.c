@@ -257,6 +257,70 @@ static void a_version_that_skips_one_or_goes_back_is_a_failed_precondition(void 
 	assert_int_equal(commit(f, &segment, 0), STATUS_PRECONDITION);
 }
 
+static enum status abandon(struct fixture *f, const struct store_abandoned *abandoned, size_t count)
+{
+	struct store_outbox  outbox = {.kind = 14, .payload = TEXT("change")};
+	struct store_segment segments[2];
+	enum status status = f->store->ops->segment_abandon(f->store, abandoned, count, 99, &outbox,
+	                                                    &f->arena, segments, &f->err);
+	for (size_t i = 0; i < count && status == STATUS_OK; i++)
+		assert_string_equal(segments[i].id, abandoned[i].id);
+	return status;
+}
+
+static void an_abandoned_version_gives_way_to_the_live_one_and_its_number_is_not_used_again(
+	void **state)
+{
+	struct fixture      *f       = *state;
+	struct store_segment segment = added(f, "g-1", "loyal");
+	settled(f, "g-1", 1, STORE_VERSION_LIVE, "");
+	edited(f, &segment, TEXT("{\"c\":2}"));
+	assert_ok(f, abandon(f, &(struct store_abandoned){"g-1", 2, 1}, 1));
+	fixture_reopen(f);
+
+	struct store_segment found = get(f, "g-1");
+	assert_int_equal(found.version, 1);
+	assert_int_equal(found.live_version, 1);
+	assert_int_equal(found.last_version, 2);
+	assert_int_equal(found.state, STORE_VERSION_LIVE);
+	assert_int_equal(found.updated_ms, 99);
+	assert_true(found.active);
+	assert_true(text_equal(found.canonical, TEXT("{\"c\":1}")));
+	assert_int_equal(outbox_count(f), 1);
+
+	found.version = 2;
+	assert_int_equal(commit(f, &found, 1), STATUS_PRECONDITION);
+	found.version = 3;
+	assert_ok(f, commit(f, &found, 1));
+	settled(f, "g-1", 3, STORE_VERSION_LIVE, "");
+	assert_int_equal(get(f, "g-1").live_version, 3);
+}
+
+static void an_abandoned_segment_that_was_never_live_is_not_active(void **state)
+{
+	struct fixture *f = *state;
+	added(f, "g-1", "loyal");
+	assert_ok(f, abandon(f, &(struct store_abandoned){"g-1", 1, 0}, 1));
+
+	struct store_segment found = get(f, "g-1");
+	assert_false(found.active);
+	assert_int_equal(found.version, 1);
+	assert_int_equal(found.state, STORE_VERSION_PREPARING);
+}
+
+static void abandoning_happens_whole_or_not_at_all(void **state)
+{
+	struct fixture *f = *state;
+	added(f, "g-1", "loyal");
+	added(f, "g-2", "new");
+	const struct store_abandoned pair[] = {{"g-1", 1, 0}, {"g-2", 2, 0}};
+	assert_int_equal(abandon(f, pair, 2), STATUS_PRECONDITION);
+	assert_int_equal(abandon(f, &(struct store_abandoned){"g-1", 1, 1}, 1), STATUS_PRECONDITION);
+	assert_int_equal(abandon(f, &(struct store_abandoned){"g-9", 1, 0}, 1), STATUS_NOT_FOUND);
+	assert_true(get(f, "g-1").active);
+	assert_int_equal(outbox_count(f), 0);
+}
+
 static void a_commit_happens_whole_or_not_at_all(void **state)
 {
 	struct fixture      *f = *state;
@@ -386,6 +450,9 @@ int run_segment_tests(const char *backend)
 		STORE_TEST(settling_an_unknown_version_is_not_found),
 		STORE_TEST(another_version_than_the_expected_one_is_a_failed_precondition),
 		STORE_TEST(a_version_that_skips_one_or_goes_back_is_a_failed_precondition),
+		STORE_TEST(an_abandoned_version_gives_way_to_the_live_one_and_its_number_is_not_used_again),
+		STORE_TEST(an_abandoned_segment_that_was_never_live_is_not_active),
+		STORE_TEST(abandoning_happens_whole_or_not_at_all),
 		STORE_TEST(a_commit_happens_whole_or_not_at_all),
 		STORE_TEST(a_deleted_segment_frees_its_key_and_keeps_its_number),
 		STORE_TEST(segments_are_listed_in_order_of_number),

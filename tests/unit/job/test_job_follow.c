@@ -2,7 +2,14 @@
 
 #include "jobs_fixture.h"
 
-static const char stays[] = "it ends by itself";
+/* Of parameters with "late" it is too late to stop. */
+static enum status cancel_outside(void *context, struct json params, struct error *err)
+{
+	(void)context;
+	if (json_type(json_get(params, "late")) == JSON_BOOL)
+		return error_set(err, STATUS_CONFLICT, "It ends by itself");
+	return STATUS_OK;
+}
 
 static struct job *follow(struct fixture *f, const char *params)
 {
@@ -36,7 +43,7 @@ static void register_outside(struct fixture *f)
 	                              .check        = job_check_none,
 	                              .beside_max   = 1,
 	                              .attempts_max = 1,
-	                              .stays        = stays};
+	                              .cancel       = cancel_outside};
 	jobs_register(f->jobs, &kind);
 }
 
@@ -67,7 +74,7 @@ static void what_runs_elsewhere_is_a_running_job_with_its_progress_and_then_done
 	assert_int_equal(row.total, 10);
 	assert_true(text_equal(row.params, TEXT("{\"a\":1}")));
 
-	job_unfollow(job, true);
+	job_unfollow(job, STORE_JOB_DONE);
 	row = get(f, id);
 	assert_int_equal(row.state, STORE_JOB_DONE);
 	assert_int_equal(row.done, 3);
@@ -81,10 +88,10 @@ static void it_takes_no_thread_of_the_runner(void **state)
 	fixture_start(f);
 	struct job *job = follow(f, "{}");
 	await(f, add(f, "play", 0).id, STORE_JOB_DONE);
-	job_unfollow(job, true);
+	job_unfollow(job, STORE_JOB_DONE);
 }
 
-static void nobody_adds_schedules_cancels_or_retries_one(void **state)
+static void nobody_adds_schedules_or_retries_one(void **state)
 {
 	struct fixture       *f        = *state;
 	struct job_wish       wish     = {.kind = "outside", .asker = &fixture_asker};
@@ -96,12 +103,56 @@ static void nobody_adds_schedules_cancels_or_retries_one(void **state)
 	                 STATUS_INVALID);
 
 	struct job *job = follow(f, "{}");
-	assert_int_equal(jobs_cancel(f->jobs, job_id(job), &f->arena, &row, &f->err), STATUS_CONFLICT);
-	assert_non_null(strstr(f->err.reason, stays));
-	assert_int_equal(job_stopping(job), JOB_GO_ON);
-	assert_int_equal(jobs_retry(f->jobs, job_id(job), &fixture_asker, &f->arena, &row, &f->err),
+	char        id[37];
+	memcpy(id, job_id(job), sizeof id);
+	assert_int_equal(jobs_retry(f->jobs, id, &fixture_asker, &f->arena, &row, &f->err),
 	                 STATUS_CONFLICT);
-	job_unfollow(job, true);
+	job_unfollow(job, STORE_JOB_CANCELLED);
+	assert_int_equal(jobs_retry(f->jobs, id, &fixture_asker, &f->arena, &row, &f->err),
+	                 STATUS_CONFLICT);
+}
+
+static void one_that_is_cancelled_is_so_once_what_it_follows_has_stopped(void **state)
+{
+	struct fixture  *f   = *state;
+	struct job      *job = follow(f, "{\"fate\":\"d\"}");
+	struct store_job row;
+	char             id[37];
+	memcpy(id, job_id(job), sizeof id);
+	for (int i = 0; i < 2; i++) {
+		assert_ok(f, jobs_cancel(f->jobs, id, &f->arena, &row, &f->err));
+		assert_int_equal(row.state, STORE_JOB_RUNNING);
+		assert_true(row.cancel_wanted);
+	}
+	job_unfollow(job, STORE_JOB_CANCELLED);
+	assert_int_equal(get(f, id).state, STORE_JOB_CANCELLED);
+	assert_ok(f, jobs_cancel(f->jobs, id, &f->arena, &row, &f->err));
+}
+
+static void one_that_cannot_stop_any_more_is_not_cancelled(void **state)
+{
+	struct fixture  *f   = *state;
+	struct job      *job = follow(f, "{\"late\":true}");
+	struct store_job row;
+	assert_int_equal(jobs_cancel(f->jobs, job_id(job), &f->arena, &row, &f->err), STATUS_CONFLICT);
+	assert_string_equal(f->err.reason, "It ends by itself");
+	assert_false(get(f, job_id(job)).cancel_wanted);
+	assert_int_equal(job_stopping(job), JOB_GO_ON);
+	job_unfollow(job, STORE_JOB_DONE);
+}
+
+static void one_that_was_cancelled_when_the_process_ended_is_cancelled_whatever_its_fate(
+	void **state)
+{
+	struct fixture  *f   = *state;
+	struct job      *job = follow(f, "{\"fate\":\"d\"}");
+	struct store_job row;
+	char             id[37];
+	memcpy(id, job_id(job), sizeof id);
+	assert_ok(f, jobs_cancel(f->jobs, id, &f->arena, &row, &f->err));
+	job_unfollow(job, STORE_JOB_RUNNING);
+	assert_null(follow_up(f));
+	assert_int_equal(get(f, id).state, STORE_JOB_CANCELLED);
 }
 
 static void the_next_process_goes_on_with_what_goes_on_and_settles_the_rest(void **state)
@@ -114,7 +165,7 @@ static void the_next_process_goes_on_with_what_goes_on_and_settles_the_rest(void
 		struct job *job = follow(f, fates[i]);
 		memcpy(ids[i], job_id(job), sizeof ids[i]);
 		job_progress(job, 5, 10, "steps", "walks");
-		job_unfollow(job, false);
+		job_unfollow(job, STORE_JOB_RUNNING);
 		assert_int_equal(get(f, ids[i]).state, STORE_JOB_RUNNING);
 	}
 	fixture_stop(f);
@@ -130,7 +181,7 @@ static void the_next_process_goes_on_with_what_goes_on_and_settles_the_rest(void
 	assert_int_equal(get(f, ids[1]).state, STORE_JOB_CANCELLED);
 	assert_int_equal(get(f, ids[2]).attempt, 2);
 	assert_int_equal(get(f, ids[2]).done, 5);
-	job_unfollow(job, true);
+	job_unfollow(job, STORE_JOB_DONE);
 	assert_int_equal(get(f, ids[2]).state, STORE_JOB_DONE);
 	assert_null(follow_up(f));
 }
@@ -147,7 +198,7 @@ static void one_that_was_only_added_is_found_too(void **state)
 	struct job *job = follow_up(f);
 	assert_non_null(job);
 	assert_string_equal(job_id(job), row.id);
-	job_unfollow(job, true);
+	job_unfollow(job, STORE_JOB_DONE);
 	assert_int_equal(get(f, row.id).state, STORE_JOB_DONE);
 }
 
@@ -158,7 +209,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_runs_elsewhere_is_a_running_job_with_its_progress_and_then_done),
 		TEST(it_takes_no_thread_of_the_runner),
-		TEST(nobody_adds_schedules_cancels_or_retries_one),
+		TEST(nobody_adds_schedules_or_retries_one),
+		TEST(one_that_is_cancelled_is_so_once_what_it_follows_has_stopped),
+		TEST(one_that_cannot_stop_any_more_is_not_cancelled),
+		TEST(one_that_was_cancelled_when_the_process_ended_is_cancelled_whatever_its_fate),
 		TEST(the_next_process_goes_on_with_what_goes_on_and_settles_the_rest),
 		TEST(one_that_was_only_added_is_found_too),
 	};
