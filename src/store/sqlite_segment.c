@@ -383,6 +383,23 @@ static enum status replace_version(struct sqlite_store *store, const char *id, u
 	return sqlite_run(store, statement, err);
 }
 
+/* An audience that was saved says what its segment says. */
+static enum status give_audience_back(struct sqlite_store          *store,
+                                      const struct store_abandoned *abandoned, int64_t at_ms,
+                                      struct error *err)
+{
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_AUDIENCE_BACK);
+	sqlite_bind_string(statement, 1, abandoned->id);
+	sqlite_bind_number(statement, 2, abandoned->back_to);
+	sqlite_bind_number(statement, 3, at_ms);
+	enum status status = sqlite_run(store, statement, err);
+	if (status != STATUS_OK)
+		return status;
+	statement = sqlite_statement(store, SQL_AUDIENCE_BACK_VERSION);
+	sqlite_bind_string(statement, 1, abandoned->id);
+	return sqlite_run(store, statement, err);
+}
+
 static enum status take_back(struct sqlite_store *store, const struct store_abandoned *abandoned,
                              int64_t at_ms, struct error *err)
 {
@@ -404,6 +421,8 @@ static enum status take_back(struct sqlite_store *store, const struct store_aban
 	status = sqlite_run(store, statement, err);
 	if (status == STATUS_OK && active && abandoned->back_to != abandoned->version)
 		status = replace_version(store, abandoned->id, abandoned->version, err);
+	if (status == STATUS_OK && active && abandoned->back_to != abandoned->version)
+		status = give_audience_back(store, abandoned, at_ms, err);
 	return status;
 }
 

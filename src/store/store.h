@@ -554,10 +554,10 @@ struct store_ops {
 	enum status (*segment_reserve)(struct store *, uint32_t *ret_number, struct error *);
 
 	/* Commits a change of definitions together with what tells the journal of it: `segments` are
-	 * added (version 1) or replaced by id, where `version` one larger than `last_version` adds a row
-	 * of versions, which begins as PREPARING, and the stored one leaves them; any other version,
-	 * and one that differs from `expected_versions`, which is If-Match, is STATUS_PRECONDITION and
-	 * nothing happens. `state`, `reason` and what is live are left to segment_settle(), whatever
+	 * added (version 1) or replaced by id, where `version` one larger than `last_version` adds a
+	 * row of versions, which begins as PREPARING, and the stored one leaves them; any other
+	 * version, and one that differs from `expected_versions`, which is If-Match, is
+	 * STATUS_PRECONDITION and nothing happens. `state`, `reason` and what is live are left to segment_settle(), whatever
 	 * `segments` say. `outbox` rows get their ids. Numbers of new segments come from
 	 * segment_reserve(), since payloads name them; a number never changes. `audience` is added, as
 	 * by audience_add(), where its `number` is 0, and gets the segment; else it is changed, as by
@@ -575,9 +575,10 @@ struct store_ops {
 
 	/* Takes versions back, all or none, together with what tells the journal of it: where the live
 	 * one is still there it is the newest again, else the segment is not active and keeps the
-	 * version, PREPARING, for when it is. `ret_segments`: as they are then, `count` of them.
-	 * STATUS_PRECONDITION: one of them is not the newest, or `back_to` is not what the store knows
-	 * as live. */
+	 * version, PREPARING, for when it is. An audience that has a segment which goes back gets the
+	 * definition of the live version, in a version of its own. `ret_segments`: as they are then,
+	 * `count` of them. STATUS_PRECONDITION: one of them is not the newest, or `back_to` is not what
+	 * the store knows as live. */
 	enum status (*segment_abandon)(struct store *, const struct store_abandoned *abandoned,
 	                               size_t count, int64_t at_ms, struct store_outbox *outbox,
 	                               struct arena *, struct store_segment *ret_segments,

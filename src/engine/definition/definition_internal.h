@@ -115,8 +115,8 @@ MUST_USE enum status definitions_reconcile(struct definitions       *definitions
                                            const struct change_rule *live, size_t live_count,
                                            struct error *err);
 
-/* Outbox payload of ABANDON: u64 change id. Of others: u32 segment, u32 version. What is sent is made of what is newest then, with
- * everything that is derived from it. */
+/* Outbox payload: u32 segment, u32 version (of ABANDON: u64 change id). What is sent is made of what
+ * is newest then, with everything that is derived from it. */
 void rollout_write_payload(struct buffer *out, uint32_t segment, uint32_t version);
 
 #endif

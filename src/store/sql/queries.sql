@@ -463,6 +463,18 @@ DELETE FROM audience WHERE segment_id = $1 AND segment_id <> '';
 INSERT INTO audience_version (audience_id, version, name, description, definition, at_ms)
 VALUES ($1, $2, $3, $4, $5, $6);
 
+-- The audience of a segment says what the live version of that says, as a version more.
+-- name: audience_back
+UPDATE audience
+SET definition = (SELECT v.definition FROM segment_version v
+                  WHERE v.segment_id = $1 AND v.version = $2),
+    version = version + 1, updated_ms = $3
+WHERE segment_id = $1;
+
+-- name: audience_back_version
+INSERT INTO audience_version (audience_id, version, name, description, definition, at_ms)
+SELECT id, version, name, description, definition, updated_ms FROM audience WHERE segment_id = $1;
+
 -- name: audience_version_list
 SELECT version, name, description, definition, at_ms
 FROM audience_version WHERE audience_id = $1 ORDER BY version DESC;

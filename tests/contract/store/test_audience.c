@@ -269,6 +269,34 @@ static void an_audience_and_its_segment_are_both_committed_or_none(void **state)
 	                 STATUS_NOT_FOUND);
 }
 
+static void a_live_audience_goes_back_with_its_segment(void **state)
+{
+	struct fixture                *f        = *state;
+	struct store_audience          audience = new_audience(id_a, STORE_AUDIENCE_LIVE);
+	struct store_segment           segment  = segment_of(f, id_s, "vip"), after;
+	struct store_audience_version *rows;
+	segment.definition = TEXT("{\"expression\":1}");
+	assert_ok(f, commit(f, &segment, &audience));
+	assert_ok(
+		f, f->store->ops->segment_settle(f->store, id_s, 1, STORE_VERSION_LIVE, TEXT(""), &f->err));
+	segment.version = audience.version = 2;
+	segment.definition                 = TEXT("{\"expression\":2}");
+	audience.definition                = TEXT("{\"filters\":2}");
+	assert_ok(f, commit(f, &segment, &audience));
+
+	struct store_abandoned abandoned = {.version = 2, .back_to = 1};
+	struct store_outbox    outbox    = {.kind = 14, .payload = TEXT("change")};
+	snprintf(abandoned.id, sizeof abandoned.id, "%s", id_s);
+	assert_ok(f, f->store->ops->segment_abandon(f->store, &abandoned, 1, 99, &outbox, &f->arena,
+	                                            &after, &f->err));
+	assert_text(after.definition, "{\"expression\":1}");
+	assert_text(get(f, id_a).definition, "{\"expression\":1}");
+	assert_int_equal(get(f, id_a).version, 3);
+	assert_int_equal(versions(f, id_a, &rows), 3);
+	assert_text(rows[0].definition, "{\"expression\":1}");
+	assert_int_equal(rows[0].at_ms, 99);
+}
+
 static void what_is_kept_by_name_is_the_last_that_was_put(void **state)
 {
 	struct fixture *f = *state;
@@ -299,6 +327,7 @@ int run_audience_tests(const char *backend)
 		STORE_TEST(an_audience_that_finds_no_room_is_not_there),
 		STORE_TEST(a_live_audience_comes_changes_and_goes_with_its_segment),
 		STORE_TEST(an_audience_and_its_segment_are_both_committed_or_none),
+		STORE_TEST(a_live_audience_goes_back_with_its_segment),
 		STORE_TEST(what_is_kept_by_name_is_the_last_that_was_put),
 	};
 	char name[64];
