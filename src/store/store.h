@@ -557,11 +557,11 @@ struct store_ops {
 	 * added (version 1) or replaced by id, where `version` one larger than `last_version` adds a
 	 * row of versions, which begins as PREPARING, and the stored one leaves them; any other
 	 * version, and one that differs from `expected_versions`, which is If-Match, is
-	 * STATUS_PRECONDITION and nothing happens. `state`, `reason` and what is live are left to segment_settle(), whatever
-	 * `segments` say. `outbox` rows get their ids. Numbers of new segments come from
-	 * segment_reserve(), since payloads name them; a number never changes. `audience` is added, as
-	 * by audience_add(), where its `number` is 0, and gets the segment; else it is changed, as by
-	 * audience_change(). */
+	 * STATUS_PRECONDITION and nothing happens. `state`, `reason` and what is live are left to
+	 * segment_settle(), whatever `segments` say. `outbox` rows get their ids. Numbers of new
+	 * segments come from segment_reserve(), since payloads name them; a number never changes.
+	 * `audience` is added, as by audience_add(), where its `number` is 0, and gets the segment;
+	 * else it is changed, as by audience_change(). */
 	enum status (*segment_commit)(struct store *, const struct store_commit *commit,
 	                              struct error *);
 	/* Takes a segment out of lists; its number stays used. The audience that has it goes too. */

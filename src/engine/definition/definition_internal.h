@@ -115,7 +115,7 @@ MUST_USE enum status definitions_reconcile(struct definitions       *definitions
                                            const struct change_rule *live, size_t live_count,
                                            struct error *err);
 
-/* Outbox payload: u32 segment, u32 version (of ABANDON: u64 change id). What is sent is made of what
+/* Outbox payload: u32 segment, u32 version; of ABANDON u64 change id. What is sent is made of what
  * is newest then, with everything that is derived from it. */
 void rollout_write_payload(struct buffer *out, uint32_t segment, uint32_t version);
 

@@ -5,9 +5,10 @@
  *                                       └──► cancelled (definition_cancel.c) ──► ABANDON ──┘
  *
  * Which of the two it is, this thread alone decides, once. Rounds follow one another. What a round
- * sends besides its own segments are those that are live and derived from them, bound anew. A row that cannot be sent, since all of that does not fit into
- * a record, or since it refers to a segment that has failed, fails by itself: its segment keeps the
- * version that is live. After a restart the journal tells how far the last round came. */
+ * sends besides its own segments are those that are live and derived from them, bound anew. A row
+ * that cannot be sent, since all of that does not fit into a record, or since it refers to a
+ * segment that has failed, fails by itself: its segment keeps the version that is live. After a
+ * restart the journal tells how far the last round came. */
 
 #include <assert.h>
 #include <stdlib.h>
