@@ -5,8 +5,8 @@
  * out others by guessing.
  *
  * Wrong guesses are counted by what the guesser cannot choose for his victim:
- *   - address and person together: ATTEMPTS_FREE are free, then each doubles the delay, from a
- *     second to ATTEMPTS_DELAY_MS_MAX;
+ *   - address and person together: ATTEMPTS_FREE are free, then each doubles the delay, from ten
+ *     seconds to ATTEMPTS_DELAY_MS_MAX;
  *   - the address alone, over all persons: the same behind ATTEMPTS_FREE_ADDRESS;
  *   - a device that the person has logged in from before (it proves so): by itself alone, whatever
  *     others do, from its address or another.
@@ -30,7 +30,7 @@ enum {
 	ATTEMPTS_SLOTS        = 1 << 16,
 	ATTEMPTS_FREE         = 5,
 	ATTEMPTS_FREE_ADDRESS = 50,
-	ATTEMPTS_DELAY_MS_MIN = 1000,
+	ATTEMPTS_DELAY_MS_MIN = 10 * 1000,
 	ATTEMPTS_DELAY_MS_MAX = 15 * 60 * 1000,
 	ATTEMPTS_FORGET_MS    = 60 * 60 * 1000,
 };

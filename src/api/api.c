@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "api/call.h"
+#include "api/access/guards.h"
 #include "api/audience/filter_set.h"
 #include "api/errors.h"
 #include "api/audience/audiences.h"
@@ -136,15 +137,17 @@ struct api *api_new(const struct api_config *config)
 {
 	struct api *api = calloc(1, sizeof *api);
 	assert(api != NULL);
-	api->config     = *config;
-	api->started_ms = clock_wall_ms();
-	api->tokens     = tokens_new(config->store);
-	api->tickets    = tickets_new();
-	api->write_keys = write_keys_new(config->store, ingest_sources(config->ingest));
-	api->metrics    = metrics_new();
-	api->workers    = workers_new(API_WORKER_COUNT);
-	api->filters    = filter_set_new(config->store, config->queries);
-	api->overview   = overview_new(api);
+	api->config          = *config;
+	api->started_ms      = clock_wall_ms();
+	api->tokens          = tokens_new(config->store, config->access);
+	api->tickets         = tickets_new();
+	api->guards          = guards_new(api->tokens);
+	api->write_keys      = write_keys_new(config->store, ingest_sources(config->ingest));
+	api->metrics         = metrics_new();
+	api->workers         = workers_new(API_WORKER_COUNT);
+	api->password_worker = workers_new(1);
+	api->filters         = filter_set_new(config->store, config->queries);
+	api->overview        = overview_new(api);
 	openapi_write(&api->openapi);
 	add_routes(api);
 	http_router_set_options(api->router, answer_options, api);
@@ -225,8 +228,11 @@ void api_stop(struct api *api)
 		audiences_stop(api->audiences);
 	while (atomic_load(&api->in_flight) > 0)
 		nanosleep(&pause, NULL);
+	workers_free(api->password_worker);
+	api->password_worker = NULL;
 	workers_free(api->workers);
 	api->workers = NULL;
+	guards_stop(api->guards);
 	counting_free(api->counting);
 	api->counting = NULL;
 }
@@ -235,7 +241,9 @@ void api_free(struct api *api)
 {
 	if (api == NULL)
 		return;
+	workers_free(api->password_worker);
 	workers_free(api->workers);
+	guards_stop(api->guards);
 	overview_free(api->overview);
 	audiences_free(api->audiences);
 	live_free(api->live);
@@ -253,6 +261,7 @@ void api_free(struct api *api)
 	free(api->bindings);
 	metrics_free(api->metrics);
 	write_keys_free(api->write_keys);
+	guards_free(api->guards);
 	tickets_free(api->tickets);
 	tokens_free(api->tokens);
 	buffer_done(&api->openapi);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access/access.h"
 #include "api/audience/audience_settings.h"
 #include "audit/audit.h"
 #include "api/backup/backups_api.h"
@@ -41,6 +42,7 @@ struct api_config {
 	struct store                   *store;
 	struct journal                 *journal;
 	struct vault                   *vault;
+	struct access                  *access;
 	struct engine                  *engine;
 	struct queries                 *queries;
 	struct ingest                  *ingest;

@@ -18,8 +18,11 @@
 static void authorized(struct api_call *call)
 {
 	struct error err;
-	if (token_check(&call->token, call->route->scope, clock_wall_ms(), &err) != STATUS_OK ||
-	    call_audit_begin(call, &err) != STATUS_OK)
+	enum status  status = token_check(&call->token, call->route->scope, clock_wall_ms(), &err);
+	if (status == STATUS_OK && call->route->access == ACCESS_PERSON &&
+	    call->token.person_id[0] == '\0')
+		status = error_set(&err, STATUS_FORBIDDEN, "Only for people who have logged in");
+	if (status != STATUS_OK || call_audit_begin(call, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
 		call->route->handler(call);
@@ -96,7 +99,7 @@ void call_dispatch(struct http_request *request, void *user)
 
 	if (admit(call, &err) != STATUS_OK)
 		call_fail(call, &err);
-	else if (call->route->access == ACCESS_TOKEN)
+	else if (call->route->access == ACCESS_TOKEN || call->route->access == ACCESS_PERSON)
 		authorize(call);
 	else if (call->route->access == ACCESS_PUBLIC && call_audit_begin(call, &err) != STATUS_OK)
 		call_fail(call, &err);
@@ -132,6 +135,21 @@ void call_on_worker(struct api_call *call, call_step_fn *step)
 {
 	call_suspend(call);
 	go_on(call, step);
+}
+
+void call_on_password_worker(struct api_call *call, call_step_fn *step)
+{
+	struct error err;
+	call->compares = true;
+	if (atomic_fetch_add(&call->api->password_count, 1) >= API_PASSWORDS_MAX) {
+		error_set(&err, STATUS_LIMITED, "Too many passwords are being compared");
+		call_fail(call, &err);
+		return;
+	}
+	call_suspend(call);
+	call->step    = step;
+	call->job.run = run_step;
+	workers_submit(call->api->password_worker, &call->job);
 }
 
 static void read_run(struct engine_read *read, struct view *view)
@@ -207,6 +225,8 @@ void call_end(struct api_call *call)
 	if (call->cleanup != NULL)
 		call->cleanup(call);
 	json_parser_free(call->parser);
+	if (call->compares)
+		atomic_fetch_sub(&call->api->password_count, 1);
 	if (call->counted)
 		atomic_fetch_sub(&call->api->call_count, 1);
 	atomic_fetch_sub(&call->api->in_flight, 1);

@@ -41,7 +41,7 @@ struct api_call {
 	const struct api_route *route;
 	struct http_request    *request;
 	struct arena           *arena; /* the request's */
-	struct token            token; /* who asks; of ACCESS_TOKEN */
+	struct token            token; /* who asks; of ACCESS_TOKEN and ACCESS_PERSON */
 	uint64_t                min_position;
 	int64_t                 read_timeout_ms; /* 0: READ_TIMEOUT_MS */
 	void                   *state;           /* the handler's own, from the arena */
@@ -55,6 +55,7 @@ struct api_call {
 	struct call_reply   reply;          /* while it waits for its record */
 	bool                suspended;
 	bool                counted;
+	bool                compares; /* a password */
 	struct json_parser *parser;
 	call_step_fn       *step;
 	call_run_fn        *run;
@@ -110,6 +111,10 @@ bool call_is_suspended(const struct api_call *call);
 
 /* Goes on with `step` on a worker. */
 void call_on_worker(struct api_call *call, call_step_fn *step);
+
+/* The same on the one worker for what compares or hashes passwords, so that it holds up nothing
+ * else; 429 when API_PASSWORDS_MAX wait. */
+void call_on_password_worker(struct api_call *call, call_step_fn *step);
 
 /* Reads the engine: `run` on the partition's thread (or on every one's), then `step` on a worker;
  * an error is answered here. X-Sonnim-Min-Position is waited for. */

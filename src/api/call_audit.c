@@ -236,7 +236,8 @@ static bool reserve_late(struct api_call *call, unsigned http_status)
 {
 	struct error ignored;
 	bool         refused = (http_status == 401 || http_status == 403) &&
-	               (call->route->access == ACCESS_TOKEN || call->route->access == ACCESS_SOCKET);
+	               (call->route->access == ACCESS_TOKEN || call->route->access == ACCESS_PERSON ||
+	                call->route->access == ACCESS_SOCKET);
 	return refused && admit(call) && audit_reserve(call->api->config.audit, &ignored) == STATUS_OK;
 }
 
@@ -265,6 +266,13 @@ static void name_action(struct api_call *call)
 	call->audit.target = text_of(route->operation);
 }
 
+static struct text actor_of(struct arena *arena, const struct token *token)
+{
+	bool person = token->person_id[0] != '\0';
+	return text_of(arena_printf(arena, person ? "person:%s" : "token:%s",
+	                            person ? token->person_id : token->id));
+}
+
 bool call_audit_end(struct api_call *call, unsigned http_status, const struct buffer *body,
                     audit_written_fn *written)
 {
@@ -277,7 +285,7 @@ bool call_audit_end(struct api_call *call, unsigned http_status, const struct bu
 	if (!records)
 		return false;
 	if (record->actor.length == 0 && call->token.id[0] != '\0')
-		record->actor = text_of(arena_printf(call->arena, "token:%s", call->token.id));
+		record->actor = actor_of(call->arena, &call->token);
 	name_action(call);
 	target_of_path(call);
 	if (http_status < HTTP_FAILED)

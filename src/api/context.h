@@ -13,14 +13,16 @@
 enum {
 	API_CALLS_MAX        = 4096, /* at a time, collection not counted; then 503 */
 	API_WORKER_COUNT     = 2,
-	API_PREVIEWS_MAX     = 4, /* under way at a time; then 429 */
-	API_UPLOADS_MAX      = 8, /* files on their way to the disk at a time; then 429 */
-	API_MART_ANSWERS_MAX = 4, /* tables of the mart on their way at a time; then 429 */
+	API_PREVIEWS_MAX     = 4,  /* under way at a time; then 429 */
+	API_UPLOADS_MAX      = 8,  /* files on their way to the disk at a time; then 429 */
+	API_MART_ANSWERS_MAX = 4,  /* tables of the mart on their way at a time; then 429 */
+	API_PASSWORDS_MAX    = 64, /* to be compared or hashed, one at a time; then 429 */
 };
 
 struct api_route;
 struct tokens;
 struct tickets;
+struct guards;
 struct write_keys;
 struct counting;
 struct metrics;
@@ -48,14 +50,17 @@ struct api {
 	_Atomic int         preview_count;
 	_Atomic int         upload_count;
 	_Atomic int         mart_count; /* tables of the mart on their way */
-	_Atomic int         in_flight;  /* all of them: what api_stop() waits for */
+	_Atomic int         password_count;
+	_Atomic int         in_flight; /* all of them: what api_stop() waits for */
 
 	struct http_router *router;
 	struct api_binding *bindings;
 	struct http_route  *routes;
 	struct workers     *workers;
+	struct workers     *password_worker;
 	struct tokens      *tokens;
 	struct tickets     *tickets;
+	struct guards      *guards;
 	struct write_keys  *write_keys;
 	struct counting    *counting; /* from api_load() on */
 	struct metrics     *metrics;

@@ -57,6 +57,18 @@ api_handler_fn tokens_create, tokens_list, tokens_delete, tickets_create;
 api_handler_fn clock_post;
 api_handler_fn changes_list;
 
+/* auth_api.c, me_api.c */
+api_handler_fn auth_register, auth_login, auth_refresh, auth_logout, auth_password, auth_sessions,
+	auth_end_session, auth_end_sessions;
+api_handler_fn me_get, me_put, settings_get, settings_put, subscription_get, subscription_put;
+
+/* people_api.c, roles_api.c */
+api_handler_fn people_api_list, people_api_create, people_api_get, people_api_put,
+	people_api_delete, people_api_sessions, people_api_end_sessions;
+api_handler_fn invitations_create, invitations_list, invitations_delete;
+api_handler_fn roles_list, roles_put, roles_delete;
+api_handler_fn signing_keys_get, signing_keys_post, jwks_get;
+
 /* fact_types_api.c */
 api_handler_fn fact_types_create, fact_types_list;
 

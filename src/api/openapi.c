@@ -66,8 +66,8 @@ static const struct failure {
 	const char   *description;
 } failures[] = {
 	{"400", ANYBODY, "The input is wrong; details.field says where"},
-	{"401", KNOWN, "No token, no write key, or not a known one"},
-	{"403", SCOPED, "The token lacks the scope"},
+	{"401", KNOWN, "No token, no write key, no password, or not a known one"},
+	{"403", SCOPED, "The token lacks the scope, or belongs to no person"},
 	{"404", ANYBODY, "There is no such thing"},
 	{"405", ANYBODY, "The path takes other methods; Allow names them"},
 	{"409", ANYBODY, "Not in the present state"},
@@ -94,9 +94,9 @@ static bool can_answer(const struct api_route *route, const struct failure *fail
 	case ANYBODY:
 		return true;
 	case KNOWN:
-		return route->access != ACCESS_PUBLIC;
+		return route->access != ACCESS_PUBLIC || (route->flags & ROUTE_CREDENTIALS) != 0;
 	case SCOPED:
-		return route->scope != SCOPE_NONE;
+		return route->scope != SCOPE_NONE || route->access == ACCESS_PERSON;
 	case MATCHED:
 		return (route->parameters & PARAMETER_IF_MATCH) != 0;
 	case SOCKET:

@@ -15,6 +15,7 @@ enum route_access {
 	ACCESS_PUBLIC,    /* anybody */
 	ACCESS_WRITE_KEY, /* a source's write key; the handler checks */
 	ACCESS_TOKEN,     /* a bearer token with the route's scope */
+	ACCESS_PERSON,    /* the same, of a person who has logged in: no program's */
 	ACCESS_SOCKET,    /* the same, in a subprotocol or as a one-time ticket; the handler checks */
 };
 
@@ -22,6 +23,7 @@ enum route_flag {
 	ROUTE_STARTING     = 1, /* also answered before the server is ready */
 	ROUTE_MANUAL_CLOCK = 2, /* 404 under any other clock */
 	ROUTE_UPLOAD       = 4, /* the body goes to a file, however large (http/server.h) */
+	ROUTE_CREDENTIALS  = 8, /* what is sent says who asks: 401 when it is wrong */
 };
 
 /* What the audit trail is told of a request that was let in (call_audit.h). */
@@ -78,7 +80,7 @@ struct api_route {
 	const char       *method;
 	const char       *path; /* as in OpenAPI: "/api/v1/segments/{id}" */
 	enum route_access access;
-	enum scope        scope; /* of ACCESS_TOKEN and ACCESS_SOCKET */
+	enum scope        scope; /* of ACCESS_TOKEN, ACCESS_PERSON and ACCESS_SOCKET */
 	unsigned          flags;
 	api_handler_fn   *handler;
 

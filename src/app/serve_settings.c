@@ -193,6 +193,7 @@ void serve_settings_of(struct serve_settings *target, struct settings ret_sets[S
 	ret_sets[5] = letters_settings_of(&target->letters);
 	ret_sets[6] = audience_settings_of(&target->audience);
 	ret_sets[7] = audit_settings_of(&target->audit);
+	ret_sets[8] = access_settings_of(&target->access);
 }
 
 enum serve_clock serve_settings_clock(const struct serve_settings *settings)

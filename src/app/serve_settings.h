@@ -4,6 +4,7 @@
 /* What `sonnim serve` can be told: by flag, environment, file and default, in this order of
  * precedence (base/settings.h). */
 
+#include "access/access.h"
 #include "base/log.h"
 #include "backup/settings.h"
 #include "base/settings.h"
@@ -47,9 +48,10 @@ struct serve_settings {
 	struct letters_settings  letters;
 	struct audience_settings audience;
 	struct audit_settings    audit;
+	struct access_settings   access;
 };
 
-enum { SERVE_SETTINGS_SETS = 8 };
+enum { SERVE_SETTINGS_SETS = 9 };
 
 /* The tables over `target`, for help and documentation too. */
 void serve_settings_of(struct serve_settings *target,

@@ -43,6 +43,7 @@ struct server {
 	struct journal              *journal;
 	struct vault                *vault;
 	struct audit                *audit;
+	struct access               *access;
 	struct backups              *backups; /* NULL: none are made */
 	struct api_backups           backup_source;
 	struct engine               *engine;
@@ -196,6 +197,19 @@ static enum status open_audit(struct server *server, struct error *err)
 	return status != STATUS_OK ? status : audit_open(&config, &server->audit, err);
 }
 
+static enum status open_access(struct server *server, struct error *err)
+{
+	const struct serve_settings *settings = server->settings;
+	const struct access_config   config   = {
+			.store             = server->store,
+			.vault             = server->vault,
+			.keyring_directory = settings->keyring,
+			.issuer            = settings->public_url != NULL ? settings->public_url : "sonnim",
+			.audience          = server->workspace.id,
+			.settings          = &settings->access};
+	return access_open(&config, &server->access, err);
+}
+
 /* A backup beside what it is a copy of would be lost with it. */
 static enum status check_backup_directory(const struct server *server, struct error *err)
 {
@@ -305,6 +319,7 @@ static void start_api(struct server *server)
 	struct api_config config = {.store            = server->store,
 	                            .journal          = server->journal,
 	                            .vault            = server->vault,
+	                            .access           = server->access,
 	                            .engine           = server->engine,
 	                            .queries          = server->queries,
 	                            .ingest           = server->ingest,
@@ -345,6 +360,7 @@ enum status server_start(const struct serve_settings *settings, const struct soc
 	    (status = open_journal(server, err)) != STATUS_OK ||
 	    (status = open_vault(server, err)) != STATUS_OK ||
 	    (status = open_audit(server, err)) != STATUS_OK ||
+	    (status = open_access(server, err)) != STATUS_OK ||
 	    (status = open_backups(server, err)) != STATUS_OK ||
 	    (status = start_engine(server, err)) != STATUS_OK ||
 	    (status = open_background(server, err)) != STATUS_OK) {
@@ -474,6 +490,8 @@ static enum status tell_restored(struct server *server, struct error *err)
 	status = api_restored(server->api, reaches_ms, err);
 	if (status == STATUS_OK)
 		status = jobs_restored(server->background.jobs, err);
+	if (status == STATUS_OK) /* what was ended meanwhile must not come back */
+		status = server->store->ops->session_expire(server->store, INSTANT_MS_NEVER, err);
 	return status == STATUS_OK ? restore_started(server->data, err) : status;
 }
 
@@ -572,6 +590,7 @@ void server_stop(struct server *server, bool outlived)
 		vault_close(server->vault);
 	http_server_free(server->http);
 	api_free(server->api);
+	access_close(server->access);
 	ingest_thread_free(server->finisher);
 	if (server->ingest != NULL)
 		ingest_free(server->ingest);

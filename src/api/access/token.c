@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "access/scope.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/instant.h"
 #include "base/map.h"
@@ -43,16 +44,18 @@ void api_write_key_new(char ret_key[API_WRITE_KEY_BYTES])
 
 struct tokens {
 	struct store   *store;
+	struct access  *access;
 	pthread_mutex_t lock;
 	struct map_text cache;   /* hash → struct token */
 	uint64_t        version; /* grows with each tokens_forget() */
 };
 
-struct tokens *tokens_new(struct store *store)
+struct tokens *tokens_new(struct store *store, struct access *access)
 {
 	struct tokens *tokens = calloc(1, sizeof *tokens);
 	assert(tokens != NULL);
-	tokens->store = store;
+	tokens->store  = store;
+	tokens->access = access;
 	pthread_mutex_init(&tokens->lock, NULL);
 	return tokens;
 }
@@ -90,7 +93,7 @@ static struct text hash_text(const uint8_t hash[SHA256_BYTES])
 
 bool tokens_cached(struct tokens *tokens, struct text text, struct token *ret_token)
 {
-	if (text.length > TOKEN_TEXT_BYTES_MAX)
+	if (text.length > JWT_BYTES_MAX)
 		return false;
 	uint8_t hash[SHA256_BYTES];
 	hash_sha256(text.data, text.length, hash);
@@ -119,20 +122,12 @@ static void keep(struct tokens *tokens, const uint8_t hash[SHA256_BYTES], const 
 	pthread_mutex_unlock(&tokens->lock);
 }
 
-enum status tokens_look_up(struct tokens *tokens, struct text text, struct token *ret_token,
-                           struct error *err)
+static enum status find(struct tokens *tokens, const uint8_t hash[SHA256_BYTES],
+                        struct token *ret_token, struct error *err)
 {
-	uint8_t            hash[SHA256_BYTES];
 	struct store_token row;
 	struct arena       arena;
 	struct error       failed;
-	if (text.length > TOKEN_TEXT_BYTES_MAX)
-		return error_set(err, STATUS_UNAUTHORIZED, "The token is not known");
-	pthread_mutex_lock(&tokens->lock);
-	uint64_t version = tokens->version;
-	pthread_mutex_unlock(&tokens->lock);
-
-	hash_sha256(text.data, text.length, hash);
 	arena_init(&arena);
 	enum status status =
 		tokens->store->ops->token_by_hash(tokens->store, hash, &arena, &row, &failed);
@@ -141,13 +136,63 @@ enum status tokens_look_up(struct tokens *tokens, struct text text, struct token
 		*ret_token =
 			(struct token){.scopes = scope_set_read(row.scopes), .expires_ms = row.expires_ms};
 		memcpy(ret_token->id, row.id, sizeof ret_token->id);
-		keep(tokens, hash, ret_token, version);
+		memcpy(ret_token->hash, row.hash, sizeof ret_token->hash);
 	}
 	arena_done(&arena);
 	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !equal))
 		return error_set(err, STATUS_UNAUTHORIZED, "The token is not known");
 	if (status != STATUS_OK)
 		*err = failed;
+	return status;
+}
+
+static void take_identity(const struct identity *identity, struct token *token)
+{
+	memcpy(token->id, identity->session_id, sizeof token->id);
+	memcpy(token->person_id, identity->person_id, sizeof token->person_id);
+	token->scopes     = identity->scopes;
+	token->claimed    = identity->claimed;
+	token->expires_ms = identity->expires_ms;
+}
+
+enum status tokens_look_up(struct tokens *tokens, struct text text, struct token *ret_token,
+                           struct error *err)
+{
+	struct token    token = {0};
+	struct identity identity;
+	uint8_t         hash[SHA256_BYTES];
+	enum status     status;
+	pthread_mutex_lock(&tokens->lock);
+	uint64_t version = tokens->version;
+	pthread_mutex_unlock(&tokens->lock);
+
+	hash_sha256(text.data, text.length, hash);
+	if (tokens->access != NULL && jwt_has_form(text)) {
+		status = sessions_identify(tokens->access, text, clock_wall_ms(), &identity, err);
+		if (status == STATUS_OK)
+			take_identity(&identity, &token);
+	} else if (text.length > TOKEN_TEXT_BYTES_MAX) {
+		return error_set(err, STATUS_UNAUTHORIZED, "The token is not known");
+	} else {
+		status = find(tokens, hash, &token, err);
+	}
+	if (status != STATUS_OK)
+		return status;
+	keep(tokens, hash, &token, version);
+	*ret_token = token;
+	return STATUS_OK;
+}
+
+enum status tokens_recheck(struct tokens *tokens, struct token *token, struct error *err)
+{
+	if (token->person_id[0] == '\0')
+		return find(tokens, token->hash, token, err);
+	struct identity identity = {.claimed = token->claimed, .expires_ms = token->expires_ms};
+	memcpy(identity.person_id, token->person_id, sizeof identity.person_id);
+	memcpy(identity.session_id, token->id, sizeof identity.session_id);
+	enum status status = sessions_recheck(tokens->access, clock_wall_ms(), &identity, err);
+	if (status == STATUS_OK)
+		take_identity(&identity, token);
 	return status;
 }
 

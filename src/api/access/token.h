@@ -1,27 +1,32 @@
 #ifndef SONNIM_API_TOKEN_H
 #define SONNIM_API_TOKEN_H
 
-/* Who asks. Bearer tokens are random; the store keeps their SHA-256 only, by which they are found;
- * what was found is kept in a cache until a token is deleted. Tickets are tokens for one WebSocket:
- * random, in memory only, good once and for TICKET_MS. Threads: any. */
+/* Who asks. A bearer token is a program's, random, of which the store keeps the SHA-256 only, or a
+ * person's, signed (access/sessions.h). What was found is kept in a cache until something changes
+ * for anybody. Tickets are tokens for one WebSocket: random, in memory only, good once and for
+ * TICKET_MS. Threads: any. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access/sessions.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "store/store.h"
 
 struct token {
-	char     id[37];
+	char     id[37];        /* of the program's token, or of the person's session */
+	char     person_id[37]; /* empty: a program's */
 	uint32_t scopes;
+	uint32_t claimed; /* a person's: what the token itself says */
 	int64_t  expires_ms;
+	uint8_t  hash[STORE_TOKEN_HASH_BYTES];
 };
 
 enum { TOKEN_CACHE_MAX = 1024, TICKET_MS = 60 * 1000, TICKETS_MAX = 10000, TICKET_TEXT_BYTES = 48 };
 
 struct tokens;
-struct tokens *tokens_new(struct store *store);
+struct tokens *tokens_new(struct store *store, struct access *access); /* NULL: no people's */
 void           tokens_free(struct tokens *tokens);
 
 /* From the cache alone: false: not there, ask tokens_look_up(). */
@@ -32,8 +37,13 @@ bool tokens_cached(struct tokens *tokens, struct text text, struct token *ret_to
 MUST_USE enum status tokens_look_up(struct tokens *tokens, struct text text,
                                     struct token *ret_token, struct error *err);
 
-/* A token was deleted: what is kept is asked anew. */
+/* A token was deleted, a session has ended, somebody's roles have changed: what is kept is asked
+ * anew. */
 void tokens_forget(struct tokens *tokens);
+
+/* Asks anew for one that was found before (blocks): its scopes and end may be others by now.
+ * Errors as above. */
+MUST_USE enum status tokens_recheck(struct tokens *tokens, struct token *token, struct error *err);
 
 /* STATUS_UNAUTHORIZED when it is over at `now_ms`, STATUS_FORBIDDEN without the scope. */
 MUST_USE enum status token_check(const struct token *token, uint32_t needed_scope, int64_t now_ms,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/call.h"
+#include "api/access/guards.h"
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -163,7 +164,7 @@ static void delete_step(struct api_call *call)
 		call_fail(call, &err);
 		return;
 	}
-	tokens_forget(call->api->tokens);
+	guards_changed(call->api->guards);
 	call_answer_empty(call, 204);
 }
 

@@ -14,8 +14,11 @@ static bool allows(void *context, const char *scope)
 
 struct job_asker job_asker_of(struct api_call *call)
 {
+	const struct token *token  = &call->token;
+	bool                person = token->person_id[0] != '\0';
 	return (struct job_asker){
-		.name    = text_of(arena_printf(call->arena, "token %s", call->token.id)),
+		.name    = text_of(arena_printf(call->arena, person ? "person %s" : "token %s",
+                                     person ? token->person_id : token->id)),
 		.allows  = allows,
 		.context = call,
 	};

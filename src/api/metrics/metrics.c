@@ -277,6 +277,31 @@ static void write_letters(struct buffer *out, const struct api *api)
 	           (uint64_t)(limits->retention_ms / 1000));
 }
 
+static void write_logins(struct buffer *out, const struct api *api)
+{
+	struct access_counts counts = access_counts(api->config.access);
+	struct store        *store  = api->config.store;
+	uint64_t             sessions;
+	metric_one(out, "sonnim_logins_total", "counter", "People who were let in", counts.logins);
+	metric_one(out, "sonnim_logins_refused_total", "counter", "Wrong address or password",
+	           counts.refused);
+	metric_one(out, "sonnim_logins_delayed_total", "counter",
+	           "Attempts that came too early behind wrong ones", counts.delayed);
+	metric_one(out, "sonnim_login_passwords_total", "counter", "Passwords that were compared",
+	           counts.passwords);
+	metric_one(out, "sonnim_login_passwords_waiting", "gauge",
+	           "Passwords to be compared or hashed, one at a time",
+	           (uint64_t)atomic_load(&api->password_count));
+	metric_one(out, "sonnim_login_passwords_waiting_max", "gauge", "Beyond it logins get 429",
+	           API_PASSWORDS_MAX);
+	metric_one(out, "sonnim_login_refreshes_total", "counter", "Refresh tokens exchanged",
+	           counts.refreshes);
+	metric_one(out, "sonnim_login_reuses_total", "counter",
+	           "Refresh tokens that came a second time, and ended their session", counts.reuses);
+	if (store->ops->session_count(store, &sessions, NULL) == STATUS_OK)
+		metric_one(out, "sonnim_sessions", "gauge", "Logins that are not over", sessions);
+}
+
 static void write_server(struct buffer *out, const struct api *api)
 {
 	struct http_server_counts counts = http_server_counts(api->server);
@@ -491,6 +516,7 @@ static void write_all(struct api_call *call)
 	write_ingest(&out, api->metrics);
 	write_sources(&out, api);
 	write_letters(&out, api);
+	write_logins(&out, api);
 	write_server(&out, api);
 	write_engine(&out, api);
 	write_events(&out, api);

@@ -1,5 +1,6 @@
 #include "api/stream/handshake.h"
 
+#include "api/access/guards.h"
 #include "api/call_audit.h"
 #include "base/clock.h"
 
@@ -20,7 +21,7 @@ static void allowed(struct api_call *call)
 	    call_audit_begin(call, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
-		call_on_worker(call, state->then);
+		state->then(call);
 }
 
 static void look_up(struct api_call *call)
@@ -28,6 +29,16 @@ static void look_up(struct api_call *call)
 	const struct handshake *state = call->state;
 	struct error            err;
 	if (tokens_look_up(call->api->tokens, state->token, &call->token, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		allowed(call);
+}
+
+/* What the ticket was made with may be over by now. */
+static void look_again(struct api_call *call)
+{
+	struct error err;
+	if (tokens_recheck(call->api->tokens, &call->token, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
 		allowed(call);
@@ -59,7 +70,7 @@ void handshake_begin(struct api_call *call, call_step_fn *then)
 		call_fail(call, &err);
 	} else if (http_query(call->request, "ticket", &ticket)) {
 		if (tickets_take(call->api->tickets, ticket, clock_wall_ms(), &call->token)) {
-			allowed(call);
+			call_on_worker(call, look_again);
 			return;
 		}
 		error_set(&err, STATUS_UNAUTHORIZED, "The ticket is not known, was used, or is too old");
@@ -78,7 +89,10 @@ bool handshake_accept(struct api_call *call, struct websocket_options options)
 {
 	const struct handshake *state   = call->state;
 	struct http_request    *request = call->request;
+	struct guards          *guards  = call->api->guards;
+	struct token            token   = call->token;
+	enum scope              scope   = call->route->scope;
 	options.subprotocol             = state->subprotocol;
 	call_end(call);
-	return websocket_accept(request, &options);
+	return guards_accept(guards, request, &options, &token, scope);
 }

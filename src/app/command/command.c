@@ -11,6 +11,7 @@ static const struct command commands[] = {
 	{"user", "Look at a user: profile, segments, history, events", command_user},
 	{"source", "List, make and delete sources and their write keys", command_source},
 	{"token", "List, make and delete tokens", command_token},
+	{"person", "Who may log in: list, add, invite, change, delete", command_person},
 	{"import", "Send the rows of a CSV or JSON Lines file", command_import},
 	{"export", "Write events and profiles of a running server to files", command_export},
 	{"simulate", "Send the made-up traffic of a shop or a travel agency", command_simulate},

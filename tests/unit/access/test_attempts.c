@@ -47,12 +47,12 @@ static void a_few_wrong_guesses_are_free_then_each_doubles_the_delay(void **stat
 	guess(attempts, kim, ATTEMPTS_FREE, BEGIN_MS);
 	assert_int_equal(wait_of(attempts, kim, BEGIN_MS), 0);
 	guess(attempts, kim, 1, BEGIN_MS);
-	assert_int_equal(wait_of(attempts, kim, BEGIN_MS), 1000);
-	assert_int_equal(wait_of(attempts, kim, BEGIN_MS + 1000), 0);
-	guess(attempts, kim, 1, BEGIN_MS + 1000);
-	assert_int_equal(wait_of(attempts, kim, BEGIN_MS + 1000), 2000);
-	guess(attempts, kim, 40, BEGIN_MS + 3000);
-	assert_int_equal(wait_of(attempts, kim, BEGIN_MS + 3000), ATTEMPTS_DELAY_MS_MAX);
+	assert_int_equal(wait_of(attempts, kim, BEGIN_MS), 10000);
+	assert_int_equal(wait_of(attempts, kim, BEGIN_MS + 10000), 0);
+	guess(attempts, kim, 1, BEGIN_MS + 10000);
+	assert_int_equal(wait_of(attempts, kim, BEGIN_MS + 10000), 20000);
+	guess(attempts, kim, 40, BEGIN_MS + 30000);
+	assert_int_equal(wait_of(attempts, kim, BEGIN_MS + 30000), ATTEMPTS_DELAY_MS_MAX);
 }
 
 static void others_are_not_kept_out(void **state)
@@ -73,7 +73,8 @@ static void an_address_that_tries_many_people_waits(void **state)
 		assert_int_equal(wait_of(attempts, from(attempts, "192.0.2.1", person), BEGIN_MS), 0);
 		guess(attempts, from(attempts, "192.0.2.1", person), 1, BEGIN_MS);
 	}
-	assert_int_equal(wait_of(attempts, from(attempts, "192.0.2.1", "new"), BEGIN_MS), 1000);
+	assert_int_equal(wait_of(attempts, from(attempts, "192.0.2.1", "new"), BEGIN_MS),
+	                 ATTEMPTS_DELAY_MS_MIN);
 	assert_int_equal(wait_of(attempts, from(attempts, "192.0.2.2", "new"), BEGIN_MS), 0);
 }
 
@@ -84,7 +85,7 @@ static void a_known_device_goes_on_whatever_others_do_at_its_address(void **stat
 	guess(attempts, from(attempts, "192.0.2.1", "kim"), 500, BEGIN_MS);
 	assert_int_equal(wait_of(attempts, device, BEGIN_MS), 0);
 	guess(attempts, device, ATTEMPTS_FREE + 1, BEGIN_MS);
-	assert_int_equal(wait_of(attempts, device, BEGIN_MS), 1000);
+	assert_int_equal(wait_of(attempts, device, BEGIN_MS), ATTEMPTS_DELAY_MS_MIN);
 }
 
 static void a_right_guess_forgets_the_wrong_ones_but_not_the_address(void **state)
@@ -95,7 +96,8 @@ static void a_right_guess_forgets_the_wrong_ones_but_not_the_address(void **stat
 	attempts_succeeded(attempts, &kim);
 	assert_int_equal(wait_of(attempts, kim, BEGIN_MS), 0);
 	guess(attempts, kim, ATTEMPTS_FREE_ADDRESS - ATTEMPTS_FREE, BEGIN_MS);
-	assert_int_equal(wait_of(attempts, from(attempts, "192.0.2.1", "lee"), BEGIN_MS), 1000);
+	assert_int_equal(wait_of(attempts, from(attempts, "192.0.2.1", "lee"), BEGIN_MS),
+	                 ATTEMPTS_DELAY_MS_MIN);
 }
 
 static void what_lies_an_hour_back_is_forgotten(void **state)

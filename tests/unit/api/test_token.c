@@ -52,7 +52,7 @@ static int set_up(void **state)
 	struct fixture *fixture  = calloc(1, sizeof *fixture);
 	fixture->store.store.ops = &ops;
 	api_token_new(fixture->text, fixture->store.hash);
-	fixture->tokens = tokens_new(&fixture->store.store);
+	fixture->tokens = tokens_new(&fixture->store.store, NULL);
 	*state          = fixture;
 	return 0;
 }

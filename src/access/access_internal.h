@@ -1,0 +1,38 @@
+#ifndef SONNIM_ACCESS_ACCESS_INTERNAL_H
+#define SONNIM_ACCESS_ACCESS_INTERNAL_H
+
+/* What access.c, people.c and sessions.c share. */
+
+#include <stdatomic.h>
+
+#include "access/access.h"
+
+struct access {
+	struct access_config config;
+	char                *issuer;
+	char                *audience;
+	struct signing_keys *keys;
+	struct attempts     *attempts;
+	_Atomic uint64_t     logins, refused, delayed, passwords, refreshes, reuses;
+};
+
+static inline struct claims_realm access_realm(const struct access *access)
+{
+	return (struct claims_realm){access->issuer, access->audience};
+}
+
+static inline const uint8_t *access_secret(const struct access *access)
+{
+	return signing_keys_secret(access->keys);
+}
+
+/* The key of an address, however its letters are written. */
+void access_email_hash(const struct access *access, struct text email,
+                       uint8_t ret_hash[STORE_TOKEN_HASH_BYTES]);
+
+/* Sealed under a key of the workspace, and back, from the arena. */
+struct text access_seal(const struct access *access, struct arena *arena, struct text plain);
+MUST_USE enum status access_unseal(const struct access *access, struct arena *arena,
+                                   struct text sealed, struct text *ret_plain, struct error *err);
+
+#endif

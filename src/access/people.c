@@ -1,0 +1,567 @@
+#include "access/people.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "access/access_internal.h"
+#include "access/password.h"
+#include "access/role.h"
+#include "access/scope.h"
+#include "base/hash.h"
+#include "base/json.h"
+
+static const struct text tiers[] = {{"free", 4}, {"basic", 5}, {"premium", 7}, {"enterprise", 10}};
+
+/* ---- What may be said ---- */
+
+static bool is_printable(struct text text)
+{
+	for (size_t i = 0; i < text.length; i++)
+		if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static enum status check_email(struct text email, struct error *err)
+{
+	const char *at     = email.length == 0 ? NULL : memchr(email.data, '@', email.length);
+	size_t      before = at == NULL ? 0 : (size_t)(at - email.data);
+	if (before == 0 || before + 1 == email.length || email.length > PERSON_EMAIL_BYTES ||
+	    !is_printable(email) || memchr(email.data, ' ', email.length) != NULL ||
+	    memchr(at + 1, '@', email.length - before - 1) != NULL)
+		return error_set_field(err, STATUS_INVALID, "email", "It must be an e-mail address");
+	return STATUS_OK;
+}
+
+static enum status check_name(struct text name, struct error *err)
+{
+	if (name.length == 0 || name.length > PERSON_NAME_BYTES || !is_printable(name))
+		return error_set_field(err, STATUS_INVALID, "name", "It must have 1 to %d bytes",
+		                       PERSON_NAME_BYTES);
+	return STATUS_OK;
+}
+
+static enum status check_tier(struct text tier, struct error *err)
+{
+	for (size_t i = 0; i < sizeof tiers / sizeof tiers[0]; i++)
+		if (text_equal(tier, tiers[i]))
+			return STATUS_OK;
+	return error_set_field(err, STATUS_INVALID, "subscription_tier",
+	                       "It must be free, basic, premium or enterprise");
+}
+
+/* Whether who has `granted` has all of `scopes`. */
+static bool has_all(uint32_t granted, uint32_t scopes)
+{
+	return (granted & SCOPE_ADMIN) != 0 || (scopes & ~granted) == 0;
+}
+
+/* ---- Roles ---- */
+
+static const struct store_role *find_role(const struct store_role *roles, size_t count,
+                                          struct text name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (text_equal(roles[i].name, name))
+			return &roles[i];
+	return NULL;
+}
+
+/* The next name of a list with blanks between; false behind the last. */
+static bool next_name(struct text *rest, struct text *ret_name)
+{
+	while (rest->length > 0 && rest->data[0] == ' ') {
+		rest->data++;
+		rest->length--;
+	}
+	if (rest->length == 0)
+		return false;
+	const char *blank = memchr(rest->data, ' ', rest->length);
+	*ret_name =
+		(struct text){rest->data, blank == NULL ? rest->length : (size_t)(blank - rest->data)};
+	rest->data += ret_name->length;
+	rest->length -= ret_name->length;
+	return true;
+}
+
+/* `*ret_unknown` (may be NULL): the first that there is not, data NULL when there are all. */
+static uint32_t scopes_of(struct text roles, const struct store_role *own, size_t own_count,
+                          struct text *ret_unknown)
+{
+	uint32_t    scopes = 0;
+	struct text name;
+	while (next_name(&roles, &name)) {
+		const struct role       *built_in = role_built_in(name);
+		const struct store_role *found    = find_role(own, own_count, name);
+		if (built_in != NULL)
+			scopes |= built_in->scopes;
+		else if (found != NULL)
+			scopes |= scope_set_read(found->scopes);
+		else if (ret_unknown != NULL && ret_unknown->data == NULL)
+			*ret_unknown = name;
+	}
+	return scopes;
+}
+
+enum status people_scopes(struct access *access, struct text roles, struct arena *arena,
+                          uint32_t *ret_scopes, struct error *err)
+{
+	struct store      *store  = access->config.store;
+	struct store_role *own    = NULL;
+	size_t             count  = 0;
+	struct text        other  = {0};
+	uint32_t           scopes = scopes_of(roles, NULL, 0, &other);
+	if (other.data != NULL) {
+		enum status status = store->ops->role_list(store, arena, &own, &count, err);
+		if (status != STATUS_OK)
+			return status;
+		scopes = scopes_of(roles, own, count, NULL);
+	}
+	*ret_scopes = scopes;
+	return STATUS_OK;
+}
+
+static size_t count_names(struct text roles)
+{
+	size_t      count = 0;
+	struct text name;
+	while (next_name(&roles, &name))
+		count++;
+	return count;
+}
+
+/* Roles that somebody is to have: they exist, and who gives them has what they hold. */
+static enum status check_roles(struct access *access, struct text roles, uint32_t granted,
+                               struct arena *arena, struct error *err)
+{
+	struct store      *store = access->config.store;
+	struct store_role *own;
+	size_t             count, names = count_names(roles);
+	struct text        unknown = {0};
+	enum status        status  = store->ops->role_list(store, arena, &own, &count, err);
+	if (status != STATUS_OK)
+		return status;
+	uint32_t scopes = scopes_of(roles, own, count, &unknown);
+	if (names == 0 || names > ROLES_OF_PERSON_MAX)
+		return error_set_field(err, STATUS_INVALID, "roles", "It must name 1 to %d roles",
+		                       ROLES_OF_PERSON_MAX);
+	if (unknown.data != NULL)
+		return error_set_field(err, STATUS_INVALID, "roles", "There is no role \"%.*s\"",
+		                       TEXT_FORMAT(unknown));
+	if (!has_all(granted, scopes))
+		return error_set_field(err, STATUS_FORBIDDEN, "roles",
+		                       "Nobody gives a role that has permissions which he lacks");
+	return STATUS_OK;
+}
+
+enum status people_put_role(struct access *access, struct store_role *role, uint32_t granted,
+                            int64_t now_ms, struct arena *arena, struct error *err)
+{
+	struct store      *store = access->config.store;
+	struct store_role *own;
+	size_t             count;
+	if (role_built_in(role->name) != NULL)
+		return error_set(err, STATUS_CONFLICT, "The role is built in");
+	if (!role_name_is_free(role->name))
+		return error_set_field(err, STATUS_INVALID, "name",
+		                       "It must be 1 to %d of a-z, 0-9 and -, and begin with a letter",
+		                       ROLE_NAME_BYTES_MAX);
+	enum status status = store->ops->role_list(store, arena, &own, &count, err);
+	if (status != STATUS_OK)
+		return status;
+	const struct store_role *before = find_role(own, count, role->name);
+	if (before == NULL && count >= ROLES_CUSTOM_MAX)
+		return error_set(err, STATUS_CONFLICT, "There are %d roles already", ROLES_CUSTOM_MAX);
+	if (!has_all(granted, scope_set_read(role->scopes)) ||
+	    (before != NULL && !has_all(granted, scope_set_read(before->scopes))))
+		return error_set_field(err, STATUS_FORBIDDEN, "permissions",
+		                       "Nobody gives a permission that he lacks");
+	role->updated_ms = now_ms;
+	return store->ops->role_put(store, role, err);
+}
+
+enum status people_delete_role(struct access *access, struct text name, uint32_t granted,
+                               struct arena *arena, struct error *err)
+{
+	struct store        *store = access->config.store;
+	struct store_person *persons;
+	size_t               count;
+	uint32_t             scopes;
+	if (role_built_in(name) != NULL)
+		return error_set(err, STATUS_CONFLICT, "The role is built in");
+	enum status status = store->ops->person_list(store, arena, &persons, &count, err);
+	if (status == STATUS_OK)
+		status = people_scopes(access, name, arena, &scopes, err);
+	if (status != STATUS_OK)
+		return status;
+	if (!has_all(granted, scopes))
+		return error_set(err, STATUS_FORBIDDEN, "The role has permissions which you lack");
+	for (size_t i = 0; i < count; i++) {
+		struct text roles = persons[i].roles, each;
+		while (next_name(&roles, &each))
+			if (text_equal(each, name))
+				return error_set(err, STATUS_CONFLICT, "Somebody has the role");
+	}
+	return store->ops->role_delete(store, name, err);
+}
+
+/* ---- Accounts ---- */
+
+static struct text string_of(struct json object, const char *name, struct arena *arena)
+{
+	struct json value = json_get(object, name);
+	return json_type(value) == JSON_STRING ? arena_text(arena, json_string(value)) : TEXT("");
+}
+
+static struct text text_of_json(struct json value, struct arena *arena)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	json_add_value(&w, value);
+	struct text text = arena_text(arena, buffer_text(&out));
+	buffer_done(&out);
+	return text;
+}
+
+/* What lies sealed in the row, and what its roles come to. */
+static enum status fill(struct access *access, struct arena *arena, struct account *account,
+                        struct error *err)
+{
+	struct text plain;
+	struct json root;
+	enum status status = access_unseal(access, arena, account->row.profile, &plain, err);
+	if (status != STATUS_OK)
+		return status;
+	struct json_parser *parser = json_parser_new();
+	status                     = json_parse_text(parser, plain, &root, err);
+	if (status == STATUS_OK) {
+		account->email    = string_of(root, "email", arena);
+		account->name     = string_of(root, "name", arena);
+		account->settings = text_of_json(json_get(root, "settings"), arena);
+	} else {
+		status = error_set(err, STATUS_CORRUPT, "A person's row in the store is damaged");
+	}
+	json_parser_free(parser);
+	if (status == STATUS_OK)
+		status = people_scopes(access, account->row.roles, arena, &account->scopes, err);
+	return status;
+}
+
+static struct text profile_of(const struct access *access, struct arena *arena,
+                              const struct account *account)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	json_begin_object(&w);
+	json_member_string(&w, "email", account->email);
+	json_member_string(&w, "name", account->name);
+	json_add_key(&w, TEXT("settings"));
+	json_add_raw(&w, account->settings);
+	json_end_object(&w);
+	struct text sealed = access_seal(access, arena, buffer_text(&out));
+	sodium_memzero(out.data, out.length);
+	buffer_done(&out);
+	return sealed;
+}
+
+enum status people_list(struct access *access, struct arena *arena, struct account **ret_accounts,
+                        size_t *ret_count, struct error *err)
+{
+	struct store        *store = access->config.store;
+	struct store_person *rows;
+	size_t               count;
+	enum status          status = store->ops->person_list(store, arena, &rows, &count, err);
+	if (status != STATUS_OK)
+		return status;
+	struct account *accounts = ARENA_ARRAY(arena, struct account, count + 1);
+	for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+		accounts[i].row = rows[i];
+		status          = fill(access, arena, &accounts[i], err);
+	}
+	if (status != STATUS_OK)
+		return status;
+	*ret_accounts = accounts;
+	*ret_count    = count;
+	return STATUS_OK;
+}
+
+enum status people_get(struct access *access, struct text id, struct arena *arena,
+                       struct account *ret_account, struct error *err)
+{
+	struct store  *store   = access->config.store;
+	struct account account = {0};
+	enum status    status  = store->ops->person_get(store, id, arena, &account.row, err);
+	if (status == STATUS_OK)
+		status = fill(access, arena, &account, err);
+	if (status == STATUS_OK)
+		*ret_account = account;
+	return status;
+}
+
+enum status people_find(struct access *access, struct text email, struct arena *arena,
+                        struct account *ret_account, struct error *err)
+{
+	struct store  *store   = access->config.store;
+	struct account account = {0};
+	uint8_t        hash[STORE_TOKEN_HASH_BYTES];
+	access_email_hash(access, email, hash);
+	enum status status = store->ops->person_by_email(store, hash, arena, &account.row, err);
+	if (status == STATUS_OK)
+		status = fill(access, arena, &account, err);
+	if (status == STATUS_OK)
+		*ret_account = account;
+	return status;
+}
+
+/* The row of somebody new. */
+static enum status make(struct access *access, const struct person_wish *wish,
+                        const char *invitation_id, int64_t now_ms, struct arena *arena,
+                        struct account *ret_account, struct error *err)
+{
+	struct store  *store   = access->config.store;
+	char          *hash    = arena_alloc(arena, PASSWORD_HASH_BYTES);
+	struct account account = {.email    = arena_text(arena, wish->email),
+	                          .name     = arena_text(arena, wish->name),
+	                          .settings = TEXT("{}")};
+	enum status    status;
+	if ((status = check_name(wish->name, err)) != STATUS_OK ||
+	    (status = password_check(wish->password, wish->email, wish->name, err)) != STATUS_OK ||
+	    (status = people_scopes(access, wish->roles, arena, &account.scopes, err)) != STATUS_OK ||
+	    (status = password_hash(wish->password, hash, err)) != STATUS_OK)
+		return status;
+	account.row = (struct store_person){.profile    = profile_of(access, arena, &account),
+	                                    .password   = text_of(hash),
+	                                    .roles      = arena_text(arena, wish->roles),
+	                                    .tier       = arena_text(arena, wish->tier),
+	                                    .active     = true,
+	                                    .version    = 1,
+	                                    .created_ms = now_ms,
+	                                    .updated_ms = now_ms};
+	uuid_new(account.row.id);
+	access_email_hash(access, wish->email, account.row.email_hash);
+	status = store->ops->person_add(store, &account.row, invitation_id, err);
+	if (status == STATUS_CONFLICT)
+		return error_set_field(err, status, "email", "Somebody has this address already");
+	if (status == STATUS_OK)
+		*ret_account = account;
+	return status;
+}
+
+static enum status check_room(struct access *access, struct arena *arena, struct error *err)
+{
+	struct store            *store = access->config.store;
+	struct store_person     *persons;
+	struct store_invitation *invitations;
+	size_t                   count, invited;
+	enum status              status;
+	if ((status = store->ops->person_list(store, arena, &persons, &count, err)) != STATUS_OK ||
+	    (status = store->ops->invitation_list(store, arena, &invitations, &invited, err)) !=
+	        STATUS_OK)
+		return status;
+	if (count + invited >= PEOPLE_MAX)
+		return error_set(err, STATUS_CONFLICT, "There are %d people and invitations already",
+		                 PEOPLE_MAX);
+	return STATUS_OK;
+}
+
+enum status people_add(struct access *access, const struct person_wish *wish, uint32_t granted,
+                       int64_t now_ms, struct arena *arena, struct account *ret_account,
+                       struct error *err)
+{
+	enum status status;
+	if ((status = check_email(wish->email, err)) != STATUS_OK ||
+	    (status = check_tier(wish->tier, err)) != STATUS_OK ||
+	    (status = check_roles(access, wish->roles, granted, arena, err)) != STATUS_OK ||
+	    (status = check_room(access, arena, err)) != STATUS_OK)
+		return status;
+	return make(access, wish, NULL, now_ms, arena, ret_account, err);
+}
+
+static enum status check_change(struct access *access, const struct account *account,
+                                const struct person_change *change, uint32_t granted,
+                                struct arena *arena, struct error *err)
+{
+	enum status status = STATUS_OK;
+	if (!has_all(granted, account->scopes))
+		return error_set(err, STATUS_FORBIDDEN, "The person has permissions which you lack");
+	if (change->name.data != NULL)
+		status = check_name(change->name, err);
+	if (status == STATUS_OK && change->tier.data != NULL)
+		status = check_tier(change->tier, err);
+	if (status == STATUS_OK && change->roles.data != NULL)
+		status = check_roles(access, change->roles, granted, arena, err);
+	if (status == STATUS_OK && change->settings.length > PERSON_SETTINGS_BYTES)
+		status = error_set(err, STATUS_TOO_LARGE, "Settings take %d bytes at most",
+		                   PERSON_SETTINGS_BYTES);
+	return status;
+}
+
+enum status people_change(struct access *access, struct text id, const struct person_change *change,
+                          uint32_t granted, int64_t now_ms, struct arena *arena,
+                          struct account *ret_account, struct error *err)
+{
+	struct store  *store = access->config.store;
+	struct account account;
+	enum status    status = people_get(access, id, arena, &account, err);
+	if (status == STATUS_OK)
+		status = check_change(access, &account, change, granted, arena, err);
+	if (status != STATUS_OK)
+		return status;
+	if (change->name.data != NULL)
+		account.name = change->name;
+	if (change->settings.data != NULL)
+		account.settings = change->settings;
+	if (change->roles.data != NULL)
+		account.row.roles = change->roles;
+	if (change->tier.data != NULL)
+		account.row.tier = change->tier;
+	if (change->active != NULL)
+		account.row.active = *change->active;
+	account.row.profile    = profile_of(access, arena, &account);
+	account.row.updated_ms = now_ms;
+	if ((status = people_scopes(access, account.row.roles, arena, &account.scopes, err)) !=
+	        STATUS_OK ||
+	    (status = store->ops->person_change(store, &account.row, err)) != STATUS_OK)
+		return status;
+	if (!account.row.active)
+		status = store->ops->session_delete_of(store, id, TEXT(""), err);
+	if (status == STATUS_OK)
+		*ret_account = account;
+	return status;
+}
+
+static enum status set_password(struct access *access, struct text id, struct text current,
+                                struct text password, struct text session_id, int64_t now_ms,
+                                struct arena *arena, struct error *err)
+{
+	struct store  *store = access->config.store;
+	struct account account;
+	char           hash[PASSWORD_HASH_BYTES];
+	enum status    status = people_get(access, id, arena, &account, err);
+	if (status != STATUS_OK)
+		return status;
+	atomic_fetch_add(&access->passwords, 1);
+	if (!password_matches(arena_text(arena, account.row.password).data, current))
+		return error_set_field(err, STATUS_UNAUTHORIZED, "current_password", "It is wrong");
+	if ((status = password_check(password, account.email, account.name, err)) != STATUS_OK ||
+	    (status = password_hash(password, hash, err)) != STATUS_OK)
+		return status;
+	account.row.password   = text_of(hash);
+	account.row.updated_ms = now_ms;
+	if ((status = store->ops->person_change(store, &account.row, err)) != STATUS_OK)
+		return status;
+	return store->ops->session_delete_of(store, id, session_id, err);
+}
+
+enum status people_set_password(struct access *access, struct text id, struct text current,
+                                struct text password, struct text session_id, int64_t now_ms,
+                                struct error *err)
+{
+	struct arena arena;
+	arena_init(&arena);
+	enum status status =
+		set_password(access, id, current, password, session_id, now_ms, &arena, err);
+	arena_done(&arena);
+	return status;
+}
+
+enum status people_delete(struct access *access, struct text id, uint32_t granted,
+                          struct error *err)
+{
+	struct store  *store = access->config.store;
+	struct account account;
+	struct arena   arena;
+	arena_init(&arena);
+	enum status status = people_get(access, id, &arena, &account, err);
+	if (status == STATUS_OK && !has_all(granted, account.scopes))
+		status = error_set(err, STATUS_FORBIDDEN, "The person has permissions which you lack");
+	if (status == STATUS_OK)
+		status = store->ops->person_delete(store, id, err);
+	arena_done(&arena);
+	return status;
+}
+
+/* ---- Invitations ---- */
+
+static void invitation_text(char ret_text[INVITATION_TEXT_BYTES])
+{
+	uint8_t bytes[32];
+	random_bytes(bytes, sizeof bytes);
+	memcpy(ret_text, "sni_", 4);
+	sodium_bin2base64(ret_text + 4, INVITATION_TEXT_BYTES - 4, bytes, sizeof bytes,
+	                  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+enum status people_invite(struct access *access, const struct person_wish *wish, uint32_t granted,
+                          int64_t now_ms, struct arena *arena, struct invitation *ret_invitation,
+                          char ret_text[INVITATION_TEXT_BYTES], struct error *err)
+{
+	struct store     *store      = access->config.store;
+	struct invitation invitation = {.email = wish->email};
+	enum status       status;
+	if ((status = check_email(wish->email, err)) != STATUS_OK ||
+	    (status = check_tier(wish->tier, err)) != STATUS_OK ||
+	    (status = check_roles(access, wish->roles, granted, arena, err)) != STATUS_OK ||
+	    (status = check_room(access, arena, err)) != STATUS_OK)
+		return status;
+	invitation.row =
+		(struct store_invitation){.email      = access_seal(access, arena, wish->email),
+	                              .roles      = wish->roles,
+	                              .tier       = wish->tier,
+	                              .created_ms = now_ms,
+	                              .expires_ms = now_ms + access->config.settings->invitation_ms};
+	uuid_new(invitation.row.id);
+	invitation_text(ret_text);
+	hash_sha256(ret_text, strlen(ret_text), invitation.row.hash);
+	status = store->ops->invitation_add(store, &invitation.row, err);
+	if (status == STATUS_OK)
+		*ret_invitation = invitation;
+	return status;
+}
+
+enum status people_invitations(struct access *access, struct arena *arena,
+                               struct invitation **ret_invitations, size_t *ret_count,
+                               struct error *err)
+{
+	struct store            *store = access->config.store;
+	struct store_invitation *rows;
+	size_t                   count;
+	enum status              status = store->ops->invitation_list(store, arena, &rows, &count, err);
+	if (status != STATUS_OK)
+		return status;
+	struct invitation *invitations = ARENA_ARRAY(arena, struct invitation, count + 1);
+	for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+		invitations[i].row = rows[i];
+		status = access_unseal(access, arena, rows[i].email, &invitations[i].email, err);
+	}
+	if (status != STATUS_OK)
+		return status;
+	*ret_invitations = invitations;
+	*ret_count       = count;
+	return STATUS_OK;
+}
+
+enum status people_register(struct access *access, struct text invitation,
+                            const struct person_wish *wish, int64_t now_ms, struct arena *arena,
+                            struct account *ret_account, struct error *err)
+{
+	struct store           *store = access->config.store;
+	struct store_invitation row   = {0};
+	struct person_wish      whole = *wish;
+	uint8_t                 hash[SHA256_BYTES];
+	hash_sha256(invitation.data, invitation.length, hash);
+	enum status status = store->ops->invitation_by_hash(store, hash, arena, &row, err);
+	if (status == STATUS_OK && row.expires_ms > now_ms)
+		status = access_unseal(access, arena, row.email, &whole.email, err);
+	else if (status == STATUS_OK)
+		status = STATUS_NOT_FOUND;
+	if (status == STATUS_OK) {
+		whole.roles = row.roles;
+		whole.tier  = row.tier;
+		status      = make(access, &whole, row.id, now_ms, arena, ret_account, err);
+	}
+	if (status == STATUS_NOT_FOUND)
+		return error_set_field(err, STATUS_UNAUTHORIZED, "invitation",
+		                       "It is not known, was used, or is over");
+	return status;
+}

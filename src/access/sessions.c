@@ -1,0 +1,382 @@
+#include "access/sessions.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "access/access_internal.h"
+#include "access/password.h"
+#include "access/scope.h"
+#include "base/instant.h"
+#include "base/json.h"
+
+static const char refresh_prefix[] = "snr_";
+static const char device_prefix[]  = "snd_";
+
+static void refresh_hash(struct text text, uint8_t ret_hash[STORE_TOKEN_HASH_BYTES])
+{
+	hash_sha256(text.data, text.length, ret_hash);
+}
+
+/* ---- What is given ---- */
+
+static int64_t session_end_ms(const struct access *access, int64_t created_ms, int64_t now_ms)
+{
+	const struct access_settings *settings = access->config.settings;
+	int64_t                       idle_ms  = now_ms + settings->session_idle_ms;
+	int64_t                       last_ms  = created_ms + settings->session_ms;
+	return settings->session_ms > 0 && last_ms < idle_ms ? last_ms : idle_ms;
+}
+
+static void sign(struct access *access, int64_t now_ms, struct arena *arena, struct grant *grant)
+{
+	const struct account     *account = &grant->account;
+	const struct claims_realm realm   = access_realm(access);
+	struct buffer             json = {0}, token = {0};
+	struct claims             claims = {.email     = account->email,
+	                                    .tier      = account->row.tier,
+	                                    .scopes    = account->scopes,
+	                                    .issued_s  = now_ms / 1000,
+	                                    .expires_s = now_ms / 1000 + CLAIMS_SECONDS};
+	memcpy(claims.person_id, account->row.id, sizeof claims.person_id);
+	memcpy(claims.session_id, grant->session_id, sizeof claims.session_id);
+	claims_write(&claims, &realm, &json);
+	signing_keys_sign(access->keys, buffer_text(&json), now_ms, &token);
+	grant->token         = arena_text(arena, buffer_text(&token));
+	grant->token_ends_ms = claims.expires_s * 1000;
+	buffer_done(&json);
+	buffer_done(&token);
+}
+
+static void write_refresh(struct access *access, const char *session_id, uint32_t generation,
+                          char ret_text[CODE_TEXT_BYTES])
+{
+	struct code code = {.number = generation};
+	memcpy(code.id, session_id, sizeof code.id);
+	code_write(access_secret(access), refresh_prefix, &code, ret_text);
+}
+
+static struct text origin_of(const struct access *access, const struct login *login,
+                             struct arena *arena)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	char               agent[SESSION_AGENT_BYTES_MAX];
+	size_t             length = login->agent.length;
+	length                    = length < sizeof agent ? length : sizeof agent;
+	for (size_t i = 0; i < length; i++) {
+		char c   = login->agent.data[i];
+		agent[i] = c >= ' ' && c < 0x7f ? c : '?'; /* headers are bytes */
+	}
+	json_begin_object(&w);
+	json_member_string(&w, "address", login->address);
+	json_member_string(&w, "agent", (struct text){agent, length});
+	json_end_object(&w);
+	struct text sealed = access_seal(access, arena, buffer_text(&out));
+	buffer_done(&out);
+	return sealed;
+}
+
+/* One more must have room: who makes thousands loses his oldest. */
+static enum status make_room(struct access *access, const char *person_id, struct arena *arena,
+                             struct error *err)
+{
+	struct store         *store = access->config.store;
+	struct store_session *sessions;
+	size_t                count;
+	enum status           status =
+		store->ops->session_list(store, text_of(person_id), arena, &sessions, &count, err);
+	if (status != STATUS_OK || count < SESSIONS_OF_PERSON_MAX)
+		return status;
+	const struct store_session *oldest = &sessions[0];
+	for (size_t i = 1; i < count; i++)
+		if (sessions[i].used_ms < oldest->used_ms)
+			oldest = &sessions[i];
+	status = store->ops->session_delete(store, text_of(oldest->id), err);
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status sessions_begin(struct access *access, const struct account *account,
+                           const struct login *login, int64_t now_ms, struct arena *arena,
+                           struct grant *ret_grant, struct error *err)
+{
+	struct store        *store   = access->config.store;
+	struct grant         grant   = {.account = *account};
+	struct store_session session = {.origin     = origin_of(access, login, arena),
+	                                .created_ms = now_ms,
+	                                .expires_ms = session_end_ms(access, now_ms, now_ms)};
+	struct code          device  = {0};
+	enum status          status  = make_room(access, account->row.id, arena, err);
+	if (status == STATUS_OK)
+		status = store->ops->session_expire(store, now_ms, err);
+	if (status != STATUS_OK)
+		return status;
+	uuid_new(session.id);
+	memcpy(session.person_id, account->row.id, sizeof session.person_id);
+	write_refresh(access, session.id, 0, grant.refresh);
+	refresh_hash(text_of(grant.refresh), session.refresh_hash);
+	if ((status = store->ops->session_add(store, &session, err)) != STATUS_OK)
+		return status;
+	memcpy(grant.session_id, session.id, sizeof grant.session_id);
+	memcpy(device.id, account->row.id, sizeof device.id);
+	code_write(access_secret(access), device_prefix, &device, grant.device);
+	grant.session_ends_ms = session.expires_ms;
+	sign(access, now_ms, arena, &grant);
+	*ret_grant = grant;
+	return STATUS_OK;
+}
+
+/* ---- Login ---- */
+
+static bool is_known_device(const struct access *access, const struct login *login,
+                            const struct account *account)
+{
+	struct code code;
+	return code_read(access_secret(access), device_prefix, login->device, &code) &&
+	       strcmp(code.id, account->row.id) == 0;
+}
+
+/* With today's parameters; when it fails, the next login does it. */
+static void renew_hash(struct access *access, struct account *account, struct text password)
+{
+	struct store *store = access->config.store;
+	char          hash[PASSWORD_HASH_BYTES];
+	struct text   before = account->row.password;
+	if (password_hash(password, hash, NULL) != STATUS_OK)
+		return;
+	account->row.password = text_of(hash);
+	enum status status    = store->ops->person_change(store, &account->row, NULL);
+	(void)status;
+	account->row.password = before;
+}
+
+static enum status refused(struct access *access, struct error *err)
+{
+	atomic_fetch_add(&access->refused, 1);
+	return error_set(err, STATUS_UNAUTHORIZED, "The e-mail address or the password is wrong");
+}
+
+enum status sessions_login(struct access *access, const struct login *login, int64_t now_ms,
+                           int64_t monotonic_ms, struct arena *arena, struct grant *ret_grant,
+                           int64_t *ret_wait_ms, struct error *err)
+{
+	uint8_t        hash[STORE_TOKEN_HASH_BYTES];
+	struct account account = {0};
+	struct error   why;
+	enum status    status = people_find(access, login->email, arena, &account, &why);
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+		*err = why;
+		return status;
+	}
+	bool known = status == STATUS_OK && is_known_device(access, login, &account);
+	access_email_hash(access, login->email, hash);
+	struct attempt attempt =
+		attempt_of(access->attempts, login->address, (struct text){(const char *)hash, sizeof hash},
+	               known ? login->device : TEXT(""));
+	status = attempts_admit(access->attempts, &attempt, monotonic_ms, ret_wait_ms, err);
+	if (status != STATUS_OK) {
+		atomic_fetch_add(&access->delayed, 1);
+		return status;
+	}
+	atomic_fetch_add(&access->passwords, 1);
+	const char *kept = account.row.active ? arena_text(arena, account.row.password).data : NULL;
+	if (!password_matches(kept, login->password)) {
+		attempts_failed(access->attempts, &attempt, monotonic_ms);
+		return refused(access, err);
+	}
+	attempts_succeeded(access->attempts, &attempt);
+	atomic_fetch_add(&access->logins, 1);
+	if (password_is_outdated(kept))
+		renew_hash(access, &account, login->password);
+	return sessions_begin(access, &account, login, now_ms, arena, ret_grant, err);
+}
+
+/* ---- Refresh ---- */
+
+static enum status no_session(struct error *err)
+{
+	return error_set(err, STATUS_UNAUTHORIZED,
+	                 "The refresh token is not known, or its session is over");
+}
+
+/* Of somebody's session that is there and not over, whose person may log in. */
+static enum status live_session(struct access *access, struct text id, int64_t now_ms,
+                                struct arena *arena, struct store_session *ret_session,
+                                struct account *ret_account, struct error *err)
+{
+	struct store *store  = access->config.store;
+	enum status   status = store->ops->session_get(store, id, arena, ret_session, err);
+	if (status == STATUS_OK && ret_session->expires_ms <= now_ms)
+		return STATUS_NOT_FOUND;
+	if (status == STATUS_OK)
+		status = people_get(access, text_of(ret_session->person_id), arena, ret_account, err);
+	return status == STATUS_OK && !ret_account->row.active ? STATUS_NOT_FOUND : status;
+}
+
+static enum status end_reused(struct access *access, const char *session_id, bool *ret_ended,
+                              struct error *err)
+{
+	struct store *store  = access->config.store;
+	enum status   status = store->ops->session_delete(store, text_of(session_id), err);
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+		return status;
+	atomic_fetch_add(&access->reuses, 1);
+	*ret_ended = true;
+	return error_set(err, STATUS_UNAUTHORIZED,
+	                 "The refresh token was used before: its session has ended");
+}
+
+enum status sessions_refresh(struct access *access, struct text refresh, int64_t now_ms,
+                             struct arena *arena, struct grant *ret_grant, bool *ret_ended,
+                             struct error *err)
+{
+	struct store        *store = access->config.store;
+	struct store_session session;
+	struct grant         grant = {0};
+	struct code          code;
+	struct error         why;
+	uint8_t              hash[STORE_TOKEN_HASH_BYTES];
+	*ret_ended = false;
+	if (!code_read(access_secret(access), refresh_prefix, refresh, &code))
+		return no_session(err);
+	enum status status =
+		live_session(access, text_of(code.id), now_ms, arena, &session, &grant.account, &why);
+	if (status == STATUS_NOT_FOUND)
+		return no_session(err);
+	if (status != STATUS_OK) {
+		*err = why;
+		return status;
+	}
+	refresh_hash(refresh, hash);
+	if (code.number != session.generation ||
+	    sodium_memcmp(hash, session.refresh_hash, sizeof hash) != 0)
+		return end_reused(access, session.id, ret_ended, err);
+	write_refresh(access, session.id, session.generation + 1, grant.refresh);
+	refresh_hash(text_of(grant.refresh), session.refresh_hash);
+	session.used_ms    = now_ms;
+	session.expires_ms = session_end_ms(access, session.created_ms, now_ms);
+	status             = store->ops->session_renew(store, &session, &why);
+	if (status == STATUS_PRECONDITION) /* somebody was faster with the same one */
+		return end_reused(access, session.id, ret_ended, err);
+	if (status != STATUS_OK) {
+		*err = why;
+		return status;
+	}
+	memcpy(grant.session_id, session.id, sizeof grant.session_id);
+	grant.session_ends_ms = session.expires_ms;
+	sign(access, now_ms, arena, &grant);
+	atomic_fetch_add(&access->refreshes, 1);
+	*ret_grant = grant;
+	return STATUS_OK;
+}
+
+/* ---- Who asks ---- */
+
+/* What two sets of permissions both allow. */
+static uint32_t both(uint32_t a, uint32_t b)
+{
+	return (a & SCOPE_ADMIN) != 0 ? b : (b & SCOPE_ADMIN) != 0 ? a : a & b;
+}
+
+enum status sessions_recheck(struct access *access, int64_t now_ms, struct identity *identity,
+                             struct error *err)
+{
+	struct store_session session;
+	struct account       account;
+	struct arena         arena;
+	struct error         why;
+	arena_init(&arena);
+	enum status status = live_session(access, text_of(identity->session_id), now_ms, &arena,
+	                                  &session, &account, &why);
+	bool        same   = status == STATUS_OK && strcmp(session.person_id, identity->person_id) == 0;
+	if (same)
+		identity->scopes = both(identity->claimed, account.scopes);
+	arena_done(&arena);
+	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !same))
+		return error_set(err, STATUS_UNAUTHORIZED, "The session is over");
+	if (status != STATUS_OK)
+		*err = why;
+	return status;
+}
+
+enum status sessions_identify(struct access *access, struct text token, int64_t now_ms,
+                              struct identity *ret_identity, struct error *err)
+{
+	const struct claims_realm realm    = access_realm(access);
+	struct identity           identity = {0};
+	struct buffer             json     = {0};
+	struct claims             claims   = {0};
+	enum status               status = signing_keys_verify(access->keys, token, now_ms, &json, err);
+	if (status == STATUS_OK)
+		status = claims_read(buffer_text(&json), &realm, now_ms, &claims, err);
+	buffer_done(&json);
+	if (status != STATUS_OK)
+		return status;
+	memcpy(identity.person_id, claims.person_id, sizeof identity.person_id);
+	memcpy(identity.session_id, claims.session_id, sizeof identity.session_id);
+	identity.claimed    = claims.scopes;
+	identity.expires_ms = claims.expires_s * 1000;
+	status              = sessions_recheck(access, now_ms, &identity, err);
+	if (status == STATUS_OK)
+		*ret_identity = identity;
+	return status;
+}
+
+/* ---- Lists ---- */
+
+static struct text string_of(struct json object, const char *name, struct arena *arena)
+{
+	struct json value = json_get(object, name);
+	return json_type(value) == JSON_STRING ? arena_text(arena, json_string(value)) : TEXT("");
+}
+
+enum status sessions_list(struct access *access, struct text person_id, struct arena *arena,
+                          struct session **ret_sessions, size_t *ret_count, struct error *err)
+{
+	struct store         *store = access->config.store;
+	struct store_session *rows;
+	size_t                count;
+	enum status status = store->ops->session_list(store, person_id, arena, &rows, &count, err);
+	if (status != STATUS_OK)
+		return status;
+	struct session     *sessions = ARENA_ARRAY(arena, struct session, count + 1);
+	struct json_parser *parser   = json_parser_new();
+	for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+		struct text plain;
+		struct json root;
+		sessions[i].row = rows[i];
+		if ((status = access_unseal(access, arena, rows[i].origin, &plain, err)) != STATUS_OK ||
+		    (status = json_parse_text(parser, plain, &root, err)) != STATUS_OK)
+			break;
+		sessions[i].address = string_of(root, "address", arena);
+		sessions[i].agent   = string_of(root, "agent", arena);
+	}
+	json_parser_free(parser);
+	if (status != STATUS_OK)
+		return status;
+	*ret_sessions = sessions;
+	*ret_count    = count;
+	return STATUS_OK;
+}
+
+enum status sessions_end(struct access *access, struct text person_id, struct text session_id,
+                         struct error *err)
+{
+	struct store        *store = access->config.store;
+	struct store_session session;
+	struct arena         arena;
+	arena_init(&arena);
+	enum status status = store->ops->session_get(store, session_id, &arena, &session, err);
+	if (status == STATUS_OK && !text_equal(text_of(session.person_id), person_id))
+		status = error_set(err, STATUS_NOT_FOUND, "There is no such session");
+	if (status == STATUS_OK)
+		status = store->ops->session_delete(store, session_id, err);
+	arena_done(&arena);
+	return status;
+}
+
+enum status sessions_end_all(struct access *access, struct text person_id, struct text except_id,
+                             struct error *err)
+{
+	struct store *store = access->config.store;
+	return store->ops->session_delete_of(store, person_id, except_id, err);
+}

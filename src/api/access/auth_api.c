@@ -1,0 +1,229 @@
+/* /api/v1/auth: logging in and out, and one's own sessions. What is wrong with an attempt is told
+ * alike for all of it (access/sessions.h). Answers are not to be kept by anybody on the way. */
+
+#include "api/access/guards.h"
+#include "api/access/person_json.h"
+#include "api/call_audit.h"
+#include "api/handlers.h"
+#include "base/clock.h"
+
+enum { SECRET_TEXT_BYTES_MAX = 512 };
+
+static void answer_grant(struct api_call *call, unsigned http_status, const struct grant *grant)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	call_audit_actor(call, text_of(arena_printf(call->arena, "person:%s", grant->account.row.id)));
+	call_audit_target(call, text_of(grant->session_id));
+	person_json_grant(&w, grant);
+	http_add_header(call->request, "Cache-Control", TEXT("no-store"));
+	call_answer(call, http_status, &out);
+}
+
+static struct login login_of(struct api_call *call)
+{
+	struct login login = {.address = text_of(http_peer(call->request))};
+	http_header(call->request, "User-Agent", &login.agent);
+	return login;
+}
+
+/* ---- POST register, login ---- */
+
+static enum status register_person(struct api_call *call, struct grant *ret_grant,
+                                   struct error *err)
+{
+	static const char *const known[] = {"invitation", "name", "password", NULL};
+	struct access           *access  = call->api->config.access;
+	struct login             login   = login_of(call);
+	struct person_wish       wish    = {0};
+	int64_t                  now_ms  = clock_wall_ms();
+	struct account           account;
+	struct text              invitation;
+	struct json              body;
+	enum status              status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = call_only(body, known, err)) != STATUS_OK ||
+	    (status = call_string(body, "invitation", false, 1, SECRET_TEXT_BYTES_MAX, &invitation,
+	                          err)) != STATUS_OK ||
+	    (status = call_string(body, "name", false, 1, PERSON_NAME_BYTES, &wish.name, err)) !=
+	        STATUS_OK ||
+	    (status = call_string(body, "password", false, 1, SECRET_TEXT_BYTES_MAX, &wish.password,
+	                          err)) != STATUS_OK ||
+	    (status = people_register(access, invitation, &wish, now_ms, call->arena, &account, err)) !=
+	        STATUS_OK)
+		return status;
+	return sessions_begin(access, &account, &login, now_ms, call->arena, ret_grant, err);
+}
+
+static void register_step(struct api_call *call)
+{
+	struct grant grant;
+	struct error err = {0};
+	if (register_person(call, &grant, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		answer_grant(call, 201, &grant);
+}
+
+void auth_register(struct api_call *call) { call_on_password_worker(call, register_step); }
+
+static enum status log_in(struct api_call *call, struct grant *ret_grant, int64_t *ret_wait_ms,
+                          struct error *err)
+{
+	static const char *const known[] = {"email", "password", "device_token", NULL};
+	struct login             login   = login_of(call);
+	struct json              body;
+	enum status              status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = call_only(body, known, err)) != STATUS_OK ||
+	    (status = call_string(body, "email", false, 1, PERSON_EMAIL_BYTES, &login.email, err)) !=
+	        STATUS_OK ||
+	    (status = call_string(body, "password", false, 1, SECRET_TEXT_BYTES_MAX, &login.password,
+	                          err)) != STATUS_OK ||
+	    (status = call_string(body, "device_token", true, 0, SECRET_TEXT_BYTES_MAX, &login.device,
+	                          err)) != STATUS_OK)
+		return status;
+	return sessions_login(call->api->config.access, &login, clock_wall_ms(), clock_monotonic_ms(),
+	                      call->arena, ret_grant, ret_wait_ms, err);
+}
+
+static void login_step(struct api_call *call)
+{
+	struct grant grant;
+	int64_t      wait_ms = 0;
+	struct error err     = {0};
+	if (log_in(call, &grant, &wait_ms, &err) == STATUS_OK) {
+		answer_grant(call, 200, &grant);
+		return;
+	}
+	if (wait_ms > 0)
+		http_add_header(
+			call->request, "Retry-After",
+			text_of(arena_printf(call->arena, "%lld", (long long)((wait_ms + 999) / 1000))));
+	call_fail(call, &err);
+}
+
+void auth_login(struct api_call *call) { call_on_password_worker(call, login_step); }
+
+/* ---- POST refresh, logout ---- */
+
+static enum status refresh(struct api_call *call, struct grant *ret_grant, struct error *err)
+{
+	static const char *const known[] = {"refresh_token", NULL};
+	struct text              token;
+	struct json              body;
+	bool                     ended = false;
+	enum status              status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = call_only(body, known, err)) != STATUS_OK ||
+	    (status = call_string(body, "refresh_token", false, 1, SECRET_TEXT_BYTES_MAX, &token,
+	                          err)) != STATUS_OK)
+		return status;
+	status = sessions_refresh(call->api->config.access, token, clock_wall_ms(), call->arena,
+	                          ret_grant, &ended, err);
+	if (ended)
+		guards_changed(call->api->guards);
+	return status;
+}
+
+static void refresh_step(struct api_call *call)
+{
+	struct grant grant;
+	struct error err = {0};
+	if (refresh(call, &grant, &err) != STATUS_OK)
+		call_fail(call, &err);
+	else
+		answer_grant(call, 200, &grant);
+}
+
+void auth_refresh(struct api_call *call) { call_on_worker(call, refresh_step); }
+
+/* 204, once the change holds for everybody who is kept. */
+static void answer_ended(struct api_call *call, enum status status, const struct error *err)
+{
+	if (status != STATUS_OK) {
+		call_fail(call, err);
+		return;
+	}
+	guards_changed(call->api->guards);
+	call_answer_empty(call, 204);
+}
+
+static void logout_step(struct api_call *call)
+{
+	struct error err;
+	enum status  status = sessions_end(call->api->config.access, text_of(call->token.person_id),
+	                                   text_of(call->token.id), &err);
+	answer_ended(call, status, &err);
+}
+
+void auth_logout(struct api_call *call) { call_on_worker(call, logout_step); }
+
+/* ---- PUT password ---- */
+
+static enum status set_password(struct api_call *call, struct error *err)
+{
+	static const char *const known[] = {"current_password", "password", NULL};
+	struct text              current, password;
+	struct json              body;
+	enum status              status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = call_only(body, known, err)) != STATUS_OK ||
+	    (status = call_string(body, "current_password", false, 1, SECRET_TEXT_BYTES_MAX, &current,
+	                          err)) != STATUS_OK ||
+	    (status = call_string(body, "password", false, 1, SECRET_TEXT_BYTES_MAX, &password, err)) !=
+	        STATUS_OK)
+		return status;
+	return people_set_password(call->api->config.access, text_of(call->token.person_id), current,
+	                           password, text_of(call->token.id), clock_wall_ms(), err);
+}
+
+static void password_step(struct api_call *call)
+{
+	struct error err    = {0};
+	enum status  status = set_password(call, &err);
+	answer_ended(call, status, &err);
+}
+
+void auth_password(struct api_call *call) { call_on_password_worker(call, password_step); }
+
+/* ---- Sessions ---- */
+
+static enum status write_sessions(struct api_call *call, struct buffer *out, struct error *err)
+{
+	struct session *sessions;
+	size_t          count;
+	enum status     status = sessions_list(call->api->config.access, text_of(call->token.person_id),
+	                                       call->arena, &sessions, &count, err);
+	if (status != STATUS_OK)
+		return status;
+	struct json_writer w = call_begin_list(out);
+	for (size_t i = 0; i < count; i++)
+		person_json_session(&w, &sessions[i], strcmp(sessions[i].row.id, call->token.id) == 0);
+	call_end_list(&w, CURSOR_OFFSET, (struct text){0}, (int64_t)count, clock_wall_ms());
+	return STATUS_OK;
+}
+
+static void list_step(struct api_call *call) { call_answer_written(call, write_sessions); }
+
+void auth_sessions(struct api_call *call) { call_on_worker(call, list_step); }
+
+static void end_step(struct api_call *call)
+{
+	struct error err;
+	enum status  status = sessions_end(call->api->config.access, text_of(call->token.person_id),
+	                                   http_param(call->request, "id"), &err);
+	answer_ended(call, status, &err);
+}
+
+void auth_end_session(struct api_call *call) { call_on_worker(call, end_step); }
+
+static void end_others_step(struct api_call *call)
+{
+	struct error err;
+	enum status  status = sessions_end_all(call->api->config.access, text_of(call->token.person_id),
+	                                       text_of(call->token.id), &err);
+	answer_ended(call, status, &err);
+}
+
+void auth_end_sessions(struct api_call *call) { call_on_worker(call, end_others_step); }

@@ -1,0 +1,25 @@
+#ifndef SONNIM_API_PERSON_JSON_H
+#define SONNIM_API_PERSON_JSON_H
+
+/* People and what they are given, as JSON. */
+
+#include "access/people.h"
+#include "access/sessions.h"
+#include "base/json.h"
+
+/* {"id","email","name","roles","permissions","subscription_tier","active",…} */
+void person_json_write(struct json_writer *writer, const struct account *account);
+
+/* The names in a text with blanks between, as an array. */
+void person_json_names(struct json_writer *writer, struct text names);
+
+/* The names of a set of permissions, as an array. */
+void person_json_scopes(struct json_writer *writer, uint32_t scopes);
+
+/* {"access_token","token_type","expires_in","refresh_token",…,"user":{…}} */
+void person_json_grant(struct json_writer *writer, const struct grant *grant);
+
+/* One of his logins; `current`: the one that asks. */
+void person_json_session(struct json_writer *writer, const struct session *session, bool current);
+
+#endif

@@ -1,0 +1,188 @@
+/* People who log in. Passwords come from the standard input, so that no list of processes shows
+ * them. */
+
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "app/command/subcommand.h"
+
+static const char base[]        = "/api/v1/people";
+static const char invitations[] = "/api/v1/invitations";
+
+enum { PASSWORD_LINE_BYTES = 512 };
+
+static const struct client_column list_columns[] = {{"ID", "id"},         {"EMAIL", "email"},
+                                                    {"NAME", "name"},     {"ROLES", "roles"},
+                                                    {"ACTIVE", "active"}, {0}};
+
+static const struct client_column object_columns[] = {{"Id", "id"},         {"Email", "email"},
+                                                      {"Name", "name"},     {"Roles", "roles"},
+                                                      {"Active", "active"}, {0}};
+
+static const struct client_column invitation_columns[] = {{"Id", "id"},
+                                                          {"Email", "email"},
+                                                          {"Roles", "roles"},
+                                                          {"Invitation (shown once)", "invitation"},
+                                                          {"Until", "expires_at"},
+                                                          {0}};
+
+static const struct client_column role_columns[] = {
+	{"NAME", "name"}, {"DESCRIPTION", "description"}, {"PERMISSIONS", "permissions"}, {0}};
+
+/* A line, which a terminal does not show. False: there is none, or it is too long. */
+static bool read_password(char into[PASSWORD_LINE_BYTES])
+{
+	struct termios before, silent;
+	bool           terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+	if (terminal) {
+		silent = before;
+		silent.c_lflag &= ~(tcflag_t)ECHO;
+		fputs("Password: ", stderr);
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	}
+	bool read = fgets(into, PASSWORD_LINE_BYTES, stdin) != NULL;
+	if (terminal) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+		fputc('\n', stderr);
+	}
+	size_t length = read ? strcspn(into, "\r\n") : 0;
+	bool   whole  = read && length < PASSWORD_LINE_BYTES - 1;
+	if (read)
+		into[length] = '\0';
+	return whole && length > 0;
+}
+
+static void add_roles(struct json_writer *w, const char *names)
+{
+	json_add_key(w, TEXT("roles"));
+	json_begin_array(w);
+	for (const char *at = names; *at != '\0';) {
+		size_t length = strcspn(at, ",");
+		json_add_string(w, (struct text){at, length});
+		at += length + (at[length] == ',');
+	}
+	json_end_array(w);
+}
+
+static enum exit_code send(struct client *client, const char *method, const char *path,
+                           const char *id, const char *rest, struct buffer *body,
+                           const struct client_column *columns)
+{
+	enum exit_code code =
+		subcommand_object(client, method, path, id, rest, buffer_text(body), columns);
+	buffer_done(body);
+	return code;
+}
+
+static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)a;
+	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
+}
+
+static enum exit_code roles(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)a;
+	return subcommand_list(client, flags, "/api/v1/roles", NULL, NULL, role_columns);
+}
+
+static enum exit_code add(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	char               password[PASSWORD_LINE_BYTES];
+	struct buffer      body = {0};
+	struct json_writer w    = json_writer_of(&body);
+	(void)flags;
+	if (!read_password(password))
+		return command_usage_text("person", "a password is needed on the standard input");
+	json_begin_object(&w);
+	json_member_string(&w, "email", text_of(a[0]));
+	json_member_string(&w, "name", text_of(a[1]));
+	json_member_string(&w, "password", text_of(password));
+	add_roles(&w, a[2]);
+	json_end_object(&w);
+	explicit_bzero(password, sizeof password);
+	return send(client, "POST", base, NULL, NULL, &body, object_columns);
+}
+
+static enum exit_code invite(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	struct buffer      body = {0};
+	struct json_writer w    = json_writer_of(&body);
+	(void)flags;
+	json_begin_object(&w);
+	json_member_string(&w, "email", text_of(a[0]));
+	add_roles(&w, a[1]);
+	json_end_object(&w);
+	return send(client, "POST", invitations, NULL, NULL, &body, invitation_columns);
+}
+
+static enum exit_code set_roles(struct client *client, const struct subcommand_flags *flags,
+                                char **a)
+{
+	struct buffer      body = {0};
+	struct json_writer w    = json_writer_of(&body);
+	(void)flags;
+	json_begin_object(&w);
+	add_roles(&w, a[1]);
+	json_end_object(&w);
+	return send(client, "PUT", base, a[0], NULL, &body, object_columns);
+}
+
+static enum exit_code set_active(struct client *client, const char *id, bool active)
+{
+	struct buffer      body = {0};
+	struct json_writer w    = json_writer_of(&body);
+	json_begin_object(&w);
+	json_member_bool(&w, "active", active);
+	json_end_object(&w);
+	return send(client, "PUT", base, id, NULL, &body, object_columns);
+}
+
+static enum exit_code enable(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	return set_active(client, a[0], true);
+}
+
+static enum exit_code disable(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	(void)flags;
+	return set_active(client, a[0], false);
+}
+
+static enum exit_code end_sessions(struct client *client, const struct subcommand_flags *flags,
+                                   char **a)
+{
+	struct buffer body = {0};
+	(void)flags;
+	return send(client, "DELETE", base, a[0], "sessions", &body, object_columns);
+}
+
+static enum exit_code delete_person(struct client *client, const struct subcommand_flags *flags,
+                                    char **a)
+{
+	struct buffer body = {0};
+	(void)flags;
+	return send(client, "DELETE", base, a[0], NULL, &body, object_columns);
+}
+
+static const struct subcommand table[] = {
+	{"list", "", "Everybody who may log in", 0, list},
+	{"add", "EMAIL NAME ROLES", "Add a person; the password is read, roles have commas between", 3,
+     add},
+	{"invite", "EMAIL ROLES", "Make an invitation, to be used once", 2, invite},
+	{"set-roles", "ID ROLES", "Change what a person may do; it holds at once", 2, set_roles},
+	{"enable", "ID", "Let a person log in again", 1, enable},
+	{"disable", "ID", "Let a person log in no more; his sessions end", 1, disable},
+	{"end-sessions", "ID", "End all sessions of a person", 1, end_sessions},
+	{"delete", "ID", "Delete a person", 1, delete_person},
+	{"roles", "", "Roles and their permissions", 0, roles},
+	{0},
+};
+
+enum exit_code command_person(int argc, char **argv)
+{
+	return subcommand_main("person", table, argc, argv);
+}

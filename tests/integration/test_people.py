@@ -1,0 +1,440 @@
+"""People: how they come, log in, go on and out, and what keeps others from doing so."""
+import base64
+import json
+import time
+from datetime import datetime, timedelta, timezone
+
+from case import ServerCase
+from program import Node
+from server import Client, Server
+
+PASSWORD = "a long one that only I know"
+
+
+def claims_of(token):
+    part = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+class PeopleCase(ServerCase):
+    number = 0
+
+    def anybody(self):
+        client = Client(self.server.address)
+        self.addCleanup(client.close)
+        return client
+
+    def add(self, *roles, **more):
+        PeopleCase.number += 1
+        wish = {"email": f"p{PeopleCase.number}@example.com", "name": "Kim",
+                "password": PASSWORD, "roles": list(roles or ["viewer"]), **more}
+        return self.client.expect(201, "POST", "/api/v1/people", wish).json
+
+    def login(self, email, password=PASSWORD, **more):
+        return self.anybody().request("POST", "/api/v1/auth/login",
+                                      {"email": email, "password": password, **more})
+
+    def logged_in(self, *roles):
+        """A client of a new person, and what he was given."""
+        person = self.add(*roles)
+        answer = self.login(person["email"])
+        self.assertEqual(answer.status, 200, answer)
+        client = Client(self.server.address, answer.json["access_token"])
+        self.addCleanup(client.close)
+        return client, answer.json
+
+    def metric(self, name):
+        for line in self.client.expect(200, "GET", "/metrics").body.decode().splitlines():
+            if line.startswith(name + " ") or line.startswith(name + "{"):
+                return float(line.rsplit(" ", 1)[1])
+        raise AssertionError(name)
+
+
+class Registration(PeopleCase):
+    def test_an_invitation_makes_one_person_who_is_logged_in(self):
+        invited = self.client.expect(201, "POST", "/api/v1/invitations",
+                                     {"email": "Lee@example.com", "roles": ["analyst"]}).json
+        wish = {"invitation": invited["invitation"], "name": "Lee", "password": PASSWORD}
+        grant = self.anybody().expect(201, "POST", "/api/v1/auth/register", wish)
+        self.assertEqual(grant.headers["Cache-Control"], "no-store")
+        user = grant.json["user"]
+        self.assertEqual((user["email"], user["roles"]), ("Lee@example.com", ["analyst"]))
+        me = Client(self.server.address, grant.json["access_token"])
+        self.addCleanup(me.close)
+        self.assertEqual(me.get("/api/v1/users/me"), user)
+        self.refused(self.anybody().request("POST", "/api/v1/auth/register", wish), 401,
+                     "UNAUTHORIZED", "invitation")
+        self.assertEqual(self.login("lee@EXAMPLE.com").status, 200)
+
+    def test_nobody_comes_without_an_invitation(self):
+        withdrawn = self.client.expect(201, "POST", "/api/v1/invitations",
+                                       {"email": "x@example.com", "roles": ["viewer"]}).json
+        self.client.expect(204, "DELETE", f"/api/v1/invitations/{withdrawn['id']}")
+        for text in ("sni_" + "A" * 43, "x", withdrawn["invitation"], self.server.token):
+            answer = self.anybody().request("POST", "/api/v1/auth/register", {
+                "invitation": text, "name": "x", "password": PASSWORD})
+            self.refused(answer, 401, "UNAUTHORIZED", "invitation")
+
+    def test_the_text_of_an_invitation_is_shown_once(self):
+        made = self.client.expect(201, "POST", "/api/v1/invitations",
+                                  {"email": "y@example.com", "roles": ["viewer"]}).json
+        listed = self.client.expect(200, "GET", "/api/v1/invitations?limit=1000")
+        self.assertNotIn(made["invitation"].encode(), listed.body)
+        self.assertIn(made["id"].encode(), listed.body)
+
+    def test_a_bad_wish_is_refused_with_its_place(self):
+        good = {"email": "z@example.com", "name": "Z", "password": PASSWORD, "roles": ["viewer"]}
+        for change, field in [({"email": "z"}, "email"), ({"email": "a@b@c"}, "email"),
+                              ({"email": "a b@c"}, "email"), ({"password": "short"}, "password"),
+                              ({"password": "aaaaaaaaaaaaaaa"}, "password"),
+                              ({"password": "Z@example.com"}, "password"),
+                              ({"roles": []}, "roles"), ({"roles": ["king"]}, "roles"),
+                              ({"roles": "admin"}, "roles"), ({"name": ""}, "name"),
+                              ({"name": "a\nb"}, "name"),
+                              ({"subscription_tier": "gold"}, "subscription_tier"),
+                              ({"admin": True}, "admin")]:
+            with self.subTest(change=change):
+                self.refused(self.client.request("POST", "/api/v1/people", {**good, **change}),
+                             400, "VALIDATION_ERROR", field)
+
+    def test_an_address_is_one_persons_only(self):
+        person = self.add()
+        answer = self.client.request("POST", "/api/v1/people", {
+            "email": person["email"].upper(), "name": "x", "password": PASSWORD,
+            "roles": ["viewer"]})
+        self.refused(answer, 409, "CONFLICT", "email")
+
+
+class Logins(PeopleCase):
+    def test_a_login_gives_a_token_of_the_promised_shape(self):
+        _, grant = self.logged_in("analyst", "operator")
+        claims = claims_of(grant["access_token"])
+        user = grant["user"]
+        self.assertEqual(claims["exp"], claims["iat"] + 3600)
+        self.assertEqual((claims["sub"], claims["user_id"]), (user["id"], user["id"]))
+        self.assertEqual((claims["email"], claims["subscription_tier"]), (user["email"], "free"))
+        self.assertEqual(claims["iss"], "sonnim")
+        self.assertEqual(set(claims["permissions"]), set(user["permissions"]))
+        self.assertEqual(set(claims["permissions"]), {
+            "audience.read", "segment.read", "dimension.read", "job.read", "user.read",
+            "job.write", "metrics.read", "audit.read"})
+        header = json.loads(base64.urlsafe_b64decode(grant["access_token"].split(".")[0] + "=="))
+        self.assertEqual((header["alg"], header["typ"]), ("HS256", "JWT"))
+        self.assertIn(header["kid"], [key["kid"] for key in
+                                      self.client.get("/api/v1/signing-keys")["items"]])
+
+    def test_wrong_passwords_and_unknown_addresses_are_told_apart_by_nothing(self):
+        known, off = self.add(), self.add()
+        self.client.expect(200, "PUT", f"/api/v1/people/{off['id']}", {"active": False})
+        before = self.metric("sonnim_login_passwords_total")
+        answers = [self.login(email, password) for email, password in [
+            (known["email"], "wrong, but long enough"), ("nobody@example.com", PASSWORD),
+            (off["email"], PASSWORD)]]
+        # The same work too: a password is compared each time.
+        self.assertEqual(self.metric("sonnim_login_passwords_total"), before + 3)
+        texts = set()
+        for answer in answers:
+            error = self.refused(answer, 401, "UNAUTHORIZED")
+            texts.add(json.dumps([error["message"], error["details"]]))
+        self.assertEqual(len(texts), 1)
+
+    def test_a_guesser_waits_and_a_known_device_goes_on(self):
+        person, other = self.add(), self.add()
+        device = self.login(person["email"]).json["device_token"]
+        foreign = self.login(other["email"]).json["device_token"]
+        for _ in range(6):
+            self.refused(self.login(person["email"], "wrong, but long enough"), 401)
+        answer = self.login(person["email"])
+        self.refused(answer, 429, "RATE_LIMITED")
+        self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+        for no_device in (foreign, device[:30] + device[31:] + "A", "snd_x"):
+            self.refused(self.login(person["email"], device_token=no_device), 429)
+        self.assertEqual(self.login(other["email"]).status, 200)
+        self.assertEqual(self.login(person["email"], device_token=device).status, 200)
+
+    def test_a_guesser_of_nobody_waits_alike(self):
+        for _ in range(6):
+            self.refused(self.login("none@example.com", "wrong, but long enough"), 401)
+        self.refused(self.login("none@example.com"), 429, "RATE_LIMITED")
+
+    def test_out_is_out_at_once(self):
+        client, grant = self.logged_in()
+        client.expect(200, "GET", "/api/v1/segments")
+        client.expect(204, "POST", "/api/v1/auth/logout")
+        self.refused(client.request("GET", "/api/v1/segments"), 401, "UNAUTHORIZED")
+        self.refused(self.anybody().request("POST", "/api/v1/auth/refresh", {
+            "refresh_token": grant["refresh_token"]}), 401)
+
+    def test_the_password_is_changed_and_ends_other_sessions(self):
+        client, grant = self.logged_in()
+        email = grant["user"]["email"]
+        second = Client(self.server.address, self.login(email).json["access_token"])
+        self.addCleanup(second.close)
+        second.expect(200, "GET", "/api/v1/users/me")
+        self.refused(client.request("PUT", "/api/v1/auth/password", {
+            "current_password": "not this one", "password": PASSWORD + "!"}), 401,
+            "UNAUTHORIZED", "current_password")
+        client.expect(204, "PUT", "/api/v1/auth/password",
+                      {"current_password": PASSWORD, "password": PASSWORD + "!"})
+        client.expect(200, "GET", "/api/v1/users/me")
+        self.refused(second.request("GET", "/api/v1/users/me"), 401)
+        self.refused(self.login(email), 401)
+        self.assertEqual(self.login(email, PASSWORD + "!").status, 200)
+
+
+class Refreshing(PeopleCase):
+    def refresh(self, token):
+        return self.anybody().request("POST", "/api/v1/auth/refresh", {"refresh_token": token})
+
+    def test_a_refresh_token_is_good_once_and_then_kills_the_family(self):
+        client, first = self.logged_in()
+        second = self.refresh(first["refresh_token"])
+        self.assertEqual(second.status, 200)
+        renewed = Client(self.server.address, second.json["access_token"])
+        self.addCleanup(renewed.close)
+        renewed.expect(200, "GET", "/api/v1/users/me")
+        client.expect(200, "GET", "/api/v1/users/me")
+        before = self.metric("sonnim_login_reuses_total")
+        self.refused(self.refresh(first["refresh_token"]), 401, "UNAUTHORIZED")
+        self.assertEqual(self.metric("sonnim_login_reuses_total"), before + 1)
+        for each in (client, renewed):
+            self.refused(each.request("GET", "/api/v1/users/me"), 401)
+        self.refused(self.refresh(second.json["refresh_token"]), 401)
+
+    def test_a_made_up_refresh_token_ends_nobodys_session(self):
+        client, grant = self.logged_in()
+        token = grant["refresh_token"]
+        for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), token[:20] + token[24:],
+                      "snd_" + token[4:], "", "x" * 600, grant["device_token"]):
+            answer = self.refresh(wrong)
+            self.assertIn(answer.status, (400, 401), answer)
+        client.expect(200, "GET", "/api/v1/users/me")
+        self.assertEqual(self.refresh(token).status, 200)
+
+    def test_sessions_are_listed_and_ended(self):
+        client, grant = self.logged_in()
+        other = Client(self.server.address, self.login(grant["user"]["email"]).json["access_token"])
+        self.addCleanup(other.close)
+        sessions = client.get("/api/v1/auth/sessions")["items"]
+        self.assertEqual([each["current"] for each in sessions], [True, False])
+        self.assertEqual(sessions[0]["address"], "127.0.0.1")
+        client.expect(204, "DELETE", f"/api/v1/auth/sessions/{sessions[1]['id']}")
+        self.refused(other.request("GET", "/api/v1/users/me"), 401)
+        stranger, _ = self.logged_in()
+        self.refused(stranger.request("DELETE", f"/api/v1/auth/sessions/{sessions[0]['id']}"), 404)
+        client.expect(204, "DELETE", f"/api/v1/auth/sessions/{sessions[0]['id']}")
+        self.refused(client.request("GET", "/api/v1/users/me"), 401)
+
+    def test_all_others_are_ended_at_once(self):
+        client, grant = self.logged_in()
+        self.login(grant["user"]["email"])
+        self.login(grant["user"]["email"])
+        client.expect(204, "DELETE", "/api/v1/auth/sessions")
+        self.assertEqual(len(client.get("/api/v1/auth/sessions")["items"]), 1)
+        path = f"/api/v1/people/{grant['user']['id']}/sessions"
+        self.assertEqual(self.client.get(path)["total"], 1)
+        self.client.expect(204, "DELETE", path)
+        self.refused(client.request("GET", "/api/v1/users/me"), 401)
+
+
+class Me(PeopleCase):
+    def test_settings_are_kept_as_a_whole(self):
+        client, _ = self.logged_in()
+        self.assertEqual(client.get("/api/v1/users/settings"), {})
+        wish = {"language": "ko", "timezone": "Asia/Seoul", "notifications": {"email": False}}
+        self.assertEqual(client.expect(200, "PUT", "/api/v1/users/settings", wish).json, wish)
+        self.assertEqual(client.get("/api/v1/users/settings"), wish)
+        client.expect(200, "PUT", "/api/v1/users/settings", {"language": "en"})
+        self.assertEqual(client.get("/api/v1/users/settings"), {"language": "en"})
+        for bad, field in [({"language": "fr"}, "language"), ({"timezone": "Mars/X"}, "timezone"),
+                           ({"notifications": {"email": 1}}, "notifications"), ({"x": 1}, "x")]:
+            self.refused(client.request("PUT", "/api/v1/users/settings", bad), 400,
+                         "VALIDATION_ERROR", field)
+
+    def test_a_name_is_ones_own_to_change_and_roles_are_not(self):
+        client, _ = self.logged_in()
+        self.assertEqual(client.expect(200, "PUT", "/api/v1/users/me", {"name": "민"}).json["name"],
+                         "민")
+        self.refused(client.request("PUT", "/api/v1/users/me", {"name": "x", "roles": ["admin"]}),
+                     400, "VALIDATION_ERROR", "roles")
+
+    def test_a_subscription_is_changed_by_who_may_change_settings(self):
+        client, _ = self.logged_in()
+        self.assertEqual(client.get("/api/v1/users/subscription"), {"subscription_tier": "free"})
+        wish = {"subscription_tier": "premium"}
+        self.refused(client.request("PUT", "/api/v1/users/subscription", wish), 403)
+        admin, _ = self.logged_in("admin")
+        self.assertEqual(admin.expect(200, "PUT", "/api/v1/users/subscription", wish).json, wish)
+
+    def test_a_programs_token_is_nobody(self):
+        for method, path in [("GET", "/api/v1/users/me"), ("POST", "/api/v1/auth/logout"),
+                             ("GET", "/api/v1/auth/sessions")]:
+            self.refused(self.client.request(method, path), 403, "FORBIDDEN")
+
+
+class Roles(PeopleCase):
+    def test_a_role_that_is_taken_away_holds_at_once(self):
+        client, grant = self.logged_in("engineer")
+        client.expect(200, "GET", "/api/v1/sources")
+        path = f"/api/v1/people/{grant['user']['id']}"
+        self.client.expect(200, "PUT", path, {"roles": ["viewer"]})
+        self.refused(client.request("GET", "/api/v1/sources"), 403, "FORBIDDEN")
+        client.expect(200, "GET", "/api/v1/segments")
+        self.client.expect(200, "PUT", path, {"active": False})
+        self.refused(client.request("GET", "/api/v1/segments"), 401, "UNAUTHORIZED")
+
+    def test_a_role_of_ones_own_holds_what_it_names(self):
+        self.client.expect(200, "PUT", "/api/v1/roles/crm",
+                           {"description": "회원", "permissions": ["user.read", "pii.read"]})
+        client, grant = self.logged_in("crm", "viewer")
+        self.assertIn("pii.read", grant["user"]["permissions"])
+        self.refused(client.request("GET", "/api/v1/sources"), 403)
+        self.refused(self.client.request("DELETE", "/api/v1/roles/crm"), 409, "CONFLICT")
+        self.client.expect(200, "PUT", "/api/v1/roles/crm", {"permissions": ["user.read"]})
+        self.assertNotIn("pii.read", client.get("/api/v1/users/me")["permissions"])
+        self.client.expect(204, "DELETE", f"/api/v1/people/{grant['user']['id']}")
+        self.client.expect(204, "DELETE", "/api/v1/roles/crm")
+        for name in ("admin", "Upper", "two words"):
+            answer = self.client.request("PUT", f"/api/v1/roles/{name.replace(' ', '%20')}",
+                                         {"permissions": ["user.read"]})
+            self.assertIn(answer.status, (400, 409), answer)
+
+    def test_nobody_gives_what_he_lacks_and_touches_who_has_more(self):
+        self.client.expect(200, "PUT", "/api/v1/roles/people",
+                           {"permissions": ["person.write", "segment.read"]})
+        client, _ = self.logged_in("people")
+        admin = self.add("admin")
+        for method, path, body in [
+                ("POST", "/api/v1/people", {"email": "n@example.com", "name": "n",
+                                            "password": PASSWORD, "roles": ["admin"]}),
+                ("POST", "/api/v1/invitations", {"email": "n@example.com", "roles": ["engineer"]}),
+                ("PUT", "/api/v1/roles/own", {"permissions": ["pii.read"]}),
+                ("PUT", f"/api/v1/people/{admin['id']}", {"active": False}),
+                ("DELETE", f"/api/v1/people/{admin['id']}", None)]:
+            with self.subTest(path=path):
+                self.refused(client.request(method, path, body), 403, "FORBIDDEN")
+
+    def test_nobody_changes_himself(self):
+        client, grant = self.logged_in("admin")
+        path = f"/api/v1/people/{grant['user']['id']}"
+        self.refused(client.request("PUT", path, {"roles": ["viewer"]}), 409, "CONFLICT")
+        self.refused(client.request("DELETE", path), 409, "CONFLICT")
+
+    def test_a_person_makes_tokens_with_no_more_than_he_has(self):
+        client, _ = self.logged_in("engineer")
+        self.refused(client.request("POST", "/api/v1/tokens", {"name": "x", "scopes": ["admin"]}),
+                     403, "FORBIDDEN", "scopes[0]")
+        client.expect(201, "POST", "/api/v1/tokens", {"name": "x", "scopes": ["events.write"]})
+
+
+class Tokens(PeopleCase):
+    def test_a_token_of_another_server_is_refused(self):
+        client, grant = self.logged_in("admin")
+        client.expect(200, "GET", "/api/v1/users/me")
+        with Server("--partitions", "3") as other:
+            stranger = Client(other.address, grant["access_token"])
+            self.addCleanup(stranger.close)
+            self.refused(stranger.request("GET", "/api/v1/segments"), 401, "UNAUTHORIZED")
+
+    def test_a_token_outlives_rotation_and_restart(self):
+        client, grant = self.logged_in()
+        before = self.client.get("/api/v1/signing-keys")["items"]
+        after = self.client.expect(200, "POST", "/api/v1/signing-keys/rotate").json["items"]
+        self.assertEqual(len(after), len(before) + 1)
+        self.assertEqual([key["signs"] for key in after], [False] * len(before) + [True])
+        client.expect(200, "GET", "/api/v1/users/me")
+        self.server.stop()
+        self.server.start()
+        again = Client(self.server.address, grant["access_token"])
+        self.addCleanup(again.close)
+        again.expect(200, "GET", "/api/v1/users/me")
+        answer = Client(self.server.address).request(
+            "POST", "/api/v1/auth/refresh", {"refresh_token": grant["refresh_token"]})
+        self.assertEqual(answer.status, 200, answer)
+
+    def test_no_address_and_no_secret_of_people_is_in_the_log_or_the_data(self):
+        person = self.add(email="very.secretive@example.com", name="Hidden Name")
+        grant = self.login(person["email"]).json
+        places = [self.server.log_file,
+                  *(path for path in self.server.data.rglob("*") if path.is_file())]
+        for path in places:
+            content = path.read_bytes()
+            for secret in (b"secretive", b"Hidden Name", PASSWORD.encode(),
+                           grant["refresh_token"].encode(), grant["access_token"].encode()):
+                self.assertNotIn(secret, content, path)
+
+
+class PublishedKeys(PeopleCase):
+    flags = ("--partitions", "3", "--token-algorithm", "EdDSA",
+             "--public-url", "https://cdp.example.com")
+
+    def test_the_public_key_of_a_token_is_published(self):
+        client, grant = self.logged_in()
+        client.expect(200, "GET", "/api/v1/users/me")
+        keys = self.anybody().get("/.well-known/jwks.json")["keys"]
+        header = json.loads(base64.urlsafe_b64decode(grant["access_token"].split(".")[0] + "=="))
+        self.assertEqual(header["alg"], "EdDSA")
+        self.assertEqual([(key["kty"], key["crv"]) for key in keys if key["kid"] == header["kid"]],
+                         [("OKP", "Ed25519")])
+        self.assertNotIn("d", keys[0])
+        self.assertEqual(claims_of(grant["access_token"])["iss"], "https://cdp.example.com")
+        self.assertLess(abs(claims_of(grant["access_token"])["iat"] - time.time()), 300)
+
+
+class Sockets(PeopleCase):
+    def open(self, token, path="/ws/jobs"):
+        node = Node("socket.mjs", f"ws://{self.server.address}{path}", f"sonnim.bearer.{token}")
+        self.addCleanup(node.__exit__)
+        self.assertEqual(node.next(), {"open": f"sonnim.bearer.{token}"})
+        return node
+
+    def end_of(self, node):
+        while True:
+            message = node.next()
+            if "closed" in message:
+                return message["closed"]
+
+    def test_a_permission_taken_away_closes_open_sockets(self):
+        _, grant = self.logged_in("operator")
+        _, other = self.logged_in("operator")
+        node, stays = self.open(grant["access_token"]), self.open(other["access_token"])
+        path = f"/api/v1/people/{grant['user']['id']}"
+        self.client.expect(200, "PUT", path, {"roles": ["operator", "analyst"]})
+        self.client.expect(200, "PUT", path, {"roles": ["marketing-manager"]})
+        self.assertEqual(self.end_of(node), 1008)
+        self.assertIn("jobs", stays.next())
+        self.assertEqual(stays.close(), [{"closed": 1005}])
+
+    def test_the_end_of_a_session_closes_open_sockets(self):
+        client, grant = self.logged_in("operator")
+        node = self.open(grant["access_token"])
+        client.expect(204, "POST", "/api/v1/auth/logout")
+        self.assertEqual(self.end_of(node), 1008)
+
+    def test_a_role_that_loses_a_permission_closes_open_sockets(self):
+        self.client.expect(200, "PUT", "/api/v1/roles/looker",
+                           {"permissions": ["job.read", "pii.read"]})
+        _, grant = self.logged_in("looker")
+        node = self.open(grant["access_token"])
+        self.client.expect(200, "PUT", "/api/v1/roles/looker", {"permissions": ["job.read"]})
+        self.assertEqual(self.end_of(node), 1008)
+
+    def test_a_deleted_token_closes_open_sockets_and_its_tickets(self):
+        made = self.client.expect(201, "POST", "/api/v1/tokens",
+                                  {"name": "x", "scopes": ["job.read"]}).json
+        program = Client(self.server.address, made["token"])
+        self.addCleanup(program.close)
+        node = self.open(made["token"])
+        ticket = program.expect(201, "POST", "/api/v1/ws-tickets").json["ticket"]
+        self.client.expect(204, "DELETE", f"/api/v1/tokens/{made['id']}")
+        self.assertEqual(self.end_of(node), 1008)
+        late = Node("socket.mjs", f"ws://{self.server.address}/ws/jobs?ticket={ticket}")
+        self.addCleanup(late.__exit__)
+        self.assertEqual(late.next(), {"refused": 401})
+
+    def test_a_token_that_expires_closes_its_sockets(self):
+        end = datetime.now(timezone.utc) + timedelta(seconds=2)
+        made = self.client.expect(201, "POST", "/api/v1/tokens", {
+            "name": "short", "scopes": ["job.read"],
+            "expiresAt": end.isoformat(timespec="milliseconds").replace("+00:00", "Z")}).json
+        self.assertEqual(self.end_of(self.open(made["token"])), 1008)
