@@ -25,6 +25,7 @@ from values import parse_instant  # noqa: E402
 START = 1_767_225_600_000 + 9 * HOUR  # 2026-01-01T09:00:00Z
 SEGMENTS_MAX = 60
 SEGMENTS_AT_FIRST = 40
+CANCELLED = 0.3  # of definitions somebody tries to take back while they are built
 
 
 class Difference(Exception):
@@ -76,6 +77,7 @@ class Scenario:
         self.rows = 0
         self.restarts = 0
         self.merges = 0
+        self.cancels = 0
         self.preparing = False  # a definition: its instant must stay
         self.client = None
 
@@ -324,6 +326,11 @@ class Scenario:
                                     dict(body, key=key, name=f"Segment {key}"))
         self.ids[key] = answer.json["id"]
         self.notations[key] = notation_of(body)
+        if self.random.random() < CANCELLED and self._cancel(key, 1):
+            self.texts[key] = expression
+            self.disabled.add(key)
+            self._await_off(key)
+            return
         if self.random.random() < 0.3:
             # Events while it is prepared: what is at this instant its doing and what is theirs is
             # open, who is a member and since when is not.
@@ -338,9 +345,39 @@ class Scenario:
         key = self.random.choice(self._live_keys())
         before = [other for other in self._live_keys() if int(other[1:]) < int(key[1:])]
         body, expression = self._definition(before)
+        live = self.client.get(f"/api/v1/segments/{key}")
         answer = self.client.expect(200, "PUT", f"/api/v1/segments/{key}", body)
+        if (answer.json["version"] != live["version"] and self.random.random() < CANCELLED
+                and self._cancel(key, answer.json["version"])):
+            found = self.client.wait_live(key)
+            if {**found, "updatedAt": live["updatedAt"]} != live:
+                raise Difference(f"{key}, cancelled, is another: {found}, was {live}")
+            return
         self.notations[key] = notation_of(body)
         self._went_live(key, expression, answer.json["version"])
+
+    def _cancel(self, key, version):
+        """Takes back what is being built; False: it was too late."""
+        brought = {"id": self.ids[key], "version": version}
+        while True:
+            job, = self.client.get("/api/v1/jobs?kind=backfill&limit=1")["items"] or [None]
+            if job and not job["finishedAt"] and brought in job["params"]["segments"]:
+                break
+            if self.client.get(f"/api/v1/segments/{key}")["state"] == "Live":
+                return False
+        path = f"/api/v1/jobs/{job['id']}"
+        answer = self.client.request("POST", path + "/cancel")
+        if answer.status == 409:
+            return False
+        if answer.status != 200:
+            raise Difference(f"cancel {key}: {answer!r}")
+        while not job["finishedAt"]:
+            job = self.client.get(path)
+        if job["state"] != "cancelled":
+            raise Difference(f"cancel {key}: {job}")
+        self.actions.append((key, f"at {self.oracle.now}: version {version} cancelled"))
+        self.cancels += 1
+        return True
 
     def _went_live(self, key, expression, version):
         self.texts[key] = expression
@@ -380,6 +417,9 @@ class Scenario:
             return
         if answer.status != 200:
             raise Difference(f"enable {key}: {answer!r}")
+        if self.random.random() < CANCELLED and self._cancel(key, answer.json["version"]):
+            self._await_off(key)
+            return
         self.client.wait_live(key)
         self.actions.append((key, f"at {self.oracle.now}: enabled"))
         self.disabled.discard(key)

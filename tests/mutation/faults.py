@@ -163,6 +163,13 @@ FAULTS = [
            " const struct difference *difference",
            "for (size_t i = 0; i < 0 * activation->differences.count; i++) {"
            " const struct difference *difference")),
+    Fault("an abandoned definition leaves what it was built to look back on",
+          ("src/engine/definition/build.c", "trim(partition, build); if", "if"),
+          ("src/engine/definition/build.c", "static void trim(",
+           "__attribute__((unused)) static void trim(")),
+    Fault("what a build shares with an abandoned one stays half built",
+          ("src/engine/definition/build.c", "if (!build->built && build->next != NULL)",
+           "if (build->built && build->next != NULL)")),
     Fault("an exit bears the time of its processing",
           ("src/engine/apply/partition.c", "fire_person(partition, due->items[i], profile, at_ms);",
            "fire_person(partition, due->items[i], profile, now_ms);")),
