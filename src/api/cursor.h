@@ -27,6 +27,7 @@ enum cursor_kind {
 	CURSOR_LETTERS         = 9,
 	CURSOR_AUDIENCES       = 10,
 	CURSOR_DIMENSION       = 11,
+	CURSOR_AUDIT           = 12,
 };
 
 enum { CURSOR_TEXT_BYTES_MAX = 16 * 1024, POSITION_TEXT_BYTES = 24 };

@@ -51,6 +51,9 @@ api_handler_fn users_segments, users_history, users_profile, users_profile_put, 
 /* user_explain.c */
 api_handler_fn users_explain;
 
+/* audit_api.c, audit_export_api.c */
+api_handler_fn audit_list, audit_head_get, audit_export;
+
 /* sources.c, tokens_api.c, clock_api.c, changes.c */
 api_handler_fn sources_create, sources_list, sources_get, sources_update, sources_delete;
 api_handler_fn tokens_create, tokens_list, tokens_delete, tickets_create;

@@ -56,6 +56,11 @@ static const struct parameter {
 	{"token", "query", "What the address has it for", "{\"type\":\"string\"}"},
 	{"format", "query", "As which text; else Accept says, else JSON Lines",
      "{\"enum\":[\"csv\",\"jsonl\"]}"},
+	{"actor", "query", "Who did it, as `user_id` says: token:ID", "{\"type\":\"string\"}"},
+	{"action", "query", "What was done: segment.create, or segment. for all that begin with it",
+     "{\"type\":\"string\",\"examples\":[\"audience.query\"]}"},
+	{"target", "query", "To what: an id or key; a person as user_id:ID or anonymous_id:ID",
+     "{\"type\":\"string\"}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, DROPPED };
@@ -126,12 +131,18 @@ static void write_type(struct json_writer *w, const char *type, const char *sche
 	json_end_object(w);
 }
 
+/* Rows that are written while they are sent, in either form. */
+static bool is_rows(const char *schema)
+{
+	return strcmp(schema, "MartRows") == 0 || strcmp(schema, "AuditRows") == 0;
+}
+
 static void write_content(struct json_writer *w, const char *type, const char *schema)
 {
 	json_add_key(w, TEXT("content"));
 	json_begin_object(w);
 	write_type(w, type, schema);
-	if (strcmp(schema, "MartRows") == 0)
+	if (is_rows(schema))
 		write_type(w, "text/csv", schema);
 	json_end_object(w);
 }
@@ -167,7 +178,7 @@ static const char *content_type_of(const char *schema)
 {
 	if (strcmp(schema, "Upload") == 0)
 		return "multipart/form-data";
-	if (strcmp(schema, "Lines") == 0 || strcmp(schema, "MartRows") == 0)
+	if (strcmp(schema, "Lines") == 0 || is_rows(schema))
 		return "application/x-ndjson";
 	if (strcmp(schema, "Metrics") == 0)
 		return "text/plain";

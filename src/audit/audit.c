@@ -223,16 +223,14 @@ bool audit_admit_unknown(struct audit *audit, uint64_t *ret_left_out)
 
 /* ---- Reading ---- */
 
-enum status audit_snapshot(struct audit *audit, audit_file_list *ret_files, struct error *err)
+void audit_snapshot(struct audit *audit, audit_file_list *ret_files)
 {
 	audit_file_list files = {0};
-	(void)err;
 	pthread_mutex_lock(&audit->lock);
 	for (size_t i = 0; i < audit->files.count; i++)
 		VECTOR_ADD(&files, audit->files.items[i]);
 	pthread_mutex_unlock(&audit->lock);
 	*ret_files = files;
-	return STATUS_OK;
 }
 
 const char *audit_directory(const struct audit *audit) { return audit->directory; }
@@ -267,14 +265,11 @@ static size_t count_due(const audit_file_list *files, int64_t before_ms)
 	return due;
 }
 
-enum status audit_look(struct audit *audit, int64_t before_ms, int64_t *ret_oldest_ms,
-                       struct audit_amount *ret_all, struct audit_amount *ret_due,
-                       struct error *err)
+void audit_look(struct audit *audit, int64_t before_ms, int64_t *ret_oldest_ms,
+                struct audit_amount *ret_all, struct audit_amount *ret_due)
 {
 	audit_file_list files;
-	enum status     status = audit_snapshot(audit, &files, err);
-	if (status != STATUS_OK)
-		return status;
+	audit_snapshot(audit, &files);
 	size_t due = count_due(&files, before_ms);
 	*ret_all = *ret_due = (struct audit_amount){0};
 	*ret_oldest_ms      = files.count > 0 ? files.items[0].first_ms : INSTANT_MS_NONE;
@@ -285,7 +280,6 @@ enum status audit_look(struct audit *audit, int64_t before_ms, int64_t *ret_olde
 		ret_due->bytes += i < due ? files.items[i].bytes : 0;
 	}
 	VECTOR_DONE(&files);
-	return STATUS_OK;
 }
 
 /* The last record of what is dropped, so that what is left can be checked from there. */
@@ -358,9 +352,8 @@ enum status audit_drop(struct audit *audit, int64_t before_ms, struct audit_amou
 	audit_file_list   files;
 	struct audit_link through;
 	uint64_t          bytes  = 0;
-	enum status       status = audit_snapshot(audit, &files, err);
-	if (status != STATUS_OK)
-		return status;
+	enum status       status = STATUS_OK;
+	audit_snapshot(audit, &files);
 	size_t due = count_due(&files, before_ms);
 	for (size_t i = 0; i < due; i++)
 		bytes += files.items[i].bytes;

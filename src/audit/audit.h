@@ -103,9 +103,8 @@ bool audit_admit_unknown(struct audit *audit, uint64_t *ret_left_out);
 /* ---- Reading ---- */
 
 /* The files as they are now, the last one as far as it is written: for searches. */
-MUST_USE enum status audit_snapshot(struct audit *audit, audit_file_list *ret_files,
-                                    struct error *err);
-const char          *audit_directory(const struct audit *audit);
+void        audit_snapshot(struct audit *audit, audit_file_list *ret_files);
+const char *audit_directory(const struct audit *audit);
 
 /* The newest record's head, signed now. `seq` 0: there is no record yet. */
 void audit_head(struct audit *audit, struct audit_head *ret_head);
@@ -120,9 +119,8 @@ struct audit_amount {
 
 /* What there is, and of it whole files whose records are all older than `before_ms`, the newest
  * file never. */
-MUST_USE enum status audit_look(struct audit *audit, int64_t before_ms, int64_t *ret_oldest_ms,
-                                struct audit_amount *ret_all, struct audit_amount *ret_due,
-                                struct error *err);
+void audit_look(struct audit *audit, int64_t before_ms, int64_t *ret_oldest_ms,
+                struct audit_amount *ret_all, struct audit_amount *ret_due);
 
 /* Drops those files: first a signed record "audit.drop" (through which record, its hash), durable,
  * then the files, the oldest first. */

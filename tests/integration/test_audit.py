@@ -1,11 +1,18 @@
 """The audit trail: what is recorded, that it is whole, durable and verifiable, and what is refused
 without it."""
+import csv
+import http.client
+import http.server
+import io
 import json
+import subprocess
+import threading
+import time
 import unittest
 
 import audit_trail
 from case import ServerCase
-from server import Client, Server
+from server import SONNIM, Client, Server, remove_directory, temporary_directory
 
 LEAF = {"event": "Seen", "op": "gte", "value": 1}
 
@@ -102,6 +109,244 @@ class Records(ServerCase):
         content = b"".join(audit_trail.lines(self.server.data))
         self.assertNotIn(b"01012345678", content)
         self.assertNotIn(b"lee@example.com", content)
+
+
+class Search(ServerCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        client = cls.server.client()
+        for number in range(12):
+            client.expect(201, "POST", "/api/v1/sources", {"name": f"audited {number}"})
+        client.close()
+
+    def test_records_are_found_by_action_actor_target_and_time(self):
+        made = self.client.items("/api/v1/audit?action=source.create")
+        self.assertEqual(len(made), 13)  # and the one of the fixture
+        self.assertEqual(len(self.client.items("/api/v1/audit?action=source.")), 13)
+        one = made[3]
+        self.assertEqual(self.client.items(f"/api/v1/audit?target={one['target']}"), [one])
+        self.assertEqual(self.client.items("/api/v1/audit?actor=token:nobody"), [])
+        self.assertEqual(len(self.client.items(
+            f"/api/v1/audit?actor={one['user_id']}&action=source.create")), 13)
+        self.assertEqual(self.client.items("/api/v1/audit?to=2020-01-01T00:00:00Z"), [])
+
+    def test_pages_go_from_the_newest_to_the_oldest(self):
+        found, cursor = [], ""
+        while True:
+            page = self.client.get(f"/api/v1/audit?action=source.create&limit=5{cursor}")
+            self.assertLessEqual(len(page["items"]), 5)
+            found += [r["seq"] for r in page["items"]]
+            if page["next"] is None:
+                break
+            cursor = f"&cursor={page['next']}"
+        self.assertEqual(found, sorted(found, reverse=True))
+        self.assertEqual(len(found), 13)
+
+    def test_reading_it_needs_its_scope_and_is_recorded(self):
+        reader, _ = self.client_with("segment.read")
+        self.refused(reader.request("GET", "/api/v1/audit"), 403, "FORBIDDEN")
+        auditor, token = self.client_with("audit.read")
+        auditor.expect(200, "GET", "/api/v1/audit?action=token.create")
+        read = auditor.items("/api/v1/audit?action=audit.read")
+        self.assertTrue([r for r in read if r["user_id"] == f"token:{token}" and
+                         r["filters"] == {"action": "token.create"}])
+
+    def test_a_person_is_searched_for_by_his_id_which_no_record_holds(self):
+        self.track("audited@example.com")
+        self.user("audited@example.com", "profile")
+        found = self.client.items("/api/v1/audit?target=user_id:audited%40example.com")
+        self.assertEqual({r["action"] for r in found}, {"user.read"})
+        self.assertNotIn(b"audited@example.com", b"".join(audit_trail.lines(self.server.data)))
+
+    def test_an_export_is_the_trail_as_it_stands(self):
+        answer = self.client.expect(200, "GET", "/api/v1/audit/export")
+        lines = audit_trail.lines(self.server.data)
+        exported = answer.body.split(b"\n")[:-1]
+        self.assertEqual(exported, lines[:len(exported)])
+        self.assertGreater(len(exported), 13)
+        some = self.client.expect(200, "GET", "/api/v1/audit/export?action=source.create").body
+        self.assertEqual(some.count(b"\n"), 13)
+
+    def test_an_export_in_csv_has_a_row_for_each_record_and_no_formulas(self):
+        answer = self.client.expect(200, "GET", "/api/v1/audit/export?format=csv")
+        rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
+        made = [row for row in rows if row["action"] == "source.create"]
+        self.assertEqual(len(made), 13)
+        self.assertEqual(made[0]["ip"], "127.0.0.1")
+        self.assertFalse([cell for row in rows for cell in row.values()
+                          if cell[:1] in ("=", "+", "-", "@")])
+        self.refused(self.client.request("GET", "/api/v1/audit/export?format=xml"), 400,
+                     "VALIDATION_ERROR", "format")
+
+    def test_the_command_lists_and_exports(self):
+        def command(*arguments):
+            return subprocess.run([SONNIM, "audit", *arguments, "--url",
+                                   f"http://{self.server.address}", "--token",
+                                   self.server.token], capture_output=True, text=True, check=False)
+        listed = command("list", "--action", "source.create", "--json")
+        self.assertEqual(listed.returncode, 0, listed.stderr)
+        file = self.server.directory / "exported.jsonl"
+        done = command("export", str(file), "--action", "source.create")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(file.read_text().splitlines()), 13)
+
+
+class Whole(unittest.TestCase):
+    """`sonnim audit verify`, and what happens on kill -9 and on a full disk."""
+
+    def server(self, *flags):
+        server = Server("--partitions", "2", *flags)
+        self.addCleanup(server.__exit__, Exception, None, None)
+        return server.start()
+
+    def verify(self, server, *flags):
+        done = subprocess.run([SONNIM, "audit", "verify", "--data", str(server.data), "--keyring",
+                               str(server.directory / "keyring"), "--json", *flags],
+                              capture_output=True, text=True, check=False)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        return done.returncode, json.loads(done.stdout)
+
+    def filled(self, *flags, changes=6):
+        server = self.server(*flags)
+        client = server.client()
+        for number in range(changes):
+            client.expect(201, "POST", "/api/v1/sources", {"name": f"s{number}"})
+        client.close()
+        return server
+
+    def test_a_trail_is_whole_while_it_is_written_and_when_it_has_ended(self):
+        server = self.filled()
+        code, report = self.verify(server)
+        self.assertEqual((code, report["findings"]), (0, []))
+        server.stop()
+        code, report = self.verify(server)
+        self.assertEqual((code, report["unsignedRecords"], report["heads"]), (0, 0, 1))
+        self.assertEqual(len(audit_trail.chain(server.data)), report["records"])
+
+    def changed(self, change):
+        """The findings behind a change of the lines of a trail that has ended."""
+        server = self.filled()
+        server.stop()
+        path = audit_trail.files(server.data)[0]
+        path.write_bytes(b"".join(change(path.read_bytes().splitlines(True))))
+        code, report = self.verify(server)
+        self.assertEqual(code, 1)
+        return " ".join(finding["what"] for finding in report["findings"])
+
+    def test_a_flipped_bit_is_found(self):
+        def flip(lines):
+            lines[3] = lines[3].replace(b"source.create", b"source.creatd")
+            return lines
+        self.assertIn("record 4 was changed", self.changed(flip))
+
+    def test_a_removed_record_is_found(self):
+        self.assertIn("record 4 is missing", self.changed(lambda l: l[:3] + l[4:]))
+
+    def test_a_reordered_record_is_found(self):
+        self.assertIn("record 4 stands behind record 5",
+                      self.changed(lambda l: l[:3] + [l[4], l[3]] + l[5:]))
+
+    def test_a_cut_tail_is_found(self):
+        self.assertIn("its end is cut off", self.changed(lambda l: l[:3]))
+
+    def test_a_cut_tail_is_found_by_a_head_kept_elsewhere(self):
+        heads = temporary_directory() / "heads"
+        self.addCleanup(remove_directory, heads.parent)
+        server = self.filled("--audit-head-file", str(heads))
+        server.stop()
+        self.assertEqual(self.verify(server, "--heads", str(heads))[0], 0)
+        path = audit_trail.files(server.data)[0]
+        path.write_bytes(b"".join(path.read_bytes().splitlines(True)[:-2]))
+        (server.directory / "keyring" / "audit.head").unlink()
+        self.assertEqual(self.verify(server)[0], 0)  # nothing here knows better
+        self.assertEqual(self.verify(server, "--heads", str(heads))[0], 1)
+
+    def test_a_start_on_a_cut_trail_goes_on_and_hides_nothing(self):
+        server = self.filled()
+        server.stop()
+        path = audit_trail.files(server.data)[0]
+        path.write_bytes(b"".join(path.read_bytes().splitlines(True)[:3]))
+        server.start()
+        client = server.client()
+        broken = client.items("/api/v1/audit?action=audit.break")
+        client.close()
+        self.assertEqual([r["details"]["reason"] for r in broken], ["cut"])
+        server.stop()
+        self.assertEqual(self.verify(server)[0], 1)
+        code, report = self.verify(server, "--from", str(broken[0]["seq"]))
+        self.assertEqual((code, report["findings"]), (0, []))
+
+    def test_nothing_answered_is_missing_behind_kill_9(self):
+        server = self.server("--audit-file-bytes", "64KiB")
+        answered, threads = set(), []
+
+        def change(number):
+            client = server.client()
+            try:
+                for turn in range(10_000):
+                    answer = client.request("POST", "/api/v1/sources",
+                                            {"name": f"killed {number} {turn}"})
+                    if answer.status == 201:
+                        answered.add(answer.json["id"])
+            except OSError:
+                pass
+            except http.client.HTTPException:
+                pass
+            client.close()
+
+        for round_number in range(3):
+            threads = [threading.Thread(target=change, args=(n,)) for n in range(4)]
+            for thread in threads:
+                thread.start()
+            wanted = 40 * (round_number + 1)
+            deadline = time.monotonic() + 60
+            while len(answered) < wanted and time.monotonic() < deadline:
+                time.sleep(0.002)
+            server.kill()
+            for thread in threads:
+                thread.join()
+            self.assertGreaterEqual(len(answered), wanted)
+            code, report = self.verify(server)
+            self.assertEqual((code, report["findings"]), (0, []))
+            recorded = {r["target"] for r in audit_trail.chain(server.data)
+                        if r["action"] == "source.create"}
+            self.assertLessEqual(answered, recorded)
+            server.start()
+        server.stop()
+        self.assertEqual(self.verify(server)[0], 0)
+
+    def test_heads_are_posted_until_they_are_taken(self):
+        taken, refuse = [], [2]
+
+        class Taker(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if refuse[0] > 0:
+                    refuse[0] -= 1
+                    self.send_response(503)
+                else:
+                    taken.append(json.loads(body))
+                    self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        taker = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taker)
+        threading.Thread(target=taker.serve_forever, daemon=True).start()
+        self.addCleanup(taker.server_close)
+        self.addCleanup(taker.shutdown)
+        server = self.filled("--audit-head-url", f"http://127.0.0.1:{taker.server_port}/heads",
+                             "--audit-head-interval", "100ms")
+        deadline = time.monotonic() + 60
+        while not taken and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertTrue(taken)
+        heads = server.directory / "posted"
+        heads.write_text("".join(json.dumps(head) + "\n" for head in taken))
+        self.assertEqual(self.verify(server, "--heads", str(heads))[0], 0)
+        server.stop()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ static size_t count(struct audit_query query)
 	size_t          found = 0, got;
 	struct error    err;
 	arena_init(&arena);
-	assert_int_equal(audit_snapshot(audit, &files, &err), STATUS_OK);
+	audit_snapshot(audit, &files);
 	do {
 		assert_int_equal(audit_search(trail_directory, &files, &query, &arena, &lines, &got,
 		                              &query.before_seq, &err),
@@ -128,7 +128,7 @@ static void all_are_given_oldest_first_until_enough(void **state)
 	audit_file_list          files;
 	struct error             err;
 	(void)state;
-	assert_int_equal(audit_snapshot(audit, &files, &err), STATUS_OK);
+	audit_snapshot(audit, &files);
 	assert_int_equal(audit_each(trail_directory, &files, &query, take, &order, &err), STATUS_OK);
 	assert_int_equal(order.count, 50);
 	VECTOR_DONE(&files);

@@ -1,0 +1,43 @@
+#include "api/audit/audit_api.h"
+
+static const char *const fields[] = {"seq",     "timestamp",   "user_id",  "action", "target",
+                                     "status",  "result_size", "personal", "ip",     "traceId",
+                                     "filters", "details",     "prev",     "hash"};
+
+enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
+
+static void add_quoted(struct buffer *out, struct text text)
+{
+	bool formula = text.length > 0 && memchr("=+-@\t\r", text.data[0], 6) != NULL;
+	buffer_add(out, formula ? "\"'" : "\"", formula ? 2 : 1);
+	for (size_t i = 0; i < text.length; i++)
+		buffer_add(out, text.data[i] == '"' ? "\"\"" : &text.data[i], text.data[i] == '"' ? 2 : 1);
+	buffer_add(out, "\"", 1);
+}
+
+void audit_csv_head(struct buffer *out)
+{
+	for (unsigned i = 0; i < FIELD_COUNT; i++)
+		buffer_printf(out, "%s%s", i == 0 ? "" : ",", fields[i]);
+	buffer_printf(out, "\r\n");
+}
+
+void audit_csv_row(struct json record, struct buffer *out)
+{
+	struct buffer cell = {0};
+	for (unsigned i = 0; i < FIELD_COUNT; i++) {
+		struct json value = json_get(record, fields[i]);
+		buffer_clear(&cell);
+		if (i > 0)
+			buffer_add(out, ",", 1);
+		if (json_type(value) == JSON_STRING) {
+			add_quoted(out, json_string(value));
+		} else if (json_type(value) > JSON_NULL) {
+			struct json_writer w = json_writer_of(&cell);
+			json_add_value(&w, value);
+			add_quoted(out, buffer_text(&cell));
+		}
+	}
+	buffer_printf(out, "\r\n");
+	buffer_done(&cell);
+}
