@@ -441,21 +441,39 @@ INLINE uint64_t contexts_in_word(const struct filter_test *test, uint32_t word, 
 	return result;
 }
 
-/* Rows that do not lie simply: `*bits` keeps the others. */
-static uint64_t odd_in_word(const struct filter_test *test, uint32_t word, uint64_t *bits,
+/* Which of these rows do not lie simply, by their shapes. */
+INLINE uint64_t odd_rows(const struct part_reading *reading, uint32_t word, uint64_t bits)
+{
+	const struct column *shapes = reading->part->roles[ROLE_SHAPE];
+	struct word_values   values;
+	uint64_t             odd  = 0;
+	uint64_t             each = bits; /* to be asked by themselves */
+	if (reading->all_odd)
+		return bits;
+	if (shapes != NULL && values_of(shapes, word, &values)) {
+		each = reading->raw ? bits & ~values.present : 0;
+		EACH_BIT(bit, reading->odd == NULL ? 0 : bits & values.present)
+		{
+			uint32_t index = index_of(&values, (unsigned)bit);
+			uint64_t code  = column_number_at(shapes->numbers, shapes->width, index);
+			odd |= (uint64_t)(code >= shapes->distinct || reading->odd[code] != 0) << bit;
+		}
+	}
+	EACH_BIT(bit, each)
+	odd |= (uint64_t)part_reading_is_odd(reading, word * 64 + (uint32_t)bit) << bit;
+	return odd;
+}
+
+/* Of which of these odd rows the test holds. */
+static uint64_t odd_in_word(const struct filter_test *test, uint32_t word, uint64_t odd,
                             int64_t now_ms)
 {
-	uint64_t result = 0, others = *bits;
-	EACH_BIT(bit, *bits)
+	uint64_t result = 0;
+	EACH_BIT(bit, odd)
 	{
-		uint32_t row = word * 64 + (uint32_t)bit;
-		if (!part_reading_is_odd(&test->reading, row))
-			continue;
-		struct value value = part_reading_odd_value(&test->reading, row);
+		struct value value = part_reading_odd_value(&test->reading, word * 64 + (uint32_t)bit);
 		result |= (uint64_t)passes_value(test, &value, now_ms) << bit;
-		others &= ~((uint64_t)1 << bit);
 	}
-	*bits = others;
 	return result;
 }
 
@@ -464,8 +482,11 @@ INLINE uint64_t test_word(const struct filter_test *test, uint32_t word, uint64_
                           int64_t now_ms, bool fast)
 {
 	uint64_t result = 0;
-	if (part_reading_has_odd(&test->reading))
-		result = odd_in_word(test, word, &bits, now_ms);
+	if (part_reading_has_odd(&test->reading)) {
+		uint64_t odd = odd_rows(&test->reading, word, bits);
+		result       = odd == 0 ? 0 : odd_in_word(test, word, odd, now_ms);
+		bits &= ~odd;
+	}
 	for (unsigned i = 0; i < test->reading.column_count && bits != 0; i++) {
 		uint64_t have = bits & present(test->reading.columns[i], word);
 		if (have != 0)
@@ -511,6 +532,8 @@ INLINE void run_tests(struct part_filter *filter, uint32_t first_word, uint32_t 
 			continue;
 		for (unsigned j = 0; j < test->reading.column_count; j++)
 			words_touch(test->reading.columns[j], first_word, word_count);
+		if (part_reading_has_odd(&test->reading) && filter->part->roles[ROLE_SHAPE] != NULL)
+			words_touch(filter->part->roles[ROLE_SHAPE], first_word, word_count);
 		if (test->reading.context != NULL)
 			words_touch(test->reading.context, first_word, word_count);
 		for (uint32_t j = 0; j < word_count; j++) {

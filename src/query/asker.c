@@ -21,6 +21,7 @@ enum {
 	MANY       = 8,   /* of a sequence: to be scanned for its steps first */
 
 	ROWS_UNKNOWN = 20, /* of a column's few that it does not know */
+	TIMED        = 4,  /* of so many runs that columns are asked of, one is timed */
 };
 
 /* What was said of the run at hand, by block. */
@@ -115,6 +116,12 @@ static bool bind(struct asker *asker, uint32_t index)
 	return true;
 }
 
+/* Neither a column nor a segment says anything at the instant. */
+static bool is_left_open(const struct asker_atom *bound)
+{
+	return bound->test == NULL && bound->way != QUERY_BY_SEGMENT;
+}
+
 bool asker_init(struct asker *asker, const struct asker_config *config)
 {
 	uint32_t count  = (uint32_t)config->tree->atoms.count;
@@ -124,8 +131,10 @@ bool asker_init(struct asker *asker, const struct asker_config *config)
 	asker->lanes    = lanes_best();
 	arena_init(&asker->arena);
 	bool live = true;
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		live &= bind(asker, i);
+		asker->leaves_open |= is_left_open(&asker->atoms[i]);
+	}
 	return live;
 }
 
@@ -333,61 +342,73 @@ void asker_keep(const struct asker *asker, uint32_t block, struct verdict *into)
 
 /* Of those who are wanted, and of nobody else. */
 static void tell(struct asker *asker, uint32_t atom, uint32_t count, const struct mask *wanted,
-                 struct mask *holds, struct mask *known)
+                 struct mask *ret_holds, struct mask *ret_open)
 {
+	const size_t       words    = (size_t)count * BLOCK_WORDS;
 	struct asker_atom *bound    = &asker->atoms[atom];
 	const uint32_t     first    = asker->first_slot;
-	int64_t            begin_ns = clock_monotonic_ns();
-	bool               some     = false;
-	if (bound->test != NULL)
-		some = column_test_run(bound->test, first / BLOCK_SLOTS, count, wanted->words, holds->words,
-		                       known->words);
-	for (uint32_t i = 0; bound->test == NULL && i < count; i++) {
-		asker->first_slot = first + i * BLOCK_SLOTS;
-		holds[i]          = ask_segment(asker, atom, &wanted[i]);
+	bool               timed    = first / (BLOCK_SLOTS * RUN_BLOCKS) % TIMED == 0;
+	int64_t            begin_ns = timed ? clock_monotonic_ns() : 0;
+	if (bound->test != NULL) {
+		if (column_test_run(bound->test, first / BLOCK_SLOTS, count, wanted->words,
+		                    ret_holds->words, ret_open->words))
+			bound->persons -= asker->lanes->count(ret_open->words, words);
+	} else {
+		memset(ret_open, 0, count * sizeof *ret_open);
+		for (uint32_t i = 0; i < count; i++, asker->first_slot += BLOCK_SLOTS)
+			ret_holds[i] = ask_segment(asker, atom, &wanted[i]);
+		asker->first_slot = first;
 	}
-	asker->first_slot = first;
-	for (uint32_t i = 0; i < count; i++)
-		known[i] = some ? mask_without(wanted[i], &known[i]) : wanted[i];
-	bound->persons += asker->lanes->count(known->words, (size_t)count * BLOCK_WORDS);
-	bound->passed += asker->lanes->count(holds->words, (size_t)count * BLOCK_WORDS);
-	bound->took_ns += clock_monotonic_ns() - begin_ns;
+	bound->persons += asker->lanes->count(wanted->words, words);
+	bound->passed += asker->lanes->count(ret_holds->words, words);
+	if (timed)
+		bound->took_ns += (clock_monotonic_ns() - begin_ns) * TIMED;
 }
 
-/* What stands in more than one place: of those who are not known yet. */
+/* What is asked for again: of those who are not known yet. */
 static void tell_more(struct asker *asker, uint32_t atom, uint32_t count, const struct mask *wanted)
 {
-	struct run *run = &asker->runs[atom], more;
-	struct mask left[RUN_BLOCKS];
+	struct run *run = &asker->runs[atom];
+	struct mask left[RUN_BLOCKS], holds[RUN_BLOCKS], open[RUN_BLOCKS];
 	assert(count > 0 && count <= RUN_BLOCKS);
 	for (uint32_t i = 0; i < count; i++)
 		left[i] = mask_without(wanted[i], &run->known[i]);
-	tell(asker, atom, count, left, more.holds, more.known);
+	tell(asker, atom, count, left, holds, open);
 	for (uint32_t i = 0; i < count; i++) {
-		run->holds[i] = mask_or(run->holds[i], &more.holds[i]);
-		run->known[i] = mask_or(run->known[i], &more.known[i]);
+		struct mask known = mask_without(left[i], &open[i]);
+		run->holds[i]     = mask_or(run->holds[i], &holds[i]);
+		run->known[i]     = mask_or(run->known[i], &known);
+	}
+}
+
+/* What is to be remembered of the run. */
+static void look_and_note(struct asker *asker, uint32_t atom, uint32_t count,
+                          const struct mask *wanted, struct mask *ret_holds, struct mask *ret_open)
+{
+	struct asker_atom *bound = &asker->atoms[atom];
+	struct run        *run   = &asker->runs[atom];
+	if (!bound->asked)
+		memset(run, 0, sizeof *run);
+	bound->asked = true;
+	tell_more(asker, atom, count, wanted);
+	for (uint32_t i = 0; i < count; i++) {
+		ret_holds[i] = mask_and(run->holds[i], &wanted[i]);
+		ret_open[i]  = mask_without(wanted[i], &run->known[i]);
 	}
 }
 
 static void look(void *context, uint32_t atom, uint32_t count, const struct mask *wanted,
                  struct mask *ret_holds, struct mask *ret_open)
 {
-	struct asker      *asker = context;
-	struct asker_atom *bound = &asker->atoms[atom];
-	struct run        *run   = &asker->runs[atom];
-	if (bound->test == NULL && bound->way != QUERY_BY_SEGMENT) {
+	struct asker            *asker = context;
+	const struct asker_atom *bound = &asker->atoms[atom];
+	if (is_left_open(bound)) {
 		memset(ret_holds, 0, count * sizeof *ret_holds);
 		memcpy(ret_open, wanted, count * sizeof *ret_open);
-		return;
-	}
-	if (bound->asked)
-		tell_more(asker, atom, count, wanted);
-	else
-		tell(asker, atom, count, wanted, run->holds, run->known);
-	bound->asked = true;
-	for (uint32_t i = 0; i < count; i++) {
-		ret_holds[i] = mask_and(run->holds[i], &wanted[i]);
-		ret_open[i]  = mask_without(wanted[i], &run->known[i]);
+	} else if (asker->leaves_open || asker->config.tree->atoms.items[atom].shared) {
+		look_and_note(asker, atom, count, wanted, ret_holds, ret_open);
+	} else {
+		tell(asker, atom, count, wanted, ret_holds, ret_open);
 	}
 }
 

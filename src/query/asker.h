@@ -54,7 +54,8 @@ struct asker {
 	struct arena        arena;
 	struct asker_atom  *atoms;
 	uint32_t            column_count;
-	struct verdict     *verdicts; /* of the block at hand */
+	bool                leaves_open; /* some atom at the instant */
+	struct verdict     *verdicts;    /* of the block at hand */
 	uint32_t            first_slot;
 	struct run         *runs; /* by atom; NULL: nothing was looked at */
 	const struct lanes *lanes;

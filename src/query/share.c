@@ -22,6 +22,7 @@ struct share {
 	uint32_t            cursor; /* blocks below it are done */
 	unsigned            stride; /* persons to be settled between two looks at the clock */
 	uint64_t            kept_bytes;
+	bool                looked; /* at the instant, by columns: then it is known who exists */
 	struct mask        *exists; /* by block */
 	struct mask        *open;   /* those for whom some root is open */
 	struct verdict    **kept;   /* what columns said of a block with open ones; NULL: nothing */
@@ -175,7 +176,7 @@ static void end(struct share *share, enum status status)
 
 /* ---- Later ---- */
 
-/* At a past instant those exist who had come into being. */
+/* Of those who were open unlooked at. At a past instant those exist who had come into being. */
 static struct mask who_exists(const struct share *share, uint32_t block, struct mask wanted)
 {
 	const struct query    *query    = share->query;
@@ -195,9 +196,11 @@ static void decide(struct share *share, uint32_t block, const struct mask *wante
 	struct mask open = mask_and(share->open[block], wanted);
 	if (mask_is_empty(&open))
 		return;
-	share->open[block]   = mask_without(share->open[block], &open);
-	open                 = who_exists(share, block, open);
-	share->exists[block] = mask_or(share->exists[block], &open);
+	share->open[block] = mask_without(share->open[block], &open);
+	if (!share->looked) {
+		open                 = who_exists(share, block, open);
+		share->exists[block] = mask_or(share->exists[block], &open);
+	}
 	asker_turn_to(&share->asker, block * BLOCK_SLOTS, share->kept[block]);
 	for (size_t root = 0; root < root_count(share); root++) {
 		struct mask holds            = asker_settle(&share->asker, root, &open);
@@ -316,7 +319,8 @@ static bool look(struct share *share, uint32_t block, uint32_t count)
 /* False: nobody is left for later. */
 static bool look_at_all(struct share *share, struct columns *columns)
 {
-	bool left = false;
+	bool left     = false;
+	share->looked = true;
 	for (uint32_t block = 0; block < share->block_end; block += RUN_BLOCKS) {
 		uint32_t count = run_at(share, block);
 		columns_persons(columns, block, count, share->exists[block].words);

@@ -33,9 +33,11 @@ static uint32_t put_atom(struct tree *tree, struct tree_atom atom, bool *ret_new
 {
 	*ret_new = false;
 	for (size_t i = 0; i < tree->atoms.count; i++) {
-		const struct tree_atom *known = &tree->atoms.items[i];
-		if (known->kind == atom.kind && known->plan == atom.plan && known->index == atom.index)
-			return (uint32_t)i;
+		struct tree_atom *known = &tree->atoms.items[i];
+		if (known->kind != atom.kind || known->plan != atom.plan || known->index != atom.index)
+			continue;
+		known->shared = true;
+		return (uint32_t)i;
 	}
 	*ret_new = true;
 	VECTOR_ADD(&tree->atoms, atom);
@@ -194,50 +196,67 @@ void tree_order(struct tree *tree, tree_estimate_fn *estimate, void *context)
 
 /* ---- Evaluation of runs ---- */
 
-/* `left` are those whom no operand before settles. */
-static bool is_anybody(const struct mask *left, uint32_t count)
+/* Who is left to the next operand of an and: for whom this one does not fail. False: nobody. */
+static bool leave_all(uint32_t count, const struct mask *restrict holds,
+                      const struct mask *restrict open, struct mask *restrict left,
+                      struct mask *restrict all_open)
 {
 	uint64_t any = 0;
-	for (uint32_t i = 0; i < count; i++)
-		for (unsigned word = 0; word < BLOCK_WORDS; word++)
-			any |= left[i].words[word];
+	for (uint32_t block = 0; block < count; block++)
+		for (unsigned word = 0; word < BLOCK_WORDS; word++) {
+			uint64_t both           = holds[block].words[word] | open[block].words[word];
+			left[block].words[word] = both;
+			all_open[block].words[word] =
+				(all_open[block].words[word] | open[block].words[word]) & both;
+			any |= both;
+		}
 	return any != 0;
 }
 
-static void look_for_all(const struct tree_look *look, const struct tree_node *node,
-                         const struct mask *wanted, struct mask *ret_holds, struct mask *ret_open)
+/* The same of an or: for whom this one does not hold. */
+static bool leave_any(uint32_t count, const struct mask *restrict holds,
+                      const struct mask *restrict open, struct mask *restrict left,
+                      struct mask *restrict all_open)
 {
-	struct mask holds[RUN_BLOCKS], open[RUN_BLOCKS];
-	memcpy(ret_holds, wanted, look->count * sizeof *wanted);
-	memset(ret_open, 0, look->count * sizeof *ret_open);
-	for (uint32_t i = 0; i < node->count && is_anybody(ret_holds, look->count); i++) {
-		tree_look(look, node->operands[i], ret_holds, holds, open);
-		for (uint32_t block = 0; block < look->count; block++) {
-			ret_holds[block] = mask_or(holds[block], &open[block]);
-			ret_open[block]  = mask_or(ret_open[block], &open[block]);
-			ret_open[block]  = mask_and(ret_open[block], &ret_holds[block]);
+	uint64_t any = 0;
+	for (uint32_t block = 0; block < count; block++)
+		for (unsigned word = 0; word < BLOCK_WORDS; word++) {
+			uint64_t rest           = left[block].words[word] & ~holds[block].words[word];
+			left[block].words[word] = rest;
+			all_open[block].words[word] =
+				(all_open[block].words[word] | open[block].words[word]) & rest;
+			any |= rest;
 		}
-	}
-	for (uint32_t block = 0; block < look->count; block++)
-		ret_holds[block] = mask_without(ret_holds[block], &ret_open[block]);
+	return any != 0;
 }
 
-static void look_for_any(const struct tree_look *look, const struct tree_node *node,
-                         const struct mask *wanted, struct mask *ret_holds, struct mask *ret_open)
+static void take_out(uint32_t count, const struct mask *restrict of,
+                     const struct mask *restrict those, struct mask *restrict ret_others)
+{
+	for (uint32_t block = 0; block < count; block++)
+		for (unsigned word = 0; word < BLOCK_WORDS; word++)
+			ret_others[block].words[word] = of[block].words[word] & ~those[block].words[word];
+}
+
+/* Those who are left at the end of an and are they for whom it holds, of an or the others: of both
+ * without those for whom some operand is open. */
+static void look_at_operands(const struct tree_look *look, const struct tree_node *node,
+                             const struct mask *wanted, struct mask *ret_holds,
+                             struct mask *ret_open)
 {
 	struct mask left[RUN_BLOCKS], holds[RUN_BLOCKS], open[RUN_BLOCKS];
+	bool        any = true;
 	memcpy(left, wanted, look->count * sizeof *wanted);
-	memset(ret_holds, 0, look->count * sizeof *ret_holds);
 	memset(ret_open, 0, look->count * sizeof *ret_open);
-	for (uint32_t i = 0; i < node->count && is_anybody(left, look->count); i++) {
+	for (uint32_t i = 0; i < node->count && any; i++) {
 		tree_look(look, node->operands[i], left, holds, open);
-		for (uint32_t block = 0; block < look->count; block++) {
-			ret_holds[block] = mask_or(ret_holds[block], &holds[block]);
-			left[block]      = mask_without(left[block], &holds[block]);
-			ret_open[block]  = mask_or(ret_open[block], &open[block]);
-			ret_open[block]  = mask_and(ret_open[block], &left[block]);
-		}
+		any = node->kind == NODE_AND ? leave_all(look->count, holds, open, left, ret_open)
+		                             : leave_any(look->count, holds, open, left, ret_open);
 	}
+	if (node->kind == NODE_AND)
+		take_out(look->count, left, ret_open, ret_holds);
+	else
+		take_out(look->count, wanted, left, ret_holds);
 }
 
 void tree_look(const struct tree_look *look, const struct tree_node *node,
@@ -245,16 +264,13 @@ void tree_look(const struct tree_look *look, const struct tree_node *node,
 {
 	if (is_atom(node)) {
 		look->look(look->context, node->atom, look->count, wanted, ret_holds, ret_open);
-	} else if (node->kind == NODE_AND) {
-		look_for_all(look, node, wanted, ret_holds, ret_open);
-	} else if (node->kind == NODE_OR) {
-		look_for_any(look, node, wanted, ret_holds, ret_open);
-	} else {
+	} else if (node->kind == NODE_NOT) {
+		struct mask fails[RUN_BLOCKS];
 		tree_look(look, node->operands[0], wanted, ret_holds, ret_open);
-		for (uint32_t block = 0; block < look->count; block++) {
-			ret_holds[block] = mask_or(ret_holds[block], &ret_open[block]);
-			ret_holds[block] = mask_without(wanted[block], &ret_holds[block]);
-		}
+		take_out(look->count, wanted, ret_holds, fails);
+		take_out(look->count, fails, ret_open, ret_holds);
+	} else {
+		look_at_operands(look, node, wanted, ret_holds, ret_open);
 	}
 }
 

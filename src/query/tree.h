@@ -26,6 +26,7 @@ struct tree_atom {
 	uint32_t            index;      /* there; of SEGMENT its number */
 	const struct expr  *expr;       /* what was written; NULL: nothing */
 	struct tree_node   *definition; /* of a segment that is not asked by its members; NULL */
+	bool                shared;     /* it stands in more than one place */
 };
 
 struct tree_node {
