@@ -1,5 +1,5 @@
-"""Every route and every WebSocket of the OpenAPI document, asked as every role, by programs with one
-scope each, and with every kind of token that must not do: no surprise in any of them."""
+"""Every route and every WebSocket of the OpenAPI document, asked as every role, by programs with
+one scope each, and with every kind of token that must not do: no surprise in any of them."""
 import base64
 import hashlib
 import hmac

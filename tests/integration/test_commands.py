@@ -8,9 +8,10 @@ from server import SONNIM
 
 
 class Commands(ServerCase):
-    def sonnim(self, *arguments, code=0):
+    def sonnim(self, *arguments, code=0, said=""):
         done = subprocess.run(
             [SONNIM, *arguments], capture_output=True, text=True, timeout=60, check=False,
+            input=said,
             env={**os.environ, "SONNIM_URL": f"http://{self.server.address}",
                  "SONNIM_TOKEN": self.server.token})
         self.assertEqual(done.returncode, code, done.stderr)
@@ -50,6 +51,26 @@ class Commands(ServerCase):
         (place / "wrong.conf").write_text("memory-limit = 1MiB\n")
         told = self.sonnim("doctor", "--config", str(place / "wrong.conf"), code=1)
         self.assertRegex(told, r"config +failure +.*wrong\.conf:1:16: memory-limit must be 64MiB")
+
+    def test_a_person_is_added_changed_and_deleted(self):
+        self.sonnim("person", "add", "min@example.com", "민", "admin", code=2)
+        self.sonnim("person", "add", "min@example.com", "민", "admin", code=1, said="short\n")
+        told = self.sonnim("person", "add", "min@example.com", "민", "admin,viewer",
+                           said="a long one that only I know\n")
+        person = next(line.split()[1] for line in told.splitlines() if line.startswith("Id"))
+        self.assertIn("min@example.com", self.sonnim("person", "list"))
+        self.assertIn("viewer", self.sonnim("person", "set-roles", person, "viewer"))
+        self.assertNotIn("admin", self.sonnim("person", "list"))
+        login = {"email": "min@example.com", "password": "a long one that only I know"}
+        self.client.expect(200, "POST", "/api/v1/auth/login", login)
+        self.sonnim("person", "end-sessions", person)
+        self.sonnim("person", "disable", person)
+        self.refused(self.client.request("POST", "/api/v1/auth/login", login), 401)
+        self.sonnim("person", "enable", person)
+        self.client.expect(200, "POST", "/api/v1/auth/login", login)
+        self.sonnim("person", "delete", person)
+        self.assertIn("sni_", self.sonnim("person", "invite", "lee@example.com", "analyst"))
+        self.assertIn("marketing-manager", self.sonnim("person", "roles"))
 
     def test_a_segment_is_defined_as_text(self):
         told = self.sonnim("segment", "define", "Buyers", 'COUNT("주문 완료") within 7d>=2')

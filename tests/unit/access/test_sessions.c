@@ -1,0 +1,280 @@
+#include "access/sessions.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "access/scope.h"
+#include "base/instant.h"
+#include "store/sqlite.h"
+
+/* By this clock; what is signed says so. */
+#define NOW_MS INT64_C(1700000000000)
+
+static const struct text password = {"a long one that only I know", 27};
+
+struct fixture {
+	char                   directory[64];
+	struct store          *store;
+	struct vault          *vault;
+	struct access_settings settings;
+	struct access         *access;
+	struct arena           arena;
+	struct account         kim;
+	struct error           err;
+};
+
+#define assert_ok(f, call)                                                                         \
+	do {                                                                                           \
+		enum status assert_ok_status = (call);                                                     \
+		if (assert_ok_status != STATUS_OK)                                                         \
+			fail_msg("%s: %s", status_code(assert_ok_status), (f)->err.reason);                    \
+	} while (0)
+
+static void add_person(struct fixture *f, const char *email, const char *roles,
+                       struct account *ret_account)
+{
+	const struct person_wish wish = {.email    = text_of(email),
+	                                 .name     = TEXT("Kim"),
+	                                 .password = password,
+	                                 .roles    = text_of(roles),
+	                                 .tier     = TEXT("free")};
+	assert_ok(f,
+	          people_add(f->access, &wish, SCOPE_ADMIN, NOW_MS, &f->arena, ret_account, &f->err));
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	char            path[96], data[96], keyring[96];
+	char            algorithm[] = "HS256";
+	snprintf(f->directory, sizeof f->directory, "/tmp/sonnim-sessions-XXXXXX");
+	assert_non_null(mkdtemp(f->directory));
+	snprintf(path, sizeof path, "%s/store.db", f->directory);
+	snprintf(data, sizeof data, "%s/vault", f->directory);
+	snprintf(keyring, sizeof keyring, "%s/keyring", f->directory);
+	arena_init(&f->arena);
+	const struct vault_config vault = {
+		.directory = data, .keyring_directory = keyring, .partition_count = 1};
+	assert_ok(f, sqlite_store_open(path, &f->store, &f->err));
+	assert_ok(f, vault_open(&vault, &f->vault, &f->err));
+	f->settings                       = (struct access_settings){.algorithm       = algorithm,
+	                                                             .session_idle_ms = 10 * DAY_MS,
+	                                                             .session_ms      = 15 * DAY_MS,
+	                                                             .invitation_ms   = DAY_MS};
+	const struct access_config config = {.store             = f->store,
+	                                     .vault             = f->vault,
+	                                     .keyring_directory = keyring,
+	                                     .issuer            = "sonnim",
+	                                     .audience          = "workspace",
+	                                     .settings          = &f->settings};
+	assert_ok(f, access_open(&config, &f->access, &f->err));
+	add_person(f, "kim@example.com", "viewer operator", &f->kim);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char            command[128];
+	access_close(f->access);
+	vault_close(f->vault);
+	f->store->ops->free(f->store);
+	arena_done(&f->arena);
+	snprintf(command, sizeof command, "rm -rf %s", f->directory);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static struct grant begin(struct fixture *f, int64_t now_ms)
+{
+	const struct login login = {.address = TEXT("192.0.2.1"), .agent = TEXT("a \xff browser")};
+	struct grant       grant;
+	assert_ok(f, sessions_begin(f->access, &f->kim, &login, now_ms, &f->arena, &grant, &f->err));
+	return grant;
+}
+
+static enum status refresh(struct fixture *f, const char *token, int64_t now_ms,
+                           struct grant *ret_grant)
+{
+	bool        ended;
+	enum status status =
+		sessions_refresh(f->access, text_of(token), now_ms, &f->arena, ret_grant, &ended, &f->err);
+	assert_true(status == STATUS_UNAUTHORIZED || !ended);
+	return status;
+}
+
+static enum status identify(struct fixture *f, struct text token, int64_t now_ms)
+{
+	struct identity identity;
+	return sessions_identify(f->access, token, now_ms, &identity, &f->err);
+}
+
+static void a_session_ends_when_nobody_refreshes_it(void **state)
+{
+	struct fixture *f     = *state;
+	struct grant    grant = begin(f, NOW_MS);
+	assert_int_equal(grant.session_ends_ms, NOW_MS + 10 * DAY_MS);
+	assert_int_equal(refresh(f, grant.refresh, NOW_MS + 10 * DAY_MS, &grant), STATUS_UNAUTHORIZED);
+	assert_ok(f, refresh(f, grant.refresh, NOW_MS + 10 * DAY_MS - 1, &grant));
+}
+
+static void a_session_ends_for_good_however_often_it_is_refreshed(void **state)
+{
+	struct fixture *f     = *state;
+	struct grant    grant = begin(f, NOW_MS);
+	assert_ok(f, refresh(f, grant.refresh, NOW_MS + 9 * DAY_MS, &grant));
+	assert_int_equal(grant.session_ends_ms, NOW_MS + 15 * DAY_MS);
+	assert_int_equal(refresh(f, grant.refresh, NOW_MS + 15 * DAY_MS, &grant), STATUS_UNAUTHORIZED);
+}
+
+static void an_access_token_is_good_for_an_hour(void **state)
+{
+	struct fixture *f     = *state;
+	struct grant    grant = begin(f, NOW_MS);
+	assert_int_equal(identify(f, grant.token, NOW_MS + 3599 * 1000), STATUS_OK);
+	assert_int_equal(identify(f, grant.token, NOW_MS + 3600 * 1000), STATUS_UNAUTHORIZED);
+	grant.token.data = arena_printf(&f->arena, "%.*sA", TEXT_FORMAT(grant.token));
+	grant.token.length++;
+	assert_int_equal(identify(f, grant.token, NOW_MS), STATUS_UNAUTHORIZED);
+}
+
+static void a_token_counts_for_what_the_roles_come_to_by_now(void **state)
+{
+	struct fixture            *f      = *state;
+	struct grant               grant  = begin(f, NOW_MS);
+	const struct person_change less   = {.roles = TEXT("viewer")};
+	const struct person_change more   = {.roles = TEXT("viewer operator admin")};
+	const bool                 no     = false;
+	const struct person_change off    = {.active = &no};
+	struct text                id     = text_of(f->kim.row.id);
+	uint32_t                   before = f->kim.scopes;
+	struct identity            identity;
+	struct account             account;
+	assert_ok(
+		f, people_change(f->access, id, &less, SCOPE_ADMIN, NOW_MS, &f->arena, &account, &f->err));
+	assert_ok(f, sessions_identify(f->access, grant.token, NOW_MS, &identity, &f->err));
+	assert_int_equal(identity.scopes, account.scopes);
+	assert_ok(
+		f, people_change(f->access, id, &more, SCOPE_ADMIN, NOW_MS, &f->arena, &account, &f->err));
+	assert_ok(f, sessions_identify(f->access, grant.token, NOW_MS, &identity, &f->err));
+	assert_int_equal(identity.scopes, before); /* what it says itself, until it is refreshed */
+	assert_ok(
+		f, people_change(f->access, id, &off, SCOPE_ADMIN, NOW_MS, &f->arena, &account, &f->err));
+	assert_int_equal(identify(f, grant.token, NOW_MS), STATUS_UNAUTHORIZED);
+}
+
+static void a_refresh_token_ends_its_session_when_it_comes_again(void **state)
+{
+	struct fixture *f     = *state;
+	struct grant    first = begin(f, NOW_MS), other = begin(f, NOW_MS), second, third;
+	bool            ended;
+	assert_ok(f, refresh(f, first.refresh, NOW_MS, &second));
+	assert_ok(f, refresh(f, second.refresh, NOW_MS, &third));
+	assert_int_equal(sessions_refresh(f->access, text_of(first.refresh), NOW_MS, &f->arena, &second,
+	                                  &ended, &f->err),
+	                 STATUS_UNAUTHORIZED);
+	assert_true(ended);
+	assert_int_equal(refresh(f, third.refresh, NOW_MS, &third), STATUS_UNAUTHORIZED);
+	assert_int_equal(identify(f, first.token, NOW_MS), STATUS_UNAUTHORIZED);
+	assert_int_equal(identify(f, other.token, NOW_MS), STATUS_OK);
+	assert_int_equal(access_counts(f->access).reuses, 1);
+}
+
+static void of_too_many_sessions_the_one_used_longest_ago_ends(void **state)
+{
+	struct fixture *f     = *state;
+	struct grant    first = begin(f, NOW_MS), second = begin(f, NOW_MS + 1);
+	assert_ok(f, refresh(f, first.refresh, NOW_MS + 2, &first));
+	for (int i = 2; i < SESSIONS_OF_PERSON_MAX; i++)
+		begin(f, NOW_MS + 3);
+	assert_int_equal(identify(f, second.token, NOW_MS + 3), STATUS_OK);
+	begin(f, NOW_MS + 4);
+	assert_int_equal(identify(f, second.token, NOW_MS + 4), STATUS_UNAUTHORIZED);
+	assert_int_equal(identify(f, first.token, NOW_MS + 4), STATUS_OK);
+}
+
+static void a_session_tells_where_it_came_from(void **state)
+{
+	struct fixture *f = *state;
+	struct session *sessions;
+	size_t          count;
+	begin(f, NOW_MS);
+	assert_ok(
+		f, sessions_list(f->access, text_of(f->kim.row.id), &f->arena, &sessions, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_true(text_equal(sessions[0].address, TEXT("192.0.2.1")));
+	assert_true(text_equal(sessions[0].agent, TEXT("a ? browser")));
+}
+
+static enum status register_at(struct fixture *f, const char *invitation, int64_t now_ms)
+{
+	const struct person_wish wish = {.name = TEXT("Lee"), .password = password};
+	struct account           account;
+	return people_register(f->access, text_of(invitation), &wish, now_ms, &f->arena, &account,
+	                       &f->err);
+}
+
+static void an_invitation_is_over_when_its_time_is(void **state)
+{
+	struct fixture          *f    = *state;
+	const struct person_wish wish = {
+		.email = TEXT("lee@example.com"), .roles = TEXT("viewer"), .tier = TEXT("free")};
+	struct invitation invitation;
+	char              text[INVITATION_TEXT_BYTES];
+	assert_ok(f, people_invite(f->access, &wish, SCOPE_ADMIN, NOW_MS, &f->arena, &invitation, text,
+	                           &f->err));
+	assert_int_equal(register_at(f, text, NOW_MS + DAY_MS), STATUS_UNAUTHORIZED);
+	assert_ok(f, register_at(f, text, NOW_MS + DAY_MS - 1));
+	assert_int_equal(register_at(f, text, NOW_MS + DAY_MS - 1), STATUS_UNAUTHORIZED);
+}
+
+static enum status log_in(struct fixture *f, const char *email, struct text with, int64_t at_ms)
+{
+	const struct login login = {
+		.email = text_of(email), .password = with, .address = TEXT("192.0.2.9")};
+	struct grant grant;
+	int64_t      wait_ms;
+	return sessions_login(f->access, &login, NOW_MS, at_ms, &f->arena, &grant, &wait_ms, &f->err);
+}
+
+static void a_known_and_an_unknown_address_go_the_same_way(void **state)
+{
+	static const char *const emails[] = {"kim@example.com", "nobody@example.com"};
+	struct fixture          *f        = *state;
+	char                     reasons[2][ERROR_REASON_BYTES_MAX];
+	for (int i = 0; i < 2; i++) {
+		uint64_t before = access_counts(f->access).passwords;
+		for (int n = 0; n <= ATTEMPTS_FREE; n++)
+			assert_int_equal(log_in(f, emails[i], TEXT("wrong"), 1000), STATUS_UNAUTHORIZED);
+		snprintf(reasons[i], sizeof reasons[i], "%s", f->err.reason);
+		assert_int_equal(access_counts(f->access).passwords, before + ATTEMPTS_FREE + 1);
+		assert_int_equal(log_in(f, emails[i], password, 1000), STATUS_LIMITED);
+		assert_int_equal(access_counts(f->access).passwords, before + ATTEMPTS_FREE + 1);
+	}
+	assert_string_equal(reasons[0], reasons[1]);
+	assert_ok(f, log_in(f, "KIM@example.com", password, 1000 + ATTEMPTS_DELAY_MS_MIN));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_session_ends_when_nobody_refreshes_it),
+		TEST(a_session_ends_for_good_however_often_it_is_refreshed),
+		TEST(an_access_token_is_good_for_an_hour),
+		TEST(a_token_counts_for_what_the_roles_come_to_by_now),
+		TEST(a_refresh_token_ends_its_session_when_it_comes_again),
+		TEST(of_too_many_sessions_the_one_used_longest_ago_ends),
+		TEST(a_session_tells_where_it_came_from),
+		TEST(an_invitation_is_over_when_its_time_is),
+		TEST(a_known_and_an_unknown_address_go_the_same_way),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
