@@ -479,6 +479,19 @@ static void register_transfer(struct server *server)
 	transfer_register(&server->transfer, server->background.jobs);
 }
 
+/* What no request asks for, into the audit trail. It has happened in any case: the log says where
+ * the trail could not be told. */
+static void note(struct server *server, const char *action, const char *details)
+{
+	struct error              err    = {0};
+	const struct audit_record record = {.action      = text_of(action),
+	                                    .actor       = TEXT("system:server"),
+	                                    .details     = text_of(details),
+	                                    .result_size = -1};
+	if (audit_note(server->audit, &record, &err) != STATUS_OK)
+		log_error("the audit trail could not be told", &err);
+}
+
 /* Once, behind a restore. */
 static enum status tell_restored(struct server *server, struct error *err)
 {
@@ -492,21 +505,9 @@ static enum status tell_restored(struct server *server, struct error *err)
 		status = jobs_restored(server->background.jobs, err);
 	if (status == STATUS_OK) /* what was ended meanwhile must not come back */
 		status = server->store->ops->session_expire(server->store, INSTANT_MS_NEVER, err);
+	if (status == STATUS_OK)
+		note(server, "backup.restored", "{}");
 	return status == STATUS_OK ? restore_started(server->data, err) : status;
-}
-
-/* ---- The audit trail, of what no request asks for ---- */
-
-/* What has happened has happened: the log says where the trail could not be told. */
-static void note(struct server *server, const char *action, const char *details)
-{
-	struct error              err    = {0};
-	const struct audit_record record = {.action      = text_of(action),
-	                                    .actor       = TEXT("system:server"),
-	                                    .details     = text_of(details),
-	                                    .result_size = -1};
-	if (audit_note(server->audit, &record, &err) != STATUS_OK)
-		log_error("the audit trail could not be told", &err);
 }
 
 enum status server_open(struct server *server, struct server_first *ret_first, struct error *err)

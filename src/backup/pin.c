@@ -1,5 +1,6 @@
 #include "backup/pin.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
@@ -198,6 +199,37 @@ static bool are_dimensions_same(const struct pin *pin)
 	return same;
 }
 
+/* ---- The audit trail ---- */
+
+/* Its files are only appended to, and the oldest removed: what is behind the end of a record that
+ * was being written is cut off by a start. */
+static enum status link_audit(const struct pin *pin, struct error *err)
+{
+	char        from[PATH_MAX], to[PATH_MAX];
+	enum status status = make_directory(pin, "audit", err);
+	if (status != STATUS_OK)
+		return status;
+	if (!paths(pin, "audit", from, to))
+		return too_long(pin, err);
+	DIR *directory = opendir(from);
+	if (directory == NULL)
+		return errno == ENOENT ? STATUS_OK : file_error(err, errno, "open", from);
+	for (struct dirent *entry; status == STATUS_OK && (entry = readdir(directory)) != NULL;) {
+		char         name[sizeof entry->d_name + sizeof "audit/"];
+		struct error absent = {0};
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof name, "audit/%s", entry->d_name);
+		status = link_file(pin, name, &absent);
+		if (status == STATUS_NOT_FOUND) /* it has become too old since */
+			status = STATUS_OK;
+		else if (status != STATUS_OK && err != NULL)
+			*err = absent;
+	}
+	closedir(directory);
+	return status;
+}
+
 /* ---- All ---- */
 
 /* The checkpoints of all partitions with the dimensions that they share: begun anew when these were
@@ -228,7 +260,7 @@ enum status pin_take(const char *data, const uint8_t workspace_id[16], uint32_t 
 	status = link_all_checkpoints(&pin, partition_count, err);
 	for (pin.partition = 0; pin.partition < partition_count && status == STATUS_OK; pin.partition++)
 		status = link_events(&pin, err);
-	return status;
+	return status == STATUS_OK ? link_audit(&pin, err) : status;
 }
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)

@@ -1,8 +1,9 @@
 #ifndef SONNIM_BACKUP_PIN_H
 #define SONNIM_BACKUP_PIN_H
 
-/* Holds on to the files of checkpoints, change streams and stored events as of one moment, while
- * the server goes on: hard links in DATA/pinned, made in milliseconds, that are read at leisure.
+/* Holds on to the files of checkpoints, change streams, stored events and the audit trail as of one
+ * moment, while the server goes on: hard links in DATA/pinned, made in milliseconds, that are read
+ * at leisure.
  *
  * Those files never change but at their ends: parts never, blocks and change streams are appended
  * to, manifests are replaced as a whole. What a manifest names is there as long as the manifest is;

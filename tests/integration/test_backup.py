@@ -245,6 +245,34 @@ class Backup(unittest.TestCase):
         place.server.kill()
         self.compare(place.restore(), expected)
 
+    def test_the_audit_trail_is_restored_and_says_itself_what_is_missing(self):
+        place = self.place()
+        client, _ = self.begin(place)
+        kept = client.expect(201, "POST", "/api/v1/sources", {"name": "kept"}).json["id"]
+        take(client)
+        lost = client.expect(201, "POST", "/api/v1/sources", {"name": "lost"}).json["id"]
+        client.close()
+        place.server.kill()
+        restored = place.restore()
+        restored.start()
+        self.addCleanup(restored.kill)
+        client = restored.client()
+        self.assertEqual(len(client.items(f"/api/v1/audit?target={kept}")), 1)
+        self.assertEqual(client.items(f"/api/v1/audit?target={lost}"), [])
+        gap = client.items("/api/v1/audit?action=audit.break")
+        self.assertEqual([record["details"]["reason"] for record in gap], ["cut"])
+        self.assertEqual(len(client.items("/api/v1/audit?action=backup.restored")), 1)
+        client.close()
+        restored.stop()
+        command = [SONNIM, "audit", "verify", "--data", str(restored.data), "--keyring",
+                   str(restored.directory / "keyring")]
+        whole = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual(whole.returncode, 1)
+        self.assertIn("missing", whole.stdout)
+        behind = subprocess.run([*command, "--from", str(gap[0]["seq"])], capture_output=True,
+                                text=True, check=False)
+        self.assertEqual(behind.returncode, 0, behind.stdout)
+
     def test_an_instant_is_restored_as_it_was(self):
         place = self.place()
         client, traffic = self.begin(place)
