@@ -12,6 +12,8 @@
 #include "base/zone.h"
 #include "job/job_internal.h"
 
+enum { PAGE = 200 };
+
 /* ---- Life ---- */
 
 static void init_cond(pthread_cond_t *cond)
@@ -287,6 +289,29 @@ enum status jobs_list(struct jobs *jobs, const struct store_job_filter *filter, 
 		jobs->store->ops->job_list(jobs->store, filter, arena, ret_jobs, ret_count, ret_total, err);
 	if (status == STATUS_OK)
 		overlay(jobs, *ret_jobs, *ret_count, arena);
+	return status;
+}
+
+enum status jobs_each(struct jobs *jobs, struct store_job_filter filter, job_each_fn *each,
+                      void *context, struct error *err)
+{
+	struct arena      arena;
+	struct store_job *rows;
+	size_t            count;
+	uint64_t          total;
+	enum status       status;
+	filter.limit = PAGE;
+	arena_init(&arena);
+	do {
+		arena_reset(&arena);
+		status =
+			jobs->store->ops->job_list(jobs->store, &filter, &arena, &rows, &count, &total, err);
+		for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+			filter.before_number = rows[i].number;
+			status               = each(context, &rows[i], &arena, err);
+		}
+	} while (status == STATUS_OK && count == PAGE);
+	arena_done(&arena);
 	return status;
 }
 

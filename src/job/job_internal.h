@@ -86,6 +86,12 @@ struct jobs {
 /* job.c */
 struct job_kind_state *jobs_kind_state(struct jobs *jobs, struct text name);
 void                   jobs_tell(struct jobs *jobs, const char *id);
+/* Every job that the filter lets through, the newest first, page by page; `arena` holds for the
+ * call. Ends with the first call that fails. */
+typedef enum status  job_each_fn(void *context, struct store_job *row, struct arena *arena,
+                                 struct error *err);
+MUST_USE enum status jobs_each(struct jobs *jobs, struct store_job_filter filter, job_each_fn *each,
+                               void *context, struct error *err);
 /* Under the lock: something may be ready. */
 void jobs_wake(struct jobs *jobs);
 /* Under the lock: at this instant something is. */

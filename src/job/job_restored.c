@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "job/job_internal.h"
 
-enum { PAGE = 200, NUMBER_BYTES_MAX = 32 };
+enum { NUMBER_BYTES_MAX = 32 };
 
 static enum status path_of(const struct jobs *jobs, char ret_path[JOB_PATH_BYTES],
                            struct error *err)
@@ -38,29 +38,15 @@ enum status job_restored_load(struct jobs *jobs, struct error *err)
 	return status;
 }
 
-/* All jobs in a state lose what was saved. */
-static enum status forget(struct jobs *jobs, enum store_job_state state, struct error *err)
+/* Loses what was saved. */
+static enum status forget(void *context, struct store_job *row, struct arena *arena,
+                          struct error *err)
 {
-	struct store_job_filter filter = {.state = state, .limit = PAGE};
-	struct arena            arena;
-	struct store_job       *rows;
-	size_t                  count;
-	uint64_t                total;
-	enum status             status;
-	arena_init(&arena);
-	do {
-		arena_reset(&arena);
-		status =
-			jobs->store->ops->job_list(jobs->store, &filter, &arena, &rows, &count, &total, err);
-		for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-			filter.before_number = rows[i].number;
-			rows[i].resume       = (struct text){0};
-			rows[i].saved        = false;
-			status               = jobs->store->ops->job_change(jobs->store, &rows[i], state, err);
-		}
-	} while (status == STATUS_OK && count == PAGE);
-	arena_done(&arena);
-	return status;
+	const struct jobs *jobs = context;
+	(void)arena;
+	row->resume = (struct text){0};
+	row->saved  = false;
+	return jobs->store->ops->job_change(jobs->store, row, row->state, err);
 }
 
 static enum status newest(struct jobs *jobs, uint64_t *ret_number, struct error *err)
@@ -88,7 +74,7 @@ enum status jobs_restored(struct jobs *jobs, struct error *err)
 	if (status == STATUS_OK)
 		status = newest(jobs, &number, err);
 	for (unsigned i = 0; status == STATUS_OK && i < sizeof states / sizeof states[0]; i++)
-		status = forget(jobs, states[i], err);
+		status = jobs_each(jobs, (struct store_job_filter){.state = states[i]}, forget, jobs, err);
 	if (status != STATUS_OK)
 		return status;
 	int length = snprintf(text, sizeof text, "%llu\n", (unsigned long long)number);

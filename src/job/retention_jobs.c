@@ -4,8 +4,6 @@
 #include "job/job_internal.h"
 #include "job/retention.h"
 
-enum { PAGE = 200 };
-
 /* A kind may keep its jobs for another time than the setting says. */
 static int64_t kind_before_ms(const struct jobs *jobs, const struct store_job *job,
                               int64_t before_ms)
@@ -29,46 +27,39 @@ static uint64_t bytes_of(struct jobs *jobs, const char *id, struct arena *arena)
 	return bytes;
 }
 
-typedef enum status each_fn(struct jobs *jobs, const struct store_job *job, bool due, void *context,
-                            struct arena *arena, struct error *err);
+/* What a walk through the finished jobs is for. */
+struct walk {
+	struct jobs             *jobs;
+	int64_t                  before_ms; /* INSTANT_MS_NONE: nothing is due */
+	struct retention_look   *look;
+	struct job              *job; /* of a drop */
+	struct retention_amount *dropped;
+};
 
-/* Every finished job, the newest first, and whether it is due. */
-static enum status each_finished(struct jobs *jobs, int64_t before_ms, each_fn *each, void *context,
-                                 struct error *err)
+static enum status each_finished(struct walk *walk, job_each_fn *each, struct error *err)
 {
-	struct store_job_filter filter = {.finished_before_ms = INSTANT_MS_NEVER, .limit = PAGE};
-	struct arena            arena;
-	struct store_job       *rows;
-	size_t                  count;
-	uint64_t                total;
-	enum status             status;
-	arena_init(&arena);
-	do {
-		arena_reset(&arena);
-		status =
-			jobs->store->ops->job_list(jobs->store, &filter, &arena, &rows, &count, &total, err);
-		for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-			filter.before_number = rows[i].number;
-			bool due             = before_ms != INSTANT_MS_NONE &&
-			           rows[i].finished_ms < kind_before_ms(jobs, &rows[i], before_ms);
-			status = each(jobs, &rows[i], due, context, &arena, err);
-		}
-	} while (status == STATUS_OK && count == PAGE);
-	arena_done(&arena);
-	return status;
+	return jobs_each(walk->jobs, (struct store_job_filter){.finished_before_ms = INSTANT_MS_NEVER},
+	                 each, walk, err);
 }
 
-static enum status count_job(struct jobs *jobs, const struct store_job *job, bool due,
-                             void *context, struct arena *arena, struct error *err)
+static bool is_due(const struct walk *walk, const struct store_job *row)
 {
-	struct retention_look *look  = context;
-	uint64_t               bytes = bytes_of(jobs, job->id, arena);
+	return walk->before_ms != INSTANT_MS_NONE &&
+	       row->finished_ms < kind_before_ms(walk->jobs, row, walk->before_ms);
+}
+
+static enum status count_job(void *context, struct store_job *row, struct arena *arena,
+                             struct error *err)
+{
+	const struct walk     *walk  = context;
+	struct retention_look *look  = walk->look;
+	uint64_t               bytes = bytes_of(walk->jobs, row->id, arena);
 	(void)err;
 	look->all.count++;
 	look->all.bytes += bytes;
-	if (look->oldest_ms == INSTANT_MS_NONE || job->finished_ms < look->oldest_ms)
-		look->oldest_ms = job->finished_ms;
-	if (due) {
+	if (look->oldest_ms == INSTANT_MS_NONE || row->finished_ms < look->oldest_ms)
+		look->oldest_ms = row->finished_ms;
+	if (is_due(walk, row)) {
 		look->due.count++;
 		look->due.bytes += bytes;
 	}
@@ -78,42 +69,38 @@ static enum status count_job(struct jobs *jobs, const struct store_job *job, boo
 static enum status look(void *context, int64_t before_ms, struct retention_look *ret_look,
                         struct error *err)
 {
-	*ret_look = (struct retention_look){.oldest_ms = INSTANT_MS_NONE};
-	return each_finished(context, before_ms, count_job, ret_look, err);
+	struct walk walk = {.jobs = context, .before_ms = before_ms, .look = ret_look};
+	*ret_look        = (struct retention_look){.oldest_ms = INSTANT_MS_NONE};
+	return each_finished(&walk, count_job, err);
 }
-
-struct dropping {
-	struct job              *job;
-	struct retention_amount *dropped;
-};
 
 /* The row first, so that nobody retries it meanwhile; files that a killed run leaves belong to no
  * job and are swept. */
-static enum status drop_job(struct jobs *jobs, const struct store_job *job, bool due, void *context,
-                            struct arena *arena, struct error *err)
+static enum status drop_job(void *context, struct store_job *row, struct arena *arena,
+                            struct error *err)
 {
-	struct dropping *dropping = context;
-	uint64_t         bytes    = due ? bytes_of(jobs, job->id, arena) : 0;
-	enum status      status;
-	if (job_stopping(dropping->job) != JOB_GO_ON)
+	const struct walk *walk = context;
+	struct jobs       *jobs = walk->jobs;
+	if (job_stopping(walk->job) != JOB_GO_ON)
 		return error_set(err, STATUS_AGAIN, "The job was told to stop");
-	if (!due)
+	if (!is_due(walk, row))
 		return STATUS_OK;
-	status = jobs->store->ops->job_delete(jobs->store, job->id, err);
+	uint64_t    bytes  = bytes_of(jobs, row->id, arena);
+	enum status status = jobs->store->ops->job_delete(jobs->store, row->id, err);
 	if (status == STATUS_NOT_FOUND || status == STATUS_CONFLICT)
 		return STATUS_OK; /* somebody retries it just now */
 	if (status != STATUS_OK)
 		return status;
-	dropping->dropped->count++;
-	dropping->dropped->bytes += bytes;
-	return job_files_remove(jobs, job->id, err);
+	walk->dropped->count++;
+	walk->dropped->bytes += bytes;
+	return job_files_remove(jobs, row->id, err);
 }
 
 static enum status drop(void *context, struct job *job, int64_t before_ms,
                         struct retention_amount *dropped, struct error *err)
 {
-	struct dropping dropping = {job, dropped};
-	enum status     status   = each_finished(context, before_ms, drop_job, &dropping, err);
+	struct walk walk   = {.jobs = context, .before_ms = before_ms, .job = job, .dropped = dropped};
+	enum status status = each_finished(&walk, drop_job, err);
 	return status == STATUS_OK ? job_files_sweep(context, err) : status;
 }
 

@@ -330,6 +330,8 @@ class Scenario:
             self.texts[key] = expression
             self.disabled.add(key)
             self._await_off(key)
+            if self.random.random() < 0.7:
+                self._enable(key)
             return
         if self.random.random() < 0.3:
             # Events while it is prepared: what is at this instant its doing and what is theirs is
@@ -352,7 +354,9 @@ class Scenario:
             found = self.client.wait_live(key)
             if {**found, "updatedAt": live["updatedAt"]} != live:
                 raise Difference(f"{key}, cancelled, is another: {found}, was {live}")
-            return
+            if self.random.random() < 0.3:
+                return
+            answer = self.client.expect(200, "PUT", f"/api/v1/segments/{key}", body)
         self.notations[key] = notation_of(body)
         self._went_live(key, expression, answer.json["version"])
 
@@ -406,8 +410,8 @@ class Scenario:
         self.actions.append((key, f"at {self.oracle.now}: disabled"))
         self.oracle.disable(key)
 
-    def _enable(self):
-        key = self.random.choice(sorted(self.disabled))
+    def _enable(self, key=None):
+        key = key or self.random.choice(sorted(self.disabled))
         answer = self.client.request("PATCH", f"/api/v1/segments/{key}/status", {"active": True})
         text = json.dumps(self.texts[key])
         if any(f'"segment": "{other}"' in text for other in {*self.disabled,

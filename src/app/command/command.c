@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/edit_distance.h"
+
 static const struct command commands[] = {
 	{"serve", "Run the server", command_serve},
 	{"segment", "List, make, change and look into segments", command_segment},
@@ -28,7 +30,7 @@ static const struct command commands[] = {
 	{"version", "Print the version", command_version},
 };
 
-enum { COMMAND_COUNT = sizeof commands / sizeof commands[0], NAME_BYTES_MAX = 32 };
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void print_help(FILE *out)
 {
@@ -67,43 +69,25 @@ enum exit_code command_usage_text(const char *name, const char *format, ...)
 	return EXIT_USAGE;
 }
 
-/* Levenshtein's distance, one row at a time. */
-static unsigned distance(const char *a, const char *b)
+enum exit_code command_own(int argc, char **argv, const struct settings *own, const char *usage,
+                           enum exit_code (*run)(int argc, char **argv, const void *flags))
 {
-	unsigned row[NAME_BYTES_MAX + 1];
-	size_t   length = strlen(b);
-	if (length > NAME_BYTES_MAX)
-		return NAME_BYTES_MAX;
-	for (unsigned i = 0; i <= length; i++)
-		row[i] = i;
-	for (unsigned i = 0; a[i] != '\0'; i++) {
-		unsigned corner = row[0];
-		row[0]          = i + 1;
-		for (unsigned j = 0; j < length; j++) {
-			unsigned best = corner + (a[i] != b[j]);
-			corner        = row[j + 1];
-			if (row[j + 1] + 1 < best)
-				best = row[j + 1] + 1;
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			row[j + 1] = best;
-		}
+	struct buffer  out = {0};
+	struct error   err;
+	enum exit_code code = EXIT_DONE;
+	if (command_wants_help(argc, argv)) {
+		settings_help(own, 1, &out);
+		printf("Usage: %s\n\n%.*s", usage, (int)out.length, out.data);
+		buffer_done(&out);
+		return code;
 	}
-	return row[length];
-}
-
-const char *command_nearest(const char *typed, const char *const *names)
-{
-	const char *nearest = NULL;
-	unsigned    least   = 3; /* more than two slips are no slip */
-	if (strlen(typed) > NAME_BYTES_MAX)
-		return NULL;
-	for (; *names != NULL; names++)
-		if (distance(typed, *names) < least) {
-			least   = distance(typed, *names);
-			nearest = *names;
-		}
-	return nearest;
+	if (settings_load(own, 1, &err) != STATUS_OK ||
+	    settings_parse_flags(own, 1, &argc, argv, &err) != STATUS_OK)
+		code = command_usage(argv[0], &err);
+	else
+		code = run(argc, argv, own->target);
+	settings_done(own, 1);
+	return code;
 }
 
 static enum exit_code unknown_command(const char *name)
@@ -111,7 +95,7 @@ static enum exit_code unknown_command(const char *name)
 	const char *names[COMMAND_COUNT + 1] = {NULL};
 	for (int i = 0; i < COMMAND_COUNT; i++)
 		names[i] = commands[i].name;
-	const char *nearest = command_nearest(name, names);
+	const char *nearest = edit_nearest(text_of(name), names);
 	fprintf(stderr, "sonnim: there is no command \"%s\"", name);
 	if (nearest != NULL)
 		fprintf(stderr, "; did you mean \"%s\"?", nearest);

@@ -4,7 +4,7 @@
 /* The commands of the binary: `sonnim NAME …`. Each prints its own --help. The table stands in
  * command.c; `sonnim --help` lists it. */
 
-#include "base/error.h"
+#include "base/settings.h"
 
 /* Exit codes, of every command. */
 enum exit_code {
@@ -34,8 +34,10 @@ enum exit_code command_usage(const char *name, const struct error *err);
 enum exit_code command_usage_text(const char *name, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The name in a list (ended by NULL) that is nearest to what was typed; NULL when none is near. */
-const char *command_nearest(const char *typed, const char *const *names);
+/* A command that asks no server: prints `usage` and its flags for --help, else parses them and runs;
+ * `argv` is then what they leave. */
+enum exit_code command_own(int argc, char **argv, const struct settings *own, const char *usage,
+                           enum exit_code (*run)(int argc, char **argv, const void *flags));
 
 /* One file each. */
 enum exit_code command_serve(int argc, char **argv);

@@ -82,27 +82,6 @@ static enum exit_code calculate(struct client *client, const struct subcommand_f
 	return code;
 }
 
-static enum exit_code overview(struct client *client, const struct subcommand_flags *flags,
-                               char **a)
-{
-	(void)flags;
-	(void)a;
-	return subcommand_object(client, "GET", "/api/v1/audience/overview", NULL, NULL,
-	                         (struct text){0}, overview_columns);
-}
-
-static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
-}
-
-static enum exit_code get(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "GET", base, a[0], NULL, (struct text){0}, object_columns);
-}
-
 static enum exit_code save_as(struct client *client, const char *kind, char **a)
 {
 	struct buffer      body   = {0};
@@ -145,39 +124,26 @@ static enum exit_code redefine(struct client *client, const struct subcommand_fl
 	return code;
 }
 
-static enum exit_code refresh(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "POST", base, a[0], "refresh", (struct text){0},
-	                         object_columns);
-}
-
-static enum exit_code versions(struct client *client, const struct subcommand_flags *flags,
-                               char **a)
-{
-	return subcommand_list(client, flags, base, a[0], "versions", version_columns);
-}
-
-static enum exit_code delete_audience(struct client *client, const struct subcommand_flags *flags,
-                                      char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "DELETE", base, a[0], NULL, (struct text){0}, object_columns);
-}
-
 static const struct subcommand table[] = {
 	{"calculate", "WHO",
      "Size and worth: WHO is an expression, or filters: '{\"membership\":\"VIP\",\"recency\":30}'",
      1, calculate},
-	{"overview", "", "Users, and how many of them are active", 0, overview},
-	{"list", "", "All saved audiences", 0, list},
-	{"get", "ID", "One saved audience", 1, get},
+	{"overview", "", "Users, and how many of them are active", 0,
+     .request = {.method  = "GET",
+                 .base    = "/api/v1/audience/overview",
+                 .columns = overview_columns}},
+	{"list", "", "All saved audiences", 0, .request = {.base = base, .columns = list_columns}},
+	{"get", "ID", "One saved audience", 1,
+     .request = {.method = "GET", .base = base, .columns = object_columns}},
 	{"save", "NAME WHO", "Save an audience that stays live", 2, save},
 	{"snapshot", "NAME WHO", "Save who is in it now", 2, freeze},
 	{"redefine", "ID WHO", "Change who is asked for", 2, redefine},
-	{"refresh", "ID", "Calculate it anew; a snapshot gets the members of now", 1, refresh},
-	{"versions", "ID", "What each version said", 1, versions},
-	{"delete", "ID", "Delete a saved audience", 1, delete_audience},
+	{"refresh", "ID", "Calculate it anew; a snapshot gets the members of now", 1,
+     .request = {.method = "POST", .base = base, .rest = "refresh", .columns = object_columns}},
+	{"versions", "ID", "What each version said", 1,
+     .request = {.base = base, .rest = "versions", .columns = version_columns}},
+	{"delete", "ID", "Delete a saved audience", 1,
+     .request = {.method = "DELETE", .base = base, .columns = object_columns}},
 	{0},
 };
 

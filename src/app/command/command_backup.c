@@ -52,12 +52,6 @@ static enum exit_code run(struct client *client, const char *rest,
 	return job_is_done(client) ? EXIT_DONE : EXIT_REFUSED;
 }
 
-static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
-}
-
 static enum exit_code now(struct client *client, const struct subcommand_flags *flags, char **a)
 {
 	(void)flags;
@@ -80,7 +74,8 @@ static enum exit_code prune(struct client *client, const struct subcommand_flags
 }
 
 static const struct subcommand table[] = {
-	{"list", "", "All backups, the newest first", 0, list},
+	{"list", "", "All backups, the newest first", 0,
+     .request = {.base = base, .columns = list_columns}},
 	{"now", "", "Make a backup and wait for it", 0, now},
 	{"verify", "", "Read everything that backups consist of", 0, verify},
 	{"prune", "", "Remove what is older than --backup-keep", 0, prune},

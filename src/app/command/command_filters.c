@@ -98,10 +98,13 @@ static void print_list(void)
 	filters_done(&filters);
 }
 
-static enum exit_code run(const char *name, const struct flags *flags)
+static enum exit_code run(int argc, char **argv, const void *own)
 {
+	const struct flags *flags = own;
+	if (argc > 1)
+		return command_usage_text(argv[0], "\"%s\" is no flag", argv[1]);
 	if (flags->check != NULL)
-		return check(name, flags->check);
+		return check(argv[0], flags->check);
 	if (flags->markdown)
 		print_markdown();
 	else
@@ -111,26 +114,9 @@ static enum exit_code run(const char *name, const struct flags *flags)
 
 enum exit_code command_filters(int argc, char **argv)
 {
-	struct flags    flags = {0};
-	struct settings own   = {table, sizeof table / sizeof table[0], &flags};
-	struct buffer   out   = {0};
-	struct error    err;
-	enum exit_code  code = EXIT_DONE;
-	if (settings_load(&own, 1, &err) != STATUS_OK)
-		return command_usage(argv[0], &err);
-	if (command_wants_help(argc, argv)) {
-		settings_help(&own, 1, &out);
-		printf("Usage: sonnim filters [--markdown] [--check FILE]\n\nLists the built-in filters of "
-		       "audiences.\n\n%.*s",
-		       (int)out.length, out.data);
-		buffer_done(&out);
-	} else if (settings_parse_flags(&own, 1, &argc, argv, &err) != STATUS_OK) {
-		code = command_usage(argv[0], &err);
-	} else if (argc > 1) {
-		code = command_usage_text(argv[0], "\"%s\" is no flag", argv[1]);
-	} else {
-		code = run(argv[0], &flags);
-	}
-	settings_done(&own, 1);
-	return code;
+	static const char usage[] =
+		"sonnim filters [--markdown] [--check FILE]\n\nLists the built-in filters of audiences.";
+	struct flags          flags = {0};
+	const struct settings own   = {table, sizeof table / sizeof table[0], &flags};
+	return command_own(argc, argv, &own, usage, run);
 }

@@ -69,32 +69,6 @@ static const struct client_column retention_columns[] = {{"WHAT", "name"},
                                                          {"DROPS FROM", "dropsFrom"},
                                                          {0}};
 
-/* ---- Jobs ---- */
-
-static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
-}
-
-static enum exit_code show(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "GET", base, a[0], NULL, (struct text){0}, job_columns);
-}
-
-static enum exit_code cancel(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "POST", base, a[0], "cancel", (struct text){0}, job_columns);
-}
-
-static enum exit_code retry(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "POST", base, a[0], "retry", (struct text){0}, job_columns);
-}
-
 /* ---- Watching ---- */
 
 static bool is_state(struct json job, const char *state)
@@ -164,13 +138,6 @@ static enum exit_code watch(struct client *client, const struct subcommand_flags
 
 /* ---- Schedules ---- */
 
-static enum exit_code list_schedules(struct client *client, const struct subcommand_flags *flags,
-                                     char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, schedules, NULL, NULL, schedule_columns);
-}
-
 static enum exit_code put_schedule(struct client *client, const struct subcommand_flags *flags,
                                    char **a)
 {
@@ -187,39 +154,26 @@ static enum exit_code put_schedule(struct client *client, const struct subcomman
 	return code;
 }
 
-static enum exit_code delete_schedule(struct client *client, const struct subcommand_flags *flags,
-                                      char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "DELETE", schedules, a[0], NULL, (struct text){0}, NULL);
-}
-
-static enum exit_code run_schedule(struct client *client, const struct subcommand_flags *flags,
-                                   char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "POST", schedules, a[0], "run", (struct text){0}, job_columns);
-}
-
-static enum exit_code retention(struct client *client, const struct subcommand_flags *flags,
-                                char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, "/api/v1/retention", NULL, NULL, retention_columns);
-}
-
 static const struct subcommand table[] = {
-	{"list", "", "Background jobs, the newest first", 0, list},
-	{"show", "ID", "One job, with its result and files", 1, show},
+	{"list", "", "Background jobs, the newest first", 0,
+     .request = {.base = base, .columns = list_columns}},
+	{"show", "ID", "One job, with its result and files", 1,
+     .request = {.method = "GET", .base = base, .columns = job_columns}},
 	{"watch", "ID", "Print the progress of a job until it has ended", 1, watch},
-	{"cancel", "ID", "Cancel a job", 1, cancel},
-	{"retry", "ID", "Run a failed or cancelled job again", 1, retry},
-	{"schedules", "", "What adds jobs by the clock", 0, list_schedules},
+	{"cancel", "ID", "Cancel a job", 1,
+     .request = {.method = "POST", .base = base, .rest = "cancel", .columns = job_columns}},
+	{"retry", "ID", "Run a failed or cancelled job again", 1,
+     .request = {.method = "POST", .base = base, .rest = "retry", .columns = job_columns}},
+	{"schedules", "", "What adds jobs by the clock", 0,
+     .request = {.base = schedules, .columns = schedule_columns}},
 	{"schedule", "NAME KIND CRON", "Set a schedule: five fields, such as \"0 3 * * MON-FRI\"", 3,
      put_schedule},
-	{"unschedule", "NAME", "Delete a schedule", 1, delete_schedule},
-	{"run", "NAME", "Add the job of a schedule now", 1, run_schedule},
-	{"retention", "", "What is kept for a time, and what the next run drops", 0, retention},
+	{"unschedule", "NAME", "Delete a schedule", 1,
+     .request = {.method = "DELETE", .base = schedules}},
+	{"run", "NAME", "Add the job of a schedule now", 1,
+     .request = {.method = "POST", .base = schedules, .rest = "run", .columns = job_columns}},
+	{"retention", "", "What is kept for a time, and what the next run drops", 0,
+     .request = {.base = "/api/v1/retention", .columns = retention_columns}},
 	{0},
 };
 

@@ -251,24 +251,19 @@ static enum exit_code run(const struct journal_flags *flags, bool dump, const in
 	return status == STATUS_OK ? EXIT_DONE : EXIT_REFUSED;
 }
 
-static void print_help(const struct settings *own)
-{
-	struct buffer out = {0};
-	settings_help(own, 1, &out);
-	printf("Usage: sonnim journal verify|dump|follow [FLAGS]\n\n"
-	       "  verify   Check every checksum; exit code 1 and the place when there is damage\n"
-	       "  dump     Print one JSON line a record; encrypted values as their sizes\n"
-	       "  follow   Apply the journal, also while the server writes it, and print the change\n"
-	       "           stream: one JSON line a change\n\n"
-	       "For verify and dump the server must be stopped.\n\n%.*s",
-	       (int)out.length, out.data);
-	buffer_done(&out);
-}
+static const char usage[] =
+	"sonnim journal verify|dump|follow [FLAGS]\n\n"
+	"  verify   Check every checksum; exit code 1 and the place when there is damage\n"
+	"  dump     Print one JSON line a record; encrypted values as their sizes\n"
+	"  follow   Apply the journal, also while the server writes it, and print the change\n"
+	"           stream: one JSON line a change\n\n"
+	"For verify and dump the server must be stopped.";
 
-static enum exit_code run_named(int argc, char **argv, const struct journal_flags *flags)
+static enum exit_code run_named(int argc, char **argv, const void *own)
 {
-	const char *name    = argc == 2 ? argv[1] : "";
-	int64_t     from_ms = 0;
+	const struct journal_flags *flags   = own;
+	const char                 *name    = argc == 2 ? argv[1] : "";
+	int64_t                     from_ms = 0;
 	if (flags->from_time != NULL && !instant_parse(text_of(flags->from_time), &from_ms))
 		return command_usage_text(argv[0], "--from-time is no time: 2026-01-31T09:00:00Z");
 	if (strcmp(name, "verify") == 0)
@@ -282,19 +277,7 @@ static enum exit_code run_named(int argc, char **argv, const struct journal_flag
 
 enum exit_code command_journal(int argc, char **argv)
 {
-	struct journal_flags flags = {0};
-	struct settings      own   = {table, sizeof table / sizeof table[0], &flags};
-	struct error         err;
-	enum exit_code       code = EXIT_USAGE;
-	if (command_wants_help(argc, argv)) {
-		print_help(&own);
-		return EXIT_DONE;
-	}
-	if (settings_load(&own, 1, &err) != STATUS_OK ||
-	    settings_parse_flags(&own, 1, &argc, argv, &err) != STATUS_OK)
-		code = command_usage(argv[0], &err);
-	else
-		code = run_named(argc, argv, &flags);
-	settings_done(&own, 1);
-	return code;
+	struct journal_flags  flags = {0};
+	const struct settings own   = {table, sizeof table / sizeof table[0], &flags};
+	return command_own(argc, argv, &own, usage, run_named);
 }

@@ -45,17 +45,11 @@ static const struct setting table[] = {
 	SETTING_BOOL(struct restore_flags, json, "json", "Print the report as JSON"),
 };
 
-static void print_help(const struct settings *own)
-{
-	struct buffer out = {0};
-	settings_help(own, 1, &out);
-	printf("Usage: sonnim restore --from DIRECTORY --data DIRECTORY [FLAGS]\n\n"
-	       "Restores a backup and the archive behind it into an empty directory; no server is\n"
-	       "needed. What was interrupted is started again with the same command. The server then\n"
-	       "starts with this --data and the present --keyring.\n\n%.*s",
-	       (int)out.length, out.data);
-	buffer_done(&out);
-}
+static const char usage[] =
+	"sonnim restore --from DIRECTORY --data DIRECTORY [FLAGS]\n\n"
+	"Restores a backup and the archive behind it into an empty directory; no server is\n"
+	"needed. What was interrupted is started again with the same command. The server then\n"
+	"starts with this --data and the present --keyring.";
 
 static void tell(void *context, uint64_t done_bytes, uint64_t total_bytes)
 {
@@ -115,11 +109,12 @@ static enum status restore(const struct restore_flags *flags, int64_t to_ms,
 	return status;
 }
 
-static enum exit_code run(int argc, char **argv, const struct restore_flags *flags)
+static enum exit_code run(int argc, char **argv, const void *own)
 {
-	struct restore_report report;
-	struct error          err   = {0};
-	int64_t               to_ms = INSTANT_MS_NEVER;
+	const struct restore_flags *flags = own;
+	struct restore_report       report;
+	struct error                err   = {0};
+	int64_t                     to_ms = INSTANT_MS_NEVER;
 	if (argc > 1)
 		return command_usage_text(argv[0], "\"%s\" is no flag", argv[1]);
 	if (flags->from == NULL)
@@ -137,19 +132,7 @@ static enum exit_code run(int argc, char **argv, const struct restore_flags *fla
 
 enum exit_code command_restore(int argc, char **argv)
 {
-	struct restore_flags flags = {0};
-	struct settings      own   = {table, sizeof table / sizeof table[0], &flags};
-	struct error         err;
-	enum exit_code       code = EXIT_USAGE;
-	if (command_wants_help(argc, argv)) {
-		print_help(&own);
-		return EXIT_DONE;
-	}
-	if (settings_load(&own, 1, &err) != STATUS_OK ||
-	    settings_parse_flags(&own, 1, &argc, argv, &err) != STATUS_OK)
-		code = command_usage(argv[0], &err);
-	else
-		code = run(argc, argv, &flags);
-	settings_done(&own, 1);
-	return code;
+	struct restore_flags  flags = {0};
+	const struct settings own   = {table, sizeof table / sizeof table[0], &flags};
+	return command_own(argc, argv, &own, usage, run);
 }

@@ -35,18 +35,6 @@ static const struct client_column history_columns[] = {{"AT", "at"},
 static const struct client_column statistics_columns[] = {
 	{"Size", "size"}, {"Users", "total_users"}, {"Ratio", "ratio"}, {"As of", "as_of"}, {0}};
 
-static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
-}
-
-static enum exit_code get(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "GET", base, a[0], NULL, (struct text){0}, object_columns);
-}
-
 static enum exit_code send_file(struct client *client, const char *method, const char *id,
                                 const char *file)
 {
@@ -102,45 +90,6 @@ static enum exit_code redefine(struct client *client, const struct subcommand_fl
 	return code;
 }
 
-static enum exit_code delete_segment(struct client *client, const struct subcommand_flags *flags,
-                                     char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "DELETE", base, a[0], NULL, (struct text){0}, object_columns);
-}
-
-static enum exit_code enable(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "PATCH", base, a[0], "status", TEXT("{\"active\":true}"),
-	                         object_columns);
-}
-
-static enum exit_code disable(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "PATCH", base, a[0], "status", TEXT("{\"active\":false}"),
-	                         object_columns);
-}
-
-static enum exit_code members(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	return subcommand_list(client, flags, base, a[0], "members", member_columns);
-}
-
-static enum exit_code statistics(struct client *client, const struct subcommand_flags *flags,
-                                 char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "GET", base, a[0], "statistics", (struct text){0},
-	                         statistics_columns);
-}
-
-static enum exit_code history(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	return subcommand_list(client, flags, base, a[0], "history", history_columns);
-}
-
 static const struct client_column preview_columns[] = {
 	{"Size", "size"},
 	{"Users", "total_users"},
@@ -164,8 +113,9 @@ static enum exit_code preview(struct client *client, const struct subcommand_fla
 }
 
 static const struct subcommand table[] = {
-	{"list", "", "All segments", 0, list},
-	{"get", "ID", "One segment, by id or key", 1, get},
+	{"list", "", "All segments", 0, .request = {.base = base, .columns = list_columns}},
+	{"get", "ID", "One segment, by id or key", 1,
+     .request = {.method = "GET", .base = base, .columns = object_columns}},
 	{"create", "FILE", "Define a segment from JSON (- for the standard input)", 1, create},
 	{"define", "NAME TEXT", "Define a segment as text: 'count(\"Order Completed\") >= 3'", 2,
      define},
@@ -173,12 +123,27 @@ static const struct subcommand table[] = {
 	{"update", "ID FILE", "Change a segment; fields that are absent stay", 2, update},
 	{"preview", "FILE", "What a definition would answer; a change of --segment beside it", 1,
      preview},
-	{"delete", "ID", "Delete a segment", 1, delete_segment},
-	{"enable", "ID", "Enable a segment", 1, enable},
-	{"disable", "ID", "Disable a segment", 1, disable},
-	{"members", "ID", "Who is a member now", 1, members},
-	{"statistics", "ID", "How many members there are now", 1, statistics},
-	{"history", "ID", "Who entered and left, oldest first", 1, history},
+	{"delete", "ID", "Delete a segment", 1,
+     .request = {.method = "DELETE", .base = base, .columns = object_columns}},
+	{"enable", "ID", "Enable a segment", 1,
+     .request = {.method  = "PATCH",
+                 .base    = base,
+                 .rest    = "status",
+                 .body    = "{\"active\":true}",
+                 .columns = object_columns}},
+	{"disable", "ID", "Disable a segment", 1,
+     .request = {.method  = "PATCH",
+                 .base    = base,
+                 .rest    = "status",
+                 .body    = "{\"active\":false}",
+                 .columns = object_columns}},
+	{"members", "ID", "Who is a member now", 1,
+     .request = {.base = base, .rest = "members", .columns = member_columns}},
+	{"statistics", "ID", "How many members there are now", 1,
+     .request =
+         {.method = "GET", .base = base, .rest = "statistics", .columns = statistics_columns}},
+	{"history", "ID", "Who entered and left, oldest first", 1,
+     .request = {.base = base, .rest = "history", .columns = history_columns}},
 	{0},
 };
 

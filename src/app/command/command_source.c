@@ -8,12 +8,6 @@ static const struct client_column list_columns[] = {
 static const struct client_column object_columns[] = {
 	{"Id", "id"}, {"Name", "name"}, {"Write key", "writeKey"}, {0}};
 
-static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
-}
-
 static enum exit_code create(struct client *client, const struct subcommand_flags *flags, char **a)
 {
 	struct buffer      body = {0};
@@ -26,13 +20,6 @@ static enum exit_code create(struct client *client, const struct subcommand_flag
 		subcommand_object(client, "POST", base, NULL, NULL, buffer_text(&body), object_columns);
 	buffer_done(&body);
 	return code;
-}
-
-static enum exit_code delete_source(struct client *client, const struct subcommand_flags *flags,
-                                    char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "DELETE", base, a[0], NULL, (struct text){0}, object_columns);
 }
 
 /* ---- Its tracking plan, and what was observed of it ---- */
@@ -55,13 +42,6 @@ static const struct client_column type_columns[] = {{"EVENT", "event"},
                                                     {"TYPES", "types"},
                                                     {0}};
 
-static enum exit_code plan(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "GET", base, a[0], "tracking-plan", (struct text){0},
-	                         plan_columns);
-}
-
 static enum exit_code set_plan(struct client *client, const struct subcommand_flags *flags,
                                char **a)
 {
@@ -75,35 +55,23 @@ static enum exit_code set_plan(struct client *client, const struct subcommand_fl
 	return code;
 }
 
-static enum exit_code delete_plan(struct client *client, const struct subcommand_flags *flags,
-                                  char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "DELETE", base, a[0], "tracking-plan", (struct text){0},
-	                         plan_columns);
-}
-
-static enum exit_code violations(struct client *client, const struct subcommand_flags *flags,
-                                 char **a)
-{
-	return subcommand_list(client, flags, base, a[0], "violations", violation_columns);
-}
-
-static enum exit_code types(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	return subcommand_list(client, flags, base, a[0], "types", type_columns);
-}
-
 static const struct subcommand table[] = {
-	{"list", "", "All sources with their write keys", 0, list},
+	{"list", "", "All sources with their write keys", 0,
+     .request = {.base = base, .columns = list_columns}},
 	{"create", "NAME", "Make a source with a write key", 1, create},
-	{"delete", "ID", "Delete a source: its write key is refused from now on", 1, delete_source},
-	{"plan", "ID", "Its tracking plan", 1, plan},
+	{"delete", "ID", "Delete a source: its write key is refused from now on", 1,
+     .request = {.method = "DELETE", .base = base, .columns = object_columns}},
+	{"plan", "ID", "Its tracking plan", 1,
+     .request = {.method = "GET", .base = base, .rest = "tracking-plan", .columns = plan_columns}},
 	{"set-plan", "ID FILE", "Set its tracking plan from JSON; - is the standard input", 2,
      set_plan},
-	{"delete-plan", "ID", "Delete its tracking plan", 1, delete_plan},
-	{"violations", "ID", "What it has sent against its plan", 1, violations},
-	{"types", "ID", "Which properties it sends, of which types, and which have drifted", 1, types},
+	{"delete-plan", "ID", "Delete its tracking plan", 1,
+     .request =
+         {.method = "DELETE", .base = base, .rest = "tracking-plan", .columns = plan_columns}},
+	{"violations", "ID", "What it has sent against its plan", 1,
+     .request = {.base = base, .rest = "violations", .columns = violation_columns}},
+	{"types", "ID", "Which properties it sends, of which types, and which have drifted", 1,
+     .request = {.base = base, .rest = "types", .columns = type_columns}},
 	{0},
 };
 

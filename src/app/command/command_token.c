@@ -10,12 +10,6 @@ static const struct client_column list_columns[] = {
 static const struct client_column object_columns[] = {
 	{"Id", "id"}, {"Name", "name"}, {"Scopes", "scopes"}, {"Token (shown once)", "token"}, {0}};
 
-static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
-}
-
 static enum exit_code create(struct client *client, const struct subcommand_flags *flags, char **a)
 {
 	struct buffer      body = {0};
@@ -38,17 +32,12 @@ static enum exit_code create(struct client *client, const struct subcommand_flag
 	return code;
 }
 
-static enum exit_code delete_token(struct client *client, const struct subcommand_flags *flags,
-                                   char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "DELETE", base, a[0], NULL, (struct text){0}, object_columns);
-}
-
 static const struct subcommand table[] = {
-	{"list", "", "All tokens, without their texts", 0, list},
+	{"list", "", "All tokens, without their texts", 0,
+     .request = {.base = base, .columns = list_columns}},
 	{"create", "NAME SCOPES", "Make a token; scopes are separated by commas", 2, create},
-	{"delete", "ID", "Delete a token: it is refused from now on", 1, delete_token},
+	{"delete", "ID", "Delete a token: it is refused from now on", 1,
+     .request = {.method = "DELETE", .base = base, .columns = object_columns}},
 	{0},
 };
 

@@ -24,29 +24,6 @@ static const struct client_column event_columns[] = {{"TIME", "time"},
                                                      {"PROPERTIES", "properties"},
                                                      {0}};
 
-static enum exit_code profile(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return subcommand_object(client, "GET", base, a[0], "profile", (struct text){0},
-	                         profile_columns);
-}
-
-static enum exit_code segments(struct client *client, const struct subcommand_flags *flags,
-                               char **a)
-{
-	return subcommand_list(client, flags, base, a[0], "segments", segment_columns);
-}
-
-static enum exit_code history(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	return subcommand_list(client, flags, base, a[0], "segments/history", history_columns);
-}
-
-static enum exit_code events(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	return subcommand_list(client, flags, base, a[0], "events", event_columns);
-}
-
 static const struct client_column explain_columns[] = {{"Member", "member"},
                                                        {"Entered", "enteredAt"},
                                                        {"Changes at", "next.at"},
@@ -71,11 +48,15 @@ static enum exit_code explain(struct client *client, const struct subcommand_fla
 }
 
 static const struct subcommand table[] = {
-	{"profile", "ID", "What is known of a user (or of anonymous_id:ID)", 1, profile},
-	{"segments", "ID", "Of which segments the user is a member now", 1, segments},
-	{"history", "ID", "Which segments the user entered and left", 1, history},
+	{"profile", "ID", "What is known of a user (or of anonymous_id:ID)", 1,
+     .request = {.method = "GET", .base = base, .rest = "profile", .columns = profile_columns}},
+	{"segments", "ID", "Of which segments the user is a member now", 1,
+     .request = {.base = base, .rest = "segments", .columns = segment_columns}},
+	{"history", "ID", "Which segments the user entered and left", 1,
+     .request = {.base = base, .rest = "segments/history", .columns = history_columns}},
 	{"explain", "ID", "Why the user is, or is not, in --segment; the tree with --json", 1, explain},
-	{"events", "ID", "What the user did, newest first", 1, events},
+	{"events", "ID", "What the user did, newest first", 1,
+     .request = {.base = base, .rest = "events", .columns = event_columns}},
 	{0},
 };
 

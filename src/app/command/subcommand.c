@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/edit_distance.h"
 #include "base/file.h"
 
 enum { INPUT_BYTES_MAX = 4 << 20, SUBCOMMANDS_MAX = 16 };
@@ -39,10 +40,22 @@ static enum exit_code unknown(const char *command, const struct subcommand *rows
 	const char *names[SUBCOMMANDS_MAX + 1] = {NULL};
 	for (int i = 0; rows[i].name != NULL && i < SUBCOMMANDS_MAX; i++)
 		names[i] = rows[i].name;
-	const char *nearest = command_nearest(name, names);
+	const char *nearest = edit_nearest(text_of(name), names);
 	return command_usage_text(command, "there is no action \"%s\"%s%s%s", name,
 	                          nearest != NULL ? "; did you mean \"" : "",
 	                          nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+}
+
+static enum exit_code ask(struct client *client, const struct subcommand_flags *flags,
+                          const struct subcommand *row, char **arguments)
+{
+	const struct subcommand_request *request = &row->request;
+	const char                      *id      = row->argument_count > 0 ? arguments[0] : NULL;
+	if (request->method == NULL)
+		return subcommand_list(client, flags, request->base, id, request->rest, request->columns);
+	struct text body = request->body == NULL ? (struct text){0} : text_of(request->body);
+	return subcommand_object(client, request->method, request->base, id, request->rest, body,
+	                         request->columns);
 }
 
 static enum exit_code run(struct client *client, const struct subcommand_flags *flags,
@@ -56,7 +69,8 @@ static enum exit_code run(struct client *client, const struct subcommand_flags *
 		if (argc - 2 != rows->argument_count)
 			return command_usage_text(command, "usage: sonnim %s %s %s", command, rows->name,
 			                          rows->arguments);
-		return rows->run(client, flags, argv + 2);
+		return rows->run == NULL ? ask(client, flags, rows, argv + 2)
+		                         : rows->run(client, flags, argv + 2);
 	}
 	return EXIT_USAGE;
 }

@@ -11,13 +11,24 @@ struct subcommand_flags {
 	char   *segment; /* NULL: not named */
 };
 
+/* An action that is one request: of BASE, or BASE/ARGUMENT where there is an argument. */
+struct subcommand_request {
+	const char                 *method; /* NULL: gets a list */
+	const char                 *base;
+	const char                 *rest; /* behind them: "members"; NULL: nothing */
+	const char                 *body; /* JSON; NULL: none */
+	const struct client_column *columns;
+};
+
 struct subcommand {
 	const char *name;
 	const char *arguments; /* "ID FILE" */
 	const char *help;
 	int         argument_count;
+	/* NULL: `request` is all there is to do. */
 	enum exit_code (*run)(struct client *client, const struct subcommand_flags *flags,
 	                      char **arguments);
+	struct subcommand_request request;
 };
 
 /* `rows` end with an empty one. */
