@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,6 +20,7 @@
 #include "base/settings.h"
 #include "ingest/ingest.h"
 #include "ingest/watch.h"
+#include "taking.h"
 
 struct options {
 	int64_t batch;
@@ -40,7 +40,7 @@ static const struct setting option_table[] = {
 	SETTING_BOOL(struct options, plan, "plan", "With a source that has a tracking plan"),
 };
 
-enum { PARTITION_COUNT = 16, BODY_COUNT = 500 };
+enum { BODY_COUNT = 500 };
 
 #define PROPERTIES                                                                                 \
 	"{\"name\":\"revenue\",\"type\":\"number\",\"required\":true},"                                \
@@ -50,35 +50,8 @@ enum { PARTITION_COUNT = 16, BODY_COUNT = 500 };
 
 static struct options options;
 
-/* ---- A journal that forgets ---- */
-
-static uint64_t position;
-static uint64_t journal_bytes;
-
+static struct taking  taking;
 static struct source *source; /* NULL: none */
-
-static enum status forget(struct journal *journal, const struct journal_batch *batches,
-                          size_t batch_count, journal_appended_fn *appended, void *context,
-                          struct error *err)
-{
-	(void)journal;
-	(void)err;
-	for (size_t i = 0; i < batch_count; i++) {
-		position += batches[i].record_count;
-		journal_bytes += batches[i].records.length;
-	}
-	appended(context, STATUS_OK, position, 0, NULL);
-	return STATUS_OK;
-}
-
-static int64_t now_ms(struct journal *journal)
-{
-	(void)journal;
-	return clock_wall_ms();
-}
-
-static const struct journal_ops forgetful = {
-	.name = "forgetful", .append = forget, .log_time_ms = now_ms};
 
 /* ---- Bodies ---- */
 
@@ -177,19 +150,12 @@ static void submit(struct ingest_thread *thread, const struct buffer *body)
 	ingest_submit(thread, &request);
 }
 
-static double cpu_seconds(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 static void see_everyone(struct ingest_thread *thread)
 {
 	enum { SEEN_AT_ONCE = 5000 };
 	struct buffer body     = {0};
 	uint64_t      requests = 0;
-	double        begin    = cpu_seconds();
+	double        begin    = taking_cpu_seconds();
 	for (int64_t first = 0; first < options.users; first += SEEN_AT_ONCE, requests++) {
 		int64_t left = options.users - first;
 		make_body(&body, (uint64_t)first, left < SEEN_AT_ONCE ? left : SEEN_AT_ONCE, false);
@@ -198,7 +164,7 @@ static void see_everyone(struct ingest_thread *thread)
 	while (finished < requests)
 		usleep(1000);
 	printf("new users        %8" PRId64 "   %.3f µs CPU each, with making the bodies\n",
-	       options.users, (cpu_seconds() - begin) / (double)options.users * 1e6);
+	       options.users, (taking_cpu_seconds() - begin) / (double)options.users * 1e6);
 	buffer_done(&body);
 }
 
@@ -210,17 +176,17 @@ static void measure(struct ingest_thread *thread)
 		make_body(&bodies[i], 0, options.batch, true);
 		bytes += bodies[i].length;
 	}
-	accepted = journal_bytes = 0;
-	double begin = cpu_seconds(), spent = 0;
+	accepted = taking.bytes = 0;
+	double begin = taking_cpu_seconds(), spent = 0;
 	for (unsigned i = 0; spent < (double)options.seconds; i++) {
 		submit(thread, &bodies[i % BODY_COUNT]);
 		if (i % 64 == 0)
-			spent = cpu_seconds() - begin;
+			spent = taking_cpu_seconds() - begin;
 	}
-	spent = cpu_seconds() - begin;
+	spent = taking_cpu_seconds() - begin;
 	printf("bytes an event   %8.0f   of JSON, %.0f in the journal\n",
 	       (double)bytes / BODY_COUNT / (double)options.batch,
-	       (double)journal_bytes / (double)accepted);
+	       (double)taking.bytes / (double)accepted);
 	printf("events           %8" PRIu64 "   in batches of %" PRId64 "\n", accepted, options.batch);
 	printf("µs CPU an event  %8.3f   goal 0.7\n", spent / (double)accepted * 1e6);
 	for (unsigned i = 0; i < BODY_COUNT; i++)
@@ -238,42 +204,17 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", err.field, err.reason);
 		return 2;
 	}
-	char directory[] = "/tmp/ingest_bench.XXXXXX", vault_path[64], keyring_path[64];
-	if (mkdtemp(directory) == NULL)
+	if (!taking_begin(&taking))
 		return 3;
-	snprintf(vault_path, sizeof vault_path, "%s/vault", directory);
-	snprintf(keyring_path, sizeof keyring_path, "%s/keyring", directory);
-	struct vault_config vault_config = {.directory         = vault_path,
-	                                    .keyring_directory = keyring_path,
-	                                    .partition_count   = PARTITION_COUNT};
-	struct vault       *vault;
-	if (vault_open(&vault_config, &vault, &err) != STATUS_OK) {
-		fprintf(stderr, "%s\n", err.reason);
-		return 3;
-	}
-
-	struct journal        journal = {&forgetful};
-	struct ingest_config  config  = {.journal         = &journal,
-	                                 .vault           = vault,
-	                                 .partition_count = PARTITION_COUNT,
-	                                 .retention_ms    = 1096 * DAY_MS};
-	struct ingest        *ingest  = ingest_new(&config);
-	struct ingest_thread *thread  = ingest_thread_new(ingest);
-	see_everyone(thread);
+	see_everyone(taking.thread);
 	if (options.source || options.plan) {
-		source = source_of(ingest_sources(ingest), 1);
+		source = source_of(ingest_sources(taking.ingest), 1);
 		source_set(source, &(struct source_settings){.rate       = SOURCE_RATE_MAX,
 		                                             .burst      = SOURCE_RATE_MAX,
 		                                             .any_origin = true});
 	}
 	if (options.plan)
-		set_plan(ingest);
-	measure(thread);
-	vault_close(vault);
-	ingest_thread_free(thread);
-	ingest_free(ingest);
-
-	char command[128];
-	snprintf(command, sizeof command, "rm -rf %s", directory);
-	return system(command) == 0 ? 0 : 3;
+		set_plan(taking.ingest);
+	measure(taking.thread);
+	return taking_end(&taking) ? 0 : 3;
 }

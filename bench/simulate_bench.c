@@ -7,14 +7,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "app/simulate/sim_traffic.h"
 #include "base/clock.h"
 #include "base/instant.h"
 #include "base/settings.h"
-#include "ingest/ingest.h"
+#include "taking.h"
 
 struct options {
 	int64_t messages;
@@ -30,36 +29,11 @@ static const struct setting option_table[] = {
 	SETTING_BOOL(struct options, travel, "travel", "Bookings instead of orders"),
 };
 
-enum { PARTITION_COUNT = 16, RATE = 20000 };
+enum { RATE = 20000 };
 
 static struct options options;
 
-/* ---- A journal that forgets ---- */
-
-static uint64_t journal_records, journal_bytes;
-
-static enum status forget(struct journal *journal, const struct journal_batch *batches,
-                          size_t batch_count, journal_appended_fn *appended, void *context,
-                          struct error *err)
-{
-	(void)journal;
-	(void)err;
-	for (size_t i = 0; i < batch_count; i++) {
-		journal_records += batches[i].record_count;
-		journal_bytes += batches[i].records.length;
-	}
-	appended(context, STATUS_OK, journal_records, 0, NULL);
-	return STATUS_OK;
-}
-
-static int64_t now_ms(struct journal *journal)
-{
-	(void)journal;
-	return clock_wall_ms();
-}
-
-static const struct journal_ops forgetful = {
-	.name = "forgetful", .append = forget, .log_time_ms = now_ms};
+static struct taking taking;
 
 /* ---- Messages ---- */
 
@@ -89,13 +63,6 @@ static void make_body(struct sim_traffic *traffic, struct buffer *body)
 	buffer_reserve(body, JSON_PADDING_BYTES);
 }
 
-static double cpu_seconds(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
 static void print(const char *what, double seconds, double messages)
 {
 	printf("%-22s %8.3f   µs CPU a message, %.1f M a minute\n", what, seconds / messages * 1e6,
@@ -108,12 +75,12 @@ static void measure_making(const struct zone *zone)
 	struct buffer       body    = {0};
 	uint64_t            bytes   = 0;
 	int64_t             made    = 0;
-	double              begin   = cpu_seconds();
+	double              begin   = taking_cpu_seconds();
 	for (; made < options.messages; made += options.batch) {
 		make_body(traffic, &body);
 		bytes += body.length;
 	}
-	print("made", cpu_seconds() - begin, (double)made);
+	print("made", taking_cpu_seconds() - begin, (double)made);
 	printf("bytes a message        %8.0f   of JSON\n", (double)bytes / (double)made);
 	sim_traffic_free(traffic);
 	buffer_done(&body);
@@ -143,7 +110,7 @@ static void measure_taking(struct ingest_thread *thread, const struct zone *zone
 	struct ingest_request request  = {INGEST_BATCH, 1, done, NULL};
 	uint64_t              requests = 0;
 	struct error          err;
-	double                begin = cpu_seconds();
+	double                begin = taking_cpu_seconds();
 	for (int64_t made = 0; made < options.messages; made += options.batch, requests++) {
 		make_body(traffic, &body);
 		if (ingest_parse(thread, body.data, body.length, &err) != STATUS_OK) {
@@ -152,47 +119,22 @@ static void measure_taking(struct ingest_thread *thread, const struct zone *zone
 		}
 		ingest_submit(thread, &request);
 	}
-	double spent = cpu_seconds() - begin;
+	double spent = taking_cpu_seconds() - begin;
 	while (finished < requests)
 		usleep(1000);
 	print("made, taken, encoded", spent, (double)accepted);
 	printf("bytes a record         %8.0f   in the journal\n",
-	       (double)journal_bytes / (double)journal_records);
+	       (double)taking.bytes / (double)taking.records);
 	sim_traffic_free(traffic);
 	buffer_done(&body);
 }
 
 static int with_ingest(const struct zone *zone)
 {
-	struct error err;
-	char         directory[] = "/tmp/simulate_bench.XXXXXX", vault_path[64], keyring_path[64];
-	if (mkdtemp(directory) == NULL)
+	if (!taking_begin(&taking))
 		return 3;
-	snprintf(vault_path, sizeof vault_path, "%s/vault", directory);
-	snprintf(keyring_path, sizeof keyring_path, "%s/keyring", directory);
-	struct vault_config vault_config = {.directory         = vault_path,
-	                                    .keyring_directory = keyring_path,
-	                                    .partition_count   = PARTITION_COUNT};
-	struct vault       *vault;
-	if (vault_open(&vault_config, &vault, &err) != STATUS_OK) {
-		fprintf(stderr, "%s\n", err.reason);
-		return 3;
-	}
-	struct journal        journal = {&forgetful};
-	struct ingest_config  config  = {.journal         = &journal,
-	                                 .vault           = vault,
-	                                 .partition_count = PARTITION_COUNT,
-	                                 .retention_ms    = 1096 * DAY_MS};
-	struct ingest        *ingest  = ingest_new(&config);
-	struct ingest_thread *thread  = ingest_thread_new(ingest);
-	measure_taking(thread, zone);
-	vault_close(vault);
-	ingest_thread_free(thread);
-	ingest_free(ingest);
-
-	char command[128];
-	snprintf(command, sizeof command, "rm -rf %s", directory);
-	return system(command) == 0 ? 0 : 3;
+	measure_taking(taking.thread, zone);
+	return taking_end(&taking) ? 0 : 3;
 }
 
 int main(int argc, char **argv)

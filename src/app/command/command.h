@@ -34,8 +34,8 @@ enum exit_code command_usage(const char *name, const struct error *err);
 enum exit_code command_usage_text(const char *name, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* A command that asks no server: prints `usage` and its flags for --help, else parses them and runs;
- * `argv` is then what they leave. */
+/* A command that asks no server: prints `usage` and its flags for --help, else parses them and
+ * runs; `argv` is then what they leave. */
 enum exit_code command_own(int argc, char **argv, const struct settings *own, const char *usage,
                            enum exit_code (*run)(int argc, char **argv, const void *flags));
 
