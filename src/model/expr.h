@@ -188,6 +188,9 @@ void expr_write_json(struct json_writer *writer, const struct expr *expr);
 /* Text notation: `count("Order Completed" where region = "제주") within 365d >= 3 and …` */
 void expr_write_text(struct buffer *out, const struct expr *expr);
 
+/* The text of what an event or trait leaf compares, without the comparison: `trait(tier)`. */
+void expr_write_text_value(struct buffer *out, const struct expr *expr);
+
 /* The text of a `where` alone: `region = "제주" and revenue >= 30000`. */
 void expr_write_text_where(struct buffer *out, const struct expr_where *where);
 

@@ -103,7 +103,7 @@ static void text_what(struct buffer *out, struct text name, const struct expr_wh
 	}
 }
 
-static void text_event(struct buffer *out, const struct expr_event *event)
+static void text_event_value(struct buffer *out, const struct expr_event *event)
 {
 	buffer_printf(out, "%s(", expr_aggregate_name(event->aggregate));
 	if (event->property.length > 0) {
@@ -123,7 +123,13 @@ static void text_event(struct buffer *out, const struct expr_event *event)
 		buffer_add_text(out, TEXT(" and "));
 		text_string(out, event->to_text);
 	}
-	text_test(out, &event->test);
+}
+
+static void text_trait_value(struct buffer *out, struct text name)
+{
+	buffer_add_text(out, TEXT("trait("));
+	text_name(out, name);
+	buffer_add_text(out, TEXT(")"));
 }
 
 static void text_sequence(struct buffer *out, const struct expr_sequence *sequence)
@@ -172,12 +178,11 @@ static void text_expr(struct buffer *out, const struct expr *expr, enum binding 
 		text_operands(out, expr, demanded);
 		break;
 	case EXPR_EVENT:
-		text_event(out, &expr->event);
+		text_event_value(out, &expr->event);
+		text_test(out, &expr->event.test);
 		break;
 	case EXPR_TRAIT:
-		buffer_add_text(out, TEXT("trait("));
-		text_name(out, expr->trait.name);
-		buffer_add_text(out, TEXT(")"));
+		text_trait_value(out, expr->trait.name);
 		text_test(out, &expr->trait.test);
 		break;
 	case EXPR_SEGMENT:
@@ -194,6 +199,14 @@ static void text_expr(struct buffer *out, const struct expr *expr, enum binding 
 void expr_write_text(struct buffer *out, const struct expr *expr)
 {
 	text_expr(out, expr, BINDING_OR);
+}
+
+void expr_write_text_value(struct buffer *out, const struct expr *expr)
+{
+	if (expr->kind == EXPR_TRAIT)
+		text_trait_value(out, expr->trait.name);
+	else
+		text_event_value(out, &expr->event);
 }
 
 void expr_write_text_where(struct buffer *out, const struct expr_where *where)

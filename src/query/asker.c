@@ -104,6 +104,8 @@ static bool bind(struct asker *asker, uint32_t index)
 		if (config->columns != NULL)
 			bound->test =
 				columns_test_trait(config->columns, trait, config->as_of_ms, &asker->arena);
+	} else if (atom->list != NULL) {
+		bound->way = QUERY_BY_SEGMENT;
 	} else if (atom->definition == NULL) {
 		bound->way   = QUERY_BY_SEGMENT;
 		bound->known = catalog_live(&config->partition->catalog, atom->index);
@@ -187,21 +189,39 @@ static const struct profile *person_at(const struct asker *asker, unsigned bit)
 	return profiles_find(&asker->config.partition->profiles, asker->first_slot + bit);
 }
 
-/* Who differs from what the rule is without events lies in its bitmap. */
-static struct mask ask_segment(struct asker *asker, uint32_t atom, const struct mask *wanted)
+/* Who of the block is in it. */
+static struct mask in_bitmap(const struct asker *asker, const roaring_bitmap_t *bitmap)
 {
-	uint32_t known = asker->atoms[atom].known;
-	if (known == RULE_NONE)
-		return (struct mask){0};
-	struct rule              *rule  = &asker->config.partition->catalog.rules.items[known];
 	uint32_t                  first = asker->first_slot;
-	struct mask               found = {0}, members = {0};
+	struct mask               found = {0};
 	roaring_uint32_iterator_t at;
-	roaring_init_iterator(exceptions_bitmap(&rule->exceptions), &at);
+	roaring_init_iterator(bitmap, &at);
 	roaring_move_uint32_iterator_equalorlarger(&at, first);
 	for (; at.has_value && at.current_value - first < BLOCK_SLOTS;
 	     roaring_advance_uint32_iterator(&at))
 		mask_set(&found, at.current_value - first);
+	return found;
+}
+
+static struct mask ask_list(const struct asker *asker, const struct member_list *list,
+                            const struct mask *wanted)
+{
+	const roaring_bitmap_t *members = member_list_of(list, asker->config.partition->number);
+	return members == NULL ? (struct mask){0} : mask_and(in_bitmap(asker, members), wanted);
+}
+
+/* Who differs from what the rule is without events lies in its bitmap. */
+static struct mask ask_segment(struct asker *asker, uint32_t atom, const struct mask *wanted)
+{
+	const struct member_list *list  = asker->config.tree->atoms.items[atom].list;
+	uint32_t                  known = asker->atoms[atom].known;
+	if (list != NULL)
+		return ask_list(asker, list, wanted);
+	if (known == RULE_NONE)
+		return (struct mask){0};
+	struct rule *rule    = &asker->config.partition->catalog.rules.items[known];
+	struct mask  found   = in_bitmap(asker, exceptions_bitmap(&rule->exceptions));
+	struct mask  members = {0};
 	if (rule->holds[false] == rule->holds[true])
 		return rule->holds[false] ? mask_without(*wanted, &found) : mask_and(*wanted, &found);
 	for (unsigned bit = 0; mask_next(wanted, &bit); bit++) {

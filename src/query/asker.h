@@ -5,7 +5,7 @@
  *
  *   way        of what                                   when
  *   column     traits, aggregates that are kept          at the instant alone (columns.h)
- *   segment    the rule's bitmap                         at the instant and later
+ *   segment    the rule's bitmap, or that of a list      at the instant and later
  *   scan       event leaves, from stored events          later (leaf_scan.h)
  *   person     traits; event leaves that live segments   later
  *              keep up, where that is cheaper

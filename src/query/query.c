@@ -18,23 +18,26 @@ static const char *const way_names[] = {
 	[QUERY_BY_PERSON]  = "person",
 };
 
+static const char *const part_names[] = {
+	[QUERY_CONDITION] = "condition",
+	[QUERY_BREAKDOWN] = "breakdown",
+	[QUERY_REVENUE]   = "revenue",
+};
+
+const char *query_part_name(enum query_part part) { return part_names[part]; }
+
 const char *query_way_name(enum query_way way) { return way_names[way]; }
 
 /* ---- The end ---- */
 
 /* The tree is planned by now. */
-static void join_steps(struct query *query, const struct asker *asker)
+static void join_asked(struct query *query, const struct asker *asker)
 {
-	struct query_answer *answer = &query->answer;
-	if (answer->steps == NULL) {
-		while (answer->step_count < QUERY_STEPS_MAX &&
-		       answer->step_count < query->tree.atoms.count &&
-		       query->tree.atoms.items[answer->step_count].expr != NULL)
-			answer->step_count++;
-		answer->steps = ARENA_ARRAY(&query->arena, struct query_step, answer->step_count);
-	}
-	for (unsigned i = 0; i < answer->step_count; i++) {
-		struct query_step       *step = &answer->steps[i];
+	size_t count = query->tree.atoms.count;
+	if (query->asked == NULL)
+		query->asked = ARENA_ARRAY(&query->arena, struct query_step, count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct query_step       *step = &query->asked[i];
 		const struct asker_atom *atom = &asker->atoms[i];
 		step->way                     = atom->way;
 		step->persons += atom->persons;
@@ -47,12 +50,27 @@ static void join_steps(struct query *query, const struct asker *asker)
 	}
 }
 
+static void join_visited(struct query *query, const struct visit *visit, unsigned dimension)
+{
+	unsigned dimensions = query->wish.dimension_count;
+	unsigned place      = visit->dimension != NULL ? dimension : dimensions + (unsigned)visit->part;
+	struct query_step *step = &query->visited[place];
+	if (step->text.length == 0)
+		step->text = visit_text(visit, query->revenue, &query->arena);
+	step->part = visit->dimension != NULL ? QUERY_BREAKDOWN : QUERY_REVENUE;
+	step->way  = visit_way(visit);
+	step->persons += visit->persons;
+	step->rows += visit->fold == NULL ? 0 : fold_rows(visit->fold);
+	step->took_ns += visit->took_ns;
+}
+
 static void join_visits(struct query *query, const struct visits *visits)
 {
 	struct query_answer *answer     = &query->answer;
 	unsigned             dimensions = query->wish.dimension_count;
 	for (unsigned i = 0; i < visits->count; i++) {
 		const struct visit *visit = &visits->items[i];
+		join_visited(query, visit, i);
 		if (i < dimensions)
 			groups_merge(&query->groups[i], &visit->groups);
 		else if (visit->part == REVENUE_ORDERS)
@@ -84,19 +102,37 @@ void query_join(struct query *query, const struct query_answer *found, const str
 	sample_merge(&answer->members, &found->members, limit);
 	sample_merge(&answer->enterers, &found->enterers, limit);
 	sample_merge(&answer->leavers, &found->leavers, limit);
-	join_steps(query, asker);
+	join_asked(query, asker);
 	join_visits(query, visits);
 	pthread_mutex_unlock(&query->lock);
 }
 
-static void write_steps(struct query *query)
+static void add_step(struct query_answer *answer, const struct query_step *step)
 {
-	for (unsigned i = 0; i < query->answer.step_count; i++) {
-		struct buffer text = {0};
-		expr_write_text(&text, query->tree.atoms.items[i].expr);
-		query->answer.steps[i].text = arena_text(&query->arena, buffer_text(&text));
+	if (answer->step_count < QUERY_STEPS_MAX)
+		answer->steps[answer->step_count++] = *step;
+}
+
+/* What is asked of a list or of the version that is compared with was not written: it is no
+ * step. */
+static void collect_steps(struct query *query)
+{
+	struct query_answer *answer = &query->answer;
+	size_t               atoms  = query->asked == NULL ? 0 : query->tree.atoms.count;
+	answer->steps               = ARENA_ARRAY(&query->arena, struct query_step, QUERY_STEPS_MAX);
+	for (size_t i = 0; i < atoms; i++) {
+		const struct expr *expr = query->tree.atoms.items[i].expr;
+		struct buffer      text = {0};
+		if (expr == NULL)
+			continue;
+		expr_write_text(&text, expr);
+		query->asked[i].text = arena_text(&query->arena, buffer_text(&text));
 		buffer_done(&text);
+		add_step(answer, &query->asked[i]);
 	}
+	for (unsigned i = 0; i < VISITS_MAX; i++)
+		if (query->visited[i].text.length > 0)
+			add_step(answer, &query->visited[i]);
 }
 
 /* What only shares need. */
@@ -107,6 +143,8 @@ static void let_go(struct query *query)
 	tree_done(&query->tree);
 	plan_unref(query->plan);
 	plan_unref(query->revenue);
+	for (unsigned i = 0; i < query->wish.set_count; i++)
+		member_list_unref(query->wish.lists[i]);
 }
 
 void query_part_is_over(struct query *query)
@@ -114,7 +152,7 @@ void query_part_is_over(struct query *query)
 	if (atomic_fetch_sub(&query->left, 1) > 1)
 		return;
 	struct query_answer *answer = &query->answer;
-	write_steps(query);
+	collect_steps(query);
 	answer->dimension_count = query->wish.dimension_count;
 	for (unsigned i = 0; i < answer->dimension_count; i++)
 		answer->dimensions[i] = groups_largest(&query->groups[i], &query->arena);
@@ -182,8 +220,11 @@ enum status query_plan(struct query *query, struct partition *partition, int64_t
 	const struct past     past    = past_of(query, now_ms);
 	const struct catalog *catalog = query->past ? &partition->catalog : NULL;
 	enum status           status  = STATUS_OK;
-	for (unsigned i = 0; i < query->wish.set_count && status == STATUS_OK; i++)
-		status = tree_add_rule(&query->tree, query->plan, i, catalog);
+	for (unsigned i = 0, rule = 0; i < query->wish.set_count && status == STATUS_OK; i++)
+		if (query->wish.lists[i] != NULL)
+			tree_add_list(&query->tree, query->wish.lists[i]);
+		else
+			status = tree_add_rule(&query->tree, query->plan, rule++, catalog);
 	if (query->wish.compared != 0)
 		tree_add_segment(&query->tree, query->wish.compared);
 	query->answer.exact = !query->past || (!uses_traits(query) && !lacks_revenue(query, &past));
@@ -219,9 +260,10 @@ static enum status compile(const struct queries *queries, const struct query_wis
 {
 	struct buffer        body                  = {0};
 	struct change_rule   rules[QUERY_SETS_MAX] = {0};
-	struct change_record record                = {.rule_count = wish->set_count, .rules = rules};
+	struct change_record record                = {.rules = rules};
 	for (unsigned i = 0; i < wish->set_count; i++)
-		rules[i].canonical = wish->sets[i];
+		if (wish->lists[i] == NULL)
+			rules[record.rule_count++].canonical = wish->sets[i];
 	change_record_write_prepare(&body, &record);
 	enum status status =
 		plan_compile(buffer_text(&body), engine_retention_ms(queries->engine), ret_plan, err);
@@ -229,12 +271,16 @@ static enum status compile(const struct queries *queries, const struct query_wis
 	return status;
 }
 
-static void copy_texts(struct query *query)
+/* Texts are copied, lists referred to. */
+static void keep_wish(struct query *query)
 {
 	struct query_wish *wish  = &query->wish;
 	struct arena      *arena = &query->arena;
-	for (unsigned i = 0; i < wish->set_count; i++)
-		wish->sets[i] = query->plan->rules[i].canonical;
+	for (unsigned i = 0, rule = 0; i < wish->set_count; i++)
+		if (wish->lists[i] != NULL)
+			member_list_ref(wish->lists[i]);
+		else
+			wish->sets[i] = query->plan->rules[rule++].canonical;
 	for (unsigned i = 0; i < wish->dimension_count; i++) {
 		struct query_dimension *dimension = &wish->dimensions[i];
 		dimension->trait                  = arena_text(arena, dimension->trait);
@@ -265,7 +311,7 @@ static struct query *query_new(struct queries *queries, const struct query_wish 
 			abort();
 	}
 	arena_init(&query->arena);
-	copy_texts(query);
+	keep_wish(query);
 	pthread_mutex_init(&query->lock, NULL);
 	atomic_store(&query->left, 1);
 	tree_init(&query->tree);

@@ -91,11 +91,15 @@ struct query_dimension {
 };
 
 struct query;
+struct member_list;
 
 struct query_wish {
 	/* Definitions in canonical form, references resolved; what they refer to is live. */
 	unsigned    set_count; /* 1 to QUERY_SETS_MAX */
 	struct text sets[QUERY_SETS_MAX];
+	/* Not NULL: instead of the definition these are in the set, as far as they are there at the
+	 * instant. References are kept. */
+	struct member_list *lists[QUERY_SETS_MAX];
 
 	/* INSTANT_MS_NONE: now. Else a past instant (contracts, rule 11), with which nothing is
 	 * compared. */
@@ -146,6 +150,13 @@ struct query_groups {
 };
 
 /* How a part of the question was answered. */
+enum query_part {
+	QUERY_CONDITION, /* a leaf of the definition */
+	QUERY_BREAKDOWN,
+	QUERY_REVENUE,
+};
+const char *query_part_name(enum query_part part); /* "condition" */
+
 enum query_way {
 	QUERY_BY_COLUMN,
 	QUERY_BY_SEGMENT,
@@ -155,12 +166,13 @@ enum query_way {
 const char *query_way_name(enum query_way way); /* "column" */
 
 struct query_step {
-	struct text    text; /* the leaf, in the text notation */
-	enum query_way way;
-	uint64_t       persons; /* looked at */
-	uint64_t       rows;    /* stored events looked at */
-	uint64_t       passed;  /* persons for whom it holds */
-	int64_t        took_ns; /* of all threads together */
+	enum query_part part;
+	struct text     text; /* the leaf, or what is looked at, in the text notation */
+	enum query_way  way;
+	uint64_t        persons; /* looked at */
+	uint64_t        rows;    /* stored events looked at */
+	uint64_t        passed;  /* of a condition, persons for whom it holds */
+	int64_t         took_ns; /* of all threads together */
 };
 
 struct query_answer {
@@ -190,7 +202,7 @@ struct query_answer {
 	unsigned            dimension_count;
 	struct query_groups dimensions[QUERY_DIMENSIONS_MAX];
 
-	unsigned           step_count; /* in order of the plan */
+	unsigned           step_count; /* conditions in order of the plan, then the others */
 	struct query_step *steps;
 	int64_t            took_ns; /* from query_start() to `done` */
 };

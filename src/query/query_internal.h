@@ -58,7 +58,10 @@ struct query {
 	pthread_mutex_t     lock; /* of what stands below, while shares begin and end */
 	bool                planned;
 	enum status         plan_status;
-	struct tree         tree; /* roots: the sets, then what set 0 is compared with */
+	struct tree         tree;                /* roots: the sets, then what set 0 is compared with */
+	struct query_step  *asked;               /* by atom; NULL: no share is over */
+	struct query_step   visited[VISITS_MAX]; /* dimensions, then revenue by part; its text is
+	                                          * empty where no share had it */
 	struct groups       groups[QUERY_DIMENSIONS_MAX];
 	struct query_answer answer;
 };

@@ -34,7 +34,8 @@ static uint32_t put_atom(struct tree *tree, struct tree_atom atom, bool *ret_new
 	*ret_new = false;
 	for (size_t i = 0; i < tree->atoms.count; i++) {
 		struct tree_atom *known = &tree->atoms.items[i];
-		if (known->kind != atom.kind || known->plan != atom.plan || known->index != atom.index)
+		if (known->kind != atom.kind || known->plan != atom.plan || known->index != atom.index ||
+		    known->list != atom.list)
 			continue;
 		known->shared = true;
 		return (uint32_t)i;
@@ -127,6 +128,14 @@ void tree_add_segment(struct tree *tree, uint32_t segment)
 	struct building   building = {.tree = tree};
 	struct tree_node *root =
 		add_atom(&building, (struct tree_atom){.kind = NODE_SEGMENT, .index = segment});
+	VECTOR_ADD(&tree->roots, root);
+}
+
+void tree_add_list(struct tree *tree, const struct member_list *list)
+{
+	struct building   building = {.tree = tree};
+	struct tree_node *root =
+		add_atom(&building, (struct tree_atom){.kind = NODE_SEGMENT, .list = list});
 	VECTOR_ADD(&tree->roots, root);
 }
 

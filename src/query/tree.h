@@ -19,6 +19,7 @@
 
 #include "engine/catalog/catalog.h"
 #include "query/mask.h"
+#include "query/member_list.h"
 
 struct tree_atom {
 	enum plan_node_kind kind;       /* LEAF, TRAIT, SEGMENT */
@@ -27,6 +28,8 @@ struct tree_atom {
 	const struct expr  *expr;       /* what was written; NULL: nothing */
 	struct tree_node   *definition; /* of a segment that is not asked by its members; NULL */
 	bool                shared;     /* it stands in more than one place */
+
+	const struct member_list *list; /* instead of a segment; NULL */
 };
 
 struct tree_node {
@@ -58,6 +61,9 @@ MUST_USE enum status tree_add_rule(struct tree *tree, struct plan *plan, uint32_
 
 /* Adds a root that is one segment. */
 void tree_add_segment(struct tree *tree, uint32_t segment);
+
+/* Adds a root that is a list, which outlives the tree. */
+void tree_add_list(struct tree *tree, const struct member_list *list);
 
 /* Puts operands into order: those come first that cost little for each person whom they settle,
  * from what an atom costs a person and the share of persons (0 to 1) that it holds for. */

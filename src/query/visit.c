@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/instant.h"
 #include "engine/apply/leaf.h"
 
@@ -155,21 +156,31 @@ static bool leave(struct visit *visit, uint32_t block, uint32_t count, const str
 	return any;
 }
 
+/* False: nobody is left. */
+static bool look(struct visits *visits, struct visit *visit, uint32_t block, uint32_t count,
+                 const struct mask *members)
+{
+	struct mask rest[RUN_BLOCKS];
+	int64_t     begin_ns = clock_monotonic_ns();
+	if (visit->dimension == NULL)
+		column_sum(visit->column, block, count, members->words, &visit->sum, rest->words);
+	for (uint32_t i = 0; visit->dimension != NULL && i < count; i++)
+		rest[i] = look_trait(visits, visit, block + i, members[i]);
+	for (uint32_t i = 0; i < count; i++)
+		visit->persons += mask_count(&members[i]) - mask_count(&rest[i]);
+	visit->took_ns += clock_monotonic_ns() - begin_ns;
+	return leave(visit, block, count, rest);
+}
+
 bool visits_look(struct visits *visits, uint32_t block, uint32_t count, const struct mask *members)
 {
 	bool left = false;
 	for (unsigned i = 0; i < visits->count; i++) {
 		struct visit *visit = &visits->items[i];
-		struct mask   rest[RUN_BLOCKS];
-		if (visit->column == NULL) {
+		if (visit->column == NULL)
 			left |= leave(visit, block, count, members);
-			continue;
-		}
-		if (visit->dimension == NULL)
-			column_sum(visit->column, block, count, members->words, &visit->sum, rest->words);
-		for (uint32_t j = 0; visit->dimension != NULL && j < count; j++)
-			rest[j] = look_trait(visits, visit, block + j, members[j]);
-		left |= leave(visit, block, count, rest);
+		else
+			left |= look(visits, visit, block, count, members);
 	}
 	return left;
 }
@@ -266,6 +277,18 @@ static struct mask sum_up(const struct visits *visits, struct visit *visit, uint
 	return unknown;
 }
 
+static void settle(struct visits *visits, struct visit *visit, uint32_t block, struct mask todo)
+{
+	int64_t begin_ns = clock_monotonic_ns();
+	visit->persons += mask_count(&todo);
+	todo = sum_up(visits, visit, block, todo);
+	if (visit->dimension != NULL && visit->dimension->trait.length > 0)
+		visit_traits(visits, visit, block, &todo);
+	else if (!mask_is_empty(&todo))
+		visit_events(visits, visit, block, &todo);
+	visit->took_ns += clock_monotonic_ns() - begin_ns;
+}
+
 void visits_settle(struct visits *visits, uint32_t block, const struct mask *wanted)
 {
 	for (unsigned i = 0; i < visits->count; i++) {
@@ -273,12 +296,44 @@ void visits_settle(struct visits *visits, uint32_t block, const struct mask *wan
 		struct mask   todo  = mask_and(visit->todo[block], wanted);
 		visit->todo[block]  = mask_without(visit->todo[block], &todo);
 		if (!mask_is_empty(&todo))
-			todo = sum_up(visits, visit, block, todo);
-		if (mask_is_empty(&todo))
-			continue;
-		if (visit->dimension != NULL && visit->dimension->trait.length > 0)
-			visit_traits(visits, visit, block, &todo);
-		else
-			visit_events(visits, visit, block, &todo);
+			settle(visits, visit, block, todo);
 	}
+}
+
+/* ---- What is told of it ---- */
+
+enum query_way visit_way(const struct visit *visit)
+{
+	if (visit->column != NULL)
+		return QUERY_BY_COLUMN;
+	return visit->dimension != NULL && visit->dimension->trait.length > 0 ? QUERY_BY_PERSON
+	                                                                      : QUERY_BY_SCAN;
+}
+
+static struct expr dimension_expr(const struct query_dimension *dimension)
+{
+	if (dimension->trait.length > 0)
+		return (struct expr){.kind = EXPR_TRAIT, .trait.name = dimension->trait};
+	return (struct expr){
+		.kind  = EXPR_EVENT,
+		.event = {.name      = dimension->event.length > 0 ? dimension->event : TEXT("*"),
+	              .aggregate = EXPR_LAST,
+	              .property  = dimension->property,
+	              .within_ms = dimension->within_ms,
+	              .from_ms   = INSTANT_MS_NONE},
+	};
+}
+
+struct text visit_text(const struct visit *visit, const struct plan *revenue, struct arena *arena)
+{
+	struct buffer out = {0};
+	if (visit->dimension != NULL) {
+		const struct expr expr = dimension_expr(visit->dimension);
+		expr_write_text_value(&out, &expr);
+	} else {
+		expr_write_text_value(&out, revenue->rules[visit->part].expr);
+	}
+	struct text text = arena_text(arena, buffer_text(&out));
+	buffer_done(&out);
+	return text;
 }

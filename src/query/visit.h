@@ -32,9 +32,17 @@ struct visit {
 	uint64_t                     *codes; /* by code of the column, members so far */
 	struct mask                  *todo;  /* by block */
 	struct groups                 groups;
-	__int128                      sum;   /* of REVENUE_ORDERS their number */
-	uint64_t                      count; /* of `counts` */
+	__int128                      sum;     /* of REVENUE_ORDERS their number */
+	uint64_t                      count;   /* of `counts` */
+	uint64_t                      persons; /* looked at so far */
+	int64_t                       took_ns;
 };
+
+/* How most of it is found. */
+enum query_way visit_way(const struct visit *visit);
+
+/* What is looked at, in the text notation; from `arena`. */
+struct text visit_text(const struct visit *visit, const struct plan *revenue, struct arena *arena);
 
 struct visits_config {
 	struct partition        *partition;

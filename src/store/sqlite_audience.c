@@ -279,26 +279,26 @@ enum status sqlite_audience_versions(struct store *base, struct text id, struct 
 	return sqlite_list(store, statement, &reader, ret_versions, ret_count, err);
 }
 
-enum status sqlite_audience_members(struct store *base, struct text id, uint32_t partition,
-                                    struct arena *arena, struct store_audience_share *ret_share,
+static void read_share(sqlite3_stmt *row, struct arena *arena, void *ret_item)
+{
+	*(struct store_audience_share *)ret_item = (struct store_audience_share){
+		.partition = (uint32_t)sqlite3_column_int64(row, 0),
+		.count     = (uint64_t)sqlite3_column_int64(row, 1),
+		.slots     = sqlite_bytes(row, 2, arena),
+	};
+}
+
+enum status sqlite_audience_members(struct store *base, struct text id, struct arena *arena,
+                                    struct store_audience_share **ret_shares, size_t *ret_count,
                                     struct error *err)
 {
-	struct sqlite_store        *store  = sqlite_store_of(base);
-	struct store_audience_share share  = {.partition = partition};
-	enum status                 status = sqlite_begin(store, err);
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_AUDIENCE_MEMBERS_GET);
+	const struct sqlite_reader reader = {
+		.read = read_share, .item_size = sizeof **ret_shares, .arena = arena};
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_AUDIENCE_MEMBERS_LIST);
 	sqlite_bind_text_of(statement, 1, id);
-	sqlite_bind_number(statement, 2, partition);
-	bool row = false;
-	status   = sqlite_row(store, statement, &row, err);
-	if (status == STATUS_OK && row) {
-		share.count = (uint64_t)sqlite3_column_int64(statement, 0);
-		share.slots = sqlite_bytes(statement, 1, arena);
-	}
-	status = sqlite_end(store, status, err);
-	if (status == STATUS_OK)
-		*ret_share = share;
-	return status;
+	return sqlite_list(store, statement, &reader, ret_shares, ret_count, err);
 }

@@ -244,8 +244,8 @@ enum status sqlite_audience_change(struct store *, struct store_audience *, uint
 enum status sqlite_audience_delete(struct store *, struct text, struct error *);
 enum status sqlite_audience_versions(struct store *, struct text, struct arena *,
                                      struct store_audience_version **, size_t *, struct error *);
-enum status sqlite_audience_members(struct store *, struct text, uint32_t, struct arena *,
-                                    struct store_audience_share *, struct error *);
+enum status sqlite_audience_members(struct store *, struct text, struct arena *,
+                                    struct store_audience_share **, size_t *, struct error *);
 enum status sqlite_destination_list(struct store *, struct arena *, struct store_destination **,
                                     size_t *, struct error *);
 enum status sqlite_destination_get(struct store *, struct text, struct arena *,

@@ -666,9 +666,10 @@ struct store_ops {
 	enum status (*audience_versions)(struct store *, struct text id, struct arena *,
 	                                 struct store_audience_version **ret_versions,
 	                                 size_t                         *ret_count, struct error *);
-	/* Of one partition; an empty share where there are none. */
-	enum status (*audience_members)(struct store *, struct text id, uint32_t partition,
-	                                struct arena *, struct store_audience_share *ret_share,
+	/* All of them, by partition, as they were put together; none of an audience that is not
+	 * there. */
+	enum status (*audience_members)(struct store *, struct text id, struct arena *,
+	                                struct store_audience_share **ret_shares, size_t *ret_count,
 	                                struct error *);
 
 	enum status (*destination_list)(struct store *, struct arena *,

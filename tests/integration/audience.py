@@ -80,6 +80,25 @@ class AudienceCase(ServerCase):
                 return float(line.rsplit(" ", 1)[1])
         raise AssertionError(f"no metric {name}")
 
+    def overlap(self, audiences, sets, **body):
+        """What is answered, once it was found to be what Python counts."""
+        found = self.client.expect(200, "POST", "/api/v1/audience/overlap",
+                                   {"audiences": audiences, **body},
+                                   headers={"Cache-Control": "no-cache"}).json
+        self.assertEqual([a["size"] for a in found["audiences"]], [len(s) for s in sets])
+        self.assertEqual(len(found["pairs"]), len(sets) * (len(sets) - 1) // 2)
+        for pair in found["pairs"]:
+            a, b = pair["audiences"]
+            self.assertEqual(pair["size"], len(sets[a] & sets[b]), pair)
+        self.assertEqual(len(found["regions"]), 2 ** len(sets) - 1)
+        for region in found["regions"]:
+            inside = set.intersection(*(sets[i] for i in region["audiences"]))
+            outside = set().union(*(s for i, s in enumerate(sets) if i not in region["audiences"]))
+            self.assertEqual(region["size"], len(inside - outside), region)
+        self.assertEqual(found["union"], len(set().union(*sets)))
+        self.assertEqual(sum(r["size"] for r in found["regions"]), found["union"])
+        return found
+
     def wait_saved_live(self, audience):
         segment = self.saved(audience)["segment"]["id"]
         self.client.wait_live(segment)

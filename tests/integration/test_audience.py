@@ -27,27 +27,62 @@ class Calculate(ShopCase):
                 self.shop.who(lambda n: self.shop.events(n, self.now, "Order Completed", 20 * DAY)),
                 self.holds(recency=10)]
         first = self.calculate(bodies[0])["audience_id"]
-        found = self.client.expect(200, "POST", "/api/v1/audience/overlap",
-                                   {"audiences": [first, *bodies[1:]]}).json
-        self.assertEqual([a["size"] for a in found["audiences"]], [len(s) for s in sets])
+        found = self.overlap([first, *bodies[1:]], sets)
         self.assertEqual(found["audiences"][0]["audience_id"], first)
-        for pair in found["pairs"]:
-            a, b = pair["audiences"]
-            self.assertEqual(pair["size"], len(sets[a] & sets[b]), pair)
-        self.assertEqual(len(found["pairs"]), 6)
-        self.assertEqual(len(found["regions"]), 15)
-        for region in found["regions"]:
-            inside = set.intersection(*(sets[i] for i in region["audiences"]))
-            outside = set().union(*(s for i, s in enumerate(sets) if i not in region["audiences"]))
-            self.assertEqual(region["size"], len(inside - outside), region)
-        self.assertEqual(found["union"], len(set().union(*sets)))
-        self.assertEqual(sum(r["size"] for r in found["regions"]), found["union"])
+
+    def test_live_ones_snapshots_and_questions_are_compared_with_each_other(self):
+        then = self.now - 20 * DAY
+        bought = self.shop.who(
+            lambda n: self.shop.events(n, then, "Order Completed", 15 * DAY))
+        past = self.save(name="그때 산 사람", kind="snapshot", as_of=then,
+                         expression='count("Order Completed") within 15d >= 1')
+        snapshot = self.save(name="VIP now", kind="snapshot",
+                             filters={"membership": ["VIP"]})
+        live = self.save(name="제주", filters={"region": ["제주"]})
+        self.wait_saved_live(live["id"])
+        found = self.overlap(
+            [past["id"], {"audience_id": live["id"]}, {"membership": "GOLD"}, snapshot["id"],
+             {"expression": 'count("Order Completed") within 15d >= 1'}],
+            [bought, self.holds(region=["제주"]), self.holds(["GOLD"]), self.holds(["VIP"]),
+             self.shop.who(lambda n: self.shop.events(n, self.now, "Order Completed", 15 * DAY))])
+        self.assertEqual([(a["kind"], a["name"]) for a in found["audiences"]], [
+            ("snapshot", "그때 산 사람"), ("live", "제주"), ("calculated", None),
+            ("snapshot", "VIP now"), ("calculated", None)])
+        self.assertEqual(found["audiences"][0]["audience_id"], past["id"])
+        self.overlap([past["id"], snapshot["id"]], [bought, self.holds(["VIP"])])
+        self.overlap([past["id"], past["id"]], [bought, bought])
+        at_once = self.overlap(
+            [past["id"], {"expression": 'count("Product Viewed") within 9d >= 1'}],
+            [bought, self.shop.who(
+                lambda n: self.shop.events(n, then, "Product Viewed", 9 * DAY))], as_of=then)
+        self.assertEqual(at_once["as_of"], past["as_of"])
 
     def test_how_it_was_found_is_explained(self):
-        found = self.calculate({"region": ["제주"], "membership": "VIP", "explain": True})
-        self.assertEqual(len(found["steps"]), 2)
+        found = self.calculate({"region": ["제주"], "membership": "VIP", "explain": True,
+                                "breakdowns": ["membership", {"event": "Product Viewed",
+                                                              "property": "region",
+                                                              "within": "20d"}]},
+                               **{"Cache-Control": "no-cache"})
+        parts = {}
         for step in found["steps"]:
             self.assertIn(step["way"], ("column", "segment", "scan", "person"))
+            self.assertGreaterEqual(step["took_ms"], 0)
+            self.assertEqual("passed" in step, step["part"] == "condition")
+            parts.setdefault(step["part"], []).append(step)
+        self.assertEqual(len(parts["condition"]), 2)
+        by_trait, by_event = parts["breakdown"]
+        self.assertEqual((by_trait["text"], by_event["text"]),
+                         ("trait(membership_tier)", 'last(region of "Product Viewed") within 20d'))
+        self.assertEqual((by_trait["persons"], by_trait["rows"]), (found["audience_size"], 0))
+        self.assertEqual((by_event["way"], by_event["persons"]),
+                         ("scan", found["audience_size"]))
+        self.assertGreaterEqual(by_event["rows"], sum(
+            len(self.shop.events(n, self.now, "Product Viewed", 20 * DAY))
+            for n in self.holds(["VIP"], region=["제주"])))
+        self.assertIn('sum($amount of "Order Completed") within 365d',
+                      [step["text"] for step in parts["revenue"]])
+        for step in parts["revenue"]:
+            self.assertEqual(step["persons"], found["audience_size"], step)
         self.assertNotIn("steps", self.calculate({"region": ["제주"], "membership": "VIP"}))
 
     def test_many_who_ask_the_same_get_the_same(self):
@@ -199,7 +234,7 @@ class Saved(AudienceCase):
     def ways(self, expression):
         found = self.calculate({"expression": expression, "explain": True},
                                **{"Cache-Control": "no-cache"})
-        return {step["way"] for step in found["steps"]}
+        return {step["way"] for step in found["steps"] if step["part"] == "condition"}
 
     def wait_for_ways(self, expression, ways):
         deadline = time.monotonic() + 60
@@ -273,9 +308,6 @@ class Saved(AudienceCase):
         fresh = self.client.expect(200, "POST", f"{path}/refresh", None,
                                    headers={"X-Sonnim-Min-Position": position}).json
         self.assertEqual((fresh["audience_size"], fresh["version"]), (2, 1))
-        self.refused(self.client.request("POST", "/api/v1/audience/overlap",
-                                         {"audiences": [made["id"], {"recency": 3}]}), 400,
-                     "UNSUPPORTED", "audiences[0]")
 
     def test_what_was_calculated_is_saved_by_its_id(self):
         found = self.calculate({"expression": 'count("Visited") >= 1', "recency": 9})
@@ -322,6 +354,33 @@ class Saved(AudienceCase):
         made = self.save(name="Kind", kind="snapshot", filters={"recency": 3})
         self.refused(self.client.request("PUT", f"/api/v1/audiences/{made['id']}",
                                          {"kind": "live"}), 400, "VALIDATION_ERROR", "kind")
+
+    def test_who_is_gone_is_in_no_snapshot_any_more(self):
+        self.client.expect(200, "POST", "/v1/track",
+                           {"anonymousId": "visitor", "event": "Came"}, key=self.key)
+        position = self.track("guest", event="Came").position
+        made = self.client.expect(201, "POST", "/api/v1/audiences", {
+            "name": "came", "kind": "snapshot", "expression": 'count("Came") >= 1'},
+            headers={"X-Sonnim-Min-Position": position}).json
+        everybody = {"expression": 'count("Came") >= 1'}
+        self.overlap([made["id"], everybody], [{"visitor", "guest"}] * 2)
+        position = self.client.expect(200, "POST", "/v1/identify", {
+            "userId": "guest", "anonymousId": "visitor"}, key=self.key).position
+        self.client.get("/api/v1/users/guest/profile",
+                        headers={"X-Sonnim-Min-Position": position})
+        self.overlap([made["id"], everybody], [{"guest"}] * 2)
+
+    def test_equal_members_are_compared_from_what_is_kept_until_they_are_refreshed(self):
+        path = "/api/v1/audience/overlap"
+        made = self.save(name="kept", kind="snapshot", expression='count("Once Seen") >= 1')
+        asked = {"audiences": [made["id"], {"recency": 7}]}
+        self.assertFalse(self.client.expect(200, "POST", path, asked).json["cached"])
+        self.assertTrue(self.client.expect(200, "POST", path, asked).json["cached"])
+        position = self.track("once", event="Once Seen").position
+        self.client.expect(200, "POST", f"/api/v1/audiences/{made['id']}/refresh", None,
+                           headers={"X-Sonnim-Min-Position": position})
+        again = self.client.expect(200, "POST", path, asked).json
+        self.assertEqual((again["cached"], again["audiences"][0]["size"]), (False, 1))
 
 
 class Watched(AudienceCase):

@@ -131,11 +131,13 @@ static void write_steps(struct json_writer *w, const struct query_answer *answer
 		const struct query_step *step    = &answer->steps[i];
 		int64_t                  took_us = step->took_ns / 1000;
 		json_begin_object(w);
+		json_member_string(w, "part", text_of(query_part_name(step->part)));
 		json_member_string(w, "text", step->text);
 		json_member_string(w, "way", text_of(query_way_name(step->way)));
 		json_member_int(w, "persons", (int64_t)step->persons);
 		json_member_int(w, "rows", (int64_t)step->rows);
-		json_member_int(w, "passed", (int64_t)step->passed);
+		if (step->part == QUERY_CONDITION)
+			json_member_int(w, "passed", (int64_t)step->passed);
 		json_member_double(w, "took_ms", (double)took_us / 1000);
 		json_end_object(w);
 	}

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/instant.h"
 #include "base/map.h"
+#include "query/member_list.h"
 
 enum { TRIES_MAX = 5 };
 
@@ -88,8 +89,17 @@ struct calculations *calculations_new(struct api *api)
 	return calculations;
 }
 
+static void let_lists_go(struct calculation *calculation)
+{
+	for (unsigned i = 0; i < calculation->wish.set_count; i++) {
+		member_list_unref(calculation->wish.lists[i]);
+		calculation->wish.lists[i] = NULL;
+	}
+}
+
 static void free_calculation(struct calculation *calculation)
 {
+	let_lists_go(calculation);
 	if (calculation->query != NULL)
 		query_free(calculation->query);
 	arena_done(&calculation->arena);
@@ -205,8 +215,16 @@ static struct calculation *find_kept(struct calculations *calculations, struct t
 static void add_wish(struct buffer *out, const struct calculation_wish *wish)
 {
 	buffer_add_u8(out, (uint8_t)wish->set_count);
-	for (unsigned i = 0; i < wish->set_count; i++)
-		buffer_add_sized(out, wish->sets[i]);
+	for (unsigned i = 0; i < wish->set_count; i++) {
+		uint8_t     hash[SHA256_BYTES];
+		struct text set = wish->sets[i];
+		if (wish->lists[i] != NULL) {
+			member_list_hash(wish->lists[i], hash);
+			set = (struct text){(const char *)hash, sizeof hash};
+		}
+		buffer_add_u8(out, wish->lists[i] != NULL);
+		buffer_add_sized(out, set);
+	}
 	buffer_add_i64(out, wish->as_of_ms);
 	buffer_add_u32(out, wish->sample_count);
 	buffer_add_u8(out, wish->revenue);
@@ -237,7 +255,10 @@ static struct calculation *new_calculation(struct calculations           *calcul
 	struct calculation_wish *mine = &calculation->wish;
 	memcpy(calculation->key, key, SHA256_BYTES);
 	for (unsigned i = 0; i < wish->set_count; i++)
-		mine->sets[i] = arena_text(arena, wish->sets[i]);
+		if (wish->lists[i] != NULL)
+			member_list_ref(wish->lists[i]);
+		else
+			mine->sets[i] = arena_text(arena, wish->sets[i]);
 	for (unsigned i = 0; i < wish->dimension_count; i++) {
 		mine->dimensions[i].trait    = arena_text(arena, wish->dimensions[i].trait);
 		mine->dimensions[i].event    = arena_text(arena, wish->dimensions[i].event);
@@ -276,6 +297,7 @@ static bool is_cancelled(void *context)
 static void finish(struct calculation *calculation, enum status status)
 {
 	struct calculations *calculations = calculation->owner;
+	let_lists_go(calculation); /* what is kept is the answer */
 	pthread_mutex_lock(&calculations->lock);
 	leave_running(calculations, calculation);
 	calculation->running = false;
@@ -371,6 +393,7 @@ static void start(struct calculation *calculation)
 	                                         .done            = query_done,
 	                                         .context         = calculation};
 	memcpy(asked.sets, wish->sets, sizeof asked.sets);
+	memcpy(asked.lists, wish->lists, sizeof asked.lists);
 	memcpy(asked.dimensions, wish->dimensions, sizeof asked.dimensions);
 	asked.order_event  = wish->revenue ? text_of(settings->order_event) : TEXT("");
 	asked.refund_event = wish->revenue && settings->refund_event != NULL

@@ -31,9 +31,10 @@ void                 calculations_free(
 
 struct calculation_wish {
 	unsigned               set_count;
-	struct text            sets[QUERY_SETS_MAX]; /* canonical */
-	bool                   derived;              /* some set refers to segments */
-	int64_t                as_of_ms;             /* INSTANT_MS_NONE: now */
+	struct text            sets[QUERY_SETS_MAX];  /* canonical */
+	struct member_list    *lists[QUERY_SETS_MAX]; /* not NULL: instead of the set's definition */
+	bool                   derived;               /* some set refers to segments */
+	int64_t                as_of_ms;              /* INSTANT_MS_NONE: now */
 	uint64_t               min_position;
 	unsigned               sample_count;
 	unsigned               dimension_count;

@@ -3,13 +3,22 @@
 #include "api/audience/asking.h"
 #include "api/call_audit.h"
 #include "api/audience/audiences.h"
+#include "api/audience/saved.h"
 #include "api/handlers.h"
+#include "query/member_list.h"
 
 struct overlap {
 	struct asking           asking; /* first */
 	struct calculation_wish wish;
 	struct text             ids[QUERY_SETS_MAX];
 	struct text             names[QUERY_SETS_MAX]; /* data NULL: not saved */
+	enum audience_kind      kinds[QUERY_SETS_MAX];
+};
+
+static const char *const kind_names[] = {
+	[AUDIENCE_UNSAVED]  = "calculated",
+	[AUDIENCE_LIVE]     = "live",
+	[AUDIENCE_SNAPSHOT] = "snapshot",
 };
 
 /* ---- What was asked ---- */
@@ -22,18 +31,18 @@ static enum status take_known(struct api_call *call, struct text id, struct over
 	enum status     status = audiences_find(call->api->audiences, id, call->arena, &audience, err);
 	if (status != STATUS_OK)
 		return status;
-	if (audience.kind == AUDIENCE_SNAPSHOT)
-		return error_set(err, STATUS_UNSUPPORTED,
-		                 "A snapshot is a list of members and cannot be compared; name its "
-		                 "definition instead");
-	if (audience.as_of_ms != INSTANT_MS_NONE && audience.as_of_ms != state->wish.as_of_ms)
+	if (audience.kind == AUDIENCE_UNSAVED && audience.as_of_ms != INSTANT_MS_NONE &&
+	    audience.as_of_ms != state->wish.as_of_ms)
 		return error_set(err, STATUS_INVALID,
 		                 "It was calculated for a past instant: give the same as_of");
-	state->ids[index]       = arena_text(call->arena, text_of(audience.id));
+	state->ids[index]   = arena_text(call->arena, text_of(audience.id));
+	state->kinds[index] = audience.kind;
+	if (audience.kind != AUDIENCE_UNSAVED)
+		state->names[index] = audience.saved.name;
+	if (audience.kind == AUDIENCE_SNAPSHOT)
+		return saved_members(call->api, audience.id, &state->wish.lists[index], err);
 	state->wish.sets[index] = audience.canonical;
 	state->wish.derived     = state->wish.derived || audience.derived;
-	if (audience.kind == AUDIENCE_LIVE)
-		state->names[index] = audience.saved.name;
 	return STATUS_OK;
 }
 
@@ -135,6 +144,7 @@ static void write_sets(struct json_writer *w, const struct overlap *state,
 			json_member_string(w, "name", state->names[i]);
 		else
 			json_member_null(w, "name");
+		json_member_string(w, "kind", text_of(kind_names[state->kinds[i]]));
 		json_member_int(w, "size", (int64_t)size_of(answer, count, 1u << i));
 		json_end_object(w);
 	}
@@ -182,12 +192,17 @@ static void calculated(struct api_call *call)
 
 static void look_up(struct api_call *call)
 {
-	struct overlap *state = call->state;
-	struct error    err;
-	if (read_wish(call, state, &err) != STATUS_OK)
+	struct overlap     *state = call->state;
+	struct error        err;
+	enum status         status = read_wish(call, state, &err);
+	struct member_list *lists[QUERY_SETS_MAX];
+	memcpy(lists, state->wish.lists, sizeof lists);
+	if (status != STATUS_OK)
 		call_fail(call, &err);
 	else
-		asking_ask(call, &state->wish, calculated);
+		asking_ask(call, &state->wish, calculated); /* which may be the call's end */
+	for (unsigned i = 0; i < QUERY_SETS_MAX; i++)
+		member_list_unref(lists[i]);
 }
 
 void audience_overlap(struct api_call *call)

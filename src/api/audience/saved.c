@@ -2,10 +2,33 @@
 
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "query/member_list.h"
 
 const char *saved_kind_name(enum store_audience_kind kind)
 {
 	return kind == STORE_AUDIENCE_LIVE ? "live" : "snapshot";
+}
+
+enum status saved_members(struct api *api, const char *id, struct member_list **ret_list,
+                          struct error *err)
+{
+	struct store                *store = api->config.store;
+	struct member_list          *list  = member_list_new(api->config.partition_count);
+	struct store_audience_share *shares;
+	size_t                       count = 0;
+	struct arena                 arena;
+	arena_init(&arena);
+	enum status status =
+		store->ops->audience_members(store, text_of(id), &arena, &shares, &count, err);
+	for (size_t i = 0; i < count && status == STATUS_OK; i++)
+		if (!member_list_put(list, shares[i].partition, shares[i].slots))
+			status = error_set(err, STATUS_CORRUPT, "The members of audience %s are damaged", id);
+	arena_done(&arena);
+	if (status == STATUS_OK)
+		*ret_list = list;
+	else
+		member_list_unref(list);
+	return status;
 }
 
 /* ---- Sizes of segments now ---- */

@@ -11,6 +11,10 @@ enum { AUDIENCE_NAME_BYTES_MAX = 256, AUDIENCE_DESCRIPTION_BYTES_MAX = 4096 };
 
 const char *saved_kind_name(enum store_audience_kind kind); /* "live" */
 
+/* The members of a snapshot; a reference for the caller. On workers. */
+MUST_USE enum status saved_members(struct api *api, const char *id, struct member_list **ret_list,
+                                   struct error *err);
+
 /* One, with its segment. */
 struct saved_row {
 	struct store_audience audience;

@@ -485,8 +485,8 @@ DELETE FROM audience_members WHERE audience_id = $1;
 -- name: audience_members_add
 INSERT INTO audience_members (audience_id, partition, count, slots) VALUES ($1, $2, $3, $4);
 
--- name: audience_members_get
-SELECT count, slots FROM audience_members WHERE audience_id = $1 AND partition = $2;
+-- name: audience_members_list
+SELECT partition, count, slots FROM audience_members WHERE audience_id = $1 ORDER BY partition;
 
 -- name: destination_list
 SELECT id, name, kind, settings, credentials, version, created_ms, updated_ms

@@ -176,18 +176,23 @@ enum status audience_members_ask(struct queries *queries, struct text definition
 enum status audience_members_copy(struct store *store, struct text audience_id,
                                   uint32_t partition_count, const char *path, struct error *err)
 {
-	struct store_audience audience;
-	struct arena          arena;
-	struct buffer         file = {0};
+	struct store_audience        audience;
+	struct store_audience_share *shares;
+	size_t                       count = 0;
+	struct arena                 arena;
+	struct buffer                file = {0};
 	arena_init(&arena);
 	enum status status = store->ops->audience_get(store, audience_id, &arena, &audience, err);
 	if (status == STATUS_OK)
+		status = store->ops->audience_members(store, audience_id, &arena, &shares, &count, err);
+	if (status == STATUS_OK)
 		begin(&file, audience.as_of_ms, partition_count);
-	for (uint32_t i = 0; status == STATUS_OK && i < partition_count; i++) {
-		struct store_audience_share share;
-		status = store->ops->audience_members(store, audience_id, i, &arena, &share, err);
-		if (status == STATUS_OK)
-			add(&file, i, share.count, share.slots);
+	for (uint32_t i = 0, at = 0; status == STATUS_OK && i < partition_count; i++) {
+		bool        has   = at < count && shares[at].partition == i;
+		uint64_t    some  = has ? shares[at].count : 0;
+		struct text slots = has ? shares[at].slots : TEXT("");
+		add(&file, i, some, slots);
+		at += has;
 	}
 	if (status == STATUS_OK)
 		status = finish(&file, path, err);

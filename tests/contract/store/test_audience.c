@@ -43,12 +43,17 @@ static enum status change(struct fixture *f, struct store_audience *audience, ui
 	return f->store->ops->audience_change(f->store, audience, expected, NULL, 0, &f->err);
 }
 
+/* Of one partition; an empty share: there are none. */
 static struct store_audience_share members(struct fixture *f, const char *id, uint32_t partition)
 {
-	struct store_audience_share share;
-	assert_ok(f, f->store->ops->audience_members(f->store, text_of(id), partition, &f->arena,
-	                                             &share, &f->err));
-	return share;
+	struct store_audience_share *shares;
+	size_t                       count;
+	assert_ok(f, f->store->ops->audience_members(f->store, text_of(id), &f->arena, &shares, &count,
+	                                             &f->err));
+	for (size_t i = 0; i < count; i++)
+		if (shares[i].partition == partition)
+			return shares[i];
+	return (struct store_audience_share){0};
 }
 
 static size_t versions(struct fixture *f, const char *id, struct store_audience_version **ret_rows)

@@ -14,6 +14,7 @@
 #include "engine/engine_internal.h"
 #include "engine/survey.h"
 #include "query/query_internal.h"
+#include "query/slot_list.h"
 
 enum { PERSONS = 40, SLOTS = 1300, SEGMENTS = 3, ROUNDS = 12, QUESTIONS = 40, START_MS = 1000000 };
 
@@ -197,11 +198,28 @@ struct question {
 	struct expr      *exprs[QUERY_SETS_MAX];
 	struct buffer     canonical[QUERY_SETS_MAX];
 	uint32_t          members[PERSONS][QUERY_SETS_MAX + 1]; /* as it was at the instant */
+	bool              listed[PERSONS][QUERY_SETS_MAX];
 	bool              exists[PERSONS];
 	struct text       tiers[PERSONS];
 	uint64_t          orders[PERSONS];
 	int64_t           revenue[PERSONS]; /* millionths */
 };
+
+/* Some persons, also such as are not there. */
+static void draw_list(const struct world *world, struct question *question, unsigned set)
+{
+	struct buffer slots = {0};
+	uint32_t      last  = UINT32_MAX;
+	for (unsigned person = 0; person < PERSONS; person++) {
+		question->listed[person][set] = seed_below(2) == 0;
+		if (question->listed[person][set])
+			slot_list_add(&slots, &last, world->slots[person]);
+	}
+	slot_list_add(&slots, &last, SLOTS + seed_below(5000));
+	question->wish.lists[set] = member_list_new(1);
+	assert_true(member_list_put(question->wish.lists[set], 0, buffer_text(&slots)));
+	buffer_done(&slots);
+}
 
 static void draw(struct world *world, struct question *question)
 {
@@ -220,6 +238,10 @@ static void draw(struct world *world, struct question *question)
 	                                              .done            = done,
 	                                              .context         = world};
 	for (unsigned i = 0; i < wish->set_count; i++) {
+		if (seed_below(4) == 0) {
+			draw_list(world, question, i);
+			continue;
+		}
 		char *text         = random_text(SEGMENTS + 1);
 		question->exprs[i] = run_expr(&world->run, text);
 		expr_write_canonical(&question->canonical[i], question->exprs[i]);
@@ -261,7 +283,10 @@ static void note_truth(struct world *world, struct question *question, int64_t n
 		note_worth(world, question, person, now_ms);
 		for (unsigned i = 0; i < question->wish.set_count; i++)
 			question->members[person][i] =
-				brute_holds(&world->brute, slot, world->traits[person], question->exprs[i], now_ms);
+				question->wish.lists[i] != NULL
+					? question->listed[person][i]
+					: brute_holds(&world->brute, slot, world->traits[person], question->exprs[i],
+			                      now_ms);
 		if (question->wish.compared != 0)
 			question->members[person][QUERY_SETS_MAX] =
 				brute_holds(&world->brute, slot, world->traits[person],
@@ -294,8 +319,10 @@ static void go_on(struct world *world, bool happening)
 
 static void end(struct question *question, struct query *query)
 {
-	for (unsigned i = 0; i < question->wish.set_count; i++)
+	for (unsigned i = 0; i < question->wish.set_count; i++) {
 		buffer_done(&question->canonical[i]);
+		member_list_unref(question->wish.lists[i]);
+	}
 	query_free(query);
 }
 
