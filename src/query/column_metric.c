@@ -94,6 +94,7 @@ static struct metric_group *find_group(const struct columns *columns, struct tex
 	return text_equal(group->event, event) ? group : NULL;
 }
 
+/* Whether what an event adds to a value can be told from the two alone. */
 static bool is_added(enum metric_class class)
 {
 	return class != METRIC_AVERAGE && class != METRIC_DISTINCT;
@@ -121,13 +122,6 @@ static struct metric_group *put_group(struct columns *columns, struct text event
 	return group;
 }
 
-static void note_added(struct metric_group *group)
-{
-	group->added = true;
-	for (size_t i = 0; i < group->columns.count; i++)
-		group->added &= is_added(group->columns.items[i]->class);
-}
-
 struct metric_column *column_metric_new(struct columns *columns, struct plan *plan,
                                         const struct plan_leaf *leaf, struct text key,
                                         enum metric_class class)
@@ -150,7 +144,6 @@ struct metric_column *column_metric_new(struct columns *columns, struct plan *pl
 	metric->group   = group;
 	VECTOR_ADD(&columns->metrics, metric);
 	VECTOR_ADD(&group->columns, metric);
-	note_added(group);
 	*map_text_put(&columns->metric_of, key) = metric;
 	return metric;
 }
@@ -206,6 +199,7 @@ static void free_group(struct columns *columns, struct metric_group *group)
 	else
 		map_u64_remove(&columns->group_of, hash_name(group->event));
 	dirty_done(&group->dirty);
+	dirty_done(&group->unadded);
 	VECTOR_DONE(&group->columns);
 	free(group);
 }
@@ -216,8 +210,6 @@ void column_metric_free(struct columns *columns, struct metric_column *metric)
 	TAKE_OUT(&metric->group->columns, metric);
 	if (metric->group->columns.count == 0)
 		free_group(columns, metric->group);
-	else
-		note_added(metric->group);
 	map_text_remove(&columns->metric_of, metric->key);
 	column_metric_refuse(columns, metric);
 	column_done(columns, &metric->column);
@@ -421,19 +413,29 @@ static void give_up_deltas(struct metric_column *metric)
 	metric->deltas_done = 0;
 }
 
-static void saw(struct metric_group *group, const struct record *record, int64_t time_ms)
+/* Whether an event of this time counts now or at some time to come. */
+static bool is_in_span(const struct span *span, int64_t time_ms, int64_t now_ms)
+{
+	int64_t end_ms = span_end_ms(span, time_ms);
+	return time_ms >= span->from_ms && time_ms < span->to_ms && end_ms > now_ms &&
+	       span_start_ms(span, time_ms) < end_ms;
+}
+
+static void saw(struct metric_group *group, const struct record *record, int64_t time_ms,
+                int64_t now_ms)
 {
 	if (group == NULL)
 		return;
-	if (!group->added) {
-		dirty_add(&group->dirty, record->slot);
-		return;
-	}
 	struct metric_delta delta = {.slot = record->slot, .time_ms = time_ms};
 	for (size_t i = 0; i < group->columns.count; i++) {
 		struct metric_column *metric = group->columns.items[i];
-		if (!is_measured(metric, block_of(record->slot)) || !delta_of(metric, record, &delta.key))
+		if (!is_measured(metric, block_of(record->slot)) ||
+		    !is_in_span(&metric->span, time_ms, now_ms) || !delta_of(metric, record, &delta.key))
 			continue;
+		if (!is_added(metric->class)) {
+			dirty_add(&group->unadded, record->slot);
+			continue;
+		}
 		if (metric->deltas.count == DELTAS_MAX)
 			give_up_deltas(metric);
 		VECTOR_ADD(&metric->deltas, delta);
@@ -442,8 +444,9 @@ static void saw(struct metric_group *group, const struct record *record, int64_t
 
 void column_metric_saw(struct columns *columns, const struct record *record, int64_t time_ms)
 {
-	saw(find_group(columns, record->name), record, time_ms);
-	saw(columns->any, record, time_ms);
+	int64_t now_ms = atomic_load_explicit(&columns->partition->clock_ms, memory_order_relaxed);
+	saw(find_group(columns, record->name), record, time_ms, now_ms);
+	saw(columns->any, record, time_ms, now_ms);
 }
 
 void column_metric_saw_all(struct columns *columns, uint32_t slot)
@@ -489,8 +492,7 @@ static void add_delta(struct columns *columns, struct metric_column *metric,
 	const struct span *span     = &metric->span;
 	int64_t            start_ms = span_start_ms(span, delta->time_ms);
 	int64_t            end_ms   = span_end_ms(span, delta->time_ms);
-	if (delta->time_ms < span->from_ms || delta->time_ms >= span->to_ms || end_ms <= now_ms ||
-	    start_ms >= end_ms)
+	if (!is_in_span(span, delta->time_ms, now_ms))
 		return;
 	set_due(columns, &metric->dues, delta->slot, start_ms > now_ms ? start_ms : end_ms, true);
 	if (start_ms <= now_ms)
@@ -529,30 +531,45 @@ struct wanted_block {
 	uint64_t words[COLUMN_BLOCK_WORDS];
 };
 
-bool column_metric_refresh(struct columns *columns, struct metric_group *group, int64_t now_ms,
-                           int64_t end_ns)
+/* Measures those who are dirty, some blocks at a time; false: it is late, some are left. */
+static bool measure_dirty(struct columns *columns, const struct metric_group *group,
+                          struct dirty *dirty, bool all, int64_t now_ms, int64_t end_ns)
 {
-	for (size_t i = 0; i < group->columns.count; i++)
-		if (!add_deltas(columns, group->columns.items[i], now_ms, end_ns))
-			return false;
-	const bool singly = group->dirty.count <= SINGLY_MAX;
-	while (group->dirty.blocks.count > 0 && !is_late(end_ns)) {
+	const bool singly = dirty->count <= SINGLY_MAX;
+	while (dirty->blocks.count > 0 && !is_late(end_ns)) {
 		struct wanted_block wanted[REFRESH_BLOCKS];
 		unsigned            count = 0;
-		dirty_sort(&group->dirty);
+		dirty_sort(dirty);
 		while (count < REFRESH_BLOCKS &&
-		       dirty_take(&group->dirty, &wanted[count].block, wanted[count].words))
+		       dirty_take(dirty, &wanted[count].block, wanted[count].words))
 			count++;
 		for (size_t i = 0; i < group->columns.count; i++) {
 			struct metric_column *metric = group->columns.items[i];
-			struct fold          *fold   = new_fold(columns, metric, now_ms);
+			if (!all && is_added(metric->class))
+				continue;
+			struct fold *fold = new_fold(columns, metric, now_ms);
 			for (unsigned j = 0; j < count; j++)
 				if (is_measured(metric, wanted[j].block))
 					measure(columns, metric, fold, wanted[j].block, wanted[j].words, singly);
 			fold_free(fold);
 		}
 	}
-	return group->dirty.blocks.count == 0;
+	return dirty->blocks.count == 0;
+}
+
+bool column_metric_refresh(struct columns *columns, struct metric_group *group, int64_t now_ms,
+                           int64_t end_ns)
+{
+	for (size_t i = 0; i < group->columns.count; i++)
+		if (!add_deltas(columns, group->columns.items[i], now_ms, end_ns))
+			return false;
+	return measure_dirty(columns, group, &group->dirty, true, now_ms, end_ns);
+}
+
+bool column_metric_refresh_unadded(struct columns *columns, struct metric_group *group,
+                                   int64_t now_ms, int64_t end_ns)
+{
+	return measure_dirty(columns, group, &group->unadded, false, now_ms, end_ns);
 }
 
 /* Whose value may have changed by now; their number. */
@@ -602,6 +619,15 @@ bool column_metric_refresh_dues(struct columns *columns, struct metric_column *m
 	}
 	fold_free(fold);
 	return !late;
+}
+
+void column_metric_refresh_now(struct columns *columns, struct metric_column *metric,
+                               int64_t now_ms)
+{
+	column_metric_refresh(columns, metric->group, now_ms, INT64_MAX);
+	if (!is_added(metric->class))
+		column_metric_refresh_unadded(columns, metric->group, now_ms, INT64_MAX);
+	column_metric_refresh_dues(columns, metric, now_ms, INT64_MAX);
 }
 
 /* The fold goes on from slice to slice, at the instant at which it began: what has begun or ended

@@ -386,8 +386,7 @@ static struct metric_column *find_metric(struct columns *columns, const struct b
 	struct metric_column *metric = map_text_get(&columns->metric_of, buffer_text(key));
 	if (metric == NULL || !column_is_built(&metric->column))
 		return NULL;
-	column_metric_refresh(columns, metric->group, now_ms, INT64_MAX);
-	column_metric_refresh_dues(columns, metric, now_ms, INT64_MAX);
+	column_metric_refresh_now(columns, metric, now_ms);
 	return metric;
 }
 

@@ -6,6 +6,8 @@
 #include "base/instant.h"
 #include "query/columns_internal.h"
 
+enum { UNADDED_SHARE = 8 /* one part in so many of a thread's time */ };
+
 /* ---- Slots to look at again ---- */
 
 static void *grown(void *items, size_t old_count, size_t count, size_t size)
@@ -323,11 +325,26 @@ static void publish(struct columns *columns)
 		bytes += column_bytes(&metric->column) + metric->dues.bytes;
 	}
 	for (size_t i = 0; i < columns->groups.count; i++)
-		dirty += columns->groups.items[i]->dirty.count;
+		dirty += columns->groups.items[i]->dirty.count + columns->groups.items[i]->unadded.count;
 	atomic_store_explicit(&columns->built_count, built, memory_order_relaxed);
 	atomic_store_explicit(&columns->column_count, count, memory_order_relaxed);
 	atomic_store_explicit(&columns->bytes, bytes, memory_order_relaxed);
 	atomic_store_explicit(&columns->dirty_count, dirty, memory_order_relaxed);
+}
+
+/* Each event asks for this, and the more has gathered the less it costs: in leisure it takes a
+ * share of the time only. Who needs them at once refreshes them himself. False: it is late. */
+static bool work_on_unadded(struct columns *columns, int64_t now_ms, int64_t end_ns)
+{
+	int64_t begin_ns = clock_monotonic_ns();
+	bool    done     = true;
+	if (begin_ns < columns->unadded_from_ns)
+		return true;
+	for (size_t i = 0; i < columns->groups.count && done; i++)
+		done = column_metric_refresh_unadded(columns, columns->groups.items[i], now_ms, end_ns);
+	int64_t after_ns         = clock_monotonic_ns();
+	columns->unadded_from_ns = after_ns + (UNADDED_SHARE - 1) * (after_ns - begin_ns);
+	return done;
 }
 
 static bool work_on_metrics(struct columns *columns, int64_t end_ns)
@@ -339,6 +356,8 @@ static bool work_on_metrics(struct columns *columns, int64_t end_ns)
 	for (size_t i = 0; i < columns->groups.count; i++)
 		if (!column_metric_refresh(columns, columns->groups.items[i], now_ms, end_ns))
 			return false;
+	if (!work_on_unadded(columns, now_ms, end_ns))
+		return false;
 	if (now_ms < columns->dues_ms + COLUMN_DUES_MS)
 		return true;
 	for (size_t i = 0; i < columns->metrics.count; i++)

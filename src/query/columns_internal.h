@@ -95,9 +95,9 @@ struct metric_column {
 
 /* The metrics of one event name. */
 struct metric_group {
-	struct text  event; /* empty: any */
-	struct dirty dirty;
-	bool         added; /* what an event adds can be told from it alone, for all columns */
+	struct text  event;   /* empty: any */
+	struct dirty dirty;   /* who is to be measured again, for all columns */
+	struct dirty unadded; /* likewise, for those to which an event cannot be added alone */
 	VECTOR(struct metric_column *) columns;
 	char name[]; /* of the event */
 };
@@ -124,11 +124,12 @@ struct columns {
 	struct map_text metric_of; /* key → the column */
 	VECTOR(struct metric_column *) metrics;
 	VECTOR(struct metric_group *) groups;
-	struct map_u64       group_of; /* hash of the event's name → the group */
-	struct metric_group *any;      /* the group of events of any name; NULL: none */
-	struct folded       *folded;   /* of a block */
-	int64_t              dues_ms;  /* when dues were last looked for in leisure */
-	uint64_t             gone;     /* metrics that have lost their column */
+	struct map_u64       group_of;        /* hash of the event's name → the group */
+	struct metric_group *any;             /* the group of events of any name; NULL: none */
+	struct folded       *folded;          /* of a block */
+	int64_t              dues_ms;         /* when dues were last looked for in leisure */
+	int64_t              unadded_from_ns; /* not before, the unadded are refreshed in leisure */
+	uint64_t             gone;            /* metrics that have lost their column */
 
 	_Atomic uint32_t built_count;
 	_Atomic uint32_t column_count;
@@ -195,9 +196,15 @@ void                  column_metric_free(struct columns *columns, struct metric_
 /* As those of traits, at `now_ms`. */
 bool column_metric_refresh(struct columns *columns, struct metric_group *group, int64_t now_ms,
                            int64_t end_ns);
-/* Behind column_metric_refresh() of its group at the same instant. */
+/* Those to which an event cannot be added alone; behind column_metric_refresh(), likewise. */
+bool column_metric_refresh_unadded(struct columns *columns, struct metric_group *group,
+                                   int64_t now_ms, int64_t end_ns);
+/* Behind both for its group at the same instant. */
 bool column_metric_refresh_dues(struct columns *columns, struct metric_column *metric,
                                 int64_t now_ms, int64_t end_ns);
+/* All that this one needs, now. */
+void column_metric_refresh_now(struct columns *columns, struct metric_column *metric,
+                               int64_t now_ms);
 bool column_metric_build(struct columns *columns, struct metric_column *metric, int64_t end_ns);
 void column_metric_saw(struct columns *columns, const struct record *record, int64_t time_ms);
 /* Ends what is under way with the partition. */
