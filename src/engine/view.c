@@ -73,6 +73,17 @@ size_t view_sealed_traits(struct view *view, uint32_t slot, struct arena *arena,
 	return count;
 }
 
+bool view_sealed_has(const struct view_sealed *block, struct text path)
+{
+	for (size_t i = 0; i < block->name_count; i++) {
+		struct text name = block->names[i];
+		if (text_equal(path, name) || (text_starts_with(path, name) && path.length > name.length &&
+		                               path.data[name.length] == '.'))
+			return true;
+	}
+	return false;
+}
+
 static int compare_memberships(const void *left, const void *right)
 {
 	const struct view_membership *a = left, *b = right;

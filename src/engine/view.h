@@ -40,6 +40,9 @@ struct view_sealed {
 size_t view_sealed_traits(struct view *view, uint32_t slot, struct arena *arena,
                           struct view_sealed **ret_blocks);
 
+/* Whether the dotted path is, or lies within, one of the block's names. */
+bool view_sealed_has(const struct view_sealed *block, struct text path);
+
 /* Segments of which the person is a member now, by number. */
 struct view_membership {
 	uint32_t segment;

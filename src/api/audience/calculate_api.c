@@ -2,6 +2,7 @@
 
 #include "api/audience/asking.h"
 #include "api/audience/audiences.h"
+#include "api/audience/sampled.h"
 #include "api/call_audit.h"
 #include "api/handlers.h"
 #include "api/segment/segment_warnings.h"
@@ -13,8 +14,10 @@ struct calculate {
 	struct question_breakdown breakdowns[QUERY_DIMENSIONS_MAX];
 	bool                      sampled;
 	bool                      explained;
+	struct sampled           *shown; /* NULL: no sample was asked for */
 	struct segment_names      names;
-	struct text               warnings; /* JSON array; empty: not looked for yet */
+	bool                      noted;    /* the warnings are those that were found before */
+	struct text               warnings; /* JSON array */
 };
 
 static const char *const other_members[] = {"as_of", "breakdowns", "sample", "explain", NULL};
@@ -110,19 +113,6 @@ static void write_breakdowns(struct json_writer *w, const struct calculate *stat
 	json_end_array(w);
 }
 
-static void write_sample(struct api_call *call, struct json_writer *w,
-                         const struct query_sample *sample)
-{
-	json_add_key(w, TEXT("sample"));
-	json_begin_array(w);
-	for (uint32_t i = 0; i < sample->count; i++) {
-		json_begin_object(w);
-		call_write_person(call, w, sample->persons[i].person);
-		json_end_object(w);
-	}
-	json_end_array(w);
-}
-
 static void write_steps(struct json_writer *w, const struct query_answer *answer)
 {
 	json_add_key(w, TEXT("steps"));
@@ -172,23 +162,30 @@ static void write_answer(struct api_call *call)
 	json_add_raw(&w, state->warnings);
 	if (answer->dimension_count > 0)
 		write_breakdowns(&w, state, answer);
-	if (state->sampled)
-		write_sample(call, &w, &answer->members);
+	if (state->shown != NULL) {
+		json_add_key(&w, TEXT("sample"));
+		sampled_write(call, &w, state->shown);
+		sampled_done(state->shown);
+	}
 	if (state->explained)
 		write_steps(&w, answer);
 	json_end_object(&w);
 	call_answer(call, 200, &out);
 }
 
-/* ---- Warnings: the names of every partition, once for each answer that is kept ---- */
+/* ---- What is read of the partitions for it: who is shown, and, once for each answer that is kept,
+ * the names for warnings ---- */
 
-static void copy_names(struct api_call *call, struct view *view)
+static void copy(struct api_call *call, struct view *view)
 {
 	struct calculate *state = call->state;
-	segment_names_copy(&state->names, view);
+	if (!state->noted)
+		segment_names_copy(&state->names, view);
+	if (state->shown != NULL)
+		sampled_copy(state->shown, view);
 }
 
-static void write_with_warnings(struct api_call *call)
+static void find_warnings(struct api_call *call)
 {
 	struct calculate  *state = call->state;
 	struct buffer      out   = {0};
@@ -198,33 +195,53 @@ static void write_with_warnings(struct api_call *call)
 	state->warnings = arena_text(call->arena, buffer_text(&out));
 	buffer_done(&out);
 	calculation_note(state->asking.waiter.calculation, state->question.written, state->warnings);
+}
+
+static void copied(struct api_call *call)
+{
+	struct calculate *state = call->state;
+	if (!state->noted)
+		find_warnings(call);
 	write_answer(call);
 }
 
-static void write_without_warnings(struct api_call *call)
+/* An answer does without warnings, and not without the sample. */
+static void not_copied(struct api_call *call)
 {
 	struct calculate *state = call->state;
-	segment_names_done(&state->names);
-	state->warnings = TEXT("[]");
-	write_answer(call);
+	if (!state->noted) {
+		segment_names_done(&state->names);
+		state->warnings = TEXT("[]");
+	}
+	if (state->shown == NULL) {
+		write_answer(call);
+		return;
+	}
+	sampled_done(state->shown);
+	call_fail(call, call->read_error);
 }
 
 static void calculated(struct api_call *call)
 {
-	struct calculate *state = call->state;
-	if (calculation_noted(state->asking.waiter.calculation, state->question.written, call->arena,
-	                      &state->warnings)) {
+	struct calculate          *state       = call->state;
+	struct calculation        *calculation = state->asking.waiter.calculation;
+	const struct query_answer *answer      = asking_answer(call);
+	if (answer == NULL)
+		return;
+	state->noted =
+		calculation_noted(calculation, state->question.written, call->arena, &state->warnings);
+	if (state->noted && !state->sampled) {
 		write_answer(call);
 		return;
 	}
-	struct error err;
-	if (calculation_answer(state->asking.waiter.calculation, &err) == NULL) {
-		call_fail(call, &err);
-		return;
+	if (!state->noted)
+		segment_names_init(&state->names, call->api->config.partition_count, call->arena);
+	if (state->sampled) {
+		state->shown = arena_zalloc(call->arena, sizeof *state->shown);
+		sampled_init(state->shown, &answer->members);
 	}
-	segment_names_init(&state->names, call->api->config.partition_count, call->arena);
-	call->read_failed = write_without_warnings;
-	call_read_all(call, copy_names, write_with_warnings);
+	call->read_failed = not_copied;
+	call_read_all(call, copy, copied);
 }
 
 static void look_up(struct api_call *call)

@@ -6,83 +6,23 @@
 #include "api/collection/collect.h"
 #include "api/handlers.h"
 #include "api/reads.h"
+#include "api/user/person_traits.h"
 #include "base/hash.h"
 #include "model/value.h"
 
 struct profile {
-	struct reads_user   user;
-	bool                found;
-	struct view_person  person; /* traits copied */
-	struct view_sealed *blocks; /* copied */
-	size_t              block_count;
+	struct reads_user    user;
+	struct person_traits of;
 };
 
 static void run(struct api_call *call, struct view *view)
 {
 	struct profile *state = call->state;
-	uint32_t        slot  = state->user.person.slot;
-	state->found          = view_person(view, slot, &state->person);
-	if (!state->found)
-		return;
-	state->person.traits = arena_text(call->arena, state->person.traits);
-	if (!scope_allows(call->token.scopes, SCOPE_PII_READ))
-		return;
-	state->block_count = view_sealed_traits(view, slot, call->arena, &state->blocks);
-	for (size_t i = 0; i < state->block_count; i++) {
-		struct view_sealed *block = &state->blocks[i];
-		block->sealed             = arena_text(call->arena, block->sealed);
-		for (size_t n = 0; n < block->name_count; n++)
-			block->names[n] = arena_text(call->arena, block->names[n]);
-	}
+	person_traits_copy(view, state->user.person.slot,
+	                   scope_allows(call->token.scopes, SCOPE_PII_READ), call->arena, &state->of);
 }
 
 /* ---- Personal values ---- */
-
-/* Whether the dotted path is, or lies within, one of the block's traits. */
-static bool belongs(const struct view_sealed *block, struct text path)
-{
-	for (size_t i = 0; i < block->name_count; i++) {
-		struct text name = block->names[i];
-		if (text_equal(path, name) || (text_starts_with(path, name) && path.length > name.length &&
-		                               path.data[name.length] == '.'))
-			return true;
-	}
-	return false;
-}
-
-static unsigned add_block(struct api_call *call, const struct view_sealed *block,
-                          struct buffer *list)
-{
-	struct buffer plain = {0};
-	struct error  err;
-	unsigned      count = 0;
-	if (reads_unseal(call, block->sealer, block->sealed, &plain, &err) == STATUS_OK) {
-		struct byte_reader reader = byte_reader_of(plain.data, plain.length);
-		struct text        traits = read_sized(&reader);
-		for (struct value_reader r = value_read(traits); value_next(&r);)
-			if (belongs(block, r.name)) {
-				value_add(list, r.name, &r.value);
-				count++;
-			}
-	}
-	buffer_done(&plain);
-	return count;
-}
-
-/* The newest personal values, as a list of dotted paths. */
-static struct text personal_values(struct api_call *call)
-{
-	const struct profile *state = call->state;
-	struct buffer         list  = {0};
-	unsigned              count = 0;
-	size_t                begin = value_list_begin(&list);
-	for (size_t i = 0; i < state->block_count; i++)
-		count += add_block(call, &state->blocks[i], &list);
-	value_list_end(&list, begin, count);
-	struct text kept = arena_text(call->arena, buffer_text(&list));
-	buffer_done(&list);
-	return kept;
-}
 
 static struct value find(struct text list, const char *name)
 {
@@ -107,10 +47,10 @@ static void write_trait(struct json_writer *w, const char *trait, enum value_typ
 
 static void write_profile(struct api_call *call, struct json_writer *w)
 {
-	const struct profile *state    = call->state;
-	struct text           traits   = state->person.traits;
-	bool                  pii      = call_shows_personal(call);
-	struct text           personal = pii ? personal_values(call) : (struct text){0};
+	const struct profile *state  = call->state;
+	struct text           traits = state->of.view.traits;
+	bool                  pii    = call_shows_personal(call);
+	struct text personal = pii ? person_traits_personal(call, &state->of) : (struct text){0};
 
 	struct vault_id id;
 	struct error    err;
@@ -120,7 +60,7 @@ static void write_profile(struct api_call *call, struct json_writer *w)
 		json_member_string(w, "id", id.id);
 	else
 		json_member_null(w, "id");
-	json_member_bool(w, "identified", state->person.identified);
+	json_member_bool(w, "identified", state->of.view.identified);
 	reads_write_merged(call, w, &state->user);
 	if (pii) {
 		write_trait(w, "email", VALUE_STRING, traits, personal);
@@ -129,11 +69,11 @@ static void write_profile(struct api_call *call, struct json_writer *w)
 	}
 	json_add_key(w, TEXT("attributes"));
 	reads_write_values(w, traits, pii ? &personal : NULL);
-	json_member_instant(w, "createdAt", state->person.created_ms);
-	if (state->person.last_active_ms == INSTANT_MS_NONE)
+	json_member_instant(w, "createdAt", state->of.view.created_ms);
+	if (state->of.view.last_active_ms == INSTANT_MS_NONE)
 		json_member_null(w, "lastActiveAt");
 	else
-		json_member_instant(w, "lastActiveAt", state->person.last_active_ms);
+		json_member_instant(w, "lastActiveAt", state->of.view.last_active_ms);
 	json_member_instant(w, "as_of", call_as_of_ms(call));
 }
 
@@ -141,7 +81,7 @@ static void answer(struct api_call *call)
 {
 	struct profile *state = call->state;
 	struct error    err;
-	if (!state->found) {
+	if (!state->of.found) {
 		reads_unknown_user(&err);
 		call_fail(call, &err);
 		return;

@@ -3,7 +3,7 @@
 #include "base/instant.h"
 #include "base/json.h"
 #include "model/value.h"
-#include "transfer/export/export_mask.h"
+#include "vault/mask.h"
 
 void export_writer_init(struct export_writer *writer, struct vault *vault,
                         enum export_format format, bool masked)
@@ -66,20 +66,8 @@ static struct text masked(struct export_writer *writer, unsigned which, struct t
 	if (!writer->masked || list.length == 0)
 		return list;
 	buffer_clear(into);
-	export_mask_list(list, into);
+	mask_list(list, into);
 	return buffer_text(into);
-}
-
-/* Whether the dotted path is, or lies within, one of the block's traits. */
-static bool belongs(const struct view_sealed *block, struct text path)
-{
-	for (size_t i = 0; i < block->name_count; i++) {
-		struct text name = block->names[i];
-		if (text_equal(path, name) || (text_starts_with(path, name) && path.length > name.length &&
-		                               path.data[name.length] == '.'))
-			return true;
-	}
-	return false;
 }
 
 /* The newest personal traits, in `personal[1]`. */
@@ -97,7 +85,7 @@ static enum status gather_traits(struct export_writer *writer, const struct expo
 		if (status != STATUS_OK)
 			return status;
 		for (struct value_reader r = value_read(lists[0]); value_next(&r);) {
-			if (!belongs(block, r.name))
+			if (!view_sealed_has(block, r.name))
 				continue;
 			value_add(list, r.name, &r.value);
 			count++;

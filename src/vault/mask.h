@@ -1,5 +1,5 @@
-#ifndef SONNIM_TRANSFER_EXPORT_MASK_H
-#define SONNIM_TRANSFER_EXPORT_MASK_H
+#ifndef SONNIM_VAULT_MASK_H
+#define SONNIM_VAULT_MASK_H
 
 /* Personal values so that they can be told apart by eye and no more:
  *   email   a***@email.com       phone   010-****-1234       all else   ***
@@ -9,9 +9,9 @@
 #include "base/text.h"
 
 /* Appends the masked text; `name` is the value's dotted path. */
-void export_mask(struct text name, struct text value, struct buffer *out);
+void mask_value(struct text name, struct text value, struct buffer *out);
 
 /* A value list whose names are dotted paths, with every value masked. */
-void export_mask_list(struct text list, struct buffer *out);
+void mask_list(struct text list, struct buffer *out);
 
 #endif

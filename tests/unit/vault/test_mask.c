@@ -1,4 +1,4 @@
-#include "transfer/export/export_mask.h"
+#include "vault/mask.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 static void assert_masked(const char *name, const char *value, const char *expected)
 {
 	struct buffer out = {0};
-	export_mask(text_of(name), text_of(value), &out);
+	mask_value(text_of(name), text_of(value), &out);
 	buffer_add_u8(&out, '\0');
 	assert_string_equal(out.data, expected);
 	buffer_done(&out);
@@ -56,7 +56,7 @@ static void a_list_is_masked_value_by_value(void **state)
 	value_add(&list, TEXT("email"), &email);
 	value_add(&list, TEXT("birthday"), &number);
 	value_list_end(&list, begin, 2);
-	export_mask_list(buffer_text(&list), &out);
+	mask_list(buffer_text(&list), &out);
 	assert_true(value_check(buffer_text(&out)));
 	struct value found = value_find(buffer_text(&out), TEXT("email"), hash_name(TEXT("email")));
 	assert_true(text_equal(found.text, TEXT("a***@email.com")));

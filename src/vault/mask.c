@@ -1,4 +1,4 @@
-#include "transfer/export/export_mask.h"
+#include "vault/mask.h"
 
 #include <strings.h>
 
@@ -74,7 +74,7 @@ static void mask_phone(struct text value, struct buffer *out)
 	}
 }
 
-void export_mask(struct text name, struct text value, struct buffer *out)
+void mask_value(struct text name, struct text value, struct buffer *out)
 {
 	if (is_called(name, "email"))
 		mask_email(value, out);
@@ -84,7 +84,7 @@ void export_mask(struct text name, struct text value, struct buffer *out)
 		buffer_add_text(out, TEXT("***"));
 }
 
-void export_mask_list(struct text list, struct buffer *out)
+void mask_list(struct text list, struct buffer *out)
 {
 	struct buffer masked = {0};
 	unsigned      count  = 0;
@@ -92,7 +92,7 @@ void export_mask_list(struct text list, struct buffer *out)
 	for (struct value_reader r = value_read(list); value_next(&r); count++) {
 		buffer_clear(&masked);
 		if (r.value.type == VALUE_STRING)
-			export_mask(r.name, r.value.text, &masked);
+			mask_value(r.name, r.value.text, &masked);
 		else
 			buffer_add_text(&masked, TEXT("***"));
 		struct value value = {.type = VALUE_STRING, .text = buffer_text(&masked)};
