@@ -9,6 +9,7 @@
  * the record hold. */
 #define PREV_NAME      ",\"prev\":\""
 #define HASH_NAME      "\",\"hash\":\""
+#define WORKSPACE_NAME ",\"workspace\":\""
 #define KEY_NAME       "\",\"key\":\""
 #define SIGNATURE_NAME "\",\"signature\":\""
 #define LINE_END       "\"}"
@@ -101,6 +102,10 @@ void audit_line_add(struct buffer *out, const struct audit_record *record, int64
 	json_member_int(&w, "seq", (int64_t)(link->seq + 1));
 	json_member_instant(&w, "timestamp", at_ms);
 	write_members(&w, record);
+	if (key != NULL) {
+		add_hex(out, WORKSPACE_NAME, workspace_id, 16);
+		buffer_add(out, "\"", 1);
+	}
 	add_hex(out, PREV_NAME, link->hash, SHA256_BYTES);
 	buffer_add(out, "\"", 1);
 	link->seq++;
@@ -149,6 +154,14 @@ static bool take_back_hex(struct text *text, const char *name, uint8_t *into, si
 	return true;
 }
 
+static bool take_workspace(struct text text, uint8_t workspace_id[16])
+{
+	if (!text_ends_with(text, TEXT("\"")))
+		return false;
+	text.length--;
+	return take_back_hex(&text, WORKSPACE_NAME, workspace_id, 16);
+}
+
 static bool read_front(struct text text, struct audit_link *link)
 {
 	if (!take_front(&text, TEXT("{\"seq\":")))
@@ -184,6 +197,7 @@ enum status audit_line_read(struct text line, struct audit_line *ret_line, struc
 	good = good && take_back_hex(&front, HASH_NAME, read.link.hash, sizeof read.link.hash);
 	struct text hashed = {line.data, front.length + 1}; /* with the quote */
 	good               = good && take_back_hex(&front, PREV_NAME, read.prev, sizeof read.prev) &&
+	       (!read.is_signed || take_workspace(front, read.workspace_id)) &&
 	       read_front(front, &read.link);
 	if (!good)
 		return error_set(err, STATUS_INVALID, "It has not the form of a record");

@@ -7,7 +7,8 @@
  *   └────────────────────── what the hash is of ────────────────────────────────────┘
  *
  * `hash` is the SHA-256 of the line's bytes before `,"hash":`; `prev` is the hash of the record
- * before, 64 zeros for the first. A signed record goes on with `,"key":"…","signature":"…"}`.
+ * before, 64 zeros for the first. A signed record names its workspace before `prev` and goes on
+ * with `,"key":"…","signature":"…"}` behind `hash`.
  * So a chain is checked by its bytes alone; only a search looks into the JSON.
  *
  * Threads: any; nothing here is shared. */
@@ -62,6 +63,7 @@ struct audit_line {
 	struct audit_link link;
 	uint8_t           prev[SHA256_BYTES];
 	bool              is_signed;
+	uint8_t           workspace_id[16]; /* of a signed one */
 	uint8_t           key_id[AUDIT_KEY_ID_BYTES];
 	uint8_t           signature[AUDIT_SIGNATURE_BYTES];
 };

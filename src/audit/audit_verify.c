@@ -46,31 +46,42 @@ __attribute__((format(printf, 3, 4))) static void tell(struct verifying *v, uint
 
 /* ---- Signatures ---- */
 
-static bool is_ours(struct verifying *v, const struct audit_head *head)
+static bool is_ours(const struct verifying *v, const uint8_t workspace_id[16])
 {
-	if (!v->has_workspace)
-		return true;
-	return memcmp(v->workspace_id, head->workspace_id, sizeof v->workspace_id) == 0;
+	return !v->has_workspace || memcmp(v->workspace_id, workspace_id, sizeof v->workspace_id) == 0;
+}
+
+static void take_workspace(struct verifying *v, const uint8_t workspace_id[16])
+{
+	if (v->has_workspace)
+		return;
+	memcpy(v->workspace_id, workspace_id, sizeof v->workspace_id);
+	v->has_workspace = true;
 }
 
 static bool check_signature(struct verifying *v, const struct audit_line *line)
 {
 	struct audit_head head = {.seq = line->link.seq, .at_ms = line->link.at_ms};
 	v->report->signed_records++;
-	memcpy(head.workspace_id, v->workspace_id, sizeof head.workspace_id);
+	memcpy(head.workspace_id, line->workspace_id, sizeof head.workspace_id);
 	memcpy(head.hash, line->link.hash, sizeof head.hash);
 	memcpy(head.key_id, line->key_id, sizeof head.key_id);
 	memcpy(head.signature, line->signature, sizeof head.signature);
 	bool known = audit_keys_find(v->config->keys, line->key_id) != NULL;
-	bool good  = known && audit_head_verify(&head, v->config->keys);
+	bool ours  = is_ours(v, line->workspace_id);
+	bool good  = known && ours && audit_head_verify(&head, v->config->keys);
 	if (!known)
 		tell(v, line->link.seq, "record %" PRIu64 " is signed by a key that is not known",
 		     line->link.seq);
+	else if (!ours)
+		tell(v, line->link.seq, "record %" PRIu64 " is of another workspace", line->link.seq);
 	else if (!good)
 		tell(v, line->link.seq, "record %" PRIu64 " has a signature that is not its own",
 		     line->link.seq);
 	else if (line->link.seq > v->vouched_seq)
 		v->vouched_seq = line->link.seq;
+	if (good)
+		take_workspace(v, line->workspace_id);
 	return good;
 }
 
@@ -110,18 +121,15 @@ static void sort_heads(struct verifying *v)
 		v->heads[i] = v->config->heads[i];
 	qsort(v->heads, count, sizeof *v->heads, compare_heads);
 	if (v->config->workspace_id != NULL)
-		memcpy(v->workspace_id, v->config->workspace_id, sizeof v->workspace_id);
-	v->has_workspace = v->config->workspace_id != NULL;
+		take_workspace(v, v->config->workspace_id);
 	for (size_t i = 0; i < count && !v->has_workspace; i++)
-		if (audit_head_verify(&v->heads[i], v->config->keys)) {
-			memcpy(v->workspace_id, v->heads[i].workspace_id, sizeof v->workspace_id);
-			v->has_workspace = true;
-		}
+		if (audit_head_verify(&v->heads[i], v->config->keys))
+			take_workspace(v, v->heads[i].workspace_id);
 }
 
 static bool head_counts(struct verifying *v, const struct audit_head *head)
 {
-	if (is_ours(v, head) && audit_head_verify(head, v->config->keys))
+	if (is_ours(v, head->workspace_id) && audit_head_verify(head, v->config->keys))
 		return true;
 	tell(v, 0, "the head of record %" PRIu64 " is not signed by a known key for this workspace",
 	     head->seq);

@@ -189,6 +189,7 @@ static enum exit_code examine(struct client *client, const struct doctor_flags *
 	if (check_config(&findings, flags, &settings)) {
 		doctor_check_system(&findings, &settings);
 		doctor_check_directories(&findings, &settings);
+		doctor_check_audit(&findings, &settings);
 	}
 	serve_settings_done(&settings);
 	check_server(&findings, client);

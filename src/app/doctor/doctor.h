@@ -45,4 +45,7 @@ void doctor_check_system(struct findings *findings, const struct serve_settings 
  * removes a file in the data directory (or in the one above, when it is not made yet). */
 void doctor_check_directories(struct findings *findings, const struct serve_settings *settings);
 
+/* The audit trail: its key, and, as long as it is small, every record. */
+void doctor_check_audit(struct findings *findings, const struct serve_settings *settings);
+
 #endif

@@ -85,6 +85,51 @@ static void who_may_read_keys_and_token_is_looked_at(void **state)
 	rmdir(directory);
 }
 
+static void a_trail_without_its_key_is_a_failure_and_a_changed_one_is_told_of(void **state)
+{
+	(void)state;
+	char                  root[] = "/tmp/sonnim-doctor-XXXXXX";
+	char                  data[sizeof root + 8], keyring[sizeof root + 8], path[128];
+	struct findings       findings = {0};
+	struct serve_settings settings = {.data = data, .keyring = keyring};
+	struct audit         *audit    = NULL;
+	struct error          err;
+	assert_non_null(mkdtemp(root));
+	snprintf(data, sizeof data, "%s/data", root);
+	snprintf(keyring, sizeof keyring, "%s/keys", root);
+	snprintf(path, sizeof path, "%s/audit", data);
+	mkdir(data, 0700);
+	mkdir(keyring, 0700);
+	settings.audit = (struct audit_settings){.head_interval_ms = 1000, .file_bytes = 1 << 20};
+	doctor_check_audit(&findings, &settings);
+	assert_int_equal(find(&findings, "audit")->state, DOCTOR_OK);
+
+	const struct audit_config config = {
+		.directory = path, .keyring_directory = keyring, .settings = &settings.audit};
+	const struct audit_record record = {.action = TEXT("a.b"), .result_size = -1};
+	assert_int_equal(audit_open(&config, &audit, &err), STATUS_OK);
+	assert_int_equal(audit_note(audit, &record, &err), STATUS_OK);
+	audit_close(audit);
+	findings.count = 0;
+	doctor_check_audit(&findings, &settings);
+	assert_string_equal(find(&findings, "audit")->text, "2 records, whole");
+
+	snprintf(path, sizeof path, "%s/audit/00000000000000000001.jsonl", data);
+	assert_int_equal(truncate(path, 0), 0);
+	findings.count = 0;
+	doctor_check_audit(&findings, &settings);
+	assert_int_equal(find(&findings, "audit")->state, DOCTOR_WARNING);
+	assert_non_null(strstr(find(&findings, "audit")->text, "cut off"));
+
+	snprintf(path, sizeof path, "%s/audit.key", keyring);
+	assert_int_equal(unlink(path), 0);
+	findings.count = 0;
+	doctor_check_audit(&findings, &settings);
+	assert_int_equal(find(&findings, "audit")->state, DOCTOR_FAILURE);
+	snprintf(path, sizeof path, "rm -r %s", root);
+	assert_int_equal(system(path), 0);
+}
+
 static void no_more_is_found_than_there_is_room_for(void **state)
 {
 	(void)state;
@@ -100,6 +145,7 @@ int main(void)
 		cmocka_unit_test(sizes_are_written_in_the_unit_that_fits),
 		cmocka_unit_test(a_limit_that_leaves_nothing_to_the_machine_is_a_warning),
 		cmocka_unit_test(who_may_read_keys_and_token_is_looked_at),
+		cmocka_unit_test(a_trail_without_its_key_is_a_failure_and_a_changed_one_is_told_of),
 		cmocka_unit_test(no_more_is_found_than_there_is_room_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

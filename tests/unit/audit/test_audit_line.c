@@ -85,7 +85,7 @@ static void every_flipped_bit_of_a_signed_line_is_found(void **state)
 		out.data[bit / 8] ^= (char)(1 << bit % 8);
 		if (audit_line_read(line, &read, &err) == STATUS_OK) {
 			struct audit_head head = {.seq = read.link.seq, .at_ms = read.link.at_ms};
-			memcpy(head.workspace_id, trail_workspace, sizeof head.workspace_id);
+			memcpy(head.workspace_id, read.workspace_id, sizeof head.workspace_id);
 			memcpy(head.hash, read.link.hash, sizeof head.hash);
 			memcpy(head.key_id, read.key_id, sizeof head.key_id);
 			memcpy(head.signature, read.signature, sizeof head.signature);

@@ -26,6 +26,34 @@ static void a_trail_as_it_was_written_is_whole(void **state)
 	assert_int_equal(report.first_seq, 1);
 }
 
+static void ignore_finding(void *context, const struct audit_finding *finding)
+{
+	(void)context;
+	(void)finding;
+}
+
+static enum status verify_as(const uint8_t workspace_id[16])
+{
+	struct audit_keys keys;
+	struct error      err;
+	assert_int_equal(audit_keys_read(trail_keyring, false, &keys, &err), STATUS_OK);
+	const struct audit_verify_config config = {.directory    = trail_directory,
+	                                           .keys         = &keys,
+	                                           .workspace_id = workspace_id,
+	                                           .found        = ignore_finding};
+	return audit_verify(&config, &report, &err);
+}
+
+static void signatures_are_verified_without_any_head_too(void **state)
+{
+	static const uint8_t other[16] = {9};
+	(void)state;
+	trail_make(2);
+	assert_int_equal(verify_as(NULL), STATUS_OK);
+	assert_int_equal(report.unsigned_records, 0);
+	assert_int_equal(verify_as(other), STATUS_CORRUPT);
+}
+
 static void a_trail_goes_on_behind_a_restart(void **state)
 {
 	(void)state;
@@ -229,6 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TRAIL(a_trail_as_it_was_written_is_whole),
+		TRAIL(signatures_are_verified_without_any_head_too),
 		TRAIL(a_trail_goes_on_behind_a_restart),
 		TRAIL(each_flipped_bit_is_found),
 		TRAIL(a_removed_record_is_found_and_named),
