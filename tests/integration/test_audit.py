@@ -12,6 +12,7 @@ import unittest
 
 import audit_trail
 from case import ServerCase
+from faults import Faults
 from server import SONNIM, Client, Server, remove_directory, temporary_directory
 
 LEAF = {"event": "Seen", "op": "gte", "value": 1}
@@ -313,6 +314,37 @@ class Whole(unittest.TestCase):
                         if r["action"] == "source.create"}
             self.assertLessEqual(answered, recorded)
             server.start()
+        server.stop()
+        self.assertEqual(self.verify(server)[0], 0)
+
+    def test_on_a_full_disk_what_has_no_room_for_a_record_is_refused_before_it_is_done(self):
+        server = Server("--partitions", "2")
+        self.addCleanup(server.__exit__, Exception, None, None)
+        faults = Faults(server.directory)
+        server.start(env=faults.environment)
+        client = server.client()
+        question = {"filters": {"search_keyword": ["x" * 60] * 40}}
+        client.expect(200, "POST", "/api/v1/audience/calculate", question)
+        faults.fill_disk()
+        answered = 1
+        while True:
+            answer = client.request("POST", "/api/v1/audience/calculate", question)
+            if answer.status != 200:
+                break
+            answered += 1
+            self.assertLess(answered, 10_000)
+        self.assertEqual((answer.status, answer.code), (503, "NO_SPACE"))
+        self.assertIn("audit trail", answer.json["error"]["message"])
+        before = {source["id"] for source in client.items("/api/v1/sources")}  # is not recorded
+        answer = client.request("POST", "/api/v1/sources", {"name": "full"})
+        self.assertEqual((answer.status, answer.code), (503, "NO_SPACE"))
+        self.assertEqual({source["id"] for source in client.items("/api/v1/sources")}, before)
+        faults.mend_disk()
+        made = client.expect(201, "POST", "/api/v1/sources", {"name": "room"}).json["id"]
+        client.close()
+        records = audit_trail.chain(server.data)
+        self.assertEqual(records[-1]["target"], made)
+        self.assertEqual(len([r for r in records if r["action"] == "audience.query"]), answered)
         server.stop()
         self.assertEqual(self.verify(server)[0], 0)
 
