@@ -5,6 +5,7 @@ import http.client
 import http.server
 import io
 import json
+import signal
 import subprocess
 import threading
 import time
@@ -316,6 +317,53 @@ class Whole(unittest.TestCase):
             server.start()
         server.stop()
         self.assertEqual(self.verify(server)[0], 0)
+
+    def test_dropped_files_are_reported_first_and_what_is_left_is_whole(self):
+        server = self.server("--audit-file-bytes", "64KiB", "--audit-retention", "1d",
+                             "--retention-wait", "1d")
+        client = server.client()
+        question = {"filters": {"search_keyword": ["x" * 60] * 40}}
+        while len(audit_trail.files(server.data)) < 3:
+            for _ in range(10):
+                client.expect(200, "POST", "/api/v1/audience/calculate", question)
+            client.expect(201, "POST", "/api/v1/sources", {"name": "durable"})
+        client.set_clock(4_102_444_800_000)  # 2100: retention goes by the log's time
+
+        def run_retention():
+            job = client.expect(200, "POST", "/api/v1/schedules/retention/run").json["id"]
+            while True:
+                found = client.get(f"/api/v1/jobs/{job}")
+                if found["state"] in ("done", "failed"):
+                    break
+                time.sleep(0.01)
+            self.assertEqual(found["state"], "done", found)
+            return {thing["name"]: thing for thing in found["result"]["things"]}["audit"]
+
+        run_retention()
+        self.assertGreaterEqual(len(audit_trail.files(server.data)), 3)  # a report, nothing else
+        client.set_clock(4_102_444_800_000 + 3 * 86_400_000)
+        run_retention()
+        self.assertLess(len(audit_trail.files(server.data)), 3)
+        notes = client.items("/api/v1/audit?action=audit.drop")
+        self.assertEqual(len(notes), 1)
+        client.close()
+        server.stop()
+        code, report = self.verify(server)
+        self.assertEqual((code, report["findings"]), (0, []))
+        self.assertEqual(report["firstSeq"], notes[0]["details"]["through_seq"] + 1)
+
+    def test_settings_that_are_read_again_and_the_end_are_recorded(self):
+        server = self.server()
+        server.process.send_signal(signal.SIGHUP)
+        client = server.client()
+        deadline = time.monotonic() + 60
+        while not client.items("/api/v1/audit?action=settings.reload"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+        client.close()
+        server.stop()
+        self.assertEqual([r["action"] for r in audit_trail.chain(server.data)][-2:],
+                         ["server.stop", "audit.head"])
 
     def test_on_a_full_disk_what_has_no_room_for_a_record_is_refused_before_it_is_done(self):
         server = Server("--partitions", "2")
