@@ -1,5 +1,7 @@
 """Audiences: what is calculated is what a count by hand finds, saved ones keep their promise, and
 who watches is told."""
+import json
+import socket
 import threading
 import time
 
@@ -450,6 +452,53 @@ class Watched(AudienceCase):
         self.track("m1", event="Shared")
         for node in nodes:
             self.until(node, found["audience_id"], 1, 0)
+
+
+class Left(AudienceCase):
+    def position_ahead(self):
+        """One that this server comes to later: of another one, which has written more."""
+        position = int(self.track("left").position, 16)
+        with Server("--partitions", "3") as other:
+            key, client = other.make_key(), other.client()
+            while True:
+                ahead = client.expect(200, "POST", "/v1/track", {
+                    "userId": "left", "event": "Seen", "properties": {"x": "x" * 9000}},
+                    key=key).position
+                if int(ahead, 16) > position:
+                    client.close()
+                    return ahead
+
+    def ask_and_leave(self, position):
+        """A question that waits for that position, and nobody is there for its answer."""
+        host, port = self.server.address.rsplit(":", 1)
+        body = json.dumps({"expression": 'count("Seen") within 41d >= 1'}).encode()
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(
+                b"POST /api/v1/audience/calculate HTTP/1.1\r\nHost: x\r\nCache-Control: no-cache"
+                b"\r\nX-Sonnim-Min-Position: " + position.encode()
+                + b"\r\nAuthorization: Bearer " + self.server.token.encode()
+                + b"\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body)
+            self.wait_running(1)
+
+    def wait_running(self, count):
+        deadline = time.monotonic() + 60
+        while self.metric("sonnim_audience_running") != count:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.005)
+
+    def test_a_question_is_stopped_when_who_asked_it_has_left(self):
+        before = self.metric("sonnim_audience_cancelled_total")
+        deadline = time.monotonic() + 60
+        # Until the server has heard of it before the question could be answered.
+        while self.metric("sonnim_audience_cancelled_total") == before:
+            self.assertLess(time.monotonic(), deadline)
+            ahead = self.position_ahead()
+            self.ask_and_leave(ahead)
+            while int(self.track("left").position, 16) < int(ahead, 16):
+                pass
+            self.wait_running(0)
+        self.assertEqual(self.calculate({"expression": 'count("Seen") within 41d >= 1'})
+                         ["audience_size"], 1)
 
 
 class Restarted(AudienceCase):

@@ -212,6 +212,9 @@ void audiences_write_metrics(struct audiences *audiences, struct buffer *out)
 	metric_one(out, "sonnim_audience_refused_total", "counter",
 	           "Questions about audiences that were refused since too many were under way",
 	           c.refused);
+	metric_one(out, "sonnim_audience_cancelled_total", "counter",
+	           "Questions about audiences that were stopped since nobody waited for them any more",
+	           c.cancelled);
 	metric_one(out, "sonnim_audience_running", "gauge", "Questions about audiences under way",
 	           c.running);
 	metric_one(out, "sonnim_audience_running_max", "gauge", "Beyond it they are refused",

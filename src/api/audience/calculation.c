@@ -300,6 +300,7 @@ static void finish(struct calculation *calculation, enum status status)
 	let_lists_go(calculation); /* what is kept is the answer */
 	pthread_mutex_lock(&calculations->lock);
 	leave_running(calculations, calculation);
+	calculations->counts.cancelled += calculation->abandoned && status != STATUS_OK;
 	calculation->running = false;
 	calculation->status  = status;
 	calculation->done_ms = clock_monotonic_ms();

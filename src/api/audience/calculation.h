@@ -81,6 +81,7 @@ struct calculations_status {
 	uint64_t joined;
 	uint64_t misses;
 	uint64_t refused;
+	uint64_t cancelled; /* under way when nobody waited for them any more */
 	uint64_t running;
 	uint64_t count;
 	uint64_t bytes;

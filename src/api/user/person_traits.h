@@ -17,8 +17,8 @@ struct person_traits {
 void person_traits_copy(struct view *view, uint32_t slot, bool personal, struct arena *arena,
                         struct person_traits *ret_traits);
 
-/* On a worker: the newest personal values as a list of dotted paths, from the call's arena. Those of
- * whom the key is gone are left out. */
+/* On a worker: the newest personal values as a list of dotted paths, from the call's arena. Those
+ * of whom the key is gone are left out. */
 struct text person_traits_personal(struct api_call *call, const struct person_traits *traits);
 
 #endif
