@@ -9,12 +9,12 @@ enum { ID_BYTES = 16, RANDOM_BYTES = 16, CODE_BYTES = 16 };
 
 struct content {
 	uint8_t id[ID_BYTES];
-	uint8_t number[4];
+	uint8_t number[8];
 	uint8_t random[RANDOM_BYTES];
 	uint8_t code[CODE_BYTES];
 };
 
-_Static_assert(sizeof(struct content) == 52, "no gaps: it is written as it lies in memory");
+_Static_assert(sizeof(struct content) == 56, "no gaps: it is written as it lies in memory");
 
 void code_hash(const uint8_t secret[SIGNING_SECRET_BYTES], const char *purpose, struct text text,
                uint8_t ret_hash[SHA256_BYTES])

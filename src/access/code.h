@@ -4,7 +4,7 @@
 /* Texts that are given out and recognised without asking the store, since they bear a message code
  * (HMAC-SHA-256, its first 16 bytes) under the secret beside the signing keys:
  *
- *   prefix  base64url( id (16) | number (4, little endian) | random (16) | code (16) )
+ *   prefix  base64url( id (16) | number (8, little endian) | random (16) | code (16) )
  *
  * The prefix says what for, and the code covers it. */
 
@@ -19,7 +19,7 @@ enum { CODE_TEXT_BYTES = 80, CODE_PREFIX_BYTES = 4 };
 
 struct code {
 	char     id[UUID_TEXT_BYTES];
-	uint32_t number;
+	uint64_t number;
 };
 
 /* `prefix`: CODE_PREFIX_BYTES characters. */

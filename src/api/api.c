@@ -142,6 +142,7 @@ struct api *api_new(const struct api_config *config)
 	api->tokens          = tokens_new(config->store, config->access);
 	api->tickets         = tickets_new();
 	api->guards          = guards_new(api->tokens);
+	api->mailer          = mailer_new(config->access, config->mailer);
 	api->write_keys      = write_keys_new(config->store, ingest_sources(config->ingest));
 	api->metrics         = metrics_new();
 	api->workers         = workers_new(API_WORKER_COUNT);
@@ -233,6 +234,7 @@ void api_stop(struct api *api)
 	workers_free(api->workers);
 	api->workers = NULL;
 	guards_stop(api->guards);
+	mailer_stop(api->mailer);
 	counting_free(api->counting);
 	api->counting = NULL;
 }
@@ -244,6 +246,7 @@ void api_free(struct api *api)
 	workers_free(api->password_worker);
 	workers_free(api->workers);
 	guards_stop(api->guards);
+	mailer_stop(api->mailer);
 	overview_free(api->overview);
 	audiences_free(api->audiences);
 	live_free(api->live);
@@ -262,6 +265,7 @@ void api_free(struct api *api)
 	metrics_free(api->metrics);
 	write_keys_free(api->write_keys);
 	guards_free(api->guards);
+	mailer_free(api->mailer);
 	tickets_free(api->tickets);
 	tokens_free(api->tokens);
 	buffer_done(&api->openapi);

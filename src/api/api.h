@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "access/access.h"
+#include "api/access/mailer.h"
 #include "api/audience/audience_settings.h"
 #include "audit/audit.h"
 #include "api/backup/backups_api.h"
@@ -52,6 +53,7 @@ struct api_config {
 	struct audit                   *audit;
 	const struct api_backups       *backups; /* NULL: this server makes none */
 	const struct audience_settings *audience;
+	const struct mailer_settings   *mailer;
 	uint32_t                        partition_count;
 	unsigned                        loop_count; /* loop threads of the HTTP server */
 	int64_t     retention_ms;     /* windows must be shorter by a day; INSTANT_MS_NEVER: any */

@@ -24,6 +24,7 @@ struct api_route;
 struct tokens;
 struct tickets;
 struct guards;
+struct mailer;
 struct write_keys;
 struct counting;
 struct metrics;
@@ -63,6 +64,7 @@ struct api {
 	struct tokens      *tokens;
 	struct tickets     *tickets;
 	struct guards      *guards;
+	struct mailer      *mailer;
 	struct write_keys  *write_keys;
 	struct counting    *counting; /* from api_load() on */
 	struct metrics     *metrics;

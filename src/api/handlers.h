@@ -61,8 +61,8 @@ api_handler_fn clock_post;
 api_handler_fn changes_list;
 
 /* auth_api.c, me_api.c */
-api_handler_fn auth_register, auth_login, auth_refresh, auth_logout, auth_password, auth_sessions,
-	auth_end_session, auth_end_sessions;
+api_handler_fn auth_register, auth_login, auth_refresh, auth_logout, auth_password,
+	auth_reset_request, auth_reset, auth_sessions, auth_end_session, auth_end_sessions;
 api_handler_fn me_get, me_put, settings_get, settings_put, subscription_get, subscription_put;
 
 /* people_api.c, roles_api.c */

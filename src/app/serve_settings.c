@@ -194,6 +194,7 @@ void serve_settings_of(struct serve_settings *target, struct settings ret_sets[S
 	ret_sets[6] = audience_settings_of(&target->audience);
 	ret_sets[7] = audit_settings_of(&target->audit);
 	ret_sets[8] = access_settings_of(&target->access);
+	ret_sets[9] = mailer_settings_of(&target->mailer);
 }
 
 enum serve_clock serve_settings_clock(const struct serve_settings *settings)

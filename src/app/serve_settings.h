@@ -10,6 +10,7 @@
 #include "base/settings.h"
 #include "events/settings.h"
 #include "http/server.h"
+#include "api/access/mailer.h"
 #include "api/audience/audience_settings.h"
 #include "audit/audit.h"
 #include "ingest/letters.h"
@@ -49,9 +50,10 @@ struct serve_settings {
 	struct audience_settings audience;
 	struct audit_settings    audit;
 	struct access_settings   access;
+	struct mailer_settings   mailer;
 };
 
-enum { SERVE_SETTINGS_SETS = 9 };
+enum { SERVE_SETTINGS_SETS = 10 };
 
 /* The tables over `target`, for help and documentation too. */
 void serve_settings_of(struct serve_settings *target,

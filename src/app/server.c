@@ -328,6 +328,7 @@ static void start_api(struct server *server)
 	                            .retention        = server->background.retention,
 	                            .audit            = server->audit,
 	                            .audience         = &server->settings->audience,
+	                            .mailer           = &server->settings->mailer,
 	                            .upload_bytes_max = server->settings->upload_bytes_max,
 	                            .partition_count  = server->workspace.partition_count,
 	                            .loop_count       = http_loop_count(http, passed),

@@ -31,7 +31,8 @@ PUBLIC = {
     ("POST", "/v1/m"), ("GET", "/v1/projects/{writeKey}/settings"),
     ("GET", "/api/v1/events/health"), ("GET", "/api/v1/audience/exports/{id}/file"),
     ("POST", "/api/v1/auth/register"), ("POST", "/api/v1/auth/login"),
-    ("POST", "/api/v1/auth/refresh"), ("GET", "/.well-known/jwks.json"),
+    ("POST", "/api/v1/auth/refresh"), ("POST", "/api/v1/auth/reset-request"),
+    ("POST", "/api/v1/auth/reset"), ("GET", "/.well-known/jwks.json"),
     ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/openapi.json"),
 }
 # Of people only: what is one's own.

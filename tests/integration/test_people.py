@@ -1,8 +1,11 @@
 """People: how they come, log in, go on and out, and what keeps others from doing so."""
 import base64
+import email as email_module
 import json
+import re
 import time
 from datetime import datetime, timedelta, timezone
+from email.header import decode_header, make_header
 
 from case import ServerCase
 from program import Node
@@ -438,3 +441,108 @@ class Sockets(PeopleCase):
             "name": "short", "scopes": ["job.read"],
             "expiresAt": end.isoformat(timespec="milliseconds").replace("+00:00", "Z")}).json
         self.assertEqual(self.end_of(self.open(made["token"])), 1008)
+
+
+class Resets(PeopleCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.smtp = Node("smtp.mjs")
+        cls.addClassCleanup(cls.smtp.__exit__)
+        cls.flags = ("--partitions", "3", "--smtp-plain", "--smtp-url",
+                     f"smtp://127.0.0.1:{cls.smtp.next()['port']}", "--mail-from",
+                     "cdp@example.com", "--reset-url", "https://cdp.example.com/reset#")
+        super().setUpClass()
+
+    def ask(self, email):
+        return self.anybody().request("POST", "/api/v1/auth/reset-request", {"email": email})
+
+    def reset(self, token, password=PASSWORD + "?"):
+        return self.anybody().request("POST", "/api/v1/auth/reset",
+                                      {"reset_token": token, "password": password})
+
+    def token_for(self, email):
+        self.assertEqual(self.ask(email).status, 202)
+        mail = self.smtp.next()
+        self.assertEqual((mail["from"], mail["to"]), ("cdp@example.com", [email]))
+        message = email_module.message_from_string(mail["message"])
+        text = message.get_payload(decode=True).decode()
+        self.assertIn("비밀번호", text)
+        self.assertEqual(str(make_header(decode_header(message["Subject"]))),
+                         "Sonnim 비밀번호 재설정 / password reset")
+        return re.search(r"https://cdp\.example\.com/reset#(\S+)", text)[1]
+
+    def test_a_mailed_token_sets_a_new_password_once(self):
+        client, grant = self.logged_in()
+        email = grant["user"]["email"]
+        token = self.token_for(email)
+        self.refused(self.reset(token, "short"), 400, "VALIDATION_ERROR", "password")
+        self.assertEqual(self.reset(token).status, 204)
+        self.refused(client.request("GET", "/api/v1/users/me"), 401)
+        self.refused(self.login(email), 401)
+        self.assertEqual(self.login(email, PASSWORD + "?").status, 200)
+        self.refused(self.reset(token, PASSWORD + "!"), 401, "UNAUTHORIZED", "reset_token")
+
+    def test_the_newest_change_of_a_person_makes_a_token_void(self):
+        _, grant = self.logged_in()
+        token = self.token_for(grant["user"]["email"])
+        path = f"/api/v1/people/{grant['user']['id']}"
+        self.client.expect(200, "PUT", path, {"active": False})
+        self.client.expect(200, "PUT", path, {"active": True})
+        self.refused(self.reset(token), 401, "UNAUTHORIZED", "reset_token")
+
+    def test_nobody_learns_who_has_an_account(self):
+        known = self.add()
+        answers = [self.ask(email) for email in ("nobody@example.com", known["email"])]
+        self.assertEqual([(answer.status, answer.body) for answer in answers], [(202, b"")] * 2)
+        self.assertEqual(self.smtp.next()["to"], [known["email"]])
+        for email in ("other@example.com", known["email"]):
+            while (answer := self.ask(email)).status == 202:
+                pass
+            self.refused(answer, 429, "RATE_LIMITED")
+            self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+        for _ in range(5):  # what else came for him
+            self.assertEqual(self.smtp.next()["to"], [known["email"]])
+
+    def test_a_made_up_token_sets_nothing(self):
+        _, grant = self.logged_in()
+        token = self.token_for(grant["user"]["email"])
+        for wrong in (token[:-1] + ("A" if token[-1] != "A" else "Q"), "snp_x",
+                      grant["refresh_token"], grant["device_token"],
+                      "snp_" + grant["refresh_token"][4:]):
+            self.refused(self.reset(wrong), 401, "UNAUTHORIZED", "reset_token")
+        self.assertEqual(self.reset(token).status, 204)
+
+
+class MailingInClear(PeopleCase):
+    """Behind a server for mails that offers no TLS."""
+    options = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.smtp = Node("smtp.mjs", *cls.options)
+        cls.addClassCleanup(cls.smtp.__exit__)
+        cls.flags = ("--partitions", "3", "--smtp-url",
+                     f"smtp://127.0.0.1:{cls.smtp.next()['port']}")
+        super().setUpClass()
+
+    def test_no_mail_goes_to_a_server_that_proves_nothing(self):
+        person = self.add()
+        self.anybody().expect(202, "POST", "/api/v1/auth/reset-request",
+                              {"email": person["email"]})
+        while self.metric("sonnim_mails_failed_total") == 0:
+            time.sleep(0.05)
+        self.assertEqual(self.metric("sonnim_mails_sent_total"), 0)
+        log = self.server.log_file.read_text()
+        self.assertIn("a mail was not sent", log)
+        self.assertNotIn(person["email"], log)
+
+
+class MailingToAStranger(MailingInClear):
+    """Behind one whose certificate nobody has signed."""
+    options = ("--tls",)
+
+
+class NoMails(PeopleCase):
+    def test_without_a_server_for_mails_nothing_is_promised(self):
+        self.refused(self.anybody().request("POST", "/api/v1/auth/reset-request",
+                                            {"email": "x@example.com"}), 400, "UNSUPPORTED")

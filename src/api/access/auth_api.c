@@ -1,7 +1,9 @@
 /* /api/v1/auth: logging in and out, and one's own sessions. What is wrong with an attempt is told
  * alike for all of it (access/sessions.h). Answers are not to be kept by anybody on the way. */
 
+#include "access/reset.h"
 #include "api/access/guards.h"
+#include "api/access/mailer.h"
 #include "api/access/person_json.h"
 #include "api/call_audit.h"
 #include "api/handlers.h"
@@ -18,6 +20,14 @@ static void answer_grant(struct api_call *call, unsigned http_status, const stru
 	person_json_grant(&w, grant);
 	http_add_header(call->request, "Cache-Control", TEXT("no-store"));
 	call_answer(call, http_status, &out);
+}
+
+static void add_retry_after(struct api_call *call, int64_t wait_ms)
+{
+	if (wait_ms > 0)
+		http_add_header(
+			call->request, "Retry-After",
+			text_of(arena_printf(call->arena, "%lld", (long long)((wait_ms + 999) / 1000))));
 }
 
 static struct login login_of(struct api_call *call)
@@ -96,10 +106,7 @@ static void login_step(struct api_call *call)
 		answer_grant(call, 200, &grant);
 		return;
 	}
-	if (wait_ms > 0)
-		http_add_header(
-			call->request, "Retry-After",
-			text_of(arena_printf(call->arena, "%lld", (long long)((wait_ms + 999) / 1000))));
+	add_retry_after(call, wait_ms);
 	call_fail(call, &err);
 }
 
@@ -186,6 +193,66 @@ static void password_step(struct api_call *call)
 }
 
 void auth_password(struct api_call *call) { call_on_password_worker(call, password_step); }
+
+/* ---- POST reset-request, reset ---- */
+
+static enum status request_reset(struct api_call *call, int64_t *ret_wait_ms, struct error *err)
+{
+	static const char *const known[] = {"email", NULL};
+	struct mailer           *mailer  = call->api->mailer;
+	struct text              email;
+	struct json              body;
+	enum status              status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = call_only(body, known, err)) != STATUS_OK ||
+	    (status = call_string(body, "email", false, 1, PERSON_EMAIL_BYTES, &email, err)) !=
+	        STATUS_OK)
+		return status;
+	if (!mailer_is_set(mailer))
+		return error_set(err, STATUS_UNSUPPORTED, "This server sends no mail (--smtp-url)");
+	return mailer_reset(mailer, text_of(http_peer(call->request)), email, ret_wait_ms, err);
+}
+
+void auth_reset_request(struct api_call *call)
+{
+	int64_t      wait_ms = 0;
+	struct error err     = {0};
+	if (request_reset(call, &wait_ms, &err) != STATUS_OK) {
+		add_retry_after(call, wait_ms);
+		call_fail(call, &err);
+	} else {
+		call_answer_empty(call, 202);
+	}
+}
+
+static enum status reset(struct api_call *call, struct account *ret_account, struct error *err)
+{
+	static const char *const known[] = {"reset_token", "password", NULL};
+	struct text              token, password;
+	struct json              body;
+	enum status              status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = call_only(body, known, err)) != STATUS_OK ||
+	    (status = call_string(body, "reset_token", false, 1, SECRET_TEXT_BYTES_MAX, &token, err)) !=
+	        STATUS_OK ||
+	    (status = call_string(body, "password", false, 1, SECRET_TEXT_BYTES_MAX, &password, err)) !=
+	        STATUS_OK)
+		return status;
+	return reset_finish(call->api->config.access, token, password, clock_wall_ms(), call->arena,
+	                    ret_account, err);
+}
+
+static void reset_step(struct api_call *call)
+{
+	struct account account;
+	struct error   err    = {0};
+	enum status    status = reset(call, &account, &err);
+	if (status == STATUS_OK)
+		call_audit_actor(call, text_of(arena_printf(call->arena, "person:%s", account.row.id)));
+	answer_ended(call, status, &err);
+}
+
+void auth_reset(struct api_call *call) { call_on_password_worker(call, reset_step); }
 
 /* ---- Sessions ---- */
 

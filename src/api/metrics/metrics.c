@@ -300,6 +300,7 @@ static void write_logins(struct buffer *out, const struct api *api)
 	           "Refresh tokens that came a second time, and ended their session", counts.reuses);
 	if (store->ops->session_count(store, &sessions, NULL) == STATUS_OK)
 		metric_one(out, "sonnim_sessions", "gauge", "Logins that are not over", sessions);
+	mailer_write_metrics(api->mailer, out);
 }
 
 static void write_server(struct buffer *out, const struct api *api)

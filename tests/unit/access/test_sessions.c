@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "access/reset.h"
 #include "access/scope.h"
 #include "base/instant.h"
 #include "store/sqlite.h"
@@ -261,6 +262,32 @@ static void a_known_and_an_unknown_address_go_the_same_way(void **state)
 	assert_ok(f, log_in(f, "KIM@example.com", password, 1000 + ATTEMPTS_DELAY_MS_MIN));
 }
 
+static enum status finish(struct fixture *f, const char *token, int64_t now_ms)
+{
+	struct account account;
+	return reset_finish(f->access, text_of(token), TEXT("another long one"), now_ms, &f->arena,
+	                    &account, &f->err);
+}
+
+static void a_mailed_token_is_good_once_and_for_a_while(void **state)
+{
+	struct fixture *f     = *state;
+	struct grant    grant = begin(f, NOW_MS);
+	struct account  account;
+	char            token[CODE_TEXT_BYTES];
+	int64_t         end_ms = NOW_MS / MINUTE_MS * MINUTE_MS + RESET_MINUTES * MINUTE_MS;
+	assert_int_equal(reset_begin(f->access, TEXT("nobody@example.com"), NOW_MS, &f->arena, &account,
+	                             token, &f->err),
+	                 STATUS_NOT_FOUND);
+	assert_ok(f, reset_begin(f->access, TEXT("kim@example.com"), NOW_MS, &f->arena, &account, token,
+	                         &f->err));
+	assert_int_equal(finish(f, token, end_ms), STATUS_UNAUTHORIZED);
+	assert_int_equal(finish(f, token, NOW_MS - MINUTE_MS), STATUS_UNAUTHORIZED);
+	assert_ok(f, finish(f, token, end_ms - 1));
+	assert_int_equal(finish(f, token, end_ms - 1), STATUS_UNAUTHORIZED);
+	assert_int_equal(identify(f, grant.token, NOW_MS), STATUS_UNAUTHORIZED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -274,6 +301,7 @@ int main(void)
 		TEST(of_too_many_sessions_the_one_used_longest_ago_ends),
 		TEST(a_session_tells_where_it_came_from),
 		TEST(an_invitation_is_over_when_its_time_is),
+		TEST(a_mailed_token_is_good_once_and_for_a_while),
 		TEST(a_known_and_an_unknown_address_go_the_same_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
