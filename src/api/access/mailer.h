@@ -35,8 +35,8 @@ void           mailer_free(struct mailer *mailer); /* NULL is fine */
 bool mailer_is_set(const struct mailer *mailer);
 
 /* Takes the wish of somebody at `address` for a mail to `email`: STATUS_LIMITED when there were too
- * many of him, or too many wait; `*ret_wait_ms` says how long. Whether anybody has the address plays
- * no part. Any thread, at once. */
+ * many of him, or too many wait; `*ret_wait_ms` says how long. Whether anybody has the address
+ * plays no part. Any thread, at once. */
 MUST_USE enum status mailer_reset(struct mailer *mailer, struct text address, struct text email,
                                   int64_t *ret_wait_ms, struct error *err);
 

@@ -8,18 +8,11 @@
 
 static void an_address_that_could_end_a_header_is_none(void **state)
 {
-	static const char *const bad[]                                = {"",
-	                                                                 "kim",
-	                                                                 "kim@example.com\r\nBcc: lee@example.com",
-	                                                                 "kim @example.com",
-	                                                                 "<k@x",
-	                                                                 "k@x>",
-	                                                                 "\"k\"@x",
-	                                                                 "k@x,l@x",
-	                                                                 "k@x;",
-	                                                                 "k\t@x",
-	                                                                 "k\x7f@x",
-	                                                                 "\xec\x9d\xb4@x"};
+	/* clang-format off */
+	static const char *const bad[] = {
+		"", "kim", "kim@example.com\r\nBcc: lee@example.com", "kim @example.com", "<k@x", "k@x>",
+		"\"k\"@x", "k@x,l@x", "k@x;", "k\t@x", "k\x7f@x", "\xec\x9d\xb4@x"};
+	/* clang-format on */
 	char                     long_one[SMTP_ADDRESS_BYTES_MAX + 2] = {0};
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
