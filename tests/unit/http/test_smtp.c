@@ -13,7 +13,7 @@ static void an_address_that_could_end_a_header_is_none(void **state)
 		"", "kim", "kim@example.com\r\nBcc: lee@example.com", "kim @example.com", "<k@x", "k@x>",
 		"\"k\"@x", "k@x,l@x", "k@x;", "k\t@x", "k\x7f@x", "\xec\x9d\xb4@x"};
 	/* clang-format on */
-	char                     long_one[SMTP_ADDRESS_BYTES_MAX + 2] = {0};
+	char long_one[SMTP_ADDRESS_BYTES_MAX + 2] = {0};
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_false(smtp_address_is_plain(text_of(bad[i])));
