@@ -9,8 +9,9 @@
 #include "events/part_words.h"
 #include "events/tail_scan.h"
 
-/* So few wanted ones are looked for one by one. */
-enum { FEW = 16 };
+/* Finding a person's rows costs as much as a step to the next one so many times; of this share of
+ * the slots, nobody is left out. */
+enum { STEPS_A_FIND = 64, SHARE_OF_MANY = 4 };
 
 struct scan_part {
 	struct part        *part;
@@ -315,16 +316,42 @@ static void set_rows(struct chunk *chunk, uint32_t begin, uint32_t end)
 	}
 }
 
-/* The rows that are looked at: of few those who are wanted, else all. */
-static uint32_t choose_rows(const struct block *block, const struct persons *persons,
-                            struct chunk *chunk)
+/* Which rows are looked at. */
+enum choice { EVERYBODY, WALKED, FOUND };
+
+static enum choice choice_of(const struct block *block, const struct persons *persons)
 {
+	if ((uint64_t)block->wanted_count * SHARE_OF_MANY > (uint64_t)block->word_count * 64)
+		return EVERYBODY;
+	return (uint64_t)block->wanted_count * STEPS_A_FIND < persons->count ? FOUND : WALKED;
+}
+
+/* From person to person: their ends are loaded. */
+static uint32_t walk(const struct block *block, const struct persons *persons, struct chunk *chunk)
+{
+	uint32_t first = chunk->first_word * 64, end = first + chunk->word_count * 64, count = 0;
+	uint32_t person = person_of(persons, 0, first);
+	uint32_t row    = person == 0 ? persons->first_row : persons->ends[person - 1];
+	for (; person < persons->count && row < end; row = persons->ends[person++]) {
+		if (!is_wanted(block, place_of(persons, person, block->first_slot)))
+			continue;
+		set_rows(chunk, row, persons->ends[person]);
+		count += persons->ends[person] - row;
+	}
+	return count;
+}
+
+static uint32_t choose_rows(const struct block *block, const struct persons *persons,
+                            enum choice choice, struct chunk *chunk)
+{
+	uint32_t count = 0;
 	memset(chunk->bits, 0, sizeof chunk->bits);
-	if (block->wanted_count > FEW) {
+	if (choice == EVERYBODY) {
 		set_rows(chunk, persons->first_row, persons->end_row);
 		return chunk->word_count * 64;
 	}
-	uint32_t count = 0;
+	if (choice == WALKED)
+		return walk(block, persons, chunk);
 	for (uint32_t i = 0; i < block->word_count; i++)
 		for (uint64_t left = block->wanted[i]; left != 0; left &= left - 1) {
 			uint32_t slot = block->first_slot + i * 64 + (uint32_t)__builtin_ctzll(left);
@@ -480,13 +507,18 @@ static void scan_part(struct events_scan *scan, struct scan_part *scanned,
 	bool           loaded = false;
 	if (!find_persons(scanned->part, block, &persons))
 		return;
+	enum choice choice = choice_of(block, &persons);
+	if (choice == WALKED && !(loaded = load_ends(&persons))) {
+		part_guard_fail(&scanned->part->guard, scanned->part->guard.begin);
+		return;
+	}
 	scan->hits.part = scanned->part;
 	for (uint32_t word = persons.first_row / 64; (uint64_t)word * 64 < persons.end_row;
 	     word += FILTER_WORDS_MAX) {
 		uint32_t words   = (persons.end_row - 1) / 64 - word + 1;
 		chunk.first_word = word;
 		chunk.word_count = words < FILTER_WORDS_MAX ? words : FILTER_WORDS_MAX;
-		scan->rows += choose_rows(block, &persons, &chunk);
+		scan->rows += choose_rows(block, &persons, choice, &chunk);
 		part_filter_run(&scanned->filter, chunk.first_word, chunk.word_count,
 		                block->through_position, chunk.bits);
 		uint32_t count = scan->fast ? bits_fast(&chunk) : bits_plain(&chunk);

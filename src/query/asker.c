@@ -20,8 +20,10 @@ enum {
 	FEW        = 4,   /* persons of a block: to be read one by one */
 	MANY       = 8,   /* of a sequence: to be scanned for its steps first */
 
-	ROWS_UNKNOWN = 20, /* of a column's few that it does not know */
-	TIMED        = 4,  /* of so many runs that columns are asked of, one is timed */
+	ROWS_UNKNOWN    = 20, /* of a column's few that it does not know */
+	EXPECTED_BLOCKS = 8,  /* looked at together by a scan */
+	EXPECTED_SHARE  = 8,  /* of those expected so many a wanted one at most */
+	TIMED           = 4,  /* of so many runs that columns are asked of, one is timed */
 };
 
 /* What was said of the run at hand, by block. */
@@ -274,6 +276,22 @@ static struct mask who_may(struct asker *asker, uint32_t index, const struct mas
 	return step_scan_block(bound->steps, asker->first_slot, *wanted);
 }
 
+/* Those who stand open in this and the next blocks are looked at together, unless few of those of
+ * this one are wanted. */
+static void expect(struct asker *asker, struct leaf_scan *scan, const struct mask *wanted)
+{
+	struct mask expected[EXPECTED_BLOCKS];
+	uint32_t    count = asker->expected_count;
+	if (asker->expected == NULL)
+		return;
+	if (count > EXPECTED_BLOCKS)
+		count = EXPECTED_BLOCKS;
+	memcpy(expected, asker->expected, count * sizeof *expected);
+	expected[0] = mask_or(expected[0], wanted);
+	if (mask_count(wanted) * EXPECTED_SHARE >= mask_count(&expected[0]))
+		leaf_scan_expect(scan, asker->first_slot, count * BLOCK_WORDS, expected->words);
+}
+
 static struct mask ask_leaf(struct asker *asker, uint32_t atom, const struct mask *wanted)
 {
 	struct asker_atom *bound  = &asker->atoms[atom];
@@ -282,7 +300,8 @@ static struct mask ask_leaf(struct asker *asker, uint32_t atom, const struct mas
 	if (bound->known != RULE_NONE && (few || SCAN_NS + bound->rows * ROW_NS > SERIES_NS))
 		return ask_series(asker, atom, wanted);
 	struct leaf_scan *scan = scan_of(asker, atom);
-	if (!few) {
+	expect(asker, scan, wanted);
+	if (!few || leaf_scan_is_ahead(scan, asker->first_slot)) {
 		struct mask may = who_may(asker, atom, wanted);
 		leaf_scan_block(scan, asker->first_slot, may.words, passed.words);
 		return passed;

@@ -56,6 +56,8 @@ struct asker {
 	uint32_t            column_count;
 	bool                leaves_open; /* some atom at the instant */
 	struct verdict     *verdicts;    /* of the block at hand */
+	const struct mask  *expected;    /* in order, from this block on; NULL: nobody */
+	uint32_t            expected_count;
 	uint32_t            first_slot;
 	struct run         *runs; /* by atom; NULL: nothing was looked at */
 	const struct lanes *lanes;

@@ -11,7 +11,7 @@
  *                (slices.h)                (lanes.h: SIMD)
  *
  * A test of a column answers about each person: it holds, it does not, or it is not known here
- * (more different strings than COLUMN_CODES_MAX, sums beyond 63 bits, values that are too far from
+ * (more different strings than COLUMN_CODES_MAX, sums beyond 60 bits, values that are too far from
  * all others); who asks then decides by trait_holds() or leaf_look_events(). What is known is
  * exactly what these say at the instant.
  *

@@ -207,32 +207,44 @@ static bool are_many(const uint64_t wanted[LEAF_SCAN_WORDS])
 	return count >= MANY;
 }
 
-/* Everybody from the slot on but those who are read one by one: they wait until they are asked
- * for. */
-static void look_ahead(struct leaf_scan *scan, uint32_t first_slot)
+/* Everybody from the slot on, or those expected, but those who are read one by one: they wait until
+ * they are asked for. */
+static void look_ahead(struct leaf_scan *scan, uint32_t first_slot, uint32_t word_count,
+                       const uint64_t *expected)
 {
 	const struct fact_slots *amended =
 		facts_amended(&scan->config.partition->facts, scan->config.feature->event);
-	for (uint32_t i = 0; i < FOLD_WORDS_MAX; i++)
-		scan->known[i] = ~fact_slots_at(amended, first_slot / 64 + i);
+	for (uint32_t i = 0; i < word_count; i++)
+		scan->known[i] = ~fact_slots_at(amended, first_slot / 64 + i) &
+		                 (expected == NULL ? UINT64_MAX : expected[i]);
 	scan->ahead_slot  = first_slot;
-	scan->ahead_words = FOLD_WORDS_MAX;
-	look_at_words(scan, first_slot, FOLD_WORDS_MAX, scan->known, scan->truths);
+	scan->ahead_words = word_count;
+	look_at_words(scan, first_slot, word_count, scan->known, scan->truths);
 }
 
-static bool is_ahead(const struct leaf_scan *scan, uint32_t first_slot)
+bool leaf_scan_is_ahead(const struct leaf_scan *scan, uint32_t first_slot)
 {
 	return first_slot >= scan->ahead_slot &&
 	       first_slot / 64 + LEAF_SCAN_WORDS <= scan->ahead_slot / 64 + scan->ahead_words;
 }
 
+void leaf_scan_expect(struct leaf_scan *scan, uint32_t first_slot, uint32_t word_count,
+                      const uint64_t *expected)
+{
+	assert(first_slot % 64 == 0);
+	if (scan->alone || leaf_scan_is_ahead(scan, first_slot))
+		return;
+	look_ahead(scan, first_slot, word_count < FOLD_WORDS_MAX ? word_count : FOLD_WORDS_MAX,
+	           expected);
+}
+
 void leaf_scan_block(struct leaf_scan *scan, uint32_t first_slot,
                      const uint64_t wanted[LEAF_SCAN_WORDS], uint64_t holds[LEAF_SCAN_WORDS])
 {
-	bool ahead = !scan->alone && is_ahead(scan, first_slot);
+	bool ahead = !scan->alone && leaf_scan_is_ahead(scan, first_slot);
 	assert(first_slot % 64 == 0);
 	if (!scan->alone && !ahead && are_many(wanted)) {
-		look_ahead(scan, first_slot);
+		look_ahead(scan, first_slot, FOLD_WORDS_MAX, NULL);
 		ahead = true;
 	}
 	if (!scan->alone && !ahead) {

@@ -37,6 +37,14 @@ void              leaf_scan_free(struct leaf_scan *scan); /* NULL is fine */
 void leaf_scan_block(struct leaf_scan *scan, uint32_t first_slot,
                      const uint64_t wanted[LEAF_SCAN_WORDS], uint64_t holds[LEAF_SCAN_WORDS]);
 
+/* Some of these slots (words of 64, from first_slot on) will be asked for soon, in ascending order:
+ * they are looked at together, as far as that is possible, and remembered. */
+void leaf_scan_expect(struct leaf_scan *scan, uint32_t first_slot, uint32_t word_count,
+                      const uint64_t *expected);
+
+/* Whether the block of this slot was looked at before it was asked for. */
+bool leaf_scan_is_ahead(const struct leaf_scan *scan, uint32_t first_slot);
+
 /* One, as he is now. */
 bool leaf_scan_person(struct leaf_scan *scan, uint32_t slot);
 

@@ -251,7 +251,11 @@ static void go_on(struct survey *survey, int64_t end_ns)
 			continue;
 		}
 		waits = mask_least(waits, share->stride);
+
+		share->asker.expected       = &share->open[share->cursor];
+		share->asker.expected_count = share->block_end - share->cursor;
 		settle(share, share->cursor, &waits);
+		share->asker.expected = NULL;
 		if (clock_monotonic_ns() >= end_ns)
 			return;
 	}

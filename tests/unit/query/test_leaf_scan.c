@@ -400,8 +400,12 @@ static void check_block(struct world *world, struct leaf_scan *scan,
                         const struct leaf_scan_config *config, uint32_t first_slot,
                         const char *text)
 {
-	uint64_t wanted[LEAF_SCAN_WORDS], holds[LEAF_SCAN_WORDS];
+	uint64_t wanted[LEAF_SCAN_WORDS], holds[LEAF_SCAN_WORDS], expected[2 * LEAF_SCAN_WORDS];
 	random_wanted(wanted);
+	random_wanted(expected);
+	random_wanted(expected + LEAF_SCAN_WORDS);
+	if (seed_below(2) == 0) /* others than are asked for then, too */
+		leaf_scan_expect(scan, first_slot, 2 * LEAF_SCAN_WORDS, expected);
 	leaf_scan_block(scan, first_slot, wanted, holds);
 	for (uint32_t at = 0; at < LEAF_SCAN_SLOTS; at++) {
 		bool asked   = (wanted[at / 64] >> at % 64 & 1) != 0;
