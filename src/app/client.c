@@ -287,7 +287,7 @@ void client_print_object(const struct client *client, const struct client_column
 	}
 }
 
-static void print_table(struct json items, const struct client_column *columns, bool with_head)
+void client_print_table(struct json items, const struct client_column *columns, bool with_head)
 {
 	size_t widths[COLUMNS_MAX] = {0};
 	for (unsigned c = 0; columns[c].head != NULL; c++) {
@@ -321,7 +321,7 @@ static void print_page(const struct client *client, const struct client_column *
 {
 	struct json items = json_get(client->answer, "items");
 	if (!client->settings.json) {
-		print_table(items, columns, first);
+		client_print_table(items, columns, first);
 		return;
 	}
 	for (struct json_iterator i = json_iterate(items); json_next(&i);)

@@ -59,8 +59,11 @@ struct client_column {
 /* On a line of its own. */
 void client_print_json(struct json value);
 
-/* Prints an object as "member  value" lines, or an array as a table; with --json as it came. */
+/* Prints an object as "member  value" lines; with --json as it came. */
 void client_print_object(const struct client *client, const struct client_column *columns);
+
+/* Prints an array of objects as a table. */
+void client_print_table(struct json items, const struct client_column *columns, bool with_head);
 
 /* Gets all pages of a list (at most `limit` items; 0: all) and prints them. */
 enum exit_code client_print_list(struct client *client, const char *path, long limit,

@@ -52,6 +52,18 @@ class Commands(ServerCase):
         told = self.sonnim("doctor", "--config", str(place / "wrong.conf"), code=1)
         self.assertRegex(told, r"config +failure +.*wrong\.conf:1:16: memory-limit must be 64MiB")
 
+    def test_the_doctor_reads_the_file_of_own_filters(self):
+        place = self.server.directory
+        (place / "own.conf").write_text(f"filters = {place}/own.json\n")
+        (place / "own.json").write_text('{"filters":[\n{"name":"mine"}]}')
+        told = self.sonnim("doctor", "--config", str(place / "own.conf"), code=1)
+        self.assertRegex(told, r"filters +failure +.*own\.json:2:")
+        (place / "own.json").write_text('{"filters":[]}')
+        told = self.sonnim("doctor", "--json", "--config", str(place / "own.conf"))
+        findings = {finding["check"]: finding for finding in map(json.loads, told.splitlines())}
+        self.assertEqual(findings["filters"]["state"], "ok")
+        self.assertIn("0 filters", findings["filters"]["text"])
+
     def test_a_person_is_added_changed_and_deleted(self):
         self.sonnim("person", "add", "min@example.com", "민", "admin", code=2)
         self.sonnim("person", "add", "min@example.com", "민", "admin", code=1, said="short\n")
@@ -94,6 +106,14 @@ class Commands(ServerCase):
         self.assertIn("주문한 사람", self.sonnim("audience", "list"))
         self.assertRegex(self.sonnim("audience", "refresh", audience), r"(?m)^Size +1$")
         self.assertIn('"kind":"snapshot"', self.sonnim("audience", "get", audience, "--json"))
+        told = self.sonnim("audience", "overlap", audience, 'count("주문") >= 1', '{"recency":7}')
+        self.assertRegex(told, rf"(?m)^{audience} +주문한 사람 +snapshot +1$")
+        self.assertRegex(told, r"(?m)^\[0,1,2\] +1$")
+        self.assertRegex(told, r"(?m)^\[0\] +0$")
+        told = json.loads(self.sonnim("audience", "overlap", audience, audience, "--json"))
+        self.assertEqual((told["union"], len(told["regions"])), (1, 3))
+        self.sonnim("audience", "overlap", audience, code=2)
+        self.sonnim("audience", "overlap", *[audience] * 6, code=2)
         self.sonnim("audience", "delete", audience)
         self.sonnim("audience", "get", audience, code=1)
         self.sonnim("audience", "calculate", "count(", code=1)

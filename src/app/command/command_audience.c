@@ -1,4 +1,7 @@
+#include <stdio.h>
+
 #include "app/command/subcommand.h"
+#include "base/hash.h"
 
 static const char base[] = "/api/v1/audiences";
 
@@ -55,6 +58,18 @@ static const struct client_column overview_columns[] = {
 	{0},
 };
 
+static const struct client_column compared_columns[] = {
+	{"AUDIENCE", "audience_id"}, {"NAME", "name"}, {"KIND", "kind"}, {"SIZE", "size"}, {0}};
+
+/* By place, from 0. */
+static const struct client_column together_columns[] = {
+	{"TOGETHER", "audiences"}, {"SIZE", "size"}, {0}};
+static const struct client_column exactly_columns[] = {
+	{"ONLY IN", "audiences"}, {"SIZE", "size"}, {0}};
+
+static const struct client_column overlap_columns[] = {
+	{"In any", "union"}, {"Users", "total_users"}, {"As of", "as_of"}, {0}};
+
 static bool is_json(const char *who) { return who[0] == '{'; }
 
 /* Filters as JSON stand as they are, anything else is an expression. */
@@ -78,6 +93,54 @@ static enum exit_code calculate(struct client *client, const struct subcommand_f
 	json_end_object(&writer);
 	enum exit_code code = subcommand_object(client, "POST", "/api/v1/audience/calculate", NULL,
 	                                        NULL, buffer_text(&body), figure_columns);
+	buffer_done(&body);
+	return code;
+}
+
+/* An id of one that is known, or a definition. */
+static void write_compared(struct json_writer *writer, const char *who)
+{
+	if (uuid_valid(text_of(who))) {
+		json_add_string(writer, text_of(who));
+		return;
+	}
+	json_begin_object(writer);
+	write_question(writer, who);
+	json_end_object(writer);
+}
+
+static void print_part(struct json answer, const char *part, const struct client_column *columns)
+{
+	client_print_table(json_get(answer, part), columns, true);
+	printf("\n");
+}
+
+static void print_overlap(const struct client *client)
+{
+	if (!client->settings.json) {
+		print_part(client->answer, "audiences", compared_columns);
+		print_part(client->answer, "pairs", together_columns);
+		print_part(client->answer, "regions", exactly_columns);
+	}
+	client_print_object(client, overlap_columns);
+}
+
+static enum exit_code overlap(struct client *client, const struct subcommand_flags *flags, char **a)
+{
+	struct buffer      body   = {0};
+	struct json_writer writer = json_writer_of(&body);
+	(void)flags;
+	json_begin_object(&writer);
+	json_add_key(&writer, TEXT("audiences"));
+	json_begin_array(&writer);
+	for (; *a != NULL; a++)
+		write_compared(&writer, *a);
+	json_end_array(&writer);
+	json_end_object(&writer);
+	enum exit_code code =
+		client_send(client, "POST", "/api/v1/audience/overlap", buffer_text(&body));
+	if (code == EXIT_DONE)
+		print_overlap(client);
 	buffer_done(&body);
 	return code;
 }
@@ -128,6 +191,9 @@ static const struct subcommand table[] = {
 	{"calculate", "WHO",
      "Size and worth: WHO is an expression, or filters: '{\"membership\":\"VIP\",\"recency\":30}'",
      1, calculate},
+	{"overlap", "WHO WHO…",
+     "How two to five share their members; WHO may be an id, too. Numbers are places, from 0", 2,
+     overlap, .argument_count_max = 5},
 	{"overview", "", "Users, and how many of them are active", 0,
      .request = {.method  = "GET",
                  .base    = "/api/v1/audience/overview",

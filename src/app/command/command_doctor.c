@@ -6,6 +6,7 @@
 
 #include "app/client.h"
 #include "app/doctor/doctor.h"
+#include "model/filter.h"
 
 struct doctor_flags {
 	char *data;
@@ -55,6 +56,24 @@ static bool check_config(struct findings *findings, const struct doctor_flags *f
 	             err.field[0] != '\0' ? ": " : "", err.reason);
 	findings_advise(findings, "`sonnim config` lists all settings with their bounds");
 	return false;
+}
+
+static void check_filters(struct findings *findings, const char *file)
+{
+	struct filters filters;
+	struct error   err;
+	if (file == NULL)
+		return;
+	filters_init(&filters);
+	size_t built_in = filters.count;
+	if (filters_add_file(&filters, file, &err) == STATUS_OK) {
+		findings_add(findings, "filters", DOCTOR_OK, "%s: %zu filters", file,
+		             filters.count - built_in);
+	} else {
+		findings_add(findings, "filters", DOCTOR_FAILURE, "%s", err.reason);
+		findings_advise(findings, "the server does not start with it: docs/filters.md");
+	}
+	filters_done(&filters);
 }
 
 /* ---- The server ---- */
@@ -190,6 +209,7 @@ static enum exit_code examine(struct client *client, const struct doctor_flags *
 		doctor_check_system(&findings, &settings);
 		doctor_check_directories(&findings, &settings);
 		doctor_check_audit(&findings, &settings);
+		check_filters(&findings, settings.filters);
 	}
 	serve_settings_done(&settings);
 	check_server(&findings, client);

@@ -66,7 +66,9 @@ static enum exit_code run(struct client *client, const struct subcommand_flags *
 	for (; rows->name != NULL; rows++) {
 		if (strcmp(rows->name, argv[1]) != 0)
 			continue;
-		if (argc - 2 != rows->argument_count)
+		int most   = rows->argument_count_max > 0 ? rows->argument_count_max : rows->argument_count;
+		argv[argc] = NULL; /* where flags stood, or the end */
+		if (argc - 2 < rows->argument_count || argc - 2 > most)
 			return command_usage_text(command, "usage: sonnim %s %s %s", command, rows->name,
 			                          rows->arguments);
 		return rows->run == NULL ? ask(client, flags, rows, argv + 2)

@@ -25,10 +25,11 @@ struct subcommand {
 	const char *arguments; /* "ID FILE" */
 	const char *help;
 	int         argument_count;
-	/* NULL: `request` is all there is to do. */
+	/* NULL: `request` is all there is to do. The arguments end with NULL. */
 	enum exit_code (*run)(struct client *client, const struct subcommand_flags *flags,
 	                      char **arguments);
 	struct subcommand_request request;
+	int                       argument_count_max; /* 0: argument_count */
 };
 
 /* `rows` end with an empty one. */
