@@ -158,14 +158,19 @@ static enum status read_file(struct signing_keys *keys, struct error *err)
 
 /* ---- One follows another ---- */
 
-/* The newest of the algorithm that has begun to sign; NULL: there is none. */
+/* The newest of the algorithm that has begun to sign; where none has, since the clock went back, the
+ * oldest. NULL: there is none. */
 static struct held *signing(struct signing_keys *keys, int64_t now_ms)
 {
-	for (size_t i = keys->count; i-- > 0;)
-		if (jwt_key_algorithm(keys->held[i].key) == keys->config.algorithm &&
-		    keys->held[i].signs_from_ms <= now_ms)
+	struct held *oldest = NULL;
+	for (size_t i = keys->count; i-- > 0;) {
+		if (jwt_key_algorithm(keys->held[i].key) != keys->config.algorithm)
+			continue;
+		if (keys->held[i].signs_from_ms <= now_ms)
 			return &keys->held[i];
-	return NULL;
+		oldest = &keys->held[i];
+	}
+	return oldest;
 }
 
 /* Whether one that signs by now has followed it so long ago that what it signed has expired. */

@@ -159,6 +159,15 @@ static void the_file_is_its_owners_alone_and_damage_is_told(void **state)
 	assert_int_equal(signing_keys_open(&config, NOW_MS, &keys, &f->err), STATUS_CORRUPT);
 }
 
+static void a_clock_that_went_back_keeps_nobody_from_starting_or_signing(void **state)
+{
+	struct fixture *f = *state;
+	open_keys(f, JWT_HS256, NOW_MS - HOUR_MS);
+	struct buffer token = sign(f, NOW_MS - HOUR_MS);
+	assert_int_equal(verify(f, &token, NOW_MS - HOUR_MS), STATUS_OK);
+	buffer_done(&token);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -168,6 +177,7 @@ int main(void)
 		TEST(a_published_key_is_known_before_it_signs),
 		TEST(a_token_that_names_no_key_of_ours_is_refused),
 		TEST(an_old_key_is_followed_by_itself),
+		TEST(a_clock_that_went_back_keeps_nobody_from_starting_or_signing),
 		TEST(the_file_is_its_owners_alone_and_damage_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
