@@ -158,8 +158,8 @@ static enum status read_file(struct signing_keys *keys, struct error *err)
 
 /* ---- One follows another ---- */
 
-/* The newest of the algorithm that has begun to sign; where none has, since the clock went back, the
- * oldest. NULL: there is none. */
+/* The newest of the algorithm that has begun to sign; where none has, since the clock went back,
+ * the oldest. NULL: there is none. */
 static struct held *signing(struct signing_keys *keys, int64_t now_ms)
 {
 	struct held *oldest = NULL;
