@@ -147,7 +147,7 @@ struct api *api_new(const struct api_config *config)
 	api->metrics         = metrics_new();
 	api->workers         = workers_new(API_WORKER_COUNT);
 	api->password_worker = workers_new(1);
-	api->filters         = filter_set_new(config->store, config->queries);
+	api->filters         = filter_set_new(config->store, config->queries, config->retention_ms);
 	api->overview        = overview_new(api);
 	openapi_write(&api->openapi);
 	add_routes(api);

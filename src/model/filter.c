@@ -125,7 +125,7 @@ enum status filter_add(struct filters *filters, const struct filter *filter, con
 
 void filters_init(struct filters *filters)
 {
-	*filters = (struct filters){0};
+	*filters = (struct filters){.window_days_max = FILTER_DAYS_MAX};
 	arena_init(&filters->arena);
 	for (unsigned i = 0; i < filter_table_count; i++) {
 		const struct filter_row *row    = &filter_table[i];
@@ -143,6 +143,11 @@ void filters_init(struct filters *filters)
 }
 
 void filters_done(struct filters *filters) { arena_done(&filters->arena); }
+
+int64_t filters_window_days(const struct filters *filters, const struct filter *filter)
+{
+	return filter->days < filters->window_days_max ? filter->days : filters->window_days_max;
+}
 
 const struct filter *filters_find(const struct filters *filters, struct text name)
 {
@@ -170,12 +175,13 @@ void filters_columns(const struct filters *filters, filters_column_fn *visit, vo
 	arena_init(&arena);
 	for (size_t i = 0; i < filters->count; i++) {
 		const struct filter *filter  = &filters->list[i];
-		struct expr_filling  filling = {.given       = filter->template->parameters,
-		                                .value_count = 1,
-		                                .values      = &any,
-		                                .days        = filter->days == 0 ? 1 : filter->days,
-		                                .to_ms       = 1};
-		struct expr         *expr;
+		struct expr_filling  filling = {
+			 .given       = filter->template->parameters,
+			 .value_count = 1,
+			 .values      = &any,
+			 .days        = filter->days == 0 ? 1 : filters_window_days(filters, filter),
+			 .to_ms       = 1};
+		struct expr *expr;
 		filling.given |= BIT(VALUE);
 		if (!filter->column || expr_is_derived(filter->template->sample) ||
 		    expr_template_fill(filter->template, &filling, "template", &arena, &expr, NULL) !=

@@ -93,11 +93,18 @@ struct filters {
 	size_t         count;
 	size_t         capacity;
 	struct filter *list; /* the built-in ones in the table's order, then as they were added */
+
+	/* The longest window that may be asked for; FILTER_DAYS_MAX unless events are kept shorter. Who
+	 * names no window gets that of the filter, as far as it is within. */
+	int64_t window_days_max;
 };
 
 /* With the built-in ones. */
 void filters_init(struct filters *filters);
 void filters_done(struct filters *filters);
+
+/* The window of a filter that was named none; 0: it has none. */
+int64_t filters_window_days(const struct filters *filters, const struct filter *filter);
 
 /* NULL: there is none. */
 const struct filter *filters_find(const struct filters *filters, struct text name);

@@ -216,7 +216,7 @@ static enum status read_given(struct reader *reader, struct json value)
 }
 
 /* That what is given goes together, and is what the template asks for. */
-static enum status check_given(struct reader *reader)
+static enum status check_given(struct reader *reader, const struct filters *filters)
 {
 	const struct filter *filter  = reader->filter;
 	struct expr_filling *filling = &reader->filling;
@@ -233,10 +233,13 @@ static enum status check_given(struct reader *reader)
 	if ((filling->given & (BIT(FROM) | BIT(TO))) == (BIT(FROM) | BIT(TO)) &&
 	    filling->to_ms <= filling->from_ms + 1)
 		return REFUSE(reader, "to", "must be later than from");
-	if ((filling->given & BIT(DAYS)) == 0 && filter->days != 0) {
+	if (filter->days != 0 && (filling->given & BIT(DAYS)) == 0) {
 		filling->given |= BIT(DAYS);
-		filling->days = filter->days;
+		filling->days = filters_window_days(filters, filter);
 	}
+	if (filter->days != 0 && filling->days > filters->window_days_max)
+		return REFUSE(reader, "days", "can be %lld at most: events are kept for %lld days",
+		              (long long)filters->window_days_max, (long long)filters->window_days_max + 1);
 	return STATUS_OK;
 }
 
@@ -282,7 +285,7 @@ static enum status read_filter(const struct filters *filters, struct text name, 
 	if (status == STATUS_OK)
 		status = check_enough(&reader, value);
 	if (status == STATUS_OK)
-		status = check_given(&reader);
+		status = check_given(&reader, filters);
 	return status != STATUS_OK ? status
 	                           : expr_template_fill(reader.filter->template, &reader.filling,
 	                                                reader.field, arena, ret_expr, err);

@@ -140,3 +140,38 @@ class FiltersOfAFile(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+class ShortRetention(ServerCase):
+    """Events are kept for 90 days, windows of the filters are 365."""
+    flags = ("--partitions", "2", "--retention", "90d")
+
+    def ask(self, filters):
+        return self.client.request("POST", "/api/v1/audience/calculate", filters,
+                                   headers={"Cache-Control": "no-cache"})
+
+    def test_windows_that_nobody_named_are_as_long_as_the_retention_allows(self):
+        self.track("seen", event="Product Viewed", properties={"region": "제주"})
+        position = self.track("bought", event="Order Completed",
+                              properties={"revenue": 5}).position
+        self.client.get("/api/v1/users/bought/profile",
+                        headers={"X-Sonnim-Min-Position": position})
+        for filters in ({"region": ["제주"]}, {"region": {"value": ["제주"], "days": 89}},
+                        {"total_spent": 5}, {"booking_frequency": 1}):
+            with self.subTest(filters=filters):
+                found = self.ask(filters)
+                self.assertEqual((found.status, found.json["audience_size"]), (200, 1), found)
+        self.assertIn("within 89d", self.ask({"region": ["제주"]}).json["text"])
+        groups = self.client.expect(200, "POST", "/api/v1/audience/calculate", {
+            "region": ["제주"], "breakdowns": ["region"]}).json["breakdowns"][0]
+        self.assertEqual(groups["dimension"]["within"], "89d")
+
+    def test_a_window_that_is_named_has_to_lie_in_the_retention(self):
+        for filters, field in (({"region": {"value": ["제주"], "days": 90}}, "region.days"),
+                               ({"filters": {"total_spent": {"min": 5, "days": 365}}},
+                                "filters.total_spent.days")):
+            with self.subTest(filters=filters):
+                error = self.refused(self.ask(filters), 400, "VALIDATION_ERROR", field)
+                self.assertIn("can be 89 at most: events are kept for 90 days", error["message"])
+        self.refused(self.ask({"expression": 'count("x") within 90d >= 1'}), 400,
+                     "VALIDATION_ERROR", "expression")

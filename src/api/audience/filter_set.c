@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 struct filter_set {
+	int64_t          window_days_max;
 	struct store    *store;
 	struct queries  *queries;
 	bool             kept;     /* the columns of `current` */
@@ -19,7 +20,21 @@ struct filter_set {
 	struct filters   current;
 };
 
-struct filter_set *filter_set_new(struct store *store, struct queries *queries)
+/* What expressions are held to, in days. */
+static int64_t window_days_max(int64_t retention_ms)
+{
+	int64_t days = retention_ms == INSTANT_MS_NEVER ? FILTER_DAYS_MAX : retention_ms / DAY_MS - 1;
+	return days > FILTER_DAYS_MAX ? FILTER_DAYS_MAX : days < 1 ? 1 : days;
+}
+
+static void begin(const struct filter_set *set, struct filters *filters)
+{
+	filters_init(filters);
+	filters->window_days_max = set->window_days_max;
+}
+
+struct filter_set *filter_set_new(struct store *store, struct queries *queries,
+                                  int64_t retention_ms)
 {
 	struct filter_set *set = calloc(1, sizeof *set);
 	assert(set != NULL);
@@ -27,7 +42,8 @@ struct filter_set *filter_set_new(struct store *store, struct queries *queries)
 	set->queries = queries;
 	pthread_mutex_init(&set->changing, NULL);
 	pthread_rwlock_init(&set->lock, NULL);
-	filters_init(&set->current);
+	set->window_days_max = window_days_max(retention_ms);
+	begin(set, &set->current);
 	return set;
 }
 
@@ -92,8 +108,8 @@ enum status filter_set_expr(struct filter_set *set, struct json object, const ch
 	return status;
 }
 
-bool filter_set_dimension(const struct filter *filter, struct arena *arena,
-                          struct query_dimension *ret_dimension)
+bool filter_set_dimension(const struct filters *filters, const struct filter *filter,
+                          struct arena *arena, struct query_dimension *ret_dimension)
 {
 	const struct expr_template *template = filter->template;
 	bool any                             = text_equal(template->event, TEXT("*"));
@@ -103,7 +119,7 @@ bool filter_set_dimension(const struct filter *filter, struct arena *arena,
 		.trait     = arena_text(arena, template->trait),
 		.event     = any ? (struct text){0} : arena_text(arena, template->event),
 		.property  = arena_text(arena, template->property),
-		.within_ms = filter->days * DAY_MS,
+		.within_ms = filters_window_days(filters, filter) * DAY_MS,
 	};
 	return true;
 }
@@ -138,7 +154,7 @@ static bool is_stored(const struct filter *filter, struct text name)
 static void copy_without(const struct filter_set *set, struct text name, struct filters *ret_copy)
 {
 	struct buffer text = {0};
-	filters_init(ret_copy);
+	begin(set, ret_copy);
 	for (size_t i = 0; i < set->current.count; i++) {
 		const struct filter *filter = &set->current.list[i];
 		if (filter->origin == FILTER_BUILT_IN || is_stored(filter, name))
@@ -169,7 +185,7 @@ enum status filter_set_load(struct filter_set *set, const char *file, struct err
 	struct arena         arena;
 	size_t               count;
 	arena_init(&arena);
-	filters_init(&filters);
+	begin(set, &filters);
 	enum status status = file == NULL ? STATUS_OK : filters_add_file(&filters, file, err);
 	if (status == STATUS_OK)
 		status = set->store->ops->filter_list(set->store, &arena, &stored, &count, err);

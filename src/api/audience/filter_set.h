@@ -13,8 +13,10 @@
 
 struct filter_set;
 
-/* The built-in ones alone, until filter_set_load(). */
-struct filter_set *filter_set_new(struct store *store, struct queries *queries);
+/* The built-in ones alone, until filter_set_load(). Windows lie within the retention
+ * (INSTANT_MS_NEVER: there is no end to it). */
+struct filter_set *filter_set_new(struct store *store, struct queries *queries,
+                                  int64_t retention_ms);
 void               filter_set_free(struct filter_set *set); /* NULL is fine */
 
 /* Adds those of the store and of `file` (NULL: none), once, at start; from here on what the filters
@@ -33,8 +35,8 @@ MUST_USE enum status filter_set_expr(struct filter_set *set, struct json object,
 
 /* By what persons are grouped so that each group has one of the filter's values: what its first
  * $value is compared with, in its own window. Copies into the arena. False: it has none. */
-bool filter_set_dimension(const struct filter *filter, struct arena *arena,
-                          struct query_dimension *ret_dimension);
+bool filter_set_dimension(const struct filters *filters, const struct filter *filter,
+                          struct arena *arena, struct query_dimension *ret_dimension);
 
 /* Adds the filter `object`, or puts it in the place of the one called `name` that was added before:
  * its own name is then left out or the same. `name` empty: it must be new. `ret_name` is a copy

@@ -62,24 +62,25 @@ struct listing {
 	int64_t                 as_of_ms; /* of the oldest answer */
 };
 
-static void add_listed(struct api_call *call, const struct filter *filter)
+static void add_listed(struct api_call *call, const struct filters *filters,
+                       const struct filter *filter)
 {
 	struct listing *state = call->state;
 	struct listed  *row   = &state->filters[state->count++];
 	row->name             = arena_text(call->arena, filter->name);
-	row->divides          = filter_set_dimension(filter, call->arena, &row->dimension);
+	row->divides          = filter_set_dimension(filters, filter, call->arena, &row->dimension);
 }
 
 /* Takes the filter of the path. */
 static enum status take_named(struct api_call *call, struct error *err)
 {
-	struct listing      *state = call->state;
-	struct text          name  = http_param(call->request, "name");
-	const struct filter *filter;
-	state->filters = ARENA_NEW(call->arena, struct listed);
-	filter         = filters_find(filter_set_lock(call->api->filters), name);
+	struct listing *state         = call->state;
+	struct text     name          = http_param(call->request, "name");
+	state->filters                = ARENA_NEW(call->arena, struct listed);
+	const struct filters *filters = filter_set_lock(call->api->filters);
+	const struct filter  *filter  = filters_find(filters, name);
 	if (filter != NULL)
-		add_listed(call, filter);
+		add_listed(call, filters, filter);
 	filter_set_unlock(call->api->filters);
 	return filter != NULL ? STATUS_OK : unknown(err);
 }
@@ -100,7 +101,7 @@ static enum status take_page(struct api_call *call, struct error *err)
 	state->total                  = filters->count;
 	state->filters                = ARENA_ARRAY(call->arena, struct listed, limit);
 	for (size_t i = state->begin; i < filters->count && state->count < limit; i++)
-		add_listed(call, &filters->list[i]);
+		add_listed(call, filters, &filters->list[i]);
 	filter_set_unlock(call->api->filters);
 	return STATUS_OK;
 }

@@ -201,8 +201,9 @@ static void ask(struct overview *overview)
 	                                     .as_of_ms  = INSTANT_MS_NONE,
 	                                     .anew      = true,
 	                                     .passing   = true};
-	const struct filter    *filter = filters_find(filter_set_lock(overview->api->filters), divider);
-	if (filter != NULL && filter_set_dimension(filter, &arena, &wish.dimensions[0]))
+	const struct filters   *filters   = filter_set_lock(overview->api->filters);
+	const struct filter    *filter    = filters_find(filters, divider);
+	if (filter != NULL && filter_set_dimension(filters, filter, &arena, &wish.dimensions[0]))
 		wish.dimension_count = 1;
 	filter_set_unlock(overview->api->filters);
 	if (!everybody)

@@ -316,8 +316,10 @@ static enum status read_named_breakdown(struct api *api, struct arena *arena, st
 	breakdown->dimension.trait = name;
 	if (name.length == 0 || name.length > EXPR_NAME_BYTES_MAX)
 		return question_at(field, error_set(err, STATUS_INVALID, "A name is needed"), err);
-	const struct filter *filter = filters_find(filter_set_lock(api->filters), name);
-	bool grouped = filter == NULL || filter_set_dimension(filter, arena, &breakdown->dimension);
+	const struct filters *filters = filter_set_lock(api->filters);
+	const struct filter  *filter  = filters_find(filters, name);
+	bool                  grouped =
+		filter == NULL || filter_set_dimension(filters, filter, arena, &breakdown->dimension);
 	filter_set_unlock(api->filters);
 	return grouped ? STATUS_OK
 	               : question_at(field,

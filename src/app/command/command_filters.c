@@ -51,7 +51,10 @@ static const char beginning[] =
 	"both; `to` is not included.\n"
 	"- **false** means that the filter does not hold.\n"
 	"- **Another window** than that of the table is given with the value: `\"region\": {\"value\": "
-	"[\"제주\"], \"days\": 90}`, `\"view_count\": {\"min\": 3, \"days\": 7}`.\n\n"
+	"[\"제주\"], \"days\": 90}`, `\"view_count\": {\"min\": 3, \"days\": 7}`. One that is given "
+	"must lie in the retention (`--retention`, less a day); where none is given and events are "
+	"kept "
+	"shorter than the table's, it is as long as the retention allows.\n\n"
 	"A range with one end leaves out the other one's part of the template. *Column*: what it looks "
 	"at is kept by person in memory, for its own window; *scan*: stored events are read.\n\n";
 
