@@ -175,6 +175,29 @@ static bool number_of(struct json body, const char *name, int64_t *ret_number)
 	return true;
 }
 
+/* Of what was changed, what tells a version from another and who may do what from then on. */
+static void keep_details(struct api_call *call, struct json body)
+{
+	static const char *const names[] = {"version", "scopes", "roles", "permissions",
+	                                    "active",  "kind",   "state"};
+	struct buffer            out     = {0};
+	struct json_writer       w       = json_writer_of(&out);
+	bool                     some    = false;
+	json_begin_object(&w);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct json value = json_get(body, names[i]);
+		if (json_type(value) <= JSON_NULL)
+			continue;
+		json_add_key(&w, text_of(names[i]));
+		json_add_value(&w, value);
+		some = true;
+	}
+	json_end_object(&w);
+	if (some)
+		call->audit.details = arena_text(call->arena, buffer_text(&out));
+	buffer_done(&out);
+}
+
 static void look_at_body(struct api_call *call, const struct buffer *body)
 {
 	static const char *const ids[] = {"id", "export_id", "audience_id"};
@@ -196,6 +219,8 @@ static void look_at_body(struct api_call *call, const struct buffer *body)
 			if (json_type(id) == JSON_STRING && !names_person(call->route))
 				call_audit_target(call, json_string(id));
 		}
+		if (call->route->audit == AUDIT_DURABLE && record->details.length == 0)
+			keep_details(call, root);
 	}
 	json_parser_free(parser);
 }
@@ -290,8 +315,8 @@ bool call_audit_end(struct api_call *call, unsigned http_status, const struct bu
 	target_of_path(call);
 	if (http_status < HTTP_FAILED)
 		look_at_body(call, body);
-	else
-		record->personal = false;
+	record->personal =
+		http_status < HTTP_FAILED && (record->personal || call->route->scope == SCOPE_PII_READ);
 	record->status   = http_status;
 	record->ip       = text_of(http_peer(call->request));
 	record->trace_id = text_of(http_trace_id(call->request));

@@ -9,7 +9,8 @@
  *
  * Actor, address, trace id and status come from the request; the target is what the path names or,
  * of something that was made, the "id" of the answer; the size is its "audience_size", "size" or
- * the number of its "items", or the bytes of a file. What cannot be seen from there a handler tells
+ * the number of its "items", or the bytes of a file; of a change its version, scopes, roles and
+ * permissions are kept too. What cannot be seen from there a handler tells
  * by the functions below, before it answers. No external id and no personal value goes into a
  * record: a person is "profile:PARTITION-SLOT", which means nothing once he was erased.
  *

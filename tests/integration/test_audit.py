@@ -32,6 +32,7 @@ class Records(ServerCase):
         record = self.newest("segment.create")
         self.assertEqual(record["target"], answer.json["id"])
         self.assertEqual(record["status"], 201)
+        self.assertEqual(record["details"]["version"], 1)
         self.assertEqual(record["ip"], "127.0.0.1")
         self.assertTrue(record["user_id"].startswith("token:"))
         self.assertRegex(record["traceId"], "^[0-9a-f]{32}$")
@@ -39,7 +40,9 @@ class Records(ServerCase):
 
     def test_a_change_of_permissions_names_who_did_it_and_what(self):
         _, made = self.client_with("segment.read")
-        self.assertEqual(self.newest("token.create")["target"], made)
+        record = self.newest("token.create")
+        self.assertEqual((record["target"], record["details"]),
+                         (made, {"scopes": ["segment.read"]}))
         self.client.expect(204, "DELETE", f"/api/v1/tokens/{made}")
         record = self.newest("token.delete")
         self.assertEqual((record["target"], record["status"]), (made, 204))
@@ -77,6 +80,13 @@ class Records(ServerCase):
         self.flush()
         after = [r for r in audit_trail.chain(self.server.data) if r["action"] == "user.read"]
         self.assertEqual(len(after), before)
+
+    def test_an_export_says_whether_it_has_personal_values(self):
+        for masked in (True, False):
+            job = self.client.expect(202, "POST", "/api/v1/exports",
+                                     {"what": ["profiles"], "masked": masked}).json["id"]
+            record = self.newest("export.create")
+            self.assertEqual((record["target"], record.get("personal", False)), (job, not masked))
 
     def test_what_is_refused_is_recorded_too(self):
         reader, token = self.client_with("segment.read")
