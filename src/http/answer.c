@@ -94,6 +94,32 @@ void http_answer_raw(struct http_loop *loop, struct MHD_Connection *mhd, unsigne
 	buffer_done(&out);
 }
 
+void http_answer_early(struct http_request *request)
+{
+	struct http_server *server = request->loop->server;
+	struct text         body =
+        request->answer.length > 0 ? buffer_text(&request->answer) : request->answer_static;
+	struct buffer out = {0};
+	int fd = MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	if (server->before_answer)
+		server->before_answer(server->user, request, request->http_status);
+	buffer_printf(&out, "HTTP/1.1 %u %s\r\n", request->http_status,
+	              MHD_get_reason_phrase_for(request->http_status));
+	for (size_t i = 0; i < server->header_count; i++)
+		buffer_printf(&out, "%s: %s\r\n", server->headers[i].name.data,
+		              server->headers[i].value.data);
+	for (struct http_added_header *at = request->added; at; at = at->next)
+		buffer_printf(&out, "%s: %s\r\n", at->name, at->value);
+	if (request->content_type)
+		buffer_printf(&out, "Content-Type: %s\r\n", request->content_type);
+	buffer_printf(&out, "traceparent: %s\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+	              request->trace.parent, body.length);
+	buffer_add_text(&out, body);
+	request->queued = send(fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+	drop_unread(fd);
+	buffer_done(&out);
+}
+
 /* MHD_NO closes the connection. Queueing our own answer instead would not do: on some paths (a
  * Content-Length that is no number) the library sends the headers of a queued answer twice. */
 __attribute__((visibility("default"))) enum MHD_Result MHD_queue_response(

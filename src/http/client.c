@@ -124,13 +124,18 @@ static void sign(CURL *curl, const struct http_client_signature *signature)
 	curl_easy_setopt(curl, CURLOPT_PASSWORD, signature->secret);
 }
 
+static const char *method_of(const struct http_client_request *request)
+{
+	if (request->method != NULL)
+		return request->method;
+	return request->body.length > 0 || request->read ? "POST" : "GET";
+}
+
 static void prepare(struct http_client *client, const struct http_client_request *request,
                     struct http_client_response *response, struct curl_slist *headers)
 {
 	CURL       *curl   = client->curl;
-	const char *method = request->method                             ? request->method
-	                     : request->body.length > 0 || request->read ? "POST"
-	                                                                 : "GET";
+	const char *method = method_of(request);
 	int64_t     connect_ms =
         request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 	int64_t total_ms = request->timeout_ms ? request->timeout_ms : TIMEOUT_MS;
@@ -166,9 +171,17 @@ static void prepare(struct http_client *client, const struct http_client_request
 		sign(curl, request->signature);
 }
 
-static enum status explain(const struct http_client *client, CURLcode result, const char *url,
-                           struct error *err)
+/* Whether a request that did not come to its end may have been carried out all the same. */
+static bool may_be_done(const struct http_client_request *request)
 {
+	const char *method = method_of(request);
+	return strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
+}
+
+static enum status explain(const struct http_client *client, CURLcode result,
+                           const struct http_client_request *request, struct error *err)
+{
+	const char *url   = request->url;
 	const char *why   = client->why[0] ? client->why : curl_easy_strerror(result);
 	const char *begin = strstr(url, "://");
 	begin             = begin ? begin + 3 : url;
@@ -186,6 +199,13 @@ static enum status explain(const struct http_client *client, CURLcode result, co
 	case CURLE_URL_MALFORMAT:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		return error_set(err, STATUS_INVALID, "%.*s: %s", length, begin, why);
+	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+		return error_set(err, STATUS_UNAVAILABLE,
+		                 "%.*s: the connection ended amidst the request%s: %s", length, begin,
+		                 may_be_done(request) ? ", which may have been carried out" : "", why);
 	case CURLE_ABORTED_BY_CALLBACK:
 		return error_set(err, STATUS_IO, "%.*s: what was to be sent cannot be read", length, begin);
 	case CURLE_WRITE_ERROR:
@@ -211,7 +231,7 @@ enum status http_client_send(struct http_client *client, const struct http_clien
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	if (result != CURLE_OK)
-		return explain(client, result, request->url, err);
+		return explain(client, result, request, err);
 	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
 	response->status = (unsigned)status;
 	return STATUS_OK;

@@ -341,6 +341,10 @@ void http_answer_send(struct http_request *request);
 void http_answer_ready(struct http_request *request, unsigned http_status);
 /* Past libmicrohttpd, which then must close the connection. */
 void http_answer_raw(struct http_loop *loop, struct MHD_Connection *mhd, unsigned http_status);
+
+/* Writes the answer of a request whose body will not be read to its end; the caller closes the
+ * connection. */
+void http_answer_early(struct http_request *request);
 /* The answer is a refusal: in the handler's place. */
 void http_answer_refuse(struct http_request *request);
 

@@ -269,11 +269,15 @@ static void take(struct http_upload *upload, const char *data, size_t *length)
 	}
 }
 
+/* A client that sends more than is worth reading gets its answer right away. */
 static bool drop(struct http_request *request, size_t *length)
 {
 	request->body_dropped += *length;
 	*length = 0;
-	return request->body_dropped <= HTTP_DRAIN_BYTES_MAX;
+	if (request->body_dropped <= HTTP_DRAIN_BYTES_MAX)
+		return true;
+	http_answer_early(request);
+	return false;
 }
 
 static void take_end(struct http_upload *upload)
@@ -293,7 +297,7 @@ bool http_upload_take(struct http_request *request, const char *data, size_t *le
 	bool                end    = *length == 0;
 	http_upload_ask(request);
 	/* While it is suspended the answer is another thread's. */
-	if ((!request->suspended && request->answered) || upload->phase == UPLOAD_OVER) {
+	if (!request->suspended && request->answered) {
 		request->body_ended = end;
 		return drop(request, length);
 	}
@@ -302,7 +306,7 @@ bool http_upload_take(struct http_request *request, const char *data, size_t *le
 	else if (upload->phase == UPLOAD_OPEN)
 		take(upload, data, length);
 	else
-		park(upload);
+		park(upload); /* what comes now waits, too, for the answer to what went wrong */
 	return true;
 }
 

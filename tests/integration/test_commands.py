@@ -1,7 +1,9 @@
 """The commands that talk to a running server."""
 import json
 import os
+import socket
 import subprocess
+import threading
 
 from case import ServerCase
 from server import SONNIM
@@ -137,3 +139,70 @@ class Commands(ServerCase):
         tree = json.loads(self.sonnim("user", "explain", "kim", "--segment", "busy", "--json"))
         self.assertEqual(tree["tree"]["value"], 1)
         self.sonnim("user", "explain", "kim", code=2)
+
+
+class Lost(ServerCase):
+    """A server that goes away while a command talks to it."""
+    flags = ("--partitions", "2", "--job-bandwidth", "1MiB")
+    rows = 30000
+
+    def command(self, *arguments, address=None):
+        return subprocess.Popen(
+            [SONNIM, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "SONNIM_URL": f"http://{address or self.server.address}",
+                 "SONNIM_TOKEN": self.server.token})
+
+    def test_a_connection_that_ends_amidst_a_request_is_told_from_none(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            def hang_up():
+                for _ in range(2):
+                    peer = listener.accept()[0]
+                    peer.recv(1 << 16)
+                    peer.close()
+            thread = threading.Thread(target=hang_up)
+            thread.start()
+            address = f"127.0.0.1:{listener.getsockname()[1]}"
+            _, told = (get := self.command("segment", "list", address=address)).communicate()
+            self.assertEqual(get.returncode, 3)
+            self.assertIn(f"{address}: the connection ended amidst the request: ", told)
+            _, told = (post := self.command("source", "create", "x",
+                                            address=address)).communicate()
+            self.assertEqual(post.returncode, 3)
+            self.assertIn("amidst the request, which may have been carried out: ", told)
+            thread.join()
+        _, told = (none := self.command("segment", "list", address=address)).communicate()
+        self.assertEqual(none.returncode, 3)
+        self.assertIn("connect", told)
+
+    def test_an_import_and_who_watches_it_go_on_over_a_kill(self):
+        file = self.server.directory / "rows.csv"
+        with open(file, "w", encoding="utf-8") as out:
+            out.write("userId,event,messageId,properties.note\n")
+            for i in range(self.rows):
+                out.write(f"u{i},Seen,row-{i},{'x' * 80}\n")
+        loading = self.command("import", str(file))
+        while not (running := self.client.items("/api/v1/jobs?kind=import&state=running")):
+            self.assertIsNone(loading.poll())
+        watching = self.command("job", "watch", running[0]["id"])
+        self.assertIn("running", watching.stdout.readline())
+        self.client.close()
+        self.server.listen = self.server.address  # the same one again
+        self.server.kill()
+        self.server.start()
+        said, told = loading.communicate(timeout=120)
+        self.assertEqual(loading.returncode, 0, told)
+        self.assertIn(f"{self.rows:,} accepted", said)
+        said, told = watching.communicate(timeout=120)
+        self.assertEqual(watching.returncode, 0, told)
+        self.assertIn("done", said)
+
+    def test_a_job_that_is_over_is_not_cancelled(self):
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.make_segment("quick", {"event": "Seen", "op": "gte", "value": 1})
+        while not (done := self.client.items("/api/v1/jobs?kind=backfill&state=done")):
+            pass
+        _, told = (late := self.command("job", "cancel", done[0]["id"])).communicate()
+        self.assertEqual(late.returncode, 1)
+        self.assertIn("done already", told)

@@ -329,6 +329,8 @@ static enum exit_code run(struct import *import, const char *path)
 	enum exit_code code = upload(import, path, id);
 	if (code == EXIT_DONE)
 		code = job_wait(&import->client, id, import->settings.retry_ms);
+	else if (code == EXIT_UNREACHABLE && (import->at > 0 || import->file_ended))
+		fprintf(stderr, "sonnim import: the same file again takes no row twice\n");
 	if (code != EXIT_DONE)
 		return code;
 	code = print_result(import, clock_monotonic_ms() - begin_ms);

@@ -2,12 +2,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "app/command/job_wait.h"
 #include "app/command/subcommand.h"
+#include "base/instant.h"
 
 static const char base[]      = "/api/v1/jobs";
 static const char schedules[] = "/api/v1/schedules";
 
-enum { WATCH_MS = 500 };
+enum { WATCH_MS = 500, LOST_MS_MAX = 60000 };
 
 static const struct client_column list_columns[] = {{"ID", "id"},
                                                     {"KIND", "kind"},
@@ -73,8 +75,7 @@ static const struct client_column retention_columns[] = {{"WHAT", "name"},
 
 static bool is_state(struct json job, const char *state)
 {
-	struct json value = json_get(job, "state");
-	return json_type(value) == JSON_STRING && text_equal(json_string(value), text_of(state));
+	return text_equal(job_text(job, "state"), text_of(state));
 }
 
 static int64_t number_of(struct json object, const char *name)
@@ -83,19 +84,13 @@ static int64_t number_of(struct json object, const char *name)
 	return json_type(value) == JSON_INT ? json_int(value) : -1;
 }
 
-static struct text string_of(struct json object, const char *name)
-{
-	struct json value = json_get(object, name);
-	return json_type(value) == JSON_STRING ? json_string(value) : TEXT("");
-}
-
 /* One line, when it says something else than the one before. */
 static void print_progress(struct json job, struct buffer *before)
 {
 	struct json   progress = json_get(job, "progress");
 	int64_t       total    = number_of(progress, "total");
-	struct text   state = string_of(job, "state"), unit = string_of(progress, "unit");
-	struct text   message = string_of(progress, "message");
+	struct text   state = job_text(job, "state"), unit = job_text(progress, "unit");
+	struct text   message = job_text(progress, "message");
 	struct buffer line    = {0};
 	buffer_printf(&line, "%.*s", TEXT_FORMAT(state));
 	if (unit.length > 0)
@@ -111,20 +106,20 @@ static void print_progress(struct json job, struct buffer *before)
 	*before = line;
 }
 
-/* Until it has ended; refused when it did not end well. */
+/* Until it has ended, over restarts of the server; refused when it did not end well. */
 static enum exit_code watch(struct client *client, const struct subcommand_flags *flags, char **a)
 {
 	const struct timespec pause  = {.tv_nsec = WATCH_MS * 1000000};
 	struct buffer         before = {0}, path = {0};
+	int64_t               lost_ms = INSTANT_MS_NONE;
 	enum exit_code        code;
 	(void)flags;
 	subcommand_path(&path, base, a[0], NULL);
-	for (;;) {
-		code = client_send(client, "GET", path.data, (struct text){0});
-		if (code != EXIT_DONE)
-			break;
-		print_progress(client->answer, &before);
-		if (!is_state(client->answer, "queued") && !is_state(client->answer, "running")) {
+	while ((code = job_poll(client, path.data, &lost_ms, LOST_MS_MAX)) == EXIT_DONE) {
+		bool lost = json_type(client->answer) != JSON_OBJECT;
+		if (!lost)
+			print_progress(client->answer, &before);
+		if (!lost && !is_state(client->answer, "queued") && !is_state(client->answer, "running")) {
 			code = is_state(client->answer, "done") ? EXIT_DONE : EXIT_REFUSED;
 			client_print_object(client, job_columns);
 			break;

@@ -36,10 +36,7 @@ static void pause_ms(int64_t ms)
 	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
-/* Nothing in `client->answer`: the server cannot be reached, which is complained about only once
- * it has lasted too long. */
-static enum exit_code ask(struct client *client, const char *path, int64_t *lost_ms,
-                          int64_t retry_ms)
+enum exit_code job_poll(struct client *client, const char *path, int64_t *lost_ms, int64_t retry_ms)
 {
 	int64_t now_ms      = clock_monotonic_ms();
 	client->patient     = *lost_ms == INSTANT_MS_NONE ? retry_ms > 0 : now_ms - *lost_ms < retry_ms;
@@ -63,7 +60,7 @@ enum exit_code job_wait(struct client *client, const char *id, int64_t retry_ms)
 	struct progress drawn = {0};
 	enum exit_code  code;
 	snprintf(path, sizeof path, "/api/v1/jobs/%s", id);
-	while ((code = ask(client, path, &lost_ms, retry_ms)) == EXIT_DONE) {
+	while ((code = job_poll(client, path, &lost_ms, retry_ms)) == EXIT_DONE) {
 		struct text state = job_text(client->answer, "state");
 		if (text_equal(state, TEXT("done")) || text_equal(state, TEXT("failed")) ||
 		    text_equal(state, TEXT("cancelled")))
@@ -75,6 +72,9 @@ enum exit_code job_wait(struct client *client, const char *id, int64_t retry_ms)
 	}
 	progress_end(&drawn);
 	client->patient = false;
+	if (code == EXIT_UNREACHABLE)
+		fprintf(stderr, "sonnim %s: the job goes on when the server does: `sonnim job watch %s`\n",
+		        client->command, id);
 	return code;
 }
 

@@ -7,8 +7,14 @@
 #include "app/client.h"
 
 /* Until it is done, failed or cancelled; then `client->answer` is the job. A server that does not
- * answer (it restarts, the job goes on) is asked again for `retry_ms`. */
+ * answer (it restarts, the job goes on) is asked again for `retry_ms`; then it is said how to go
+ * on. */
 enum exit_code job_wait(struct client *client, const char *id, int64_t retry_ms);
+
+/* Asks once, at `path`. EXIT_DONE with nothing in `client->answer`: the server does not answer, but
+ * for less than `retry_ms`, since `*lost_ms` (INSTANT_MS_NONE at first). */
+enum exit_code job_poll(struct client *client, const char *path, int64_t *lost_ms,
+                        int64_t retry_ms);
 
 /* Whether the job in `client->answer` came to a good end; prints what became of it otherwise. */
 bool job_is_done(const struct client *client);

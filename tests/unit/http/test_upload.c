@@ -1,8 +1,10 @@
 /* Bodies that go to files, and answers that come from them. */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -223,6 +225,38 @@ static void a_body_over_the_limit_is_413_and_the_connection_lives_on(void **stat
 	free(body);
 }
 
+/* As curl does: looks for an answer while there is more to send. */
+static bool is_answered(const struct peer *peer)
+{
+	struct pollfd readable = {.fd = peer->fd, .events = POLLIN};
+	return poll(&readable, 1, 0) == 1;
+}
+
+static void a_body_that_is_too_long_to_be_read_to_its_end_is_answered_all_the_same(void **state)
+{
+	enum { CHUNK = 1 << 20, CHUNKS_MAX = 4096 };
+	char        *chunk = calloc(1, CHUNK + 2);
+	struct peer  peer;
+	struct reply reply;
+	unsigned     sent = 0;
+	memcpy(chunk + CHUNK, "\r\n", 2);
+	start(state);
+	peer_open(&peer, *state);
+	peer_say(&peer, "POST /take HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n");
+	while (!is_answered(&peer) && sent++ < CHUNKS_MAX) {
+		if (send(peer.fd, "100000\r\n", 8, MSG_NOSIGNAL) != 8 ||
+		    send(peer.fd, chunk, CHUNK + 2, MSG_NOSIGNAL) != CHUNK + 2)
+			break;
+	}
+	assert_true(sent < CHUNKS_MAX);
+	reply_read(&peer, false, &reply);
+	assert_int_equal(reply.status, 413);
+	assert_string_equal(reply_header(&reply, "connection"), "close");
+	reply_done(&reply);
+	peer_close(&peer);
+	free(chunk);
+}
+
 static void an_answer_before_the_body_comes_behind_it(void **state)
 {
 	char       *body = calloc(1, 3 << 20);
@@ -302,6 +336,7 @@ int main(void)
 		TEST(chunked_bodies_reach_the_file_too),
 		TEST(who_waits_for_consent_gets_it_or_the_answer),
 		TEST(a_body_over_the_limit_is_413_and_the_connection_lives_on),
+		TEST(a_body_that_is_too_long_to_be_read_to_its_end_is_answered_all_the_same),
 		TEST(an_answer_before_the_body_comes_behind_it),
 		TEST(a_client_that_ends_within_the_body_is_told_of),
 		TEST(a_disk_that_cannot_be_written_is_an_error),
