@@ -355,6 +355,7 @@ static void measure(struct columns *columns, struct metric_column *metric, struc
 {
 	const uint32_t first = block * COLUMN_BLOCK_SLOTS;
 	uint64_t       touched[COLUMN_BLOCK_WORDS];
+	metric->column.moved++;
 	if (!singly)
 		fold_block(fold, first, COLUMN_BLOCK_WORDS, wanted, touched, columns->folded);
 	for (uint32_t word = 0; word < COLUMN_BLOCK_WORDS; word++)
@@ -593,7 +594,6 @@ static void measure_due(struct columns *columns, struct metric_column *metric, s
 {
 	uint32_t        least = DUE_NEVER;
 	const uint32_t *dues  = metric->dues.blocks[block];
-	metric->column.moved++;
 	measure(columns, metric, fold, block, words, singly);
 	for (uint32_t i = 0; i < COLUMN_BLOCK_SLOTS; i++)
 		least = dues[i] < least ? dues[i] : least;

@@ -117,7 +117,8 @@ struct column *columns_metric(struct columns *columns, const struct plan_feature
                               const struct plan_leaf *leaf, int64_t now_ms);
 
 /* Of a metric's column: while its mark stays good, the column is there, and says of everybody whom
- * no step has changed what it said then. It turns bad when time changes somebody's value. */
+ * no step has changed what it said then. It turns bad when somebody is measured again, whose value
+ * time may have changed meanwhile. */
 struct column_mark {
 	uint64_t gone;
 	uint64_t moved;

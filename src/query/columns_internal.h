@@ -23,7 +23,7 @@ struct column {
 	bool                 doubles;      /* numbers are slices_double_key() */
 	struct column_codes *codes;        /* of a trait */
 	bool                 refused;      /* there was no memory for it: never built */
-	uint64_t             moved;        /* times that somebody's value was changed by time alone */
+	uint64_t             moved; /* times that somebody was measured, which time may have changed */
 };
 
 /* The values that have a code. */
