@@ -190,7 +190,7 @@ class AudienceExport(ExportCase):
 
     def test_mistakes_are_named(self):
         audience = self.calculate(self.vip)
-        for wish, field in (({"audience_id": "nobody"}, None),
+        for wish, field in (({"audience_id": "nobody"}, "audience_id"),
                             ({"audience_id": audience, "format": "xls"}, "format"),
                             ({"audience_id": audience, "compression": "rar"}, "compression"),
                             ({"audience_id": audience, "columns": []}, "columns"),
@@ -200,8 +200,32 @@ class AudienceExport(ExportCase):
                             ({"audience_id": audience, "other": 1}, "other"), ({}, "audience_id")):
             answer = self.client.request("POST", "/api/v1/audience/export", wish)
             self.assertIn(answer.status, (400, 404), wish)
-            if field is not None:
-                self.assertEqual(answer.field, field, wish)
+            self.assertEqual(answer.field, field, wish)
+
+    def test_a_name_that_is_nearly_right_is_told(self):
+        audience = self.calculate(self.vip)
+        lake = {"name": "nearby", "kind": "s3", "region": "r", "bucket": "b", "accessKeyId": "k",
+                "secretAccessKey": "s"}
+        self.client.expect(201, "POST", "/api/v1/destinations", lake)
+        self.addCleanup(self.client.request, "DELETE", "/api/v1/destinations/nearby")
+        platform = {"name": "without", "kind": "marketing_platform", "url": "https://p.example"}
+        self.client.expect(201, "POST", "/api/v1/destinations", platform)
+        self.client.expect(200, "PUT", "/api/v1/destinations/without", {"source": "nearby"})
+        self.client.expect(204, "DELETE", "/api/v1/destinations/without")
+        platform = {"name": "p", "kind": "marketing_platform", "url": "https://p.example"}
+        for path, body, field, meant in (
+                ("audience/export", {"audience_id": audience, "destination": "neerby"},
+                 "destination", '"nearby"'),
+                ("audience/export", {"audience_id": audience, "destination": "fil"},
+                 "destination", '"file"'),
+                ("destinations", {**platform, "source": "neerby"}, "source", '"nearby"'),
+                ("destinations", {**platform, "source": "far away"}, "source", "s3"),
+                ("exports", {"what": ["events"], "fromat": "csv"}, "fromat", '"format"'),
+                ("audience/calculate", {"recency": 3, "smaple": 3}, "smaple", '"sample"')):
+            with self.subTest(path=path, body=body):
+                answer = self.client.request("POST", f"/api/v1/{path}", body)
+                self.assertEqual((answer.status, answer.field), (400, field), answer)
+                self.assertIn(meant, answer.json["error"]["message"])
 
     # ---- Destinations ----
 

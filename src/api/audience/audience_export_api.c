@@ -9,6 +9,7 @@
 #include "api/handlers.h"
 #include "api/job/job_ask.h"
 #include "base/clock.h"
+#include "base/edit_distance.h"
 #include "base/file.h"
 #include "base/instant.h"
 #include "destination/destination.h"
@@ -25,32 +26,47 @@ enum {
 
 /* ---- Where to ---- */
 
+static enum status no_destination(struct api_call *call, struct text wanted,
+                                  const struct store_destination *rows, size_t count,
+                                  struct error *err)
+{
+	const char **names = ARENA_ARRAY(call->arena, const char *, count + 2);
+	names[0]           = "file";
+	for (size_t i = 0; i < count; i++)
+		names[i + 1] = arena_text(call->arena, rows[i].name).data;
+	const char *nearest = edit_nearest(wanted, names);
+	if (nearest != NULL)
+		return error_set_field(err, STATUS_INVALID, "destination",
+		                       "There is no such destination: did you mean \"%s\"?", nearest);
+	return error_set_field(err, STATUS_INVALID, "destination",
+	                       "There is no such destination: it is \"file\", or made by POST "
+	                       "/api/v1/destinations");
+}
+
 /* The name of a destination, or a kind of which there is just one. */
 static enum status find_destination(struct api_call *call, struct text wanted,
                                     struct text *ret_name, struct error *err)
 {
 	struct store             *store = call->api->config.store;
 	struct store_destination *rows;
-	struct error              unknown;
 	size_t                    count, found = 0;
 	if (text_equal(wanted, TEXT("file"))) {
 		*ret_name = wanted;
 		return STATUS_OK;
 	}
 	enum status status = store->ops->destination_list(store, call->arena, &rows, &count, err);
-	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+	if (status != STATUS_OK)
+		return status;
+	for (size_t i = 0; i < count; i++) {
 		if (text_equal(wanted, rows[i].name) || text_equal(wanted, rows[i].kind)) {
 			*ret_name = rows[i].name;
 			found++;
 		}
 	}
-	if (status != STATUS_OK || found == 1)
-		return status;
-	error_set(&unknown, STATUS_INVALID,
-	          found == 0 ? "There is no such destination: it is \"file\", or made by POST "
-	                       "/api/v1/destinations"
-	                     : "There are several of this kind: name one");
-	return error_set_field(err, STATUS_INVALID, "destination", "%s", unknown.reason);
+	if (found > 1)
+		return error_set_field(err, STATUS_INVALID, "destination",
+		                       "There are several of this kind: name one");
+	return found == 1 ? STATUS_OK : no_destination(call, wanted, rows, count, err);
 }
 
 /* ---- POST ---- */
@@ -98,7 +114,9 @@ static enum status read_wish(struct api_call *call, struct export_wish *wish, st
 	    (status = call_string(wish->body, "destination", true, 1, DESTINATION_NAME_BYTES_MAX,
 	                          &destination, err)) != STATUS_OK ||
 	    (status = read_mask(wish, err)) != STATUS_OK ||
-	    (status = audiences_find(call->api->audiences, id, call->arena, &wish->audience, err)) !=
+	    (status = question_at(
+			 "audience_id.",
+			 audiences_find(call->api->audiences, id, call->arena, &wish->audience, err), err)) !=
 	        STATUS_OK ||
 	    (status = read_name(call, wish, err)) != STATUS_OK)
 		return status;

@@ -4,6 +4,7 @@
 
 #include "api/audience/filter_set.h"
 #include "api/segment/segment_body.h"
+#include "base/edit_distance.h"
 #include "model/rules.h"
 
 static const char *const definition_members[] = {"expression", "filters", NULL};
@@ -170,6 +171,26 @@ static enum status check_once(struct json flat, struct json nested, const char *
 	return STATUS_OK;
 }
 
+/* A member that is no filter, and nearly one of the others. */
+static enum status check_others(struct api *api, struct arena *arena, struct json object,
+                                const char *const *others, struct error *err)
+{
+	const struct filters *filters = filter_set_lock(api->filters);
+	enum status           status  = STATUS_OK;
+	for (struct json_iterator i = json_iterate(object); status == STATUS_OK && json_next(&i);) {
+		char        field[ERROR_FIELD_BYTES_MAX];
+		const char *nearest = edit_nearest(i.name, others);
+		if (nearest == NULL || is_ours(others, i.name) || filters_find(filters, i.name) != NULL ||
+		    filters_nearest(filters, i.name, arena) != NULL)
+			continue;
+		snprintf(field, sizeof field, "%.*s", TEXT_FORMAT(i.name));
+		status = error_set_field(err, STATUS_INVALID, field,
+		                         "There is no such filter or field: did you mean \"%s\"?", nearest);
+	}
+	filter_set_unlock(api->filters);
+	return status;
+}
+
 static enum status read_filters(struct api *api, struct arena *arena, struct json object,
                                 const char *const *others, bool flat, struct question *question,
                                 struct expr *ret_exprs[2], struct error *err)
@@ -184,6 +205,8 @@ static enum status read_filters(struct api *api, struct arena *arena, struct jso
 	if (status == STATUS_OK && flat) {
 		others_text = flat_text(arena, object, others);
 		status      = check_once(object, value, others, err);
+		if (status == STATUS_OK)
+			status = check_others(api, arena, object, others, err);
 		if (status == STATUS_OK && others_text.length > 0)
 			status = read_filter_text(api, arena, others_text, "", &ret_exprs[1], err);
 	}

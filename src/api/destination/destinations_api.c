@@ -3,6 +3,7 @@
 #include "api/call.h"
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "base/edit_distance.h"
 #include "base/hash.h"
 #include "destination/destination.h"
 
@@ -40,6 +41,36 @@ static enum status check_room(struct api_call *call, struct error *err)
 	return status;
 }
 
+/* Files lie in the bucket that a platform's source names. */
+static enum status check_source(struct api_call *call, const struct destination *destination,
+                                struct error *err)
+{
+	struct store             *store = call->api->config.store;
+	struct store_destination *rows;
+	size_t                    count, buckets = 0;
+	/* NULL: a new one that was given none. */
+	struct text source = destination->source == NULL ? TEXT("") : text_of(destination->source);
+	if (destination->kind != DESTINATION_MARKETING_PLATFORM || source.length == 0)
+		return STATUS_OK;
+	enum status status = store->ops->destination_list(store, call->arena, &rows, &count, err);
+	if (status != STATUS_OK)
+		return status;
+	const char **names = ARENA_ARRAY(call->arena, const char *, count + 1);
+	for (size_t i = 0; i < count; i++) {
+		if (!text_equal(rows[i].kind, text_of(destination_kind_name(DESTINATION_S3))))
+			continue;
+		if (text_equal(rows[i].name, source))
+			return STATUS_OK;
+		names[buckets++] = arena_text(call->arena, rows[i].name).data;
+	}
+	const char *nearest = edit_nearest(source, names);
+	if (nearest != NULL)
+		return error_set_field(err, STATUS_INVALID, "source",
+		                       "There is no such destination: did you mean \"%s\"?", nearest);
+	return error_set_field(err, STATUS_INVALID, "source",
+	                       "There is no destination of the kind s3 of this name");
+}
+
 static enum status name_taken(enum status status, struct error *err)
 {
 	if (status != STATUS_CONFLICT)
@@ -58,6 +89,7 @@ static enum status create(struct api_call *call, struct destination *destination
 	uuid_new(destination->id);
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = destination_read(body, true, call->arena, destination, err)) != STATUS_OK ||
+	    (status = check_source(call, destination, err)) != STATUS_OK ||
 	    (status = check_room(call, err)) != STATUS_OK)
 		return status;
 	destination_seal(destination, call->api->config.vault, call->arena, &row);
@@ -141,7 +173,8 @@ static enum status change(struct api_call *call, struct destination *destination
 	if (expected != 0 && expected != destination->version)
 		return error_set_field(err, STATUS_PRECONDITION, "If-Match", "It is at version %u",
 		                       destination->version);
-	if ((status = destination_read(body, false, call->arena, destination, err)) != STATUS_OK)
+	if ((status = destination_read(body, false, call->arena, destination, err)) != STATUS_OK ||
+	    (status = check_source(call, destination, err)) != STATUS_OK)
 		return status;
 	destination->updated_ms = clock_wall_ms();
 	destination_seal(destination, call->api->config.vault, call->arena, &row);

@@ -15,6 +15,7 @@
 #include "transfer/audience/audience_members.h"
 #include "transfer/audience/audience_row.h"
 #include "transfer/export/export_file.h"
+#include "transfer/export/export_params.h"
 
 #define MEMBERS_FILE ".members"
 
@@ -24,10 +25,6 @@ enum {
 	ID_BYTES_MAX     = 64,
 	ATTEMPTS_MAX     = 60, /* some four hours of a destination that does not take it */
 };
-
-static const char *const format_names[]      = {"jsonl", "csv"};
-static const char *const compression_names[] = {"none", "gzip", "zstd"};
-static const char *const compression_ends[]  = {"", ".gz", ".zst"};
 
 struct wish {
 	struct text             audience_id;
@@ -74,19 +71,6 @@ struct audience_job {
 
 /* ---- Parameters ---- */
 
-static enum status refuse(struct error *err, const char *field, const char *reason)
-{
-	return error_set_field(err, STATUS_INVALID, field, "%s", reason);
-}
-
-static bool read_word(struct json value, const char *const *words, unsigned count, unsigned *ret)
-{
-	for (*ret = 0; *ret < count; ++*ret)
-		if (json_type(value) == JSON_STRING && text_equal(json_string(value), text_of(words[*ret])))
-			return true;
-	return false;
-}
-
 static enum status read_text(struct json params, const char *name, size_t max,
                              struct text *ret_text, struct error *err)
 {
@@ -108,7 +92,7 @@ static enum status read_flag(struct json params, const char *name, const char *f
 	if (json_type(value) == JSON_NONE)
 		return STATUS_OK;
 	if (json_type(value) != JSON_BOOL)
-		return refuse(err, field, "It is true or false");
+		return export_refuse(err, field, "It is true or false");
 	*ret_flag = json_bool(value);
 	return STATUS_OK;
 }
@@ -131,7 +115,7 @@ static enum status read_as_of(struct wish *wish, struct json params, struct erro
 	if (json_type(value) == JSON_NONE ||
 	    (json_type(value) == JSON_STRING && instant_parse(json_string(value), &wish->as_of_ms)))
 		return STATUS_OK;
-	return refuse(err, "params.as_of", "It is not an RFC 3339 instant");
+	return export_refuse(err, "params.as_of", "It is not an RFC 3339 instant");
 }
 
 static enum status read_form(struct wish *wish, struct json params, struct error *err)
@@ -139,11 +123,11 @@ static enum status read_form(struct wish *wish, struct json params, struct error
 	struct json compression = json_get(params, "compression");
 	unsigned    which       = EXPORT_PLAIN;
 	if (json_type(compression) != JSON_NONE &&
-	    !read_word(compression, compression_names, 3, &which))
-		return refuse(err, "params.compression", "It is none, gzip or zstd");
+	    !export_read_word(compression, export_compression_names, 3, &which))
+		return export_refuse(err, "params.compression", "It is none, gzip or zstd");
 	wish->compression = (enum export_compression)which;
-	if (!read_word(json_get(params, "format"), format_names, 2, &which))
-		return refuse(err, "params.format", "It is csv or jsonl");
+	if (!export_read_word(json_get(params, "format"), export_format_names, 2, &which))
+		return export_refuse(err, "params.format", "It is csv or jsonl");
 	wish->format = (enum export_format)which;
 	return audience_columns_read(json_get(params, "columns"), &wish->columns, err);
 }
@@ -166,7 +150,7 @@ static enum status read_wish(struct wish *wish, struct json params, struct error
 	        STATUS_OK)
 		return status;
 	if (!is_id(wish->audience_id))
-		return refuse(err, "params.audience_id", "An id is of letters, digits and \"-\"");
+		return export_refuse(err, "params.audience_id", "An id is of letters, digits and \"-\"");
 	return read_form(wish, params, err);
 }
 
@@ -211,18 +195,6 @@ static enum status save(struct audience_job *export, enum phase phase, struct er
 	return status;
 }
 
-static uint64_t number_of(struct json object, const char *name)
-{
-	struct json value = json_get(object, name);
-	return json_type(value) == JSON_INT && json_int(value) >= 0 ? json_uint(value) : 0;
-}
-
-static void copy_text(char *into, size_t size, struct json value)
-{
-	struct text text = json_type(value) == JSON_STRING ? json_string(value) : TEXT("");
-	snprintf(into, size, "%.*s", TEXT_FORMAT(text));
-}
-
 static enum status read_state(struct audience_job *export, struct error *err)
 {
 	struct json_parser *parser;
@@ -234,14 +206,14 @@ static enum status read_state(struct audience_job *export, struct error *err)
 		json_parser_free(parser);
 		return error_set(err, STATUS_CORRUPT, "the saved state cannot be read");
 	}
-	export->phase = (enum phase)number_of(state, "phase");
-	export->rows  = number_of(state, "rows");
-	export->bytes = number_of(state, "bytes");
-	copy_text(export->checksum, sizeof export->checksum, json_get(state, "sha256"));
-	copy_text(export->upload, sizeof export->upload, json_get(state, "upload"));
+	export->phase = (enum phase)export_number(state, "phase");
+	export->rows  = export_number(state, "rows");
+	export->bytes = export_number(state, "bytes");
+	export_copy_text(export->checksum, sizeof export->checksum, json_get(state, "sha256"));
+	export_copy_text(export->upload, sizeof export->upload, json_get(state, "upload"));
 	for (struct json_iterator i = json_iterate(json_get(state, "etags")); json_next(&i);) {
 		struct etag etag;
-		copy_text(etag.text, sizeof etag.text, i.value);
+		export_copy_text(etag.text, sizeof etag.text, i.value);
 		VECTOR_ADD(&export->etags, etag);
 	}
 	json_parser_free(parser);
@@ -298,13 +270,8 @@ static void name_file(struct audience_job *export)
 	struct text instant = instant_format(export->members.as_of_ms, day);
 	snprintf(export->name, sizeof export->name, "%.*s_%.4s%.2s%.2s.%s%s",
 	         TEXT_FORMAT(export->wish.audience_id), instant.data, instant.data + 5,
-	         instant.data + 8, format_names[export->wish.format],
-	         compression_ends[export->wish.compression]);
-}
-
-static void name_on_disk(const struct audience_job *export, char into[NAME_BYTES + 1])
-{
-	snprintf(into, NAME_BYTES + 1, "%s%s", export->wish.masked ? "" : ".", export->name);
+	         instant.data + 8, export_format_names[export->wish.format],
+	         export_compression_ends[export->wish.compression]);
 }
 
 struct rows {
@@ -365,7 +332,7 @@ static enum status write_partition(struct audience_job *export, struct rows *row
 static enum status write_rows(struct audience_job *export, struct rows *rows, struct error *err)
 {
 	char name[NAME_BYTES + 1];
-	name_on_disk(export, name);
+	export_name_on_disk(export->name, export->wish.masked, name, sizeof name);
 	enum status status =
 		export_file_open(&rows->file, export->directory, name, export->wish.compression, err);
 	audience_write_head(&export->wish.columns, export->wish.format, &rows->text);
@@ -499,7 +466,7 @@ static enum status upload_file(struct audience_job *export, struct text key, str
 	struct buffer part = {0};
 	int           fd   = -1;
 	uint64_t      bytes;
-	name_on_disk(export, name);
+	export_name_on_disk(export->name, export->wish.masked, name, sizeof name);
 	enum status status = job_file_path(export->job, name, path, err);
 	if (status == STATUS_OK)
 		status = file_open(path, &fd, &bytes, err);

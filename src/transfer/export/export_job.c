@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/edit_distance.h"
 #include "base/file.h"
 #include "base/instant.h"
 #include "transfer/export/export_file.h"
+#include "transfer/export/export_params.h"
 #include "transfer/export/export_row.h"
 
 enum { PIECE_TEXT_BYTES = 1 << 20, NAME_BYTES = 64 };
@@ -54,29 +56,16 @@ struct export
 
 /* ---- Parameters ---- */
 
-static enum status refuse(struct error *err, const char *field, const char *reason)
-{
-	return error_set_field(err, STATUS_INVALID, field, "%s", reason);
-}
-
-static bool read_word(struct json value, const char *const *words, unsigned count, unsigned *ret)
-{
-	for (*ret = 0; *ret < count; ++*ret)
-		if (json_type(value) == JSON_STRING && text_equal(json_string(value), text_of(words[*ret])))
-			return true;
-	return false;
-}
-
 static enum status read_what(struct wish *wish, struct json value, struct error *err)
 {
 	unsigned which;
 	for (struct json_iterator i = json_iterate(value); json_next(&i);) {
-		if (!read_word(i.value, what_names, WHAT_COUNT, &which))
-			return refuse(err, "params.what", "it is an array of \"events\", \"profiles\"");
+		if (!export_read_word(i.value, what_names, WHAT_COUNT, &which))
+			return export_refuse(err, "params.what", "it is an array of \"events\", \"profiles\"");
 		wish->what[which] = true;
 	}
 	if (!wish->what[WHAT_EVENTS] && !wish->what[WHAT_PROFILES])
-		return refuse(err, "params.what", "events, profiles, or both?");
+		return export_refuse(err, "params.what", "events, profiles, or both?");
 	return STATUS_OK;
 }
 
@@ -85,35 +74,46 @@ static bool read_instant(struct json value, int64_t *ret_ms)
 	return json_type(value) == JSON_STRING && instant_parse(json_string(value), ret_ms);
 }
 
+static enum status unknown(struct error *err, struct text name)
+{
+	static const char *const known[] = {"what", "format", "compression", "from",
+	                                    "to",   "masked", NULL};
+	const char *const        nearest = edit_nearest(name, known);
+	char                     field[ERROR_FIELD_BYTES_MAX];
+	snprintf(field, sizeof field, "params.%.*s", TEXT_FORMAT(name));
+	if (nearest != NULL)
+		return error_set_field(err, STATUS_INVALID, field,
+		                       "there is no such parameter: did you mean \"%s\"?", nearest);
+	return error_set_field(err, STATUS_INVALID, field,
+	                       "there is none but what, format, compression, from, to and masked");
+}
+
 static enum status read_member(struct wish *wish, struct text name, struct json value,
                                struct error *err)
 {
-	static const char *const formats[]      = {"jsonl", "csv"};
-	static const char *const compressions[] = {"none", "gzip", "zstd"};
-	unsigned                 which;
+	unsigned which;
 	if (text_equal(name, TEXT("what")))
 		return read_what(wish, value, err);
 	if (text_equal(name, TEXT("format"))) {
-		if (!read_word(value, formats, 2, &which))
-			return refuse(err, "params.format", "it is jsonl or csv");
+		if (!export_read_word(value, export_format_names, 2, &which))
+			return export_refuse(err, "params.format", "it is jsonl or csv");
 		wish->format = (enum export_format)which;
 	} else if (text_equal(name, TEXT("compression"))) {
-		if (!read_word(value, compressions, 3, &which))
-			return refuse(err, "params.compression", "it is none, gzip or zstd");
+		if (!export_read_word(value, export_compression_names, 3, &which))
+			return export_refuse(err, "params.compression", "it is none, gzip or zstd");
 		wish->compression = (enum export_compression)which;
 	} else if (text_equal(name, TEXT("from"))) {
 		if (!read_instant(value, &wish->from_ms))
-			return refuse(err, "params.from", "it is not an RFC 3339 instant");
+			return export_refuse(err, "params.from", "it is not an RFC 3339 instant");
 	} else if (text_equal(name, TEXT("to"))) {
 		if (!read_instant(value, &wish->to_ms))
-			return refuse(err, "params.to", "it is not an RFC 3339 instant");
+			return export_refuse(err, "params.to", "it is not an RFC 3339 instant");
 	} else if (text_equal(name, TEXT("masked"))) {
 		if (json_type(value) != JSON_BOOL)
-			return refuse(err, "params.masked", "it is true or false");
+			return export_refuse(err, "params.masked", "it is true or false");
 		wish->masked = json_bool(value);
 	} else {
-		return refuse(err, "params",
-		              "there is no member but what, format, compression, from, to and masked");
+		return unknown(err, name);
 	}
 	return STATUS_OK;
 }
@@ -127,9 +127,9 @@ static enum status read_wish(struct wish *wish, struct json params, struct error
 	if (status != STATUS_OK)
 		return status;
 	if (json_type(json_get(params, "what")) == JSON_NONE)
-		return refuse(err, "params.what", "events, profiles, or both?");
+		return export_refuse(err, "params.what", "events, profiles, or both?");
 	if (wish->from_ms >= wish->to_ms)
-		return refuse(err, "params.to", "it must be later than from");
+		return export_refuse(err, "params.to", "it must be later than from");
 	return STATUS_OK;
 }
 
@@ -176,18 +176,6 @@ static enum status save(struct export *export, struct error *err)
 	return status;
 }
 
-static uint64_t number_of(struct json object, const char *name)
-{
-	struct json value = json_get(object, name);
-	return json_type(value) == JSON_INT && json_int(value) >= 0 ? json_uint(value) : 0;
-}
-
-static void copy_text(char *into, size_t size, struct json value)
-{
-	struct text text = json_type(value) == JSON_STRING ? json_string(value) : TEXT("");
-	snprintf(into, size, "%.*s", TEXT_FORMAT(text));
-}
-
 static enum status read_state(struct export *export, struct error *err)
 {
 	struct json_parser *parser = json_parser_new();
@@ -199,17 +187,17 @@ static enum status read_state(struct export *export, struct error *err)
 		return error_set(err, STATUS_CORRUPT, "the saved state cannot be read");
 	}
 	begun             = json_get(state, "begunMs");
-	export->position  = number_of(state, "position");
+	export->position  = export_number(state, "position");
 	export->begun_ms  = json_type(begun) == JSON_INT ? json_int(begun) : 0;
-	export->what      = (unsigned)number_of(state, "what");
-	export->partition = (uint32_t)number_of(state, "partition");
-	export->slot      = (uint32_t)number_of(state, "slot");
+	export->what      = (unsigned)export_number(state, "what");
+	export->partition = (uint32_t)export_number(state, "partition");
+	export->slot      = (uint32_t)export_number(state, "slot");
 	for (struct json_iterator i = json_iterate(json_get(state, "files")); json_next(&i);) {
-		struct finished_file file = {.rows  = number_of(i.value, "rows"),
-		                             .bytes = number_of(i.value, "bytes")};
-		copy_text(file.name, sizeof file.name, json_get(i.value, "name"));
-		copy_text(file.checksum, sizeof file.checksum, json_get(i.value, "sha256"));
-		if (read_word(json_get(i.value, "what"), what_names, WHAT_COUNT, &what))
+		struct finished_file file = {.rows  = export_number(i.value, "rows"),
+		                             .bytes = export_number(i.value, "bytes")};
+		export_copy_text(file.name, sizeof file.name, json_get(i.value, "name"));
+		export_copy_text(file.checksum, sizeof file.checksum, json_get(i.value, "sha256"));
+		if (export_read_word(json_get(i.value, "what"), what_names, WHAT_COUNT, &what))
 			file.what = what;
 		export->rows += file.rows;
 		VECTOR_ADD(&export->files, file);
@@ -232,18 +220,12 @@ static enum status begin(struct export *export, struct error *err)
 
 static void name_file(const struct export *export, char into[NAME_BYTES])
 {
-	static const char *const endings[]      = {"jsonl", "csv"};
-	static const char *const compressions[] = {"", ".gz", ".zst"};
-	unsigned                 number         = 1;
+	unsigned number = 1;
 	for (size_t i = 0; i < export->files.count; i++)
 		number += export->files.items[i].what == export->what;
 	snprintf(into, NAME_BYTES, "%s-%04u.%s%s", what_names[export->what], number,
-	         endings[export->wish.format], compressions[export->wish.compression]);
-}
-
-static void name_on_disk(const struct export *export, const char *name, char into[NAME_BYTES + 1])
-{
-	snprintf(into, NAME_BYTES + 1, "%s%s", export->wish.masked ? "" : ".", name);
+	         export_format_names[export->wish.format],
+	         export_compression_ends[export->wish.compression]);
 }
 
 static enum status open_file(struct export *export, struct error *err)
@@ -253,7 +235,7 @@ static enum status open_file(struct export *export, struct error *err)
 		return error_set(err, STATUS_TOO_LARGE, "more than %d files: choose a shorter range",
 		                 EXPORT_FILES_MAX);
 	name_file(export, name);
-	name_on_disk(export, name, on_disk);
+	export_name_on_disk(name, export->wish.masked, on_disk, sizeof on_disk);
 	enum status status =
 		export_file_open(&export->file, export->directory, on_disk, export->wish.compression, err);
 	buffer_clear(&export->text);
@@ -358,14 +340,13 @@ static enum status take_all(struct export *export, struct error *err)
 
 static void write_manifest(const struct export *export, struct buffer *out)
 {
-	static const char *const formats[]      = {"jsonl", "csv"};
-	static const char *const compressions[] = {"none", "gzip", "zstd"};
-	const struct wish       *wish           = &export->wish;
-	struct json_writer       writer         = json_writer_of(out);
+	const struct wish *wish   = &export->wish;
+	struct json_writer writer = json_writer_of(out);
 	json_begin_object(&writer);
 	json_member_string(&writer, "id", text_of(job_id(export->job)));
-	json_member_string(&writer, "format", text_of(formats[wish->format]));
-	json_member_string(&writer, "compression", text_of(compressions[wish->compression]));
+	json_member_string(&writer, "format", text_of(export_format_names[wish->format]));
+	json_member_string(&writer, "compression",
+	                   text_of(export_compression_names[wish->compression]));
 	json_member_bool(&writer, "masked", wish->masked);
 	if (wish->from_ms == INSTANT_MS_MIN)
 		json_member_null(&writer, "from");
