@@ -42,11 +42,16 @@ void api_write_key_new(char ret_key[API_WRITE_KEY_BYTES])
 
 /* ---- Tokens ---- */
 
+struct kept {
+	struct token token;
+	int64_t      until_ms; /* monotonic */
+};
+
 struct tokens {
 	struct store   *store;
 	struct access  *access;
 	pthread_mutex_t lock;
-	struct map_text cache;   /* hash → struct token */
+	struct map_text cache;   /* hash → struct kept */
 	uint64_t        version; /* grows with each tokens_forget() */
 };
 
@@ -98,11 +103,12 @@ bool tokens_cached(struct tokens *tokens, struct text text, struct token *ret_to
 	uint8_t hash[SHA256_BYTES];
 	hash_sha256(text.data, text.length, hash);
 	pthread_mutex_lock(&tokens->lock);
-	const struct token *found = map_text_get(&tokens->cache, hash_text(hash));
-	if (found != NULL)
-		*ret_token = *found;
+	const struct kept *kept  = map_text_get(&tokens->cache, hash_text(hash));
+	bool               found = kept != NULL && clock_monotonic_ms() < kept->until_ms;
+	if (found)
+		*ret_token = kept->token;
 	pthread_mutex_unlock(&tokens->lock);
-	return found != NULL;
+	return found;
 }
 
 /* Unless a token was deleted while the store was asked. */
@@ -115,9 +121,11 @@ static void keep(struct tokens *tokens, const uint8_t hash[SHA256_BYTES], const 
 			clear(&tokens->cache);
 		void **slot = map_text_put(&tokens->cache, hash_text(hash));
 		if (*slot == NULL)
-			*slot = malloc(sizeof *token);
+			*slot = malloc(sizeof(struct kept));
 		assert(*slot != NULL);
-		memcpy(*slot, token, sizeof *token);
+		*(struct kept *)*slot = (struct kept){*token, INT64_MAX};
+		if (token->person_id[0] != '\0')
+			((struct kept *)*slot)->until_ms = clock_monotonic_ms() + TOKEN_KEPT_MS;
 	}
 	pthread_mutex_unlock(&tokens->lock);
 }

@@ -3,8 +3,8 @@
 
 /* Who asks. A bearer token is a program's, random, of which the store keeps the SHA-256 only, or a
  * person's, signed (access/sessions.h). What was found is kept in a cache until something changes
- * for anybody. Tickets are tokens for one WebSocket: random, in memory only, good once and for
- * TICKET_MS. Threads: any. */
+ * for anybody; a person's for TOKEN_KEPT_MS, since sessions end by time too. Tickets are tokens for
+ * one WebSocket: random, in memory only, good once and for TICKET_MS. Threads: any. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +23,13 @@ struct token {
 	uint8_t  hash[STORE_TOKEN_HASH_BYTES];
 };
 
-enum { TOKEN_CACHE_MAX = 1024, TICKET_MS = 60 * 1000, TICKETS_MAX = 10000, TICKET_TEXT_BYTES = 48 };
+enum {
+	TOKEN_CACHE_MAX   = 1024,
+	TOKEN_KEPT_MS     = 60 * 1000,
+	TICKET_MS         = 60 * 1000,
+	TICKETS_MAX       = 10000,
+	TICKET_TEXT_BYTES = 48,
+};
 
 struct tokens;
 struct tokens *tokens_new(struct store *store, struct access *access); /* NULL: no people's */
