@@ -2,8 +2,13 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { REJECTIONS_KEPT_MAX = 1024 }; /* memory for them, from one request to the next */
+enum {
+	REJECTIONS_KEPT_MAX = 1024, /* memory for them, from one request to the next */
+	RETURN_POLL_NS      = 100000,
+	RETURN_POLLS_MAX    = 100000, /* ten seconds: then somebody has forgotten one */
+};
 
 void submission_pool_init(struct submission_pool *pool)
 {
@@ -18,14 +23,22 @@ static void collect(struct submission_pool *pool)
 		pool->free = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
 }
 
+/* Whoever was told by `done` that the last one has ended may be here before the thread that told
+ * him has given it back. */
 void submission_pool_done(struct submission_pool *pool)
 {
-	size_t count = 0;
-	for (;;) {
+	const struct timespec pause = {.tv_nsec = RETURN_POLL_NS};
+	size_t                count = 0;
+	unsigned              polls = 0;
+	while (count < pool->count) {
 		collect(pool);
 		struct submission *submission = pool->free;
-		if (submission == NULL)
-			break;
+		if (submission == NULL) {
+			if (++polls == RETURN_POLLS_MAX)
+				break;
+			nanosleep(&pause, NULL);
+			continue;
+		}
 		pool->free = submission->next;
 		VECTOR_DONE(&submission->rejected);
 		VECTOR_DONE(&submission->merges);

@@ -49,7 +49,7 @@ struct submission_pool {
 
 void submission_pool_init(struct submission_pool *pool);
 
-/* Asserts that all are back. */
+/* Waits for those that are about to come back; asserts that all are. */
 void submission_pool_done(struct submission_pool *pool);
 
 /* An empty one; the owner only. */
