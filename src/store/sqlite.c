@@ -56,7 +56,8 @@ enum status sqlite_error(sqlite3 *db, const char *what, struct error *err)
 	default:
 		break;
 	}
-	return error_set(err, status, "store: cannot %s: %s", what, sqlite3_errmsg(db));
+	return error_set(err, status, "store: cannot %s: %s", what,
+	                 status == STATUS_NO_SPACE ? "the disk is full" : sqlite3_errmsg(db));
 }
 
 sqlite3_stmt *sqlite_statement(struct sqlite_store *store, enum sql_query query)

@@ -29,6 +29,7 @@ struct import {
 	char         path[JOB_PATH_BYTES];
 	int          fd;
 	uint64_t     bytes;
+	uint64_t     room;   /* for the body on the disk */
 	enum status  status; /* of the body */
 	struct error err;
 	struct text  content_type;
@@ -93,28 +94,35 @@ static void received(struct http_request *request, void *context, enum status st
 		import->err        = *err;
 		import->err.status = status;
 	}
+	if (status == STATUS_TOO_LARGE && import->room < call->api->config.upload_bytes_max)
+		import->status = error_set(&import->err, STATUS_TOO_LARGE,
+		                           "the file is larger than half of what is free on the server's "
+		                           "disk, which is %llu bytes",
+		                           (unsigned long long)import->room);
 	call_on_worker(call, finish_step);
 }
 
 /* Half of what is free at most: the journal lives on the same disk. */
-static uint64_t bytes_max(const struct api_call *call, const struct import *import)
+static uint64_t room_of(const struct import *import)
 {
-	uint64_t       most = call->api->config.upload_bytes_max;
 	struct statvfs disk;
 	if (fstatvfs(import->fd, &disk) != 0)
-		return most;
-	uint64_t half = (uint64_t)disk.f_bavail * disk.f_frsize / 2;
-	return half < most ? half : most;
+		return UINT64_MAX;
+	return (uint64_t)disk.f_bavail * disk.f_frsize / 2;
 }
 
 static void begin_step(struct api_call *call)
 {
 	struct import *import = call->state;
 	struct error   err;
-	if (read_query(call, import, &err) != STATUS_OK || make_room(call, import, &err) != STATUS_OK)
+	if (read_query(call, import, &err) != STATUS_OK || make_room(call, import, &err) != STATUS_OK) {
 		call_fail(call, &err);
-	else
-		http_receive(call->request, import->fd, bytes_max(call, import), received, call);
+		return;
+	}
+	uint64_t most = call->api->config.upload_bytes_max;
+	import->room  = room_of(import);
+	http_receive(call->request, import->fd, import->room < most ? import->room : most, received,
+	             call);
 }
 
 void imports_create(struct api_call *call)

@@ -104,7 +104,10 @@ static bool measure_sync(int fd, struct sync_times *ret_times)
 {
 	static const char block[SYNC_BYTES];
 	int64_t           times[SYNCS];
-	if (posix_fallocate(fd, 0, (off_t)SYNC_BYTES * SYNCS) != 0 || fsync(fd) != 0)
+	int refused = posix_fallocate(fd, 0, (off_t)SYNC_BYTES * SYNCS); /* leaves errno alone */
+	if (refused != 0)
+		errno = refused;
+	if (refused != 0 || fsync(fd) != 0)
 		return false;
 	for (int i = 0; i < SYNCS; i++) {
 		int64_t begin_ns = clock_monotonic_ns();
