@@ -273,7 +273,8 @@ static bool wanted(struct api_call *call, unsigned http_status)
 		return reserve_late(call, http_status);
 	bool refused  = http_status == 401 || http_status == 403;
 	bool personal = call->route->audit != AUDIT_PERSONAL || call->audit.personal || refused;
-	if (personal && (http_status < HTTP_FAILED || admit(call)))
+	bool done     = http_status < HTTP_FAILED && call->route->audit == AUDIT_DURABLE;
+	if (personal && (done || admit(call)))
 		return true;
 	audit_release(call->api->config.audit);
 	return false;
