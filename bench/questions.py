@@ -144,20 +144,24 @@ def _fill_duckdb(duckdb, directory):
     metrics = ", ".join(f"{sql} as {name}" for name, _, sql, _ in draw.METRICS)
     counted = ", ".join(f"coalesce({name}, 0) as {name}" for name, *_ in draw.METRICS)
     for sql in (
+        "set preserve_insertion_order = false",
         f"""create table persons_raw as select row_number() over () as id,
             coalesce('u' || userId, 'a' || anonymousId) as key, {traits},
             epoch_ms(cast(traits.created_at as timestamptz)) as signed_up_ms
             from read_ndjson('{directory}/export/profiles-*.jsonl.zst', columns =
               {{userId: 'varchar', anonymousId: 'varchar', traits: 'struct({declared})'}})""",
-        f"""create table events as select id, coalesce(event, '$page') as name,
+        f"""create table events_raw as select coalesce('u' || userId, 'a' || anonymousId) as key,
+            coalesce(event, '$page') as name,
             epoch_ms(cast(timestamp as timestamptz)) as time_ms, properties.region as region,
             properties.category as category, properties.price as price
             from read_ndjson('{directory}/export/events-*.jsonl.zst', columns =
               {{userId: 'varchar', anonymousId: 'varchar', event: 'varchar',
                 timestamp: 'varchar',
-                properties: 'struct(region varchar, category varchar, price double)'}})
-            join persons_raw on key = coalesce('u' || userId, 'a' || anonymousId)
-            order by name, id, time_ms""",
+                properties: 'struct(region varchar, category varchar, price double)'}})""",
+        """create table events as select p.id, e.name, e.time_ms, e.region, e.category, e.price
+            from events_raw e join persons_raw p using (key)
+            order by e.name, p.id, e.time_ms""",
+        "drop table events_raw",
         f"""create table persons as select p.* exclude (key), {counted}, last_ms from persons_raw p
             left join (select id, max(time_ms) as last_ms, {metrics} from events group by id) m
             on p.id = m.id order by p.id""",

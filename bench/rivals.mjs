@@ -4,13 +4,17 @@
 //
 // Reads a line of JSON {"sql"} at a time, answers {"rows", "ms"} or {"error"}: rows as arrays, ms
 // from before the statement to its last row, within the process.
+import { totalmem } from 'node:os';
 import { createInterface } from 'node:readline';
 
 const [kind, directory, threads] = process.argv.slice(2);
 
 async function duckdb() {
   const { DuckDBInstance } = await import('@duckdb/node-api');
-  const instance = await DuckDBInstance.create(`${directory}/duckdb`, { threads });
+  // Beside the server; what does not fit while the table is sorted goes to the disk.
+  const memory = `${Math.floor(totalmem() * 0.45 / 2 ** 20)}MiB`;
+  const instance = await DuckDBInstance.create(`${directory}/duckdb`,
+                                               { threads, memory_limit: memory });
   const connection = await instance.connect();
   return async (sql) => {
     const result = await connection.runAndReadAll(sql);
