@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "access/scope.h"
 
@@ -34,40 +35,41 @@ enum route_audit {
 	AUDIT_DURABLE,  /* a change, or data that leaves: the record is durable before the answer */
 };
 
-/* Parameters of query and header, by name; those of the path come from the path. */
+/* Parameters of query and header, by name; those of the path come from the path. At most 64, a bit
+ * each: a route's are in a uint64_t. */
 enum route_parameter {
-	PARAMETER_LIMIT        = 1 << 0,
-	PARAMETER_CURSOR       = 1 << 1,
-	PARAMETER_MIN_POSITION = 1 << 2,
-	PARAMETER_IF_MATCH     = 1 << 3,
-	PARAMETER_PARTITION    = 1 << 4,
-	PARAMETER_AFTER        = 1 << 5,
-	PARAMETER_TICKET       = 1 << 6,
-	PARAMETER_SEGMENT      = 1 << 7,
-	PARAMETER_CONSUMER     = 1 << 8,
-	PARAMETER_WRITE_KEY    = 1 << 9,
-	PARAMETER_USER_ID      = 1 << 10,
-	PARAMETER_ANONYMOUS_ID = 1 << 11,
-	PARAMETER_EVENT        = 1 << 12,
-	PARAMETER_SPAN         = 1 << 13,
-	PARAMETER_FROM         = 1 << 14,
-	PARAMETER_TO           = 1 << 15,
-	PARAMETER_KIND         = 1 << 16,
-	PARAMETER_JOB_STATE    = 1 << 17,
-	PARAMETER_DRY_RUN      = 1 << 18,
-	PARAMETER_MAPPING      = 1 << 19,
-	PARAMETER_FILE_NAME    = 1 << 20,
-	PARAMETER_SOURCE       = 1 << 21,
-	PARAMETER_CODE         = 1 << 22,
-	PARAMETER_TEXT         = 1 << 23,
-	PARAMETER_AUDIENCE_ID  = 1 << 24,
-	PARAMETER_DRIFTED      = 1 << 25,
-	PARAMETER_NO_CACHE     = 1 << 26,
-	PARAMETER_TOKEN        = 1 << 27,
-	PARAMETER_FORMAT       = 1 << 28,
-	PARAMETER_ACTOR        = 1 << 29,
-	PARAMETER_ACTION       = 1 << 30,
-	PARAMETER_TARGET       = 1U << 31,
+	PARAMETER_LIMIT        = UINT64_C(1) << 0,
+	PARAMETER_CURSOR       = UINT64_C(1) << 1,
+	PARAMETER_MIN_POSITION = UINT64_C(1) << 2,
+	PARAMETER_IF_MATCH     = UINT64_C(1) << 3,
+	PARAMETER_PARTITION    = UINT64_C(1) << 4,
+	PARAMETER_AFTER        = UINT64_C(1) << 5,
+	PARAMETER_TICKET       = UINT64_C(1) << 6,
+	PARAMETER_SEGMENT      = UINT64_C(1) << 7,
+	PARAMETER_CONSUMER     = UINT64_C(1) << 8,
+	PARAMETER_WRITE_KEY    = UINT64_C(1) << 9,
+	PARAMETER_USER_ID      = UINT64_C(1) << 10,
+	PARAMETER_ANONYMOUS_ID = UINT64_C(1) << 11,
+	PARAMETER_EVENT        = UINT64_C(1) << 12,
+	PARAMETER_SPAN         = UINT64_C(1) << 13,
+	PARAMETER_FROM         = UINT64_C(1) << 14,
+	PARAMETER_TO           = UINT64_C(1) << 15,
+	PARAMETER_KIND         = UINT64_C(1) << 16,
+	PARAMETER_JOB_STATE    = UINT64_C(1) << 17,
+	PARAMETER_DRY_RUN      = UINT64_C(1) << 18,
+	PARAMETER_MAPPING      = UINT64_C(1) << 19,
+	PARAMETER_FILE_NAME    = UINT64_C(1) << 20,
+	PARAMETER_SOURCE       = UINT64_C(1) << 21,
+	PARAMETER_CODE         = UINT64_C(1) << 22,
+	PARAMETER_TEXT         = UINT64_C(1) << 23,
+	PARAMETER_AUDIENCE_ID  = UINT64_C(1) << 24,
+	PARAMETER_DRIFTED      = UINT64_C(1) << 25,
+	PARAMETER_NO_CACHE     = UINT64_C(1) << 26,
+	PARAMETER_TOKEN        = UINT64_C(1) << 27,
+	PARAMETER_FORMAT       = UINT64_C(1) << 28,
+	PARAMETER_ACTOR        = UINT64_C(1) << 29,
+	PARAMETER_ACTION       = UINT64_C(1) << 30,
+	PARAMETER_TARGET       = UINT64_C(1) << 31,
 	PARAMETER_COUNT        = 32,
 	PARAMETER_RANGE        = PARAMETER_FROM | PARAMETER_TO,
 	PARAMETER_LETTERS      = PARAMETER_CODE | PARAMETER_TEXT | PARAMETER_RANGE,
@@ -91,7 +93,7 @@ struct api_route {
 	const char *operation; /* operationId: "listSegments" */
 	const char *tag;       /* "Segments" */
 	const char *summary;
-	unsigned    parameters; /* enum route_parameter */
+	uint64_t    parameters; /* enum route_parameter */
 	const char *request;    /* name of the body's schema in schemas.json; NULL: no body */
 	unsigned    success;    /* 200, 201, 204, 101 */
 	const char *response;   /* name of its schema; NULL: none */
