@@ -10,7 +10,7 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 
-enum { LINE_BYTES = 57, DATE_BYTES = 64, ENVELOPE_BYTES = SMTP_ADDRESS_BYTES_MAX + 3 };
+enum { LINE_BYTES = 57, ENVELOPE_BYTES = SMTP_ADDRESS_BYTES_MAX + 3 };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
@@ -105,7 +105,7 @@ static void envelope(struct text address, char into[ENVELOPE_BYTES])
 }
 
 static CURLcode perform(const struct smtp_server *server, const struct smtp_mail *mail,
-                        struct source *source, char why[CURL_ERROR_SIZE])
+                        struct source *source)
 {
 	char               from[ENVELOPE_BYTES], to[ENVELOPE_BYTES];
 	CURL              *curl = curl_easy_init();
@@ -118,7 +118,6 @@ static CURLcode perform(const struct smtp_server *server, const struct smtp_mail
 	curl_easy_setopt(curl, CURLOPT_URL, server->url);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)SMTP_TIMEOUT_MS);
 	curl_easy_setopt(curl, CURLOPT_USE_SSL,
 	                 server->plain ? (long)CURLUSESSL_NONE : (long)CURLUSESSL_ALL);
@@ -140,17 +139,16 @@ static CURLcode perform(const struct smtp_server *server, const struct smtp_mail
 enum status smtp_send(const struct smtp_server *server, const struct smtp_mail *mail,
                       struct error *err)
 {
-	char          why[CURL_ERROR_SIZE] = "";
-	struct buffer message              = {0};
+	struct buffer message = {0};
 	if (!smtp_address_is_plain(mail->from) || !smtp_address_is_plain(mail->to))
 		return error_set(err, STATUS_INVALID, "The address cannot be mailed to");
 	pthread_once(&curl_once, start_curl);
 	write_message(mail, &message);
 	struct source source = {buffer_text(&message)};
-	CURLcode      result = perform(server, mail, &source, why);
+	CURLcode      result = perform(server, mail, &source);
 	sodium_memzero(message.data, message.length); /* it may hold a token */
 	buffer_done(&message);
-	if (result != CURLE_OK) /* what libcurl says may repeat the address */
+	if (result != CURLE_OK) /* the server's own words may repeat the address */
 		return error_set(err, STATUS_UNAVAILABLE, "The mail was not taken: %s",
 		                 curl_easy_strerror(result));
 	return STATUS_OK;
