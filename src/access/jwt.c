@@ -76,7 +76,10 @@ struct jwt_key *jwt_key_new(enum jwt_algorithm algorithm)
 		key->pair = EVP_RSA_gen(RSA_BITS);
 	else
 		key->pair = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	assert(algorithm == JWT_HS256 || key->pair != NULL); /* no memory */
+	if (algorithm != JWT_HS256 && key->pair == NULL) {
+		jwt_key_free(key);
+		return NULL;
+	}
 	return key;
 }
 

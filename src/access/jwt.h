@@ -35,7 +35,8 @@ bool        jwt_algorithm_of(struct text name, enum jwt_algorithm *ret_algorithm
 
 struct jwt_key;
 
-/* A new one with an id of its own. Cost: of RS256 some tenths of a second. */
+/* A new one with an id of its own. NULL: libcrypto makes none, by its build or its policy. Cost: of
+ * RS256 some tenths of a second. */
 struct jwt_key *jwt_key_new(enum jwt_algorithm algorithm);
 
 /* What jwt_key_secret() wrote. STATUS_CORRUPT: it is no such key. */

@@ -159,7 +159,7 @@ static enum status read_file(struct signing_keys *keys, struct error *err)
 /* ---- One follows another ---- */
 
 /* The newest of the algorithm that has begun to sign; where none has, since the clock went back,
- * the oldest. NULL: there is none. */
+ * the oldest. Never NULL once goes_on(). */
 static struct held *signing(struct signing_keys *keys, int64_t now_ms)
 {
 	struct held *oldest = NULL;
@@ -187,20 +187,30 @@ static void drop_over(struct signing_keys *keys, int64_t now_ms)
 	}
 }
 
+/* Whether the newest is of the algorithm: one that another has followed signs no more. */
+static bool goes_on(const struct signing_keys *keys)
+{
+	return keys->count > 0 &&
+	       jwt_key_algorithm(keys->held[keys->count - 1].key) == keys->config.algorithm;
+}
+
 static enum status make_next(struct signing_keys *keys, int64_t now_ms, struct error *err)
 {
-	struct held  next    = {.created_ms = now_ms, .signs_from_ms = now_ms};
-	struct held *present = signing(keys, now_ms);
-	if (keys->count > 0 && keys->held[keys->count - 1].signs_from_ms > now_ms)
+	struct held next    = {.created_ms = now_ms, .signs_from_ms = now_ms};
+	bool        follows = goes_on(keys);
+	if (follows && keys->held[keys->count - 1].signs_from_ms > now_ms)
 		return error_set(err, STATUS_CONFLICT, "A key waits to follow already");
 	drop_over(keys, now_ms);
 	if (keys->count == SIGNING_KEYS_MAX)
 		return error_set(err, STATUS_CONFLICT,
 		                 "There are %d keys already, and tokens of each that have not expired",
 		                 SIGNING_KEYS_MAX);
-	if (present != NULL && keys->config.algorithm != JWT_HS256)
+	if (follows && keys->config.algorithm != JWT_HS256)
 		next.signs_from_ms += SIGNING_AHEAD_MS;
-	next.key                  = jwt_key_new(keys->config.algorithm);
+	next.key = jwt_key_new(keys->config.algorithm);
+	if (next.key == NULL)
+		return error_set(err, STATUS_UNSUPPORTED, "libcrypto makes no key of %s here",
+		                 jwt_algorithm_name(keys->config.algorithm));
 	keys->held[keys->count++] = next;
 	enum status status        = write_file(keys, err);
 	if (status != STATUS_OK)
@@ -231,7 +241,7 @@ enum status signing_keys_open(const struct signing_keys_config *config, int64_t 
 	if (status == STATUS_NOT_FOUND) {
 		random_bytes(keys->secret, sizeof keys->secret);
 		status = make_next(keys, now_ms, &why);
-	} else if (status == STATUS_OK && signing(keys, now_ms) == NULL) {
+	} else if (status == STATUS_OK && !goes_on(keys)) {
 		status = make_next(keys, now_ms, &why); /* another algorithm was chosen */
 	}
 	if (status != STATUS_OK) {
@@ -263,11 +273,12 @@ void signing_keys_sign(struct signing_keys *keys, struct text claims, int64_t no
 {
 	pthread_mutex_lock(&keys->lock);
 	struct held *held = signing(keys, now_ms);
-	if (held == NULL) /* the clock went back behind the first: the oldest is as good */
-		held = &keys->held[0];
-	if (keys->config.age_ms > 0 && now_ms - held->signs_from_ms >= keys->config.age_ms &&
-	    make_next(keys, now_ms, NULL) == STATUS_OK)
-		held = signing(keys, now_ms);
+	assert(held != NULL); /* at least the newest, since they were opened */
+	if (keys->config.age_ms > 0 && now_ms - held->signs_from_ms >= keys->config.age_ms) {
+		enum status status = make_next(keys, now_ms, NULL);
+		(void)status;
+		held = signing(keys, now_ms); /* elsewhere by now, also when there is no next one */
+	}
 	jwt_sign(held->key, claims, out);
 	pthread_mutex_unlock(&keys->lock);
 }

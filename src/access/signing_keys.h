@@ -6,8 +6,8 @@
  *   made ──► published ──► signs ──► followed: verifies only ──► gone
  *            (JWKS)        │         for CLAIMS_SECONDS and what clocks are astray
  *                          └ HS256 at once; RS256 and EdDSA SIGNING_AHEAD_MS after they were made,
- *                            so that who caches the JWKS knows them; at once where there is no
- *                            other key of the algorithm
+ *                            so that who caches the JWKS knows them; at once where the newest
+ *                            before is of another algorithm
  *
  * They lie in KEYRING/signing.keys (0600, JSON), each secret sealed under a key of the workspace
  * that the vault has from the keyring; with them one for message codes (signing_keys_secret).
@@ -40,7 +40,7 @@ struct signing_key_info {
 struct signing_keys;
 
 /* Reads the file, or makes it with its first key. STATUS_CORRUPT: it is damaged, or of another
- * workspace. `config` is copied. */
+ * workspace; STATUS_UNSUPPORTED: libcrypto does not offer the algorithm. `config` is copied. */
 MUST_USE enum status signing_keys_open(const struct signing_keys_config *config, int64_t now_ms,
                                        struct signing_keys **ret_keys, struct error *err);
 void                 signing_keys_free(struct signing_keys *keys);

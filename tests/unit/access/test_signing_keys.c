@@ -139,6 +139,52 @@ static void an_old_key_is_followed_by_itself(void **state)
 	buffer_done(&behind);
 }
 
+static void where_the_next_key_cannot_be_written_the_present_one_goes_on(void **state)
+{
+	struct fixture            *f        = *state;
+	int64_t                    later_ms = NOW_MS + 2 * HOUR_MS;
+	char                       away[96];
+	struct signing_key_info    keys[SIGNING_KEYS_MAX];
+	struct signing_keys_config config = {
+		.directory = f->keyring, .vault = f->vault, .algorithm = JWT_HS256, .age_ms = 2 * HOUR_MS};
+	assert_int_equal(signing_keys_rotate(f->keys, NOW_MS, &f->err), STATUS_OK);
+	signing_keys_free(f->keys);
+	assert_int_equal(signing_keys_open(&config, NOW_MS, &f->keys, &f->err), STATUS_OK);
+	snprintf(away, sizeof away, "%s/away", f->directory);
+	assert_int_equal(rename(f->keyring, away), 0);
+	struct buffer token = sign(f, later_ms); /* the first one is over and dropped on the way */
+	assert_int_equal(signing_keys_list(f->keys, later_ms, keys), 1);
+	assert_int_equal(verify(f, &token, later_ms), STATUS_OK);
+	assert_int_equal(rename(away, f->keyring), 0);
+	buffer_done(&token);
+}
+
+static void an_algorithm_that_was_chosen_before_signs_with_a_new_key(void **state)
+{
+	struct fixture         *f        = *state;
+	int64_t                 later_ms = NOW_MS + 2 * HOUR_MS;
+	struct signing_key_info keys[SIGNING_KEYS_MAX];
+	open_keys(f, JWT_EDDSA, NOW_MS);
+	open_keys(f, JWT_HS256, later_ms);
+	struct buffer token = sign(f, later_ms);
+	assert_int_equal(verify(f, &token, later_ms + HOUR_MS), STATUS_OK);
+	buffer_done(&token);
+	open_keys(f, JWT_EDDSA, later_ms);
+	size_t count = signing_keys_list(f->keys, later_ms, keys);
+	assert_true(keys[count - 1].signs); /* at once: its own were followed */
+}
+
+static void a_key_that_waits_does_not_keep_another_algorithm_from_starting(void **state)
+{
+	struct fixture *f = *state;
+	open_keys(f, JWT_EDDSA, NOW_MS);
+	assert_int_equal(signing_keys_rotate(f->keys, NOW_MS, &f->err), STATUS_OK);
+	open_keys(f, JWT_HS256, NOW_MS);
+	struct buffer token = sign(f, NOW_MS);
+	assert_int_equal(verify(f, &token, NOW_MS + HOUR_MS), STATUS_OK);
+	buffer_done(&token);
+}
+
 static void the_file_is_its_owners_alone_and_damage_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -177,6 +223,9 @@ int main(void)
 		TEST(a_published_key_is_known_before_it_signs),
 		TEST(a_token_that_names_no_key_of_ours_is_refused),
 		TEST(an_old_key_is_followed_by_itself),
+		TEST(where_the_next_key_cannot_be_written_the_present_one_goes_on),
+		TEST(an_algorithm_that_was_chosen_before_signs_with_a_new_key),
+		TEST(a_key_that_waits_does_not_keep_another_algorithm_from_starting),
 		TEST(a_clock_that_went_back_keeps_nobody_from_starting_or_signing),
 		TEST(the_file_is_its_owners_alone_and_damage_is_told),
 	};
