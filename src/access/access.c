@@ -137,3 +137,9 @@ enum status access_unseal(const struct access *access, struct arena *arena, stru
 	buffer_done(&out);
 	return status;
 }
+
+struct text access_string(struct json object, const char *name, struct arena *arena)
+{
+	struct json value = json_get(object, name);
+	return json_type(value) == JSON_STRING ? arena_text(arena, json_string(value)) : TEXT("");
+}

@@ -51,6 +51,10 @@ struct signing_keys          *access_signing_keys(struct access *access);
 const struct access_settings *access_settings(const struct access *access);
 const char                   *access_issuer(const struct access *access);
 
+/* The key of an address, however its letters are written. */
+void access_email_hash(const struct access *access, struct text email,
+                       uint8_t ret_hash[STORE_TOKEN_HASH_BYTES]);
+
 /* What has happened since the start, for metrics. */
 struct access_counts {
 	uint64_t logins;    /* that were let in */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "access/access.h"
+#include "base/json.h"
 
 struct access {
 	struct access_config config;
@@ -26,13 +27,19 @@ static inline const uint8_t *access_secret(const struct access *access)
 	return signing_keys_secret(access->keys);
 }
 
-/* The key of an address, however its letters are written. */
-void access_email_hash(const struct access *access, struct text email,
-                       uint8_t ret_hash[STORE_TOKEN_HASH_BYTES]);
-
 /* Sealed under a key of the workspace, and back, from the arena. */
 struct text access_seal(const struct access *access, struct arena *arena, struct text plain);
 MUST_USE enum status access_unseal(const struct access *access, struct arena *arena,
                                    struct text sealed, struct text *ret_plain, struct error *err);
+
+/* A member of what was sealed; empty when it is no string. */
+struct text access_string(struct json object, const char *name, struct arena *arena);
+
+struct account;
+
+/* people.c: of an account whose row is there the rest: what lies sealed in it, and what its roles
+ * come to. */
+MUST_USE enum status people_fill(struct access *access, struct arena *arena,
+                                 struct account *account, struct error *err);
 
 #endif

@@ -16,11 +16,7 @@ void claims_write(const struct claims *claims, const struct claims_realm *realm,
 	json_member_string(&w, "email", claims->email);
 	json_member_string(&w, "subscription_tier", claims->tier);
 	json_add_key(&w, TEXT("permissions"));
-	json_begin_array(&w);
-	for (unsigned i = 0; i < SCOPE_COUNT; i++)
-		if ((claims->scopes >> i & 1) != 0)
-			json_add_string(&w, text_of(scope_name((enum scope)(1u << i))));
-	json_end_array(&w);
+	scope_set_write_json(&w, claims->scopes);
 	json_member_string(&w, "sid", text_of(claims->session_id));
 	json_member_int(&w, "iat", claims->issued_s);
 	json_member_int(&w, "exp", claims->expires_s);

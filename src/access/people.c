@@ -207,12 +207,6 @@ enum status people_delete_role(struct access *access, struct text name, uint32_t
 
 /* ---- Accounts ---- */
 
-static struct text string_of(struct json object, const char *name, struct arena *arena)
-{
-	struct json value = json_get(object, name);
-	return json_type(value) == JSON_STRING ? arena_text(arena, json_string(value)) : TEXT("");
-}
-
 static struct text text_of_json(struct json value, struct arena *arena)
 {
 	struct buffer      out = {0};
@@ -223,9 +217,9 @@ static struct text text_of_json(struct json value, struct arena *arena)
 	return text;
 }
 
-/* What lies sealed in the row, and what its roles come to. */
-static enum status fill(struct access *access, struct arena *arena, struct account *account,
-                        struct error *err)
+/* What lies sealed in the row. */
+static enum status unseal(struct access *access, struct arena *arena, struct account *account,
+                          struct error *err)
 {
 	struct text plain;
 	struct json root;
@@ -235,13 +229,20 @@ static enum status fill(struct access *access, struct arena *arena, struct accou
 	struct json_parser *parser = json_parser_new();
 	status                     = json_parse_text(parser, plain, &root, err);
 	if (status == STATUS_OK) {
-		account->email    = string_of(root, "email", arena);
-		account->name     = string_of(root, "name", arena);
+		account->email    = access_string(root, "email", arena);
+		account->name     = access_string(root, "name", arena);
 		account->settings = text_of_json(json_get(root, "settings"), arena);
 	} else {
 		status = error_set(err, STATUS_CORRUPT, "A person's row in the store is damaged");
 	}
 	json_parser_free(parser);
+	return status;
+}
+
+enum status people_fill(struct access *access, struct arena *arena, struct account *account,
+                        struct error *err)
+{
+	enum status status = unseal(access, arena, account, err);
 	if (status == STATUS_OK)
 		status = people_scopes(access, account->row.roles, arena, &account->scopes, err);
 	return status;
@@ -269,14 +270,18 @@ enum status people_list(struct access *access, struct arena *arena, struct accou
 {
 	struct store        *store = access->config.store;
 	struct store_person *rows;
-	size_t               count;
+	struct store_role   *own; /* read once, not for each */
+	size_t               count, own_count;
 	enum status          status = store->ops->person_list(store, arena, &rows, &count, err);
+	if (status == STATUS_OK)
+		status = store->ops->role_list(store, arena, &own, &own_count, err);
 	if (status != STATUS_OK)
 		return status;
 	struct account *accounts = ARENA_ARRAY(arena, struct account, count + 1);
 	for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-		accounts[i].row = rows[i];
-		status          = fill(access, arena, &accounts[i], err);
+		accounts[i].row    = rows[i];
+		accounts[i].scopes = scopes_of(rows[i].roles, own, own_count, NULL);
+		status             = unseal(access, arena, &accounts[i], err);
 	}
 	if (status != STATUS_OK)
 		return status;
@@ -292,7 +297,7 @@ enum status people_get(struct access *access, struct text id, struct arena *aren
 	struct account account = {0};
 	enum status    status  = store->ops->person_get(store, id, arena, &account.row, err);
 	if (status == STATUS_OK)
-		status = fill(access, arena, &account, err);
+		status = people_fill(access, arena, &account, err);
 	if (status == STATUS_OK)
 		*ret_account = account;
 	return status;
@@ -307,7 +312,7 @@ enum status people_find(struct access *access, struct text email, struct arena *
 	access_email_hash(access, email, hash);
 	enum status status = store->ops->person_by_email(store, hash, arena, &account.row, err);
 	if (status == STATUS_OK)
-		status = fill(access, arena, &account, err);
+		status = people_fill(access, arena, &account, err);
 	if (status == STATUS_OK)
 		*ret_account = account;
 	return status;
@@ -396,11 +401,22 @@ static enum status check_change(struct access *access, const struct account *acc
 	return status;
 }
 
+/* `only_session`: see person_change(). Where somebody was faster, who asks again sees what he
+ * did. */
+static enum status change_row(struct access *access, struct store_person *row,
+                              struct text only_session, struct error *err)
+{
+	struct store *store  = access->config.store;
+	enum status   status = store->ops->person_change(store, row, only_session, err);
+	if (status == STATUS_PRECONDITION)
+		return error_set(err, STATUS_CONFLICT, "The person was changed meanwhile");
+	return status;
+}
+
 enum status people_change(struct access *access, struct text id, const struct person_change *change,
                           uint32_t granted, int64_t now_ms, struct arena *arena,
                           struct account *ret_account, struct error *err)
 {
-	struct store  *store = access->config.store;
 	struct account account;
 	enum status    status = people_get(access, id, arena, &account, err);
 	if (status == STATUS_OK)
@@ -419,48 +435,65 @@ enum status people_change(struct access *access, struct text id, const struct pe
 		account.row.active = *change->active;
 	account.row.profile    = profile_of(access, arena, &account);
 	account.row.updated_ms = now_ms;
+	struct text only       = account.row.active ? (struct text){0} : TEXT("");
 	if ((status = people_scopes(access, account.row.roles, arena, &account.scopes, err)) !=
 	        STATUS_OK ||
-	    (status = store->ops->person_change(store, &account.row, err)) != STATUS_OK)
+	    (status = change_row(access, &account.row, only, err)) != STATUS_OK)
 		return status;
-	if (!account.row.active)
-		status = store->ops->session_delete_of(store, id, TEXT(""), err);
-	if (status == STATUS_OK)
-		*ret_account = account;
-	return status;
+	*ret_account = account;
+	return STATUS_OK;
 }
 
-static enum status set_password(struct access *access, struct text id, struct text current,
-                                struct text password, struct text session_id, int64_t now_ms,
-                                struct arena *arena, struct error *err)
+/* Whether `current` is his password. Who got hold of a session guesses as slowly as who logs in,
+ * and keeps nobody else from it. */
+static enum status check_current(struct access *access, const struct account *account,
+                                 const struct password_change *change, int64_t monotonic_ms,
+                                 struct arena *arena, int64_t *ret_wait_ms, struct error *err)
 {
-	struct store  *store = access->config.store;
-	struct account account;
-	char           hash[PASSWORD_HASH_BYTES];
-	enum status    status = people_get(access, id, arena, &account, err);
+	struct attempt attempt =
+		attempt_of(access->attempts, TEXT(""), change->person_id, change->session_id);
+	enum status status = attempts_admit(access->attempts, &attempt, monotonic_ms, ret_wait_ms, err);
 	if (status != STATUS_OK)
 		return status;
 	atomic_fetch_add(&access->passwords, 1);
-	if (!password_matches(arena_text(arena, account.row.password).data, current))
+	if (!password_matches(arena_text(arena, account->row.password).data, change->current)) {
+		attempts_failed(access->attempts, &attempt, monotonic_ms);
 		return error_set_field(err, STATUS_UNAUTHORIZED, "current_password", "It is wrong");
-	if ((status = password_check(password, account.email, account.name, err)) != STATUS_OK ||
-	    (status = password_hash(password, hash, err)) != STATUS_OK)
+	}
+	attempts_succeeded(access->attempts, &attempt);
+	return STATUS_OK;
+}
+
+enum status people_set_password(struct access *access, const struct password_change *change,
+                                int64_t now_ms, int64_t monotonic_ms, struct arena *arena,
+                                int64_t *ret_wait_ms, struct error *err)
+{
+	struct account account;
+	char           hash[PASSWORD_HASH_BYTES];
+	enum status    status;
+	*ret_wait_ms = 0;
+	if ((status = people_get(access, change->person_id, arena, &account, err)) != STATUS_OK ||
+	    (status = check_current(access, &account, change, monotonic_ms, arena, ret_wait_ms, err)) !=
+	        STATUS_OK ||
+	    (status = password_check(change->password, account.email, account.name, err)) !=
+	        STATUS_OK ||
+	    (status = password_hash(change->password, hash, err)) != STATUS_OK)
 		return status;
 	account.row.password   = text_of(hash);
 	account.row.updated_ms = now_ms;
-	if ((status = store->ops->person_change(store, &account.row, err)) != STATUS_OK)
-		return status;
-	return store->ops->session_delete_of(store, id, session_id, err);
+	return change_row(access, &account.row, change->session_id, err);
 }
 
-enum status people_set_password(struct access *access, struct text id, struct text current,
-                                struct text password, struct text session_id, int64_t now_ms,
-                                struct error *err)
+/* Whether there is such a person, who has no more than `granted`. */
+static enum status check_touchable(struct access *access, struct text id, uint32_t granted,
+                                   struct error *err)
 {
-	struct arena arena;
+	struct account account;
+	struct arena   arena;
 	arena_init(&arena);
-	enum status status =
-		set_password(access, id, current, password, session_id, now_ms, &arena, err);
+	enum status status = people_get(access, id, &arena, &account, err);
+	if (status == STATUS_OK && !has_all(granted, account.scopes))
+		status = error_set(err, STATUS_FORBIDDEN, "The person has permissions which you lack");
 	arena_done(&arena);
 	return status;
 }
@@ -468,17 +501,17 @@ enum status people_set_password(struct access *access, struct text id, struct te
 enum status people_delete(struct access *access, struct text id, uint32_t granted,
                           struct error *err)
 {
-	struct store  *store = access->config.store;
-	struct account account;
-	struct arena   arena;
-	arena_init(&arena);
-	enum status status = people_get(access, id, &arena, &account, err);
-	if (status == STATUS_OK && !has_all(granted, account.scopes))
-		status = error_set(err, STATUS_FORBIDDEN, "The person has permissions which you lack");
-	if (status == STATUS_OK)
-		status = store->ops->person_delete(store, id, err);
-	arena_done(&arena);
-	return status;
+	struct store *store  = access->config.store;
+	enum status   status = check_touchable(access, id, granted, err);
+	return status == STATUS_OK ? store->ops->person_delete(store, id, err) : status;
+}
+
+enum status people_end_sessions(struct access *access, struct text id, uint32_t granted,
+                                struct error *err)
+{
+	struct store *store  = access->config.store;
+	enum status   status = check_touchable(access, id, granted, err);
+	return status == STATUS_OK ? store->ops->session_delete_of(store, id, TEXT(""), err) : status;
 }
 
 /* ---- Invitations ---- */

@@ -8,8 +8,8 @@
  * was deleted gives nothing.
  *
  * Nobody gives away what he lacks: `granted` are the permissions of who asks. A role with more of
- * them cannot be given or made by him, and a person who has more not be changed or deleted:
- * STATUS_FORBIDDEN. The caller sees to it that nobody changes himself.
+ * them cannot be given or made by him, and a person who has more not be changed or deleted, nor his
+ * sessions be ended: STATUS_FORBIDDEN. The caller sees to it that nobody changes himself.
  *
  * Texts of what is answered lie in the caller's arena. Errors besides: those of the store;
  * STATUS_INVALID with the field; STATUS_CONFLICT: the address, or the name of a role, is taken. */
@@ -55,8 +55,9 @@ MUST_USE enum status people_add(struct access *access, const struct person_wish 
                                 uint32_t granted, int64_t now_ms, struct arena *arena,
                                 struct account *ret_account, struct error *err);
 
-/* What `change` names; data NULL: stays. A change of roles or `active` takes effect at once for
- * who looks people up; the caller forgets what he keeps of them. */
+/* What `change` names; data NULL: stays. A change of roles or `active` takes effect at once for who
+ * looks people up; the caller forgets what he keeps of them. STATUS_CONFLICT: he was changed
+ * meanwhile. */
 struct person_change {
 	struct text name;
 	struct text roles;
@@ -68,13 +69,24 @@ MUST_USE enum status people_change(struct access *access, struct text id,
                                    const struct person_change *change, uint32_t granted,
                                    int64_t now_ms, struct arena *arena, struct account *ret_account,
                                    struct error *err);
-/* His own, without regard to what he has. Costs two passwords; STATUS_UNAUTHORIZED: `current` is
- * not his. All his sessions but that one end. */
-MUST_USE enum status people_set_password(struct access *access, struct text id, struct text current,
-                                         struct text password, struct text session_id,
-                                         int64_t now_ms, struct error *err);
+
+struct password_change {
+	struct text person_id;
+	struct text session_id; /* that asks: all others end */
+	struct text current;
+	struct text password;
+};
+/* His own, without regard to what he has. Costs two passwords. `monotonic_ms` is for delays.
+ * STATUS_UNAUTHORIZED: `current` is not his; STATUS_LIMITED: too early after such,
+ * `*ret_wait_ms` says how much; STATUS_CONFLICT: he was changed meanwhile. */
+MUST_USE enum status people_set_password(struct access                *access,
+                                         const struct password_change *change, int64_t now_ms,
+                                         int64_t monotonic_ms, struct arena *arena,
+                                         int64_t *ret_wait_ms, struct error *err);
 MUST_USE enum status people_delete(struct access *access, struct text id, uint32_t granted,
                                    struct error *err);
+MUST_USE enum status people_end_sessions(struct access *access, struct text id, uint32_t granted,
+                                         struct error *err);
 
 /* ---- Invitations ---- */
 

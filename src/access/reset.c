@@ -62,13 +62,11 @@ enum status reset_finish(struct access *access, struct text token, struct text p
 	if ((status = password_check(password, account.email, account.name, err)) != STATUS_OK ||
 	    (status = password_hash(password, hash, err)) != STATUS_OK)
 		return status;
-	account.row.password   = text_of(hash);
+	account.row.password   = arena_text(arena, text_of(hash));
 	account.row.updated_ms = now_ms;
-	status                 = store->ops->person_change(store, &account.row, err);
+	status                 = store->ops->person_change(store, &account.row, TEXT(""), err);
 	if (status == STATUS_PRECONDITION) /* somebody was faster with the same one */
 		return refused(err);
-	if (status == STATUS_OK)
-		status = store->ops->session_delete_of(store, text_of(account.row.id), TEXT(""), err);
 	if (status == STATUS_OK)
 		*ret_account = account;
 	return status;

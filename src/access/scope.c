@@ -54,3 +54,12 @@ void scope_set_write(struct buffer *out, uint32_t set)
 			first = false;
 		}
 }
+
+void scope_set_write_json(struct json_writer *writer, uint32_t set)
+{
+	json_begin_array(writer);
+	for (unsigned i = 0; i < SCOPE_COUNT; i++)
+		if ((set >> i & 1) != 0)
+			json_add_string(writer, text_of(scopes[i].name));
+	json_end_array(writer);
+}

@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 #define SCOPE_TABLE(X)                                                                             \
@@ -62,5 +63,6 @@ enum scope scope_of(struct text name);
 /* Names separated by blanks, unknown ones left out (an older binary reads a newer token). */
 uint32_t scope_set_read(struct text names);
 void     scope_set_write(struct buffer *out, uint32_t set);
+void     scope_set_write_json(struct json_writer *writer, uint32_t set); /* an array of names */
 
 #endif

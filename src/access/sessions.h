@@ -28,9 +28,10 @@ struct grant {
 	char           session_id[UUID_TEXT_BYTES];
 	struct text    token; /* access token; from the arena */
 	char           refresh[CODE_TEXT_BYTES];
-	char           device[CODE_TEXT_BYTES]; /* that this device is known; empty behind a refresh */
-	int64_t        token_ends_ms;
-	int64_t        session_ends_ms; /* unless it is refreshed before */
+	/* That this device is known, until the password is another; empty behind a refresh. */
+	char    device[CODE_TEXT_BYTES];
+	int64_t token_ends_ms;
+	int64_t session_ends_ms; /* unless it is refreshed before */
 };
 
 struct login {

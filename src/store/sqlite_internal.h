@@ -150,7 +150,8 @@ enum status sqlite_person_by_email(struct store *, const uint8_t[STORE_TOKEN_HAS
                                    struct arena *, struct store_person *, struct error *);
 enum status sqlite_person_add(struct store *, const struct store_person *, const char *,
                               struct error *);
-enum status sqlite_person_change(struct store *, struct store_person *, struct error *);
+enum status sqlite_person_change(struct store *, struct store_person *, struct text,
+                                 struct error *);
 enum status sqlite_person_delete(struct store *, struct text, struct error *);
 enum status sqlite_session_add(struct store *, const struct store_session *, struct error *);
 enum status sqlite_session_get(struct store *, struct text, struct arena *, struct store_session *,

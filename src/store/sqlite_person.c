@@ -113,7 +113,17 @@ enum status sqlite_person_add(struct store *base, const struct store_person *per
 	return sqlite_end(store, status, err);
 }
 
-enum status sqlite_person_change(struct store *base, struct store_person *person, struct error *err)
+static enum status end_sessions(struct sqlite_store *store, struct text person_id,
+                                struct text except_id, struct error *err)
+{
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SESSION_DELETE_OF);
+	sqlite_bind_text_of(statement, 1, person_id);
+	sqlite_bind_text_of(statement, 2, except_id);
+	return sqlite_run(store, statement, err);
+}
+
+enum status sqlite_person_change(struct store *base, struct store_person *person,
+                                 struct text only_session, struct error *err)
 {
 	struct sqlite_store *store   = sqlite_store_of(base);
 	bool                 changed = false;
@@ -133,6 +143,8 @@ enum status sqlite_person_change(struct store *base, struct store_person *person
 	status = sqlite_row(store, statement, &changed, err);
 	if (status == STATUS_OK && !changed)
 		status = error_set(err, STATUS_PRECONDITION, "The person was changed meanwhile");
+	if (status == STATUS_OK && only_session.data != NULL)
+		status = end_sessions(store, text_of(person->id), only_session, err);
 	status = sqlite_end(store, status, err);
 	if (status == STATUS_OK)
 		person->version++;
@@ -244,10 +256,7 @@ enum status sqlite_session_delete_of(struct store *base, struct text person_id,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	sqlite3_stmt *statement = sqlite_statement(store, SQL_SESSION_DELETE_OF);
-	sqlite_bind_text_of(statement, 1, person_id);
-	sqlite_bind_text_of(statement, 2, except_id);
-	return sqlite_end(store, sqlite_run(store, statement, err), err);
+	return sqlite_end(store, end_sessions(store, person_id, except_id, err), err);
 }
 
 enum status sqlite_session_expire(struct store *base, int64_t now_ms, struct error *err)

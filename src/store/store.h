@@ -479,8 +479,10 @@ struct store_ops {
 	enum status (*person_add)(struct store *, const struct store_person *person,
 	                          const char *invitation_id, struct error *);
 	/* Where the version is still that of `person`, which becomes the next; else
-	 * STATUS_PRECONDITION. */
-	enum status (*person_change)(struct store *, struct store_person *person, struct error *);
+	 * STATUS_PRECONDITION. His sessions but `only_session` (empty: all) end with it; data NULL:
+	 * they stay. */
+	enum status (*person_change)(struct store *, struct store_person *person,
+	                             struct text only_session, struct error *);
 	enum status (*person_delete)(struct store *, struct text id, struct error *); /* and sessions */
 
 	enum status (*session_add)(struct store *, const struct store_session *session, struct error *);

@@ -145,51 +145,43 @@ static void refresh_step(struct api_call *call)
 
 void auth_refresh(struct api_call *call) { call_on_worker(call, refresh_step); }
 
-/* 204, once the change holds for everybody who is kept. */
-static void answer_ended(struct api_call *call, enum status status, const struct error *err)
-{
-	if (status != STATUS_OK) {
-		call_fail(call, err);
-		return;
-	}
-	guards_changed(call->api->guards);
-	call_answer_empty(call, 204);
-}
-
 static void logout_step(struct api_call *call)
 {
 	struct error err;
 	enum status  status = sessions_end(call->api->config.access, text_of(call->token.person_id),
 	                                   text_of(call->token.id), &err);
-	answer_ended(call, status, &err);
+	guards_answer(call, status, &err);
 }
 
 void auth_logout(struct api_call *call) { call_on_worker(call, logout_step); }
 
 /* ---- PUT password ---- */
 
-static enum status set_password(struct api_call *call, struct error *err)
+static enum status set_password(struct api_call *call, int64_t *ret_wait_ms, struct error *err)
 {
 	static const char *const known[] = {"current_password", "password", NULL};
-	struct text              current, password;
+	struct password_change   change  = {.person_id  = text_of(call->token.person_id),
+	                                    .session_id = text_of(call->token.id)};
 	struct json              body;
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
-	    (status = call_string(body, "current_password", false, 1, SECRET_TEXT_BYTES_MAX, &current,
-	                          err)) != STATUS_OK ||
-	    (status = call_string(body, "password", false, 1, SECRET_TEXT_BYTES_MAX, &password, err)) !=
-	        STATUS_OK)
+	    (status = call_string(body, "current_password", false, 1, SECRET_TEXT_BYTES_MAX,
+	                          &change.current, err)) != STATUS_OK ||
+	    (status = call_string(body, "password", false, 1, SECRET_TEXT_BYTES_MAX, &change.password,
+	                          err)) != STATUS_OK)
 		return status;
-	return people_set_password(call->api->config.access, text_of(call->token.person_id), current,
-	                           password, text_of(call->token.id), clock_wall_ms(), err);
+	return people_set_password(call->api->config.access, &change, clock_wall_ms(),
+	                           clock_monotonic_ms(), call->arena, ret_wait_ms, err);
 }
 
 static void password_step(struct api_call *call)
 {
-	struct error err    = {0};
-	enum status  status = set_password(call, &err);
-	answer_ended(call, status, &err);
+	int64_t      wait_ms = 0;
+	struct error err     = {0};
+	enum status  status  = set_password(call, &wait_ms, &err);
+	add_retry_after(call, wait_ms);
+	guards_answer(call, status, &err);
 }
 
 void auth_password(struct api_call *call) { call_on_password_worker(call, password_step); }
@@ -249,7 +241,7 @@ static void reset_step(struct api_call *call)
 	enum status    status = reset(call, &account, &err);
 	if (status == STATUS_OK)
 		call_audit_actor(call, text_of(arena_printf(call->arena, "person:%s", account.row.id)));
-	answer_ended(call, status, &err);
+	guards_answer(call, status, &err);
 }
 
 void auth_reset(struct api_call *call) { call_on_password_worker(call, reset_step); }
@@ -280,7 +272,7 @@ static void end_step(struct api_call *call)
 	struct error err;
 	enum status  status = sessions_end(call->api->config.access, text_of(call->token.person_id),
 	                                   http_param(call->request, "id"), &err);
-	answer_ended(call, status, &err);
+	guards_answer(call, status, &err);
 }
 
 void auth_end_session(struct api_call *call) { call_on_worker(call, end_step); }
@@ -290,7 +282,7 @@ static void end_others_step(struct api_call *call)
 	struct error err;
 	enum status  status = sessions_end_all(call->api->config.access, text_of(call->token.person_id),
 	                                       text_of(call->token.id), &err);
-	answer_ended(call, status, &err);
+	guards_answer(call, status, &err);
 }
 
 void auth_end_sessions(struct api_call *call) { call_on_worker(call, end_others_step); }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "api/call.h"
 #include "api/woken.h"
 #include "base/clock.h"
 #include "base/vector.h"
@@ -177,6 +178,16 @@ void guards_changed(struct guards *guards)
 	guards->changed = true;
 	pthread_cond_signal(&guards->woken.wake);
 	pthread_mutex_unlock(&guards->woken.lock);
+}
+
+void guards_answer(struct api_call *call, enum status status, const struct error *err)
+{
+	if (status != STATUS_OK) {
+		call_fail(call, err);
+		return;
+	}
+	guards_changed(call->api->guards);
+	call_answer_empty(call, 204);
 }
 
 /* ---- Life ---- */

@@ -14,6 +14,7 @@
 
 enum { GUARDS_INTERVAL_MS = 60 * 1000 };
 
+struct api_call;
 struct guards;
 struct guards *guards_new(struct tokens *tokens);
 void           guards_stop(struct guards *guards); /* ends its thread; NULL and again are fine */
@@ -26,5 +27,9 @@ bool guards_accept(struct guards *guards, struct http_request *request,
 
 /* Something has changed for somebody: tokens_forget(), and every open socket is looked at. */
 void guards_changed(struct guards *guards);
+
+/* Answers a call that took something away from somebody: 204 behind guards_changed(), or the
+ * error. */
+void guards_answer(struct api_call *call, enum status status, const struct error *err);
 
 #endif

@@ -196,8 +196,11 @@ static bool queue(struct mailer *mailer, struct text email)
 enum status mailer_reset(struct mailer *mailer, struct text address, struct text email,
                          int64_t *ret_wait_ms, struct error *err)
 {
-	int64_t        now_ms  = clock_monotonic_ms();
-	struct attempt attempt = attempt_of(mailer->attempts, address, email, TEXT(""));
+	int64_t now_ms = clock_monotonic_ms();
+	uint8_t hash[STORE_TOKEN_HASH_BYTES]; /* one, however its letters are written */
+	access_email_hash(mailer->access, email, hash);
+	struct attempt attempt = attempt_of(mailer->attempts, address,
+	                                    (struct text){(const char *)hash, sizeof hash}, TEXT(""));
 	assert(email.length <= PERSON_EMAIL_BYTES);
 	enum status status = attempts_admit(mailer->attempts, &attempt, now_ms, ret_wait_ms, err);
 	if (status != STATUS_OK)

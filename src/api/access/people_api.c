@@ -34,6 +34,13 @@ static enum status not_oneself(struct api_call *call, struct error *err)
 	return STATUS_OK;
 }
 
+static void add_name(struct buffer *names, struct text name)
+{
+	if (names->length > 0)
+		buffer_add_text(names, TEXT(" "));
+	buffer_add_text(names, name);
+}
+
 /* An array of names as a text with blanks between; data NULL when it is absent. */
 static enum status read_roles(struct api_call *call, struct json body, bool optional,
                               struct text *ret_roles, struct error *err)
@@ -52,7 +59,7 @@ static enum status read_roles(struct api_call *call, struct json body, bool opti
 		    memchr(name.data, ' ', name.length) != NULL)
 			status = error_set_field(err, STATUS_INVALID, "roles", "It must hold names of roles");
 		else
-			buffer_printf(&text, text.length == 0 ? "%.*s" : " %.*s", TEXT_FORMAT(name));
+			add_name(&text, name);
 	}
 	*ret_roles = arena_text(call->arena, buffer_text(&text));
 	buffer_done(&text);
@@ -68,6 +75,17 @@ static enum status read_tier(struct json body, struct text *ret_tier, struct err
 	return status;
 }
 
+/* Of somebody who is added as of somebody who is invited. */
+static enum status read_wish(struct api_call *call, struct json body, struct person_wish *wish,
+                             struct error *err)
+{
+	enum status status =
+		call_string(body, "email", false, 1, PERSON_EMAIL_BYTES, &wish->email, err);
+	if (status == STATUS_OK)
+		status = read_tier(body, &wish->tier, err);
+	return status == STATUS_OK ? read_roles(call, body, false, &wish->roles, err) : status;
+}
+
 /* ---- People ---- */
 
 static enum status add(struct api_call *call, struct account *ret_account, struct error *err)
@@ -79,14 +97,11 @@ static enum status add(struct api_call *call, struct account *ret_account, struc
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
-	    (status = call_string(body, "email", false, 1, PERSON_EMAIL_BYTES, &wish.email, err)) !=
-	        STATUS_OK ||
+	    (status = read_wish(call, body, &wish, err)) != STATUS_OK ||
 	    (status = call_string(body, "name", false, 1, PERSON_NAME_BYTES, &wish.name, err)) !=
 	        STATUS_OK ||
 	    (status = call_string(body, "password", false, 1, SECRET_TEXT_BYTES_MAX, &wish.password,
-	                          err)) != STATUS_OK ||
-	    (status = read_tier(body, &wish.tier, err)) != STATUS_OK ||
-	    (status = read_roles(call, body, false, &wish.roles, err)) != STATUS_OK)
+	                          err)) != STATUS_OK)
 		return status;
 	return people_add(call->api->config.access, &wish, call->token.scopes, clock_wall_ms(),
 	                  call->arena, ret_account, err);
@@ -203,23 +218,13 @@ static void change_step(struct api_call *call)
 
 void people_api_put(struct api_call *call) { call_on_worker(call, change_step); }
 
-static void answer_gone(struct api_call *call, enum status status, const struct error *err)
-{
-	if (status != STATUS_OK) {
-		call_fail(call, err);
-		return;
-	}
-	guards_changed(call->api->guards);
-	call_answer_empty(call, 204);
-}
-
 static void delete_step(struct api_call *call)
 {
 	struct error err    = {0};
 	enum status  status = not_oneself(call, &err);
 	if (status == STATUS_OK)
 		status = people_delete(call->api->config.access, id_of(call), call->token.scopes, &err);
-	answer_gone(call, status, &err);
+	guards_answer(call, status, &err);
 }
 
 void people_api_delete(struct api_call *call) { call_on_worker(call, delete_step); }
@@ -248,13 +253,10 @@ void people_api_sessions(struct api_call *call) { call_on_worker(call, sessions_
 
 static void end_sessions_step(struct api_call *call)
 {
-	struct access *access = call->api->config.access;
-	struct account account;
-	struct error   err    = {0};
-	enum status    status = people_get(access, id_of(call), call->arena, &account, &err);
-	if (status == STATUS_OK)
-		status = sessions_end_all(access, id_of(call), TEXT(""), &err);
-	answer_gone(call, status, &err);
+	struct error err = {0};
+	enum status  status =
+		people_end_sessions(call->api->config.access, id_of(call), call->token.scopes, &err);
+	guards_answer(call, status, &err);
 }
 
 void people_api_end_sessions(struct api_call *call) { call_on_worker(call, end_sessions_step); }
@@ -286,10 +288,7 @@ static enum status invite(struct api_call *call, struct invitation *ret_invitati
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
-	    (status = call_string(body, "email", false, 1, PERSON_EMAIL_BYTES, &wish.email, err)) !=
-	        STATUS_OK ||
-	    (status = read_tier(body, &wish.tier, err)) != STATUS_OK ||
-	    (status = read_roles(call, body, false, &wish.roles, err)) != STATUS_OK)
+	    (status = read_wish(call, body, &wish, err)) != STATUS_OK)
 		return status;
 	return people_invite(call->api->config.access, &wish, call->token.scopes, clock_wall_ms(),
 	                     call->arena, ret_invitation, ret_text, err);

@@ -14,15 +14,6 @@ void person_json_names(struct json_writer *w, struct text names)
 	json_end_array(w);
 }
 
-void person_json_scopes(struct json_writer *w, uint32_t scopes)
-{
-	json_begin_array(w);
-	for (unsigned i = 0; i < SCOPE_COUNT; i++)
-		if ((scopes >> i & 1) != 0)
-			json_add_string(w, text_of(scope_name((enum scope)(1u << i))));
-	json_end_array(w);
-}
-
 void person_json_write(struct json_writer *w, const struct account *account)
 {
 	json_begin_object(w);
@@ -32,7 +23,7 @@ void person_json_write(struct json_writer *w, const struct account *account)
 	json_add_key(w, TEXT("roles"));
 	person_json_names(w, account->row.roles);
 	json_add_key(w, TEXT("permissions"));
-	person_json_scopes(w, account->scopes);
+	scope_set_write_json(w, account->scopes);
 	json_member_string(w, "subscription_tier", account->row.tier);
 	json_member_bool(w, "active", account->row.active);
 	json_member_instant(w, "created_at", account->row.created_ms);

@@ -13,9 +13,6 @@ void person_json_write(struct json_writer *writer, const struct account *account
 /* The names in a text with blanks between, as an array. */
 void person_json_names(struct json_writer *writer, struct text names);
 
-/* The names of a set of permissions, as an array. */
-void person_json_scopes(struct json_writer *writer, uint32_t scopes);
-
 /* {"access_token","token_type","expires_in","refresh_token",…,"user":{…}} */
 void person_json_grant(struct json_writer *writer, const struct grant *grant);
 

@@ -6,7 +6,6 @@
 #include "access/role.h"
 #include "access/scope.h"
 #include "api/access/guards.h"
-#include "api/access/person_json.h"
 #include "api/call.h"
 #include "api/handlers.h"
 #include "base/clock.h"
@@ -22,7 +21,7 @@ static void write_built_in(struct json_writer *w, const struct role *role)
 	json_member_string(w, "description", text_of(role->description));
 	json_member_string(w, "description_ko", text_of(role->description_ko));
 	json_add_key(w, TEXT("permissions"));
-	person_json_scopes(w, role->scopes);
+	scope_set_write_json(w, role->scopes);
 	json_member_bool(w, "built_in", true);
 	json_end_object(w);
 }
@@ -33,7 +32,7 @@ static void write_role(struct json_writer *w, const struct store_role *role)
 	json_member_string(w, "name", role->name);
 	json_member_string(w, "description", role->description);
 	json_add_key(w, TEXT("permissions"));
-	person_json_scopes(w, scope_set_read(role->scopes));
+	scope_set_write_json(w, scope_set_read(role->scopes));
 	json_member_bool(w, "built_in", false);
 	json_member_instant(w, "created_at", role->created_ms);
 	json_member_instant(w, "updated_at", role->updated_ms);

@@ -17,12 +17,7 @@ static void write_token(struct json_writer *w, const struct store_token *token, 
 	json_member_string(w, "id", text_of(token->id));
 	json_member_string(w, "name", token->name);
 	json_add_key(w, TEXT("scopes"));
-	json_begin_array(w);
-	uint32_t set = scope_set_read(token->scopes);
-	for (unsigned i = 0; i < SCOPE_COUNT; i++)
-		if ((set >> i & 1) != 0)
-			json_add_string(w, text_of(scope_name((enum scope)(1u << i))));
-	json_end_array(w);
+	scope_set_write_json(w, scope_set_read(token->scopes));
 	if (text != NULL)
 		json_member_string(w, "token", text_of(text));
 	json_member_instant(w, "createdAt", token->created_ms);
@@ -160,12 +155,7 @@ static void delete_step(struct api_call *call)
 		status = store->ops->token_delete(store, arena_text(call->arena, id).data, &err);
 	if (status == STATUS_NOT_FOUND)
 		error_set(&err, STATUS_NOT_FOUND, "There is no such token");
-	if (status != STATUS_OK) {
-		call_fail(call, &err);
-		return;
-	}
-	guards_changed(call->api->guards);
-	call_answer_empty(call, 204);
+	guards_answer(call, status, &err);
 }
 
 void tokens_delete(struct api_call *call) { call_on_worker(call, delete_step); }

@@ -94,13 +94,40 @@ static void a_person_is_changed_at_the_version_that_was_read(void **state)
 	mine.active     = false;
 	mine.updated_ms = 9;
 	theirs.roles    = TEXT("");
-	assert_ok(f, OPS(f)->person_change(f->store, &mine, &f->err));
+	assert_ok(f, OPS(f)->person_change(f->store, &mine, (struct text){0}, &f->err));
 	assert_int_equal(mine.version, 2);
-	assert_int_equal(OPS(f)->person_change(f->store, &theirs, &f->err), STATUS_PRECONDITION);
+	assert_int_equal(OPS(f)->person_change(f->store, &theirs, (struct text){0}, &f->err),
+	                 STATUS_PRECONDITION);
 	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &found, &f->err));
 	assert_true(text_equal(found.roles, TEXT("admin")));
 	assert_false(found.active);
 	assert_int_equal(found.updated_ms, 9);
+}
+
+static void a_change_of_a_person_ends_his_sessions_or_nothing_happens(void **state)
+{
+	struct fixture     *f = *state;
+	struct store_person mine, theirs;
+	add_person(f, kim, 5);
+	add_person(f, lee, 5);
+	add_session(f, one, kim, 100);
+	add_session(f, two, kim, 100);
+	add_session(f, kim, lee, 100); /* any id does */
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &mine, &f->err));
+	theirs = mine;
+	f->backend->disk_full(true);
+	assert_int_equal(OPS(f)->person_change(f->store, &mine, TEXT(""), &f->err), STATUS_NO_SPACE);
+	f->backend->disk_full(false);
+	assert_int_equal(sessions_of(f, kim), 2);
+	assert_ok(f, OPS(f)->person_change(f->store, &mine, (struct text){0}, &f->err));
+	assert_int_equal(OPS(f)->person_change(f->store, &theirs, TEXT(""), &f->err),
+	                 STATUS_PRECONDITION);
+	assert_int_equal(sessions_of(f, kim), 2);
+	assert_ok(f, OPS(f)->person_change(f->store, &mine, text_of(two), &f->err));
+	assert_int_equal(sessions_of(f, kim), 1);
+	assert_ok(f, OPS(f)->person_change(f->store, &mine, TEXT(""), &f->err));
+	assert_int_equal(sessions_of(f, kim), 0);
+	assert_int_equal(sessions_of(f, lee), 1);
 }
 
 static void an_invitation_makes_one_person(void **state)
@@ -214,6 +241,7 @@ int run_person_tests(const char *backend)
 		STORE_TEST(a_person_is_found_by_id_and_by_the_hash_of_the_address),
 		STORE_TEST(an_address_is_one_persons_only),
 		STORE_TEST(a_person_is_changed_at_the_version_that_was_read),
+		STORE_TEST(a_change_of_a_person_ends_his_sessions_or_nothing_happens),
 		STORE_TEST(an_invitation_makes_one_person),
 		STORE_TEST(a_session_is_renewed_once_from_each_generation),
 		STORE_TEST(sessions_end_with_their_person_one_by_one_or_by_time),

@@ -235,6 +235,17 @@ static void an_invitation_is_over_when_its_time_is(void **state)
 	assert_int_equal(register_at(f, text, NOW_MS + DAY_MS - 1), STATUS_UNAUTHORIZED);
 }
 
+static enum status log_in_on(struct fixture *f, const char *device, struct text with,
+                             struct grant *ret_grant)
+{
+	const struct login login = {.email    = TEXT("kim@example.com"),
+	                            .password = with,
+	                            .device   = text_of(device),
+	                            .address  = TEXT("192.0.2.8")};
+	int64_t            wait_ms;
+	return sessions_login(f->access, &login, NOW_MS, 1000, &f->arena, ret_grant, &wait_ms, &f->err);
+}
+
 static enum status log_in(struct fixture *f, const char *email, struct text with, int64_t at_ms)
 {
 	const struct login login = {
@@ -242,6 +253,73 @@ static enum status log_in(struct fixture *f, const char *email, struct text with
 	struct grant grant;
 	int64_t      wait_ms;
 	return sessions_login(f->access, &login, NOW_MS, at_ms, &f->arena, &grant, &wait_ms, &f->err);
+}
+
+static enum status set_password(struct fixture *f, const struct grant *grant, struct text current,
+                                struct text wanted)
+{
+	const struct password_change change = {.person_id  = text_of(f->kim.row.id),
+	                                       .session_id = text_of(grant->session_id),
+	                                       .current    = current,
+	                                       .password   = wanted};
+	int64_t                      wait_ms;
+	enum status                  status =
+		people_set_password(f->access, &change, NOW_MS, 1000, &f->arena, &wait_ms, &f->err);
+	assert_int_equal(status == STATUS_LIMITED, wait_ms > 0);
+	return status;
+}
+
+static void who_guesses_the_old_password_in_a_session_waits_and_others_do_not(void **state)
+{
+	struct fixture *f     = *state;
+	struct grant    thief = begin(f, NOW_MS), own = begin(f, NOW_MS);
+	for (int i = 0; i <= ATTEMPTS_FREE; i++)
+		assert_int_equal(set_password(f, &thief, TEXT("wrong"), TEXT("another long one")),
+		                 STATUS_UNAUTHORIZED);
+	assert_int_equal(set_password(f, &thief, password, TEXT("another long one")), STATUS_LIMITED);
+	assert_ok(f, set_password(f, &own, password, TEXT("another long one")));
+	assert_int_equal(identify(f, thief.token, NOW_MS), STATUS_UNAUTHORIZED);
+	assert_int_equal(identify(f, own.token, NOW_MS), STATUS_OK);
+}
+
+static void a_device_is_known_until_the_password_is_another(void **state)
+{
+	struct fixture   *f      = *state;
+	const struct text wanted = TEXT("another long one");
+	struct grant      old, none;
+	assert_ok(f, log_in_on(f, "", password, &old));
+	for (int i = 0; i <= ATTEMPTS_FREE; i++)
+		assert_int_equal(log_in_on(f, "", TEXT("wrong"), &none), STATUS_UNAUTHORIZED);
+	assert_int_equal(log_in_on(f, "", password, &none), STATUS_LIMITED);
+	assert_ok(f, log_in_on(f, old.device, password, &old));
+	assert_ok(f, set_password(f, &old, password, wanted));
+	assert_int_equal(log_in_on(f, old.device, wanted, &none), STATUS_LIMITED);
+}
+
+static void nothing_of_a_person_is_opened_before_the_password_is_right(void **state)
+{
+	struct fixture *f  = *state;
+	f->kim.row.profile = TEXT("no longer what was sealed");
+	assert_ok(f, f->store->ops->person_change(f->store, &f->kim.row, (struct text){0}, &f->err));
+	assert_int_equal(log_in(f, "kim@example.com", TEXT("wrong"), 1000), STATUS_UNAUTHORIZED);
+	assert_int_equal(log_in(f, "kim@example.com", password, 1000), STATUS_CORRUPT);
+}
+
+static void who_is_listed_has_what_his_roles_come_to(void **state)
+{
+	struct fixture   *f    = *state;
+	struct store_role role = {.name = TEXT("crm"), .scopes = TEXT("user.read pii.read")};
+	struct account    lee, *all;
+	size_t            count;
+	assert_ok(f, people_put_role(f->access, &role, SCOPE_ADMIN, NOW_MS, &f->arena, &f->err));
+	add_person(f, "lee@example.com", "crm", &lee);
+	assert_ok(f, people_list(f->access, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 2);
+	for (size_t i = 0; i < count; i++) {
+		bool is_lee = strcmp(all[i].row.id, lee.row.id) == 0;
+		assert_int_equal(all[i].scopes, is_lee ? SCOPE_USER_READ | SCOPE_PII_READ : f->kim.scopes);
+		assert_true(text_equal(all[i].name, TEXT("Kim")));
+	}
 }
 
 static void a_known_and_an_unknown_address_go_the_same_way(void **state)
@@ -303,6 +381,10 @@ int main(void)
 		TEST(an_invitation_is_over_when_its_time_is),
 		TEST(a_mailed_token_is_good_once_and_for_a_while),
 		TEST(a_known_and_an_unknown_address_go_the_same_way),
+		TEST(who_guesses_the_old_password_in_a_session_waits_and_others_do_not),
+		TEST(a_device_is_known_until_the_password_is_another),
+		TEST(nothing_of_a_person_is_opened_before_the_password_is_right),
+		TEST(who_is_listed_has_what_his_roles_come_to),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
