@@ -1,16 +1,12 @@
 #ifndef SONNIM_APP_SERVER_H
 #define SONNIM_APP_SERVER_H
 
-/* The embedded profile: all parts in one process, wired together.
- *
- *   lock of the data ─► store ─► workspace ─► journal ─► vault ─► engine ─► ingest ─► api ─► HTTP
- *                                                        (replays)            (503 until then)
- *   … replayed ─► vault knows the slots in use ─► definitions ─► ready
- *
- * Only here is it known which backend runs. */
+/* The embedded profile: a workspace with all its parts (workspace/workspace.h) and HTTP in one
+ * process. HTTP answers from the first moment: 503 for what needs more until it is open. */
 
 #include "app/process/sockets.h"
 #include "app/serve_settings.h"
+#include "app/workspace/workspace.h"
 
 struct server;
 
@@ -31,13 +27,8 @@ void server_sockets(const struct server *server, struct sockets *ret_sockets);
 /* Whether the engine has replayed; STATUS_AGAIN: not yet; else why it cannot go on. */
 MUST_USE enum status server_replayed(struct server *server, struct error *err);
 
-/* Opens for everything once replayed, and makes the first token and source of a new workspace:
- * `first_token` and `first_write_key` are empty when there were some already. */
-struct server_first {
-	char token[64];
-	char write_key[40];
-};
-MUST_USE enum status server_open(struct server *server, struct server_first *ret_first,
+/* Opens for everything once replayed: workspace_open(). */
+MUST_USE enum status server_open(struct server *server, struct workspace_first *ret_first,
                                  struct error *err);
 
 const char *server_address(const struct server *server);   /* once it accepts */

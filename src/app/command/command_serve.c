@@ -94,7 +94,7 @@ static enum status write_address(const char *file, const char *address, struct e
 	return file_replace(file, 0644, line, (size_t)length, err);
 }
 
-static void show_first(const struct serve_settings *settings, const struct server_first *first)
+static void show_first(const struct serve_settings *settings, const struct workspace_first *first)
 {
 	if (first->token[0] == '\0')
 		return;
@@ -142,7 +142,7 @@ static enum status wait_for_replay(struct life *life, struct error *err)
 /* STATUS_AGAIN: it is to stop. */
 static enum status become_ready(struct life *life, struct error *err)
 {
-	struct server_first first;
+	struct workspace_first first;
 	enum status         status;
 	/* Passed sockets hold connections: they wait there rather than being answered 503. */
 	if ((life->sockets.count == 0 && (status = accept_connections(life, err)) != STATUS_OK) ||

@@ -1,0 +1,228 @@
+#include "app/workspace/workspace.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/workspace/workspace_internal.h"
+#include "backup/restore.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/instant.h"
+#include "base/log.h"
+#include "journal/file_log.h"
+
+enum status workspace_start(const struct serve_settings *settings, unsigned loop_count,
+                            struct workspace **ret_workspace, struct error *err)
+{
+	struct workspace *workspace = calloc(1, sizeof *workspace);
+	assert(workspace != NULL);
+	workspace->settings   = settings;
+	workspace->loop_count = loop_count;
+	workspace->lock_fd    = -1;
+	enum status status    = workspace_open_parts(workspace, err);
+	if (status != STATUS_OK) {
+		workspace_stop(workspace, NULL);
+		workspace_free(workspace);
+		return status;
+	}
+	*ret_workspace = workspace;
+	return STATUS_OK;
+}
+
+struct api *workspace_api(struct workspace *workspace) { return workspace->api; }
+
+const char *workspace_directory(const struct workspace *workspace) { return workspace->data; }
+
+enum status workspace_replayed(struct workspace *workspace, struct error *err)
+{
+	struct engine_status status;
+	engine_status(workspace->engine, &status);
+	if (status.failed) {
+		*err = status.error;
+		return status.error.status;
+	}
+	if (status.loaded)
+		api_set_phase(workspace->api, API_PHASE_REPLAY);
+	return status.replayed ? STATUS_OK : STATUS_AGAIN;
+}
+
+static enum status keep_token(const char *file, const char *token, struct error *err)
+{
+	char line[80];
+	if (file == NULL)
+		return STATUS_OK;
+	int length = snprintf(line, sizeof line, "%s\n", token);
+	return file_replace(file, 0600, line, (size_t)length, err);
+}
+
+static enum status make_first(struct workspace *workspace, struct workspace_first *ret_first,
+                              struct error *err)
+{
+	struct store       *store = workspace->store;
+	struct store_token *tokens;
+	struct arena        arena;
+	size_t              count = 0;
+	arena_init(&arena);
+	enum status status = store->ops->token_list(store, &arena, &tokens, &count, err);
+	arena_done(&arena);
+	if (status != STATUS_OK || count > 0)
+		return status;
+
+	struct store_source source = {.name = TEXT("default"), .created_ms = clock_wall_ms()};
+	uuid_new(source.id);
+	api_write_key_new(ret_first->write_key);
+	source.write_key  = text_of(ret_first->write_key);
+	source.updated_ms = source.created_ms;
+	if ((status = store->ops->source_put(store, &source, true, err)) != STATUS_OK)
+		return status;
+
+	struct store_token token = {.name       = TEXT("first admin token"),
+	                            .scopes     = TEXT("admin"),
+	                            .created_ms = clock_wall_ms(),
+	                            .expires_ms = INSTANT_MS_NEVER};
+	uuid_new(token.id);
+	api_token_new(ret_first->token, token.hash);
+	if ((status = keep_token(workspace->settings->admin_token_file, ret_first->token, err)) !=
+	    STATUS_OK)
+		return status; /* a token that nobody learns is of no use */
+	return store->ops->token_add(store, &token, err);
+}
+
+static void finish_merge(void *context, const struct vault_merge *merge)
+{
+	struct workspace *workspace = context;
+	if (!engine_merged(workspace->engine, merge->visitor))
+		ingest_merge(workspace->ingest, merge);
+}
+
+static void register_transfer(struct workspace *workspace)
+{
+	workspace->transfer = (struct transfer){.journal         = workspace->journal,
+	                                        .vault           = workspace->vault,
+	                                        .engine          = workspace->engine,
+	                                        .queries         = workspace->queries,
+	                                        .store           = workspace->store,
+	                                        .ingest          = workspace->ingest,
+	                                        .partition_count = workspace->row.partition_count};
+	transfer_register(&workspace->transfer, workspace->background.jobs);
+}
+
+/* What no request asks for, into the audit trail. It has happened in any case: the log says where
+ * the trail could not be told. */
+static void note(struct workspace *workspace, const char *action, const char *details)
+{
+	struct error              err    = {0};
+	const struct audit_record record = {.action      = text_of(action),
+	                                    .actor       = TEXT("system:server"),
+	                                    .details     = text_of(details),
+	                                    .result_size = -1};
+	if (audit_note(workspace->audit, &record, &err) != STATUS_OK)
+		log_error("the audit trail could not be told", &err);
+}
+
+/* Once, behind a restore. */
+static enum status tell_restored(struct workspace *workspace, struct error *err)
+{
+	bool        first;
+	int64_t     reaches_ms;
+	enum status status = restore_first_start(workspace->data, &first, &reaches_ms, err);
+	if (status != STATUS_OK || !first)
+		return status;
+	status = api_restored(workspace->api, reaches_ms, err);
+	if (status == STATUS_OK)
+		status = jobs_restored(workspace->background.jobs, err);
+	if (status == STATUS_OK) /* what was ended meanwhile must not come back */
+		status = workspace->store->ops->session_expire(workspace->store, INSTANT_MS_NEVER, err);
+	if (status == STATUS_OK)
+		note(workspace, "backup.restored", "{}");
+	return status == STATUS_OK ? restore_started(workspace->data, err) : status;
+}
+
+enum status workspace_open(struct workspace *workspace, struct workspace_first *ret_first,
+                           struct error *err)
+{
+	const struct definition_watch watch = backfill_watch(&workspace->background.backfill);
+	enum status                   status;
+	for (uint32_t p = 0; p < workspace->row.partition_count; p++)
+		vault_reserve(workspace->vault, p, engine_slot_count(workspace->engine, p));
+	workspace->finisher = ingest_thread_new(workspace->ingest);
+	vault_each_merge(workspace->vault, finish_merge, workspace);
+	ingest_finish_merges(workspace->finisher);
+	*ret_first = (struct workspace_first){0};
+	if ((status = make_first(workspace, ret_first, err)) != STATUS_OK ||
+	    (status = definitions_start(workspace->engine, workspace->journal, workspace->store,
+	                                workspace->row.partition_count, &watch, &workspace->definitions,
+	                                err)) != STATUS_OK)
+		return status;
+	backfill_open(&workspace->background.backfill, workspace->definitions);
+	register_transfer(workspace);
+	if ((status = tell_restored(workspace, err)) != STATUS_OK ||
+	    (status = api_load(workspace->api, err)) != STATUS_OK ||
+	    (status = background_start(&workspace->background, err)) != STATUS_OK)
+		return status;
+	note(workspace, "server.start", "{\"version\":\"" SONNIM_VERSION "\"}");
+	api_open(workspace->api, workspace->definitions);
+	return STATUS_OK;
+}
+
+void workspace_watch_memory(struct workspace *workspace, uint64_t bytes, bool exhausted)
+{
+	struct vault_status   vault;
+	struct queries_status queries;
+	vault_status(workspace->vault, &vault);
+	queries_status(workspace->queries, &queries);
+	engine_note_memory(workspace->engine, vault.memory_bytes + queries.memory_bytes + bytes,
+	                   exhausted);
+}
+
+void workspace_reload(struct workspace *workspace)
+{
+	const struct serve_settings *settings = workspace->settings;
+	engine_set_memory_limit(workspace->engine, serve_settings_memory_bytes(settings));
+	file_log_set_keeping(workspace->journal, settings->journal_retention_ms,
+	                     settings->journal_pack_bytes_s);
+	note(workspace, "settings.reload", "{}");
+}
+
+/* The order is that in which nobody calls into what is gone: whatever has threads that answer ends
+ * first. */
+void workspace_stop(struct workspace *workspace, const struct workspace_end *why)
+{
+	if (workspace->api != NULL)
+		api_stop(workspace->api);
+	background_stop(&workspace->background);
+	if (workspace->definitions != NULL)
+		definitions_stop(workspace->definitions);
+	if (workspace->engine != NULL)
+		engine_stop(workspace->engine);
+	queries_stop(workspace->queries);
+	letters_free(workspace->letters);
+	backups_close(workspace->backups);
+	if (why != NULL)
+		note(workspace, why->action, why->details);
+	audit_close(workspace->audit);
+	if (workspace->journal != NULL)
+		workspace->journal->ops->free(workspace->journal);
+	if (workspace->vault != NULL)
+		vault_close(workspace->vault);
+}
+
+void workspace_free(struct workspace *workspace)
+{
+	if (workspace == NULL)
+		return;
+	api_free(workspace->api);
+	access_close(workspace->access);
+	ingest_thread_free(workspace->finisher);
+	if (workspace->ingest != NULL)
+		ingest_free(workspace->ingest);
+	background_done(&workspace->background);
+	if (workspace->store != NULL)
+		workspace->store->ops->free(workspace->store);
+	if (workspace->lock_fd >= 0)
+		close(workspace->lock_fd);
+	free(workspace->data);
+	free(workspace);
+}

@@ -1,0 +1,38 @@
+#ifndef SONNIM_APP_WORKSPACE_INTERNAL_H
+#define SONNIM_APP_WORKSPACE_INTERNAL_H
+
+/* What workspace.c (life) and workspace_parts.c (what it consists of) share. */
+
+#include "app/background/background.h"
+#include "app/background/backup_source.h"
+#include "app/workspace/workspace.h"
+#include "transfer/transfer.h"
+
+struct workspace {
+	const struct serve_settings *settings;
+	unsigned                     loop_count;
+	int                          lock_fd;
+	char                        *data;
+	struct store                *store;
+	struct store_workspace       row;
+	struct journal              *journal;
+	struct vault                *vault;
+	struct audit                *audit;
+	struct access               *access;
+	struct backups              *backups; /* NULL: none are made */
+	struct api_backups           backup_source;
+	struct engine               *engine;
+	struct queries              *queries;
+	struct letters              *letters;
+	struct ingest               *ingest;
+	struct ingest_thread        *finisher; /* of merges that an end has interrupted */
+	struct api                  *api;
+	struct definitions          *definitions;
+	struct background            background;
+	struct transfer              transfer;
+};
+
+/* Opens all of them in the order in which they need each other; the api is not open yet. */
+MUST_USE enum status workspace_open_parts(struct workspace *workspace, struct error *err);
+
+#endif
