@@ -85,7 +85,6 @@ void audit_chain(struct audit *audit, const struct audit_record *record, bool si
 		file->first_ms = audit->last.at_ms;
 	if (sign) {
 		audit->head_seq    = audit->last.seq;
-		audit->head_ms     = audit->last.at_ms;
 		audit->unsigned_ms = 0;
 	} else if (audit->unsigned_ms == 0) {
 		audit->unsigned_ms = clock_monotonic_ms();

@@ -96,6 +96,25 @@ enum status audit_files_list(const char *directory, audit_file_list *ret_files, 
 	return STATUS_OK;
 }
 
+/* As far as there is something: the zeros behind its end may be cut off just now. */
+static enum status read_some(int fd, char *into, uint64_t *bytes, const char *path,
+                             struct error *err)
+{
+	uint64_t at = 0;
+	while (at < *bytes) {
+		ssize_t got = pread(fd, into + at, *bytes - at, (off_t)at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return file_error(err, errno, "read", path);
+		if (got == 0)
+			break;
+		at += (uint64_t)got;
+	}
+	*bytes = at;
+	return STATUS_OK;
+}
+
 enum status audit_file_read(const char *directory, uint64_t first_seq, uint64_t bytes_max,
                             struct buffer *out, struct error *err)
 {
@@ -112,7 +131,7 @@ enum status audit_file_read(const char *directory, uint64_t first_seq, uint64_t 
 		status =
 			error_set(err, STATUS_TOO_LARGE, "%s is too large for a file of the audit trail", path);
 	if (status == STATUS_OK)
-		status = file_read_at(fd, buffer_reserve(out, bytes), bytes, 0, path, err);
+		status = read_some(fd, buffer_reserve(out, bytes), &bytes, path, err);
 	close(fd);
 	if (status != STATUS_OK)
 		return status;

@@ -62,7 +62,6 @@ struct audit {
 	uint64_t head_seq;    /* the newest signed record */
 	int64_t  unsigned_ms; /* monotonic: since when there is a record behind it; 0: there is none */
 	int64_t unsynced_ms; /* monotonic: since when something is written and not synced; 0: nothing */
-	int64_t head_ms;     /* wall clock: of the newest signed record */
 
 	double   unknown_credit;
 	int64_t  unknown_ms;
@@ -93,8 +92,7 @@ MUST_USE enum status audit_find_end(struct audit *audit, const struct audit_head
 MUST_USE enum status audit_new_file(struct audit *audit, uint64_t first_seq, uint64_t bytes,
                                     struct error *err);
 
-/* audit_writer.c */
-void  audit_start_writer(struct audit *audit);
-void *audit_write_all(void *context); /* the thread */
+/* audit_writer.c: starts the thread. */
+void audit_start_writer(struct audit *audit);
 
 #endif

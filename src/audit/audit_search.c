@@ -35,13 +35,12 @@ static bool matches(struct search *search, struct text line)
 	    read.link.seq >= query->before_seq ||
 	    (query->action.length > 0 && !action_is(audit_line_action(line), query->action)))
 		return false;
-	if (query->actor.length + query->target.length + query->trace_id.length == 0)
+	if (query->actor.length + query->target.length == 0)
 		return true;
 	if (json_parse_text(search->parser, line, &root, &ignored) != STATUS_OK)
 		return false;
 	return (query->actor.length == 0 || is(root, "user_id", query->actor)) &&
-	       (query->target.length == 0 || is(root, "target", query->target)) &&
-	       (query->trace_id.length == 0 || is(root, "traceId", query->trace_id));
+	       (query->target.length == 0 || is(root, "target", query->target));
 }
 
 /* Whether a file can hold what is asked for; what the next one begins with ends it. */

@@ -250,7 +250,8 @@ static enum status take_file(struct verifying *v, const struct audit_file *file,
 	return STATUS_OK;
 }
 
-/* The first record that is there goes on from what was dropped, and the trail itself says so. */
+/* The first record that is there goes on from what was dropped, and the trail itself says so; or it
+ * is one that was to be dropped, of files that are being removed or that a crash has left. */
 static void check_begin(struct verifying *v)
 {
 	static const uint8_t zeros[SHA256_BYTES];
@@ -260,8 +261,9 @@ static void check_begin(struct verifying *v)
 		return;
 	if (first == 1 && memcmp(v->first_prev, zeros, sizeof zeros) != 0)
 		tell(v, 1, "the first record goes on from another");
-	else if (first != 1 && (v->dropped.seq != first - 1 ||
-	                        memcmp(v->dropped.hash, v->first_prev, sizeof zeros) != 0))
+	else if (v->dropped.seq < first - 1 ||
+	         (first != 1 && v->dropped.seq == first - 1 &&
+	          memcmp(v->dropped.hash, v->first_prev, sizeof zeros) != 0))
 		tell(v, first - 1,
 		     "the trail begins with record %" PRIu64
 		     ", and no signed note says that those before it were dropped",

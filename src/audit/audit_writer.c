@@ -29,10 +29,12 @@ static void wait_until(struct audit *audit, int64_t monotonic_ms)
 	pthread_cond_timedwait(&audit->wake, &audit->lock, &until);
 }
 
-/* When the next thing is due by time alone; 0: nothing is. */
+/* When the next thing is due by time alone; 0: nothing is, and never again after a failure. */
 static int64_t due_ms(const struct audit *audit)
 {
 	int64_t due = 0;
+	if (audit->failed)
+		return 0;
 	if (audit->unsynced_ms != 0)
 		due = audit->unsynced_ms + AUDIT_SYNC_MS;
 	if (audit->unsigned_ms != 0) {
@@ -174,8 +176,7 @@ static void end_turn(struct audit *audit, const struct turn *turn, enum status s
 	pthread_mutex_unlock(&audit->lock);
 }
 
-static void answer(struct audit *audit, struct turn *turn, enum status status,
-                   const struct error *err)
+static void answer(struct turn *turn, enum status status, const struct error *err)
 {
 	struct error failed = {0};
 	if (status != STATUS_OK)
@@ -187,10 +188,9 @@ static void answer(struct audit *audit, struct turn *turn, enum status status,
 	}
 	VECTOR_DONE(&turn->group.waiters);
 	buffer_done(&turn->group.lines);
-	(void)audit;
 }
 
-void *audit_write_all(void *context)
+static void *write_all(void *context)
 {
 	struct audit *audit = context;
 	struct turn   turn  = {0};
@@ -207,14 +207,14 @@ void *audit_write_all(void *context)
 		if (status == STATUS_OK && turn.sync)
 			tell_head(audit, &turn);
 		end_turn(audit, &turn, status, &err);
-		answer(audit, &turn, status, &err);
+		answer(&turn, status, &err);
 	}
 	return NULL;
 }
 
 void audit_start_writer(struct audit *audit)
 {
-	int failed = pthread_create(&audit->thread, NULL, audit_write_all, audit);
+	int failed = pthread_create(&audit->thread, NULL, write_all, audit);
 	assert(failed == 0);
 	audit->started = true;
 }

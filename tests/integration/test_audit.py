@@ -160,6 +160,7 @@ class Search(ServerCase):
         self.refused(reader.request("GET", "/api/v1/audit"), 403, "FORBIDDEN")
         auditor, token = self.client_with("audit.read")
         auditor.expect(200, "GET", "/api/v1/audit?action=token.create")
+        self.client_with("segment.read")  # a change is in the trail behind all that was before
         read = auditor.items("/api/v1/audit?action=audit.read")
         self.assertTrue([r for r in read if r["user_id"] == f"token:{token}" and
                          r["filters"] == {"action": "token.create"}])
@@ -198,10 +199,16 @@ class Search(ServerCase):
                                    self.server.token], capture_output=True, text=True, check=False)
         listed = command("list", "--action", "source.create", "--json")
         self.assertEqual(listed.returncode, 0, listed.stderr)
+        actions = [json.loads(line)["action"] for line in listed.stdout.splitlines()]
+        self.assertEqual(actions, ["source.create"] * 13)
+        self.assertEqual(len(command("list", "--limit", "5", "--json").stdout.splitlines()), 5)
         file = self.server.directory / "exported.jsonl"
         done = command("export", str(file), "--action", "source.create")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(len(file.read_text().splitlines()), 13)
+        wrong = command("export", str(file), "--format", "xml")
+        self.assertEqual(wrong.returncode, 1, wrong.stderr)
+        self.assertIn("csv or jsonl", wrong.stderr)
 
 
 class Whole(unittest.TestCase):

@@ -130,20 +130,36 @@ static void note_finding(void *context, const struct audit_finding *finding)
 	snprintf(findings + length, TRAIL_FINDINGS_BYTES - length, "%s\n", finding->what);
 }
 
+static void read_keys(struct audit_keys *keys)
+{
+	struct error err;
+	assert_int_equal(audit_keys_read(keyring, false, keys, &err), STATUS_OK);
+}
+
+enum status trail_verify_with(const uint8_t *workspace_id, const struct audit_head *head,
+                              struct audit_report *ret_report,
+                              char                 ret_findings[TRAIL_FINDINGS_BYTES])
+{
+	struct audit_keys keys;
+	struct error      err;
+	read_keys(&keys);
+	ret_findings[0]                         = '\0';
+	const struct audit_verify_config config = {.directory    = directory,
+	                                           .keys         = &keys,
+	                                           .workspace_id = workspace_id,
+	                                           .heads        = head,
+	                                           .head_count   = head != NULL,
+	                                           .found        = note_finding,
+	                                           .context      = ret_findings};
+	return audit_verify(&config, ret_report, &err);
+}
+
 enum status trail_verify(struct audit_report *ret_report, char ret_findings[TRAIL_FINDINGS_BYTES])
 {
 	struct audit_keys keys;
 	struct audit_head head;
 	struct error      err;
-	ret_findings[0] = '\0';
-	assert_int_equal(audit_keys_read(keyring, false, &keys, &err), STATUS_OK);
+	read_keys(&keys);
 	bool has_head = audit_anchor_read(keyring, trail_workspace, &keys, &head, &err) == STATUS_OK;
-	const struct audit_verify_config config = {.directory    = directory,
-	                                           .keys         = &keys,
-	                                           .workspace_id = trail_workspace,
-	                                           .heads        = &head,
-	                                           .head_count   = has_head,
-	                                           .found        = note_finding,
-	                                           .context      = ret_findings};
-	return audit_verify(&config, ret_report, &err);
+	return trail_verify_with(trail_workspace, has_head ? &head : NULL, ret_report, ret_findings);
 }

@@ -40,4 +40,10 @@ size_t trail_file_count(void);
 enum { TRAIL_FINDINGS_BYTES = 4096 };
 enum status trail_verify(struct audit_report *ret_report, char ret_findings[TRAIL_FINDINGS_BYTES]);
 
+/* The same as that of a workspace (NULL: any), with this head (NULL: none) in the place of the
+ * keyring's. */
+enum status trail_verify_with(const uint8_t *workspace_id, const struct audit_head *head,
+                              struct audit_report *ret_report,
+                              char                 ret_findings[TRAIL_FINDINGS_BYTES]);
+
 #endif

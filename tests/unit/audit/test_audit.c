@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "audit_fixture.h"
@@ -91,6 +92,33 @@ static void after_a_failed_sync_everything_is_refused(void **state)
 	assert_int_equal(audit_note(audit, &change, &err), STATUS_FAILED);
 	sync_error = 0;
 	assert_int_equal(audit_reserve(audit, &err), STATUS_FAILED);
+	audit_close(audit);
+}
+
+static int64_t cpu_ms(void)
+{
+	struct timespec spent;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+	return spent.tv_sec * 1000 + spent.tv_nsec / 1000000;
+}
+
+static void rest_ms(int64_t ms)
+{
+	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+/* What was due for a sync must not wake its thread for ever: processor time, not the clock's. */
+static void after_a_failure_its_thread_rests(void **state)
+{
+	struct error err = {0};
+	(void)state;
+	struct audit *audit = trail_open_with(&disk);
+	sync_error          = EIO;
+	assert_int_equal(audit_note(audit, &change, &err), STATUS_FAILED);
+	rest_ms(AUDIT_SYNC_MS + 100);
+	int64_t before = cpu_ms();
+	rest_ms(400);
+	assert_true(cpu_ms() - before < 100);
 	audit_close(audit);
 }
 
@@ -217,12 +245,6 @@ static void a_killed_process_leaves_a_whole_chain_with_all_that_was_told(void **
 
 /* ---- Heads ---- */
 
-static void ignore_finding(void *context, const struct audit_finding *finding)
-{
-	(void)context;
-	(void)finding;
-}
-
 static void heads_are_added_to_a_file_elsewhere_and_find_a_cut(void **state)
 {
 	char              path[AUDIT_PATH_BYTES], file[AUDIT_PATH_BYTES];
@@ -247,14 +269,8 @@ static void heads_are_added_to_a_file_elsewhere_and_find_a_cut(void **state)
 	audit_file_path(trail_directory, 1, path);
 	assert_int_equal(unlink(path), 0);
 	trail_make(1);
-	const struct audit_verify_config config = {.directory    = trail_directory,
-	                                           .keys         = &keys,
-	                                           .workspace_id = trail_workspace,
-	                                           .heads        = &head,
-	                                           .head_count   = 1,
-	                                           .found        = ignore_finding};
 	assert_int_equal(trail_verify(&report, findings), STATUS_OK);
-	assert_int_equal(audit_verify(&config, &report, &err), STATUS_CORRUPT);
+	assert_int_equal(trail_verify_with(trail_workspace, &head, &report, findings), STATUS_CORRUPT);
 	buffer_done(&text);
 }
 
@@ -315,6 +331,7 @@ int main(void)
 		TRAIL(a_record_that_is_waited_for_is_synced_before_it_is_told),
 		TRAIL(a_full_disk_refuses_the_work_and_goes_on_once_there_is_room),
 		TRAIL(after_a_failed_sync_everything_is_refused),
+		TRAIL(after_a_failure_its_thread_rests),
 		TRAIL(a_failed_write_is_told_to_all_that_wait),
 		TRAIL(a_new_file_that_has_no_room_is_put_off),
 		TRAIL(records_of_many_threads_make_one_chain),
