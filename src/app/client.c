@@ -337,7 +337,7 @@ enum exit_code client_print_list(struct client *client, const char *path, long l
 	for (long left = limit; more; first = false) {
 		long          page = limit == 0 || left > PAGE ? PAGE : left;
 		struct buffer url  = {0};
-		buffer_printf(&url, "%s?limit=%ld", path, page);
+		buffer_printf(&url, "%s%climit=%ld", path, strchr(path, '?') == NULL ? '?' : '&', page);
 		if (cursor.length > 0)
 			buffer_printf(&url, "&cursor=%.*s", (int)cursor.length, cursor.data);
 		buffer_add_u8(&url, '\0');
@@ -347,7 +347,7 @@ enum exit_code client_print_list(struct client *client, const char *path, long l
 			break;
 		print_page(client, columns, first);
 		struct json next = json_get(client->answer, "next");
-		left -= page;
+		left -= (long)json_count(json_get(client->answer, "items"));
 		more = json_type(next) == JSON_STRING && (limit == 0 || left > 0);
 		buffer_clear(&cursor);
 		if (more)

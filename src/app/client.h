@@ -65,7 +65,8 @@ void client_print_object(const struct client *client, const struct client_column
 /* Prints an array of objects as a table. */
 void client_print_table(struct json items, const struct client_column *columns, bool with_head);
 
-/* Gets all pages of a list (at most `limit` items; 0: all) and prints them. */
+/* Gets all pages of a list (at most `limit` items; 0: all) and prints them; `path` may have a query
+ * already. */
 enum exit_code client_print_list(struct client *client, const char *path, long limit,
                                  const struct client_column *columns);
 

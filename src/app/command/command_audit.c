@@ -72,8 +72,8 @@ static enum exit_code run(struct client *client, const struct audit_flags *flags
 		buffer_add_u8(&path, '\0');
 		code = client_print_list(client, path.data, (long)flags->limit, columns);
 	} else if (argc == 3 && strcmp(argv[1], "export") == 0) {
-		buffer_printf(&path, "/api/v1/audit/export?format=%s",
-		              strcmp(flags->format, "csv") == 0 ? "csv" : "jsonl");
+		buffer_printf(&path, "/api/v1/audit/export");
+		add_parameter(&path, "format", flags->format);
 		add_parameters(&path, flags);
 		buffer_add_u8(&path, '\0');
 		code = job_fetch(client, path.data, argv[2]);

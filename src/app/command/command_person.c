@@ -67,25 +67,12 @@ static void add_roles(struct json_writer *w, const char *names)
 }
 
 static enum exit_code send(struct client *client, const char *method, const char *path,
-                           const char *id, const char *rest, struct buffer *body,
-                           const struct client_column *columns)
+                           const char *id, struct buffer *body, const struct client_column *columns)
 {
 	enum exit_code code =
-		subcommand_object(client, method, path, id, rest, buffer_text(body), columns);
+		subcommand_object(client, method, path, id, NULL, buffer_text(body), columns);
 	buffer_done(body);
 	return code;
-}
-
-static enum exit_code list(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, base, NULL, NULL, list_columns);
-}
-
-static enum exit_code roles(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)a;
-	return subcommand_list(client, flags, "/api/v1/roles", NULL, NULL, role_columns);
 }
 
 static enum exit_code add(struct client *client, const struct subcommand_flags *flags, char **a)
@@ -103,7 +90,7 @@ static enum exit_code add(struct client *client, const struct subcommand_flags *
 	add_roles(&w, a[2]);
 	json_end_object(&w);
 	explicit_bzero(password, sizeof password);
-	return send(client, "POST", base, NULL, NULL, &body, object_columns);
+	return send(client, "POST", base, NULL, &body, object_columns);
 }
 
 static enum exit_code invite(struct client *client, const struct subcommand_flags *flags, char **a)
@@ -115,7 +102,7 @@ static enum exit_code invite(struct client *client, const struct subcommand_flag
 	json_member_string(&w, "email", text_of(a[0]));
 	add_roles(&w, a[1]);
 	json_end_object(&w);
-	return send(client, "POST", invitations, NULL, NULL, &body, invitation_columns);
+	return send(client, "POST", invitations, NULL, &body, invitation_columns);
 }
 
 static enum exit_code set_roles(struct client *client, const struct subcommand_flags *flags,
@@ -127,58 +114,27 @@ static enum exit_code set_roles(struct client *client, const struct subcommand_f
 	json_begin_object(&w);
 	add_roles(&w, a[1]);
 	json_end_object(&w);
-	return send(client, "PUT", base, a[0], NULL, &body, object_columns);
-}
-
-static enum exit_code set_active(struct client *client, const char *id, bool active)
-{
-	struct buffer      body = {0};
-	struct json_writer w    = json_writer_of(&body);
-	json_begin_object(&w);
-	json_member_bool(&w, "active", active);
-	json_end_object(&w);
-	return send(client, "PUT", base, id, NULL, &body, object_columns);
-}
-
-static enum exit_code enable(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return set_active(client, a[0], true);
-}
-
-static enum exit_code disable(struct client *client, const struct subcommand_flags *flags, char **a)
-{
-	(void)flags;
-	return set_active(client, a[0], false);
-}
-
-static enum exit_code end_sessions(struct client *client, const struct subcommand_flags *flags,
-                                   char **a)
-{
-	struct buffer body = {0};
-	(void)flags;
-	return send(client, "DELETE", base, a[0], "sessions", &body, object_columns);
-}
-
-static enum exit_code delete_person(struct client *client, const struct subcommand_flags *flags,
-                                    char **a)
-{
-	struct buffer body = {0};
-	(void)flags;
-	return send(client, "DELETE", base, a[0], NULL, &body, object_columns);
+	return send(client, "PUT", base, a[0], &body, object_columns);
 }
 
 static const struct subcommand table[] = {
-	{"list", "", "Everybody who may log in", 0, list},
+	{"list", "", "Everybody who may log in", 0, .request = {.base = base, .columns = list_columns}},
 	{"add", "EMAIL NAME ROLES", "Add a person; the password is read, roles have commas between", 3,
      add},
 	{"invite", "EMAIL ROLES", "Make an invitation, to be used once", 2, invite},
 	{"set-roles", "ID ROLES", "Change what a person may do; it holds at once", 2, set_roles},
-	{"enable", "ID", "Let a person log in again", 1, enable},
-	{"disable", "ID", "Let a person log in no more; his sessions end", 1, disable},
-	{"end-sessions", "ID", "End all sessions of a person", 1, end_sessions},
-	{"delete", "ID", "Delete a person", 1, delete_person},
-	{"roles", "", "Roles and their permissions", 0, roles},
+	{"enable", "ID", "Let a person log in again", 1,
+     .request =
+         {.method = "PUT", .base = base, .body = "{\"active\":true}", .columns = object_columns}},
+	{"disable", "ID", "Let a person log in no more; his sessions end", 1,
+     .request =
+         {.method = "PUT", .base = base, .body = "{\"active\":false}", .columns = object_columns}},
+	{"end-sessions", "ID", "End all sessions of a person", 1,
+     .request = {.method = "DELETE", .base = base, .rest = "sessions", .columns = object_columns}},
+	{"delete", "ID", "Delete a person", 1,
+     .request = {.method = "DELETE", .base = base, .columns = object_columns}},
+	{"roles", "", "Roles and their permissions", 0,
+     .request = {.base = "/api/v1/roles", .columns = role_columns}},
 	{0},
 };
 
