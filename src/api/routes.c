@@ -263,8 +263,8 @@ const struct api_route api_routes[] = {
      "DestinationChange", 200, "Destination", AUDIT_DURABLE, "destination.update"},
 	{"DELETE", "/api/v1/destinations/{id}", ACCESS_TOKEN, SCOPE_DESTINATION_WRITE, 0,
      destinations_delete, "deleteDestination", "Destinations",
-     "Delete a destination: exports to it fail from now on", 0, NULL, 204, NULL, AUDIT_DURABLE,
-     "destination.delete"},
+     "Delete a destination, unless a platform's source names it: exports to it fail from now on", 0,
+     NULL, 204, NULL, AUDIT_DURABLE, "destination.delete"},
 
 	{"GET", "/api/v1/users/{id}/segments", ACCESS_TOKEN, SCOPE_USER_READ, 0, users_segments,
      "listUserSegments", "Users", "Of which segments a user is a member now",

@@ -229,6 +229,23 @@ class AudienceExport(ExportCase):
 
     # ---- Destinations ----
 
+    def test_a_bucket_that_a_platform_fetches_from_is_neither_deleted_nor_renamed(self):
+        self.client.expect(201, "POST", "/api/v1/destinations", {
+            "name": "shared", "kind": "s3", "region": "r", "bucket": "b", "accessKeyId": "k",
+            "secretAccessKey": "s"})
+        self.client.expect(201, "POST", "/api/v1/destinations", {
+            "name": "fetching", "kind": "marketing_platform", "url": "https://p.example",
+            "source": "shared"})
+        for method, body in (("DELETE", None), ("PUT", {"name": "moved"})):
+            answer = self.client.request(method, "/api/v1/destinations/shared", body)
+            self.assertEqual((answer.status, answer.code), (409, "CONFLICT"), answer)
+            self.assertIn('"fetching"', answer.json["error"]["message"])
+        self.client.expect(200, "PUT", "/api/v1/destinations/shared", {"bucket": "c"})
+        self.client.expect(200, "PUT", "/api/v1/destinations/fetching", {"source": ""})
+        self.client.expect(200, "PUT", "/api/v1/destinations/shared", {"name": "moved"})
+        self.client.expect(204, "DELETE", "/api/v1/destinations/moved")
+        self.client.expect(204, "DELETE", "/api/v1/destinations/fetching")
+
     def test_a_bucket_gets_the_file_under_a_signature(self):
         bucket = self.make_bucket("lake")
         audience = self.calculate(self.vip)

@@ -71,6 +71,37 @@ static enum status check_source(struct api_call *call, const struct destination 
 	                       "There is no destination of the kind s3 of this name");
 }
 
+static bool names_source(const struct store_destination *platform, struct text name)
+{
+	struct json_parser *parser = json_parser_new();
+	struct json         settings;
+	struct error        ignored;
+	bool                names = false;
+	if (json_parse_text(parser, platform->settings, &settings, &ignored) == STATUS_OK) {
+		struct json source = json_get(settings, "source");
+		names = json_type(source) == JSON_STRING && text_equal(json_string(source), name);
+	}
+	json_parser_free(parser);
+	return names;
+}
+
+/* What a platform's source names stays, under that name. */
+static enum status check_unused(struct api_call *call, struct text name, const char *field,
+                                struct error *err)
+{
+	struct store             *store = call->api->config.store;
+	struct store_destination *rows;
+	size_t                    count;
+	enum status status = store->ops->destination_list(store, call->arena, &rows, &count, err);
+	for (size_t i = 0; status == STATUS_OK && i < count; i++)
+		if (names_source(&rows[i], name))
+			status = error_set_field(err, STATUS_CONFLICT, field,
+			                         "It is the source of the destination \"%.*s\": change or "
+			                         "delete that one first",
+			                         TEXT_FORMAT(rows[i].name));
+	return status;
+}
+
 static enum status name_taken(enum status status, struct error *err)
 {
 	if (status != STATUS_CONFLICT)
@@ -165,6 +196,7 @@ static enum status change(struct api_call *call, struct destination *destination
 	struct store_destination row;
 	struct json              body;
 	uint32_t                 expected;
+	const char              *name;
 	enum status              status;
 	if ((status = call_if_match(call, &expected, err)) != STATUS_OK ||
 	    (status = call_body(call, &body, err)) != STATUS_OK ||
@@ -173,8 +205,11 @@ static enum status change(struct api_call *call, struct destination *destination
 	if (expected != 0 && expected != destination->version)
 		return error_set_field(err, STATUS_PRECONDITION, "If-Match", "It is at version %u",
 		                       destination->version);
+	name = destination->name;
 	if ((status = destination_read(body, false, call->arena, destination, err)) != STATUS_OK ||
-	    (status = check_source(call, destination, err)) != STATUS_OK)
+	    (status = check_source(call, destination, err)) != STATUS_OK ||
+	    (strcmp(name, destination->name) != 0 &&
+	     (status = check_unused(call, text_of(name), "name", err)) != STATUS_OK))
 		return status;
 	destination->updated_ms = clock_wall_ms();
 	destination_seal(destination, call->api->config.vault, call->arena, &row);
@@ -198,11 +233,22 @@ void destinations_update(struct api_call *call) { call_on_worker(call, change_st
 
 /* ---- DELETE ---- */
 
+static enum status remove_destination(struct api_call *call, struct error *err)
+{
+	struct store            *store = call->api->config.store;
+	struct store_destination row;
+	enum status              status;
+	if ((status = store->ops->destination_get(store, id_of(call), call->arena, &row, err)) !=
+	        STATUS_OK ||
+	    (status = check_unused(call, row.name, "id", err)) != STATUS_OK)
+		return status;
+	return store->ops->destination_delete(store, id_of(call), err);
+}
+
 static void delete_step(struct api_call *call)
 {
-	struct store *store = call->api->config.store;
-	struct error  err;
-	if (store->ops->destination_delete(store, id_of(call), &err) != STATUS_OK)
+	struct error err;
+	if (remove_destination(call, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
 		call_answer_empty(call, 204);
