@@ -157,12 +157,17 @@ const struct filter *filters_find(const struct filters *filters, struct text nam
 	return NULL;
 }
 
-const char *filters_nearest(const struct filters *filters, struct text name, struct arena *arena)
+const char *const *filters_names(const struct filters *filters, struct arena *arena)
 {
 	const char **names = ARENA_ARRAY(arena, const char *, filters->count + 1);
 	for (size_t i = 0; i < filters->count; i++)
 		names[i] = arena_text(arena, filters->list[i].name).data;
-	return edit_nearest(name, names);
+	return names;
+}
+
+const char *filters_nearest(const struct filters *filters, struct text name, struct arena *arena)
+{
+	return edit_nearest(name, filters_names(filters, arena));
 }
 
 /* ---- Columns ---- */

@@ -109,6 +109,9 @@ int64_t filters_window_days(const struct filters *filters, const struct filter *
 /* NULL: there is none. */
 const struct filter *filters_find(const struct filters *filters, struct text name);
 
+/* Copies of all names, ended by NULL. */
+const char *const *filters_names(const struct filters *filters, struct arena *arena);
+
 /* The nearest name of a filter to one that is unknown; NULL: none is near. */
 const char *filters_nearest(const struct filters *filters, struct text name, struct arena *arena);
 

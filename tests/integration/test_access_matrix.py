@@ -13,7 +13,7 @@ PASSWORD = "a long one that only I know"
 ROLES = ("admin", "marketing-manager", "analyst", "engineer", "operator", "viewer")
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
-# What each role may, in the words: written out here a second time, so that a change of
+# What each role may: written out here a second time, so that a change of
 # src/access/role.c is a change here as well.
 READS = {"audience.read", "segment.read", "dimension.read", "job.read"}
 MAY = {

@@ -158,6 +158,20 @@ class Calculate(ShopCase):
         again = self.calculate({"expression": 'count("Order Complete") >= 1'})
         self.assertEqual((again["warnings"], again["cached"]), (found["warnings"], True))
 
+    def test_breakdowns_by_what_was_never_seen_are_warned_of(self):
+        wish = {"recency": 30, "breakdowns": [
+            "membershp", "membership", "nothing of the kind", {"trait": "membership_teir"},
+            {"event": "Order Complete", "property": "region"},
+            {"event": "Product Viewed", "property": "regoin"}, {"property": "region"}]}
+        found = self.calculate(wish)
+        self.assertEqual([(one["field"], one["nearest"]) for one in found["warnings"]],
+                         [("breakdowns[0]", "membership"), ("breakdowns[2]", None),
+                          ("breakdowns[3]", "membership_tier"),
+                          ("breakdowns[4].event", "Order Completed"),
+                          ("breakdowns[5].property", "region")])
+        self.assertEqual(len(found["breakdowns"]), 7)
+        self.assertEqual(self.calculate(wish)["warnings"], found["warnings"])
+
     def test_scopes_are_needed(self):
         reader, _ = self.client_with("audience.read")
         reader.expect(200, "POST", "/api/v1/audience/calculate", {"recency": 3})

@@ -166,6 +166,12 @@ class ShortRetention(ServerCase):
             "region": ["제주"], "breakdowns": ["region"]}).json["breakdowns"][0]
         self.assertEqual(groups["dimension"]["within"], "89d")
 
+    def test_the_catalogue_shows_the_windows_that_hold(self):
+        shown = {row["name"]: row["days"] for row in self.client.items(FILTERS)}
+        self.assertEqual((shown["region"], shown["total_spent"], shown["membership"]),
+                         (89, 89, None))
+        self.assertEqual(self.client.get(f"{FILTERS}/region")["days"], 89)
+
     def test_a_window_that_is_named_has_to_lie_in_the_retention(self):
         for filters, field in (({"region": {"value": ["제주"], "days": 90}}, "region.days"),
                                ({"filters": {"total_spent": {"min": 5, "days": 365}}},

@@ -2,10 +2,12 @@
 
 #include "api/audience/asking.h"
 #include "api/audience/audiences.h"
+#include "api/audience/filter_set.h"
 #include "api/audience/sampled.h"
 #include "api/call_audit.h"
 #include "api/handlers.h"
 #include "api/segment/segment_warnings.h"
+#include "model/filter.h"
 
 struct calculate {
 	struct asking             asking; /* first */
@@ -16,6 +18,7 @@ struct calculate {
 	bool                      explained;
 	struct sampled           *shown; /* NULL: no sample was asked for */
 	struct segment_names      names;
+	struct text               note_key; /* of the warnings, by which they are kept */
 	bool                      noted;    /* the warnings are those that were found before */
 	struct text               warnings; /* JSON array */
 };
@@ -33,6 +36,20 @@ static enum status read_explain(struct json body, bool *ret_explained, struct er
 		return error_set_field(err, STATUS_INVALID, "explain", "It must be true or false");
 	*ret_explained = json_bool(value);
 	return STATUS_OK;
+}
+
+/* All that warnings name, as it was written. */
+static struct text note_key_of(struct api_call *call, const struct calculate *state)
+{
+	struct buffer key = {0};
+	buffer_add_text(&key, state->question.written);
+	for (unsigned i = 0; i < state->wish.dimension_count; i++) {
+		buffer_add_u8(&key, state->breakdowns[i].is_filter);
+		buffer_add_sized(&key, state->breakdowns[i].name);
+	}
+	struct text text = arena_text(call->arena, buffer_text(&key));
+	buffer_done(&key);
+	return text;
 }
 
 static enum status read_wish(struct api_call *call, struct calculate *state, struct error *err)
@@ -54,6 +71,7 @@ static enum status read_wish(struct api_call *call, struct calculate *state, str
 	call_audit_filters(call, &state->question);
 	for (unsigned i = 0; i < wish->dimension_count; i++)
 		wish->dimensions[i] = state->breakdowns[i].dimension;
+	state->note_key    = note_key_of(call, state);
 	state->sampled     = json_type(json_get(body, "sample")) > JSON_NULL;
 	wish->set_count    = 1;
 	wish->sets[0]      = state->question.canonical;
@@ -185,16 +203,39 @@ static void copy(struct api_call *call, struct view *view)
 		sampled_copy(state->shown, view);
 }
 
+/* What a filter looks at may come later; of all else that nobody has, the name was a slip. */
+static size_t find_groups(struct api_call *call, struct segment_group groups[QUERY_DIMENSIONS_MAX])
+{
+	const struct calculate *state = call->state;
+	const char *const      *names = filters_names(filter_set_lock(call->api->filters), call->arena);
+	size_t                  count = 0;
+	filter_set_unlock(call->api->filters);
+	for (unsigned i = 0; i < state->wish.dimension_count; i++) {
+		const struct query_dimension *dimension = &state->breakdowns[i].dimension;
+		if (!state->breakdowns[i].is_filter)
+			groups[count++] = (struct segment_group){
+				.field    = arena_printf(call->arena, "breakdowns[%u]", i),
+				.trait    = dimension->trait,
+				.event    = dimension->event.length > 0 ? dimension->event : TEXT("*"),
+				.property = dimension->property,
+				.others   = names};
+	}
+	return count;
+}
+
 static void find_warnings(struct api_call *call)
 {
-	struct calculate  *state = call->state;
-	struct buffer      out   = {0};
-	struct json_writer w     = json_writer_of(&out);
-	segment_warnings_write(&w, (struct json){0}, state->question.expr, &state->names);
+	struct calculate    *state = call->state;
+	struct buffer        out   = {0};
+	struct json_writer   w     = json_writer_of(&out);
+	struct segment_group groups[QUERY_DIMENSIONS_MAX];
+	size_t               count = find_groups(call, groups);
+	segment_warnings_write(&w, (struct json){0}, state->question.expr, groups, count,
+	                       &state->names);
 	segment_names_done(&state->names);
 	state->warnings = arena_text(call->arena, buffer_text(&out));
 	buffer_done(&out);
-	calculation_note(state->asking.waiter.calculation, state->question.written, state->warnings);
+	calculation_note(state->asking.waiter.calculation, state->note_key, state->warnings);
 }
 
 static void copied(struct api_call *call)
@@ -228,8 +269,7 @@ static void calculated(struct api_call *call)
 	const struct query_answer *answer      = asking_answer(call);
 	if (answer == NULL)
 		return;
-	state->noted =
-		calculation_noted(calculation, state->question.written, call->arena, &state->warnings);
+	state->noted = calculation_noted(calculation, state->note_key, call->arena, &state->warnings);
 	if (state->noted && !state->sampled) {
 		write_answer(call);
 		return;

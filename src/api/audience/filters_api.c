@@ -9,9 +9,11 @@
 
 /* ---- Writing ---- */
 
-static void write_filter(struct json_writer *w, const struct filter *filter,
-                         const struct filter_values *values)
+/* "days" is the window that holds: what the filter says, or as long as events are kept. */
+static void write_filter(struct json_writer *w, const struct filters *filters,
+                         const struct filter *filter, const struct filter_values *values)
 {
+	int64_t days = filters_window_days(filters, filter);
 	json_begin_object(w);
 	json_member_string(w, "name", filter->name);
 	json_add_key(w, TEXT("label"));
@@ -22,10 +24,10 @@ static void write_filter(struct json_writer *w, const struct filter *filter,
 	json_member_string(w, "type", text_of(filter_type_name(filter->type)));
 	json_member_string(w, "origin", text_of(filter_origin_name(filter->origin)));
 	json_member_string(w, "evaluation", filter->column ? TEXT("column") : TEXT("scan"));
-	if (filter->days == 0)
+	if (days == 0)
 		json_member_null(w, "days");
 	else
-		json_member_int(w, "days", filter->days);
+		json_member_int(w, "days", days);
 	json_member_string(w, "template", filter->text);
 	json_member_bool(w, "closed", filter->closed);
 	json_add_key(w, TEXT("values"));
@@ -114,19 +116,20 @@ static void write_listed(struct api_call *call, struct json_writer *w)
 	for (size_t i = 0; i < state->count; i++) {
 		const struct filter *filter = filters_find(filters, state->filters[i].name);
 		if (filter != NULL)
-			write_filter(w, filter, &state->filters[i].values);
+			write_filter(w, filters, filter, &state->filters[i].values);
 	}
 	filter_set_unlock(call->api->filters);
 }
 
 static void answer_one(struct api_call *call, unsigned http_status, const struct listed *row)
 {
-	struct buffer        out = {0};
-	struct json_writer   w   = json_writer_of(&out);
-	struct error         err;
-	const struct filter *filter = filters_find(filter_set_lock(call->api->filters), row->name);
+	struct buffer         out = {0};
+	struct json_writer    w   = json_writer_of(&out);
+	struct error          err;
+	const struct filters *filters = filter_set_lock(call->api->filters);
+	const struct filter  *filter  = filters_find(filters, row->name);
 	if (filter != NULL)
-		write_filter(&w, filter, &row->values);
+		write_filter(&w, filters, filter, &row->values);
 	filter_set_unlock(call->api->filters);
 	if (filter != NULL) {
 		call_answer(call, http_status, &out);

@@ -53,7 +53,7 @@ static struct kept *find(struct kept_columns *kept, const char *id)
 static bool keep(struct kept_columns *kept, const char *id, struct text canonical)
 {
 	struct error err;
-	if (canonical.length == 0 || kept->all.count >= KEPT_AUDIENCES_MAX)
+	if (canonical.length == 0)
 		return false;
 	if (queries_keep(kept->queries, canonical, &err) == STATUS_OK)
 		return true;
@@ -76,8 +76,9 @@ static struct kept entry_of(const char *id, struct text canonical)
 void kept_columns_set(struct kept_columns *kept, const char *id, struct text canonical)
 {
 	pthread_mutex_lock(&kept->lock);
-	bool         kept_now = keep(kept, id, canonical); /* first: what both look at stays */
 	struct kept *before   = find(kept, id);
+	bool         room     = before != NULL || kept->all.count < KEPT_AUDIENCES_MAX;
+	bool         kept_now = room && keep(kept, id, canonical); /* first: what both look at stays */
 	if (before != NULL) {
 		queries_forget(kept->queries, before->canonical);
 		free((void *)before->canonical.data);

@@ -343,6 +343,7 @@ static enum status read_named_breakdown(struct api *api, struct arena *arena, st
 	const struct filter  *filter  = filters_find(filters, name);
 	bool                  grouped =
 		filter == NULL || filter_set_dimension(filters, filter, arena, &breakdown->dimension);
+	breakdown->is_filter = filter != NULL;
 	filter_set_unlock(api->filters);
 	return grouped ? STATUS_OK
 	               : question_at(field,

@@ -51,6 +51,7 @@ void question_write(struct json_writer *writer, const struct question *question)
  * "property","within"}. `name` is what the answer calls it. */
 struct question_breakdown {
 	struct text            name;
+	bool                   is_filter; /* it is the name of one */
 	struct query_dimension dimension;
 };
 MUST_USE enum status question_read_breakdowns(struct api *api, struct arena *arena,

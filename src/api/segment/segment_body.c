@@ -270,7 +270,7 @@ void segment_body_write(struct json_writer *writer, const struct definition *def
 	json_member_instant(writer, "createdAt", segment->created_ms);
 	json_member_instant(writer, "updatedAt", segment->updated_ms);
 	json_add_key(writer, TEXT("warnings"));
-	segment_warnings_write(writer, written, definition->expr, names);
+	segment_warnings_write(writer, written, definition->expr, NULL, 0, names);
 	json_end_object(writer);
 	json_parser_free(parser);
 }

@@ -34,13 +34,14 @@ static const struct {
 };
 
 struct search {
-	enum name_kind kind;
-	struct text    event; /* of a property: the event that should have it; "*": any */
-	struct text    name;
-	bool           known;  /* or it cannot be told */
-	bool           naming; /* the second round: finds the nearest */
-	struct text    nearest;
-	size_t         distance;
+	enum name_kind     kind;
+	struct text        event; /* of a property: the event that should have it; "*": any */
+	struct text        name;
+	bool               known;  /* or it cannot be told */
+	bool               naming; /* the second round: finds the nearest */
+	const char *const *others; /* ended by NULL: among these too; NULL: none */
+	struct text        nearest;
+	size_t             distance;
 };
 
 static bool is_meant(const struct search *search, struct text seen)
@@ -113,6 +114,9 @@ static void search_all(struct search *search, const struct segment_names *names)
 			consider(search, text_of(built_in[i].name));
 	for (uint32_t i = 0; i < names->count; i++)
 		search_copy(search, &names->copies[i]);
+	for (unsigned i = 0; search->naming && search->others != NULL && search->others[i] != NULL; i++)
+		if (!text_equal(search->name, text_of(search->others[i])))
+			consider(search, text_of(search->others[i]));
 }
 
 /* ---- Going through a definition ---- */
@@ -145,7 +149,8 @@ static void write_message(struct json_writer *w, const struct search *search)
 static void write_warning(struct walk *walk, const char *member, const struct search *search)
 {
 	size_t length = walk->place.length;
-	buffer_printf(&walk->place, ".%s", member);
+	if (member != NULL)
+		buffer_printf(&walk->place, ".%s", member);
 	json_begin_object(walk->writer);
 	json_member_string(walk->writer, "field", buffer_text(&walk->place));
 	write_message(walk->writer, search);
@@ -159,20 +164,24 @@ static void write_warning(struct walk *walk, const char *member, const struct se
 }
 
 /* Whether the name is known; a warning if not. */
-static bool look_up(struct walk *walk, enum name_kind kind, struct text event, struct text name,
-                    const char *member)
+static bool look_for(struct walk *walk, struct search search, const char *member)
 {
-	struct search search = {.kind = kind, .event = event, .name = name};
 	if (walk->count == SEGMENT_WARNINGS_MAX)
 		return true;
 	search_all(&search, walk->names);
 	if (search.known)
 		return true;
 	search.naming   = true;
-	search.distance = name.length / 3 + 2; /* farther away it would be a guess, not a slip */
+	search.distance = search.name.length / 3 + 2; /* farther away it would be a guess, not a slip */
 	search_all(&search, walk->names);
 	write_warning(walk, member, &search);
 	return false;
+}
+
+static bool look_up(struct walk *walk, enum name_kind kind, struct text event, struct text name,
+                    const char *member)
+{
+	return look_for(walk, (struct search){.kind = kind, .event = event, .name = name}, member);
 }
 
 static void look_up_property(struct walk *walk, struct text event, struct text property)
@@ -267,8 +276,21 @@ static void walk_rules(struct walk *walk, struct json rules, const struct expr *
 	}
 }
 
+static void walk_group(struct walk *walk, const struct segment_group *group)
+{
+	buffer_clear(&walk->place);
+	buffer_printf(&walk->place, "%s", group->field);
+	if (group->trait.length == 0)
+		walk_event(walk, group->event, group->property, NULL);
+	else
+		look_for(walk,
+		         (struct search){.kind = NAME_TRAIT, .name = group->trait, .others = group->others},
+		         NULL);
+}
+
 void segment_warnings_write(struct json_writer *writer, struct json definition,
-                            const struct expr *expr, const struct segment_names *names)
+                            const struct expr *expr, const struct segment_group *groups,
+                            size_t group_count, const struct segment_names *names)
 {
 	struct walk walk  = {.names = names, .writer = writer};
 	struct json rules = json_get(definition, "rules");
@@ -281,6 +303,8 @@ void segment_warnings_write(struct json_writer *writer, struct json definition,
 		buffer_add_text(&walk.place, TEXT("expression"));
 		walk_expr(&walk, expr);
 	}
+	for (size_t i = 0; names != NULL && i < group_count; i++)
+		walk_group(&walk, &groups[i]);
 	json_end_array(writer);
 	buffer_done(&walk.place);
 }

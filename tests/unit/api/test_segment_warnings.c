@@ -40,7 +40,7 @@ static void assert_warnings(const struct names partitions[2], const char *defini
 
 	struct buffer      out = {0};
 	struct json_writer w   = json_writer_of(&out);
-	segment_warnings_write(&w, body, expr, &names);
+	segment_warnings_write(&w, body, expr, NULL, 0, &names);
 	buffer_add_u8(&out, '\0');
 	assert_string_equal(out.data, expected);
 	buffer_done(&out);
