@@ -41,34 +41,32 @@ static size_t due_chunks(const struct change_file *file, int64_t before_ms, uint
 	return low;
 }
 
-/* Where the stream is to begin; where it begins when it is not worth the while. */
-static uint64_t cut_of(const struct view *view, int64_t before_ms, uint64_t held)
+/* Whether the partition's stream can be cut now: nothing of it comes again, and no file is on its
+ * way that is to replace it already. */
+static bool may_cut(const struct view *view)
 {
 	struct checkpoints     *checkpoints = view->engine->checkpoints;
 	const struct partition *partition   = view->partition;
 	const struct changes   *changes     = &partition->changes;
-	uint64_t                first       = changes_first(changes);
-	if (checkpoints == NULL || changes->file == NULL || before_ms == INSTANT_MS_NONE ||
-	    partition->resume.active || changes->count < changes->stored)
-		return first;
-	uint64_t limit = checkpoint_needs_changes(checkpoints, partition->number);
-	size_t   chunk = due_chunks(changes->file, before_ms, limit < held ? limit : held);
-	if (chunk == changes->file->chunks.count)
-		return first;
-	uint64_t due = 0;
-	for (size_t i = chunk; i-- > 0 && !changes->file->chunks.items[i].kept;)
-		due += changes->file->chunks.items[i].bytes;
-	return due * DUE_SHARE < changes->file->end ? first
-	                                            : changes->file->chunks.items[chunk].first_index;
+	return checkpoints != NULL && changes->file != NULL && !partition->resume.active &&
+	       changes->count >= changes->stored &&
+	       checkpoint_replacing(checkpoints, partition->number) != REPLACING_UNDER_WAY;
 }
 
-static uint64_t bytes_between(const struct change_file *file, uint64_t from, uint64_t to)
+/* What is due, from where the stream begins; nothing when it is not worth the while. */
+static struct history_amount due_of(const struct view *view, int64_t before_ms, uint64_t held)
 {
-	uint64_t bytes = 0;
-	for (size_t i = 0; i < file->chunks.count; i++)
-		if (file->chunks.items[i].first_index >= from && file->chunks.items[i].first_index < to)
-			bytes += file->chunks.items[i].bytes;
-	return bytes;
+	const struct change_file *file = view->partition->changes.file;
+	struct history_amount     due  = {0};
+	if (before_ms == INSTANT_MS_NONE || !may_cut(view))
+		return due;
+	uint64_t limit = checkpoint_needs_changes(view->engine->checkpoints, view->partition->number);
+	size_t   chunk = due_chunks(file, before_ms, limit < held ? limit : held);
+	for (size_t i = chunk; i-- > 0 && !file->chunks.items[i].kept;) {
+		due.count += file->chunks.items[i].count;
+		due.bytes += file->chunks.items[i].bytes;
+	}
+	return due.bytes * DUE_SHARE < file->end ? (struct history_amount){0} : due;
 }
 
 /* ---- Look ---- */
@@ -87,14 +85,11 @@ static void run_look(struct engine_read *read, struct view *view)
 	const struct changes *changes = &view->partition->changes;
 	uint64_t              first   = changes_first(changes);
 	struct history_look  *part    = &look->parts[number];
-	uint64_t              cut =
-		cut_of(view, look->before_ms, look->held == NULL ? UINT64_MAX : look->held[number]);
+	part->due = due_of(view, look->before_ms, look->held == NULL ? UINT64_MAX : look->held[number]);
 	part->oldest_ms =
 		first < changes->count ? changes_at(changes, first)->change.at_ms : INSTANT_MS_NONE;
 	part->all = (struct history_amount){
 		changes->count - first, changes->bytes + (changes->file == NULL ? 0 : changes->file->end)};
-	part->due = (struct history_amount){cut - first,
-	                                    cut > first ? bytes_between(changes->file, first, cut) : 0};
 }
 
 static void add_amount(struct history_amount *to, const struct history_amount *amount)
@@ -142,7 +137,7 @@ struct drop {
 	char              path[CHECKPOINT_PATH_MAX];
 	char              next[CHECKPOINT_PATH_MAX];
 	uint8_t           workspace_id[16];
-	uint64_t          first;
+	uint64_t          due; /* entries */
 	uint64_t          end; /* of the file, in bytes */
 	struct change_cut cut;
 	change_segments   segments;
@@ -154,13 +149,13 @@ static void run_plan(struct engine_read *read, struct view *view)
 {
 	struct drop          *drop    = (struct drop *)read;
 	const struct changes *changes = &view->partition->changes;
-	drop->first                   = changes_first(changes);
-	drop->cut.cut                 = cut_of(view, drop->before_ms, drop->held);
-	if (drop->cut.cut == drop->first)
+	drop->due                     = due_of(view, drop->before_ms, drop->held).count;
+	if (drop->due == 0)
 		return;
 	checkpoint_changes_paths(view->engine->checkpoints, drop->partition, drop->path, drop->next);
 	memcpy(drop->workspace_id, changes->file->workspace_id, sizeof drop->workspace_id);
 	drop->end            = changes->file->end;
+	drop->cut.cut        = changes_first(changes) + drop->due;
 	drop->cut.count      = changes->stored;
 	drop->cut.slot_count = view->partition->profiles.slot_count;
 	for (size_t i = 0; i < changes->spans.count; i++)
@@ -174,18 +169,9 @@ static void run_replace(struct engine_read *read, struct view *view)
 	drop->file = NULL;
 }
 
-static int compare_segments(const void *left, const void *right)
-{
-	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-	return (a > b) - (a < b);
-}
-
 static enum status make_file(struct drop *drop, struct error *err)
 {
 	struct change_file *file;
-	if (drop->segments.count > 0)
-		qsort(drop->segments.items, drop->segments.count, sizeof *drop->segments.items,
-		      compare_segments);
 	drop->cut.default_segments = drop->segments.items;
 	drop->cut.default_count    = drop->segments.count;
 	enum status status =
@@ -208,7 +194,7 @@ static enum status wait_replaced(struct drop *drop, struct error *err)
 		case REPLACING_FAILED:
 			return error_set(err, STATUS_IO, "%s cannot be replaced, the log says why", drop->path);
 		default:
-			if (atomic_load(&drop->engine->stopping) ||
+			if (atomic_load(&drop->engine->stopping) || atomic_load(&drop->engine->failed) ||
 			    (drop->cut.use != NULL && !drop->cut.use(drop->cut.context, 0)))
 				return error_set(err, STATUS_UNAVAILABLE, "the engine stops");
 		}
@@ -230,8 +216,8 @@ static enum status cut(struct drop *drop, struct history_amount *dropped, struct
 	}
 	status = wait_replaced(drop, err);
 	if (status == STATUS_OK)
-		add_amount(dropped, &(struct history_amount){drop->cut.cut - drop->first,
-		                                             drop->end > end ? drop->end - end : 0});
+		add_amount(dropped,
+		           &(struct history_amount){drop->due, drop->end > end ? drop->end - end : 0});
 	return status;
 }
 
@@ -247,7 +233,7 @@ enum status engine_history_drop(struct engine *engine, uint32_t partition, int64
 	                      .cut.use       = pace == NULL ? NULL : pace->use,
 	                      .cut.context   = pace == NULL ? NULL : pace->context};
 	enum status status = engine_wait_person(engine, partition, &drop.wait, err);
-	if (status == STATUS_OK && drop.cut.cut > drop.first)
+	if (status == STATUS_OK && drop.due > 0)
 		status = cut(&drop, dropped, err);
 	VECTOR_DONE(&drop.segments);
 	return status;

@@ -42,9 +42,10 @@ struct history_pace {
 };
 
 /* Drops what is due in one partition, and waits for it; what was dropped is added to `*dropped`.
- * One caller at a time. When it is stopped or fails nothing has changed. STATUS_IO,
- * STATUS_NO_SPACE, STATUS_CORRUPT: the file is damaged, or what was written is not what is read;
- * STATUS_UNAVAILABLE: the pace or the engine says so. Cost: the partition's file, read and
+ * One caller at a time. When it fails nothing has changed. When it is stopped, neither, unless the
+ * new file was handed over: that takes its place all the same, and until then nothing is due.
+ * STATUS_IO, STATUS_NO_SPACE, STATUS_CORRUPT: the file is damaged, or what was written is not what
+ * is read; STATUS_UNAVAILABLE: the pace or the engine says so. Cost: the partition's file, read and
  * written. */
 MUST_USE enum status engine_history_drop(struct engine *engine, uint32_t partition,
                                          int64_t before_ms, uint64_t held,

@@ -13,6 +13,7 @@
 #include "ingest/source.h"
 #include "ingest/submission.h"
 #include "ingest/watch.h"
+#include "model/merge_out.h"
 
 enum { MESSAGES_KEPT_MAX = 4096 }; /* memory for them, from one request to the next */
 
@@ -343,8 +344,7 @@ static void note_merges(struct ingest_thread *thread, struct submission *submiss
 static void add_merge_out(struct runs *runs, const struct vault_merge *merge)
 {
 	struct buffer body = {0};
-	buffer_add_u32(&body, merge->user.partition);
-	buffer_add_u32(&body, merge->user.slot);
+	merge_out_encode(merge->user, &body);
 	struct record record = {
 		.kind = RECORD_MERGE_OUT, .slot = merge->visitor.slot, .body = buffer_text(&body)};
 	runs_add(runs, merge->visitor.partition, &record);

@@ -14,7 +14,7 @@
  *   LINK   = sized body: u32 partition, u32 slot of the anonymous profile that the id answered
  *            before and whose events now become this person's; slot SLOT_NONE: there was none
  *   ALIAS  = sized body: u32 source number, i64 timestamp, i64 skew, sized message id
- *   MERGE_OUT, MERGE_IN, SETTING = sized bodies: merge_record.h, fact_type.h
+ *   MERGE_OUT, MERGE_IN, SETTING = sized bodies: merge_out.h, merge_record.h, fact_type.h
  *   others = sized body, each with its own layout beside its user
  *
  * sealed is encrypted under the person's data key (vault_seal, purpose RECORD_SEAL_PURPOSE):

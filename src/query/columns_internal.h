@@ -199,7 +199,7 @@ bool column_metric_refresh(struct columns *columns, struct metric_group *group, 
 /* Those to which an event cannot be added alone; behind column_metric_refresh(), likewise. */
 bool column_metric_refresh_unadded(struct columns *columns, struct metric_group *group,
                                    int64_t now_ms, int64_t end_ns);
-/* Behind both for its group at the same instant. */
+/* Behind column_metric_refresh() for its group at the same instant. */
 bool column_metric_refresh_dues(struct columns *columns, struct metric_column *metric,
                                 int64_t now_ms, int64_t end_ns);
 /* All that this one needs, now. */

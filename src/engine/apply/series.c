@@ -275,11 +275,6 @@ struct series_walk series_walk_from(const struct series *series, const struct sp
 	return walk;
 }
 
-struct series_value series_at(const struct series *series, const struct span *span, int64_t now_ms)
-{
-	return series_walk_from(series, span, now_ms).value;
-}
-
 bool series_walk_next(struct series_walk *walk)
 {
 	int64_t next_ms = INSTANT_MS_NEVER;

@@ -117,7 +117,6 @@ struct series_value {
 	bool     complete;
 	__int128 sum; /* of TOTALS */
 };
-struct series_value series_at(const struct series *series, const struct span *span, int64_t now_ms);
 
 /* Walks the instants after `now_ms` at which what counts changes, in order:
  *   struct series_walk walk = series_walk_from(series, &span, now);

@@ -9,7 +9,10 @@
 
 #include "base/file.h"
 
-enum { COPY_BYTES = 1 << 20 };
+enum {
+	COPY_BYTES   = 1 << 20,
+	GATHERED_MAX = 1 << 20, /* segments between two times that they are sorted */
+};
 
 struct compaction {
 	const struct change_file *file;
@@ -18,7 +21,7 @@ struct compaction {
 	uint64_t                  source_end;  /* where what is copied ends */
 
 	uint64_t *kept;   /* by index, a bit each: what stays */
-	uint64_t *stubs;  /* of these, what only leads on */
+	uint64_t *bare;   /* of these, what only leads on */
 	uint32_t *seen;   /* by slot: the segment + 1 that was last looked at */
 	uint32_t *newest; /* by slot: the newest that stays so far, index + 1 */
 
@@ -55,7 +58,7 @@ static enum status use(const struct compaction *compaction, uint64_t bytes, stru
 
 /* ---- What stays ---- */
 
-/* The first of a person's chain; another entry without a segment is a stub of an earlier cut. */
+/* The first of a person's chain; another entry without a segment was left bare by a cut before. */
 static bool is_creation(const struct stored_change *entry)
 {
 	return entry->change.segment == 0 && entry->previous == 0;
@@ -83,7 +86,7 @@ static void find_segments(const struct compaction *compaction, change_segments *
 	size_t sorted = 0;
 	for (size_t i = 0; i < compaction->chunk_count; i++) {
 		change_chunk_segments(compaction->file, &compaction->file->chunks.items[i], ret_segments);
-		if (ret_segments->count > 2 * sorted + COPY_BYTES) {
+		if (ret_segments->count > 2 * sorted + GATHERED_MAX) {
 			sort_segments(ret_segments);
 			sorted = ret_segments->count;
 		}
@@ -93,8 +96,10 @@ static void find_segments(const struct compaction *compaction, change_segments *
 
 static bool held_by_default(const struct change_cut *cut, uint32_t segment)
 {
-	return cut->default_count > 0 && bsearch(&segment, cut->default_segments, cut->default_count,
-	                                         sizeof segment, compare_segments) != NULL;
+	size_t at = 0;
+	while (at < cut->default_count && cut->default_segments[at] != segment)
+		at++;
+	return at < cut->default_count;
 }
 
 /* From the newest back: the first of each person is what decides. */
@@ -121,7 +126,7 @@ static void keep_of_segment(struct compaction *compaction, uint32_t segment)
 }
 
 /* The newest of each person leads on, if it does not stay anyway. */
-static void keep_stubs(struct compaction *compaction)
+static void keep_bare(struct compaction *compaction)
 {
 	const struct change_file *file = compaction->file;
 	memset(compaction->seen, 0, compaction->cut->slot_count * sizeof *compaction->seen);
@@ -137,7 +142,7 @@ static void keep_stubs(struct compaction *compaction)
 			if (bit(compaction->kept, index))
 				continue;
 			set_bit(compaction->kept, index);
-			set_bit(compaction->stubs, index);
+			set_bit(compaction->bare, index);
 		}
 	}
 }
@@ -154,7 +159,7 @@ static enum status choose(struct compaction *compaction, struct error *err)
 	for (size_t i = 0; i < segments.count; i++)
 		keep_of_segment(compaction, segments.items[i]);
 	VECTOR_DONE(&segments);
-	keep_stubs(compaction);
+	keep_bare(compaction);
 	return STATUS_OK;
 }
 
@@ -191,7 +196,7 @@ static enum status keep_entry(struct compaction *compaction, const struct stored
 	uint32_t             slot   = entry.change.slot;
 	if (compaction->entries.count == CHANGE_CHUNK_ENTRIES_MAX)
 		status = end_chunk(compaction, index, err);
-	if (bit(compaction->stubs, index))
+	if (bit(compaction->bare, index))
 		entry.change = (struct change){.slot = slot};
 	if (slot != SLOT_NONE) {
 		entry.previous           = compaction->newest[slot];
@@ -263,7 +268,7 @@ static void begin(struct compaction *compaction)
 		if (file->chunks.items[i].first_index == cut->count)
 			compaction->source_end = file->chunks.items[i].offset;
 	compaction->kept   = zeros(cut->cut / 64 + 1, sizeof *compaction->kept);
-	compaction->stubs  = zeros(cut->cut / 64 + 1, sizeof *compaction->stubs);
+	compaction->bare   = zeros(cut->cut / 64 + 1, sizeof *compaction->bare);
 	compaction->seen   = zeros(cut->slot_count, sizeof *compaction->seen);
 	compaction->newest = zeros(cut->slot_count, sizeof *compaction->newest);
 }
@@ -271,7 +276,7 @@ static void begin(struct compaction *compaction)
 static void done(struct compaction *compaction)
 {
 	free(compaction->kept);
-	free(compaction->stubs);
+	free(compaction->bare);
 	free(compaction->seen);
 	free(compaction->newest);
 	VECTOR_DONE(&compaction->entries);

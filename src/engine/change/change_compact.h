@@ -19,7 +19,7 @@ struct change_cut {
 	uint64_t        cut;              /* where a chunk of the file begins that is not kept */
 	uint64_t        count;            /* where another one ends: what is behind is not copied */
 	uint32_t        slot_count;       /* above every slot that occurs before */
-	const uint32_t *default_segments; /* that ever held by default, ascending */
+	const uint32_t *default_segments; /* that ever held by default */
 	size_t          default_count;
 
 	/* Told of bytes before they are read and written; false: stop. NULL: nobody asks. */

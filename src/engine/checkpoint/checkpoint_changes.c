@@ -217,10 +217,11 @@ void checkpoint_write_changes(struct partition_checkpoint *target, struct checkp
 	if (job->kind == JOB_CHANGES) {
 		write_chunk(target, job);
 		done = !target->changes_failed;
-	} else if (!target->changes_failed) {
-		done = replace(target, job, &err) == STATUS_OK;
-		if (!done)
+	} else {
+		if (!target->changes_failed && !(done = replace(target, job, &err) == STATUS_OK))
 			log_error("the old part of the change stream cannot be dropped", &err);
+		if (!done)
+			(void)unlink(job->replacement->path); /* of use to nobody, and as large as the other */
 	}
 	atomic_store(&job->outcome, done ? OUTCOME_DONE : OUTCOME_FAILED);
 }

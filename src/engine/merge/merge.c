@@ -10,6 +10,7 @@
 #include "engine/apply/leaf.h"
 #include "engine/merge/merge_record.h"
 #include "engine/apply/step.h"
+#include "model/merge_out.h"
 
 void merges_done(struct merges *merges)
 {

@@ -1,25 +1,8 @@
 #include "engine/merge/merge_record.h"
 
-void merge_out_encode(struct person user, struct buffer *out)
-{
-	buffer_add_u32(out, user.partition);
-	buffer_add_u32(out, user.slot);
-}
-
 static enum status corrupt(struct error *err)
 {
 	return error_set(err, STATUS_CORRUPT, "the body of a merge is damaged");
-}
-
-enum status merge_out_decode(struct text body, struct person *ret_user, struct error *err)
-{
-	struct byte_reader reader = byte_reader_of(body.data, body.length);
-	struct person      user   = {.partition = read_u32(&reader)};
-	user.slot                 = read_u32(&reader);
-	if (reader.failed || read_left(&reader) > 0 || user.slot == SLOT_NONE)
-		return corrupt(err);
-	*ret_user = user;
-	return STATUS_OK;
 }
 
 void merge_item_encode(const struct merge_item *item, struct buffer *out)

@@ -1,12 +1,11 @@
 #ifndef SONNIM_ENGINE_MERGE_RECORD_H
 #define SONNIM_ENGINE_MERGE_RECORD_H
 
-/* Bodies of MERGE_OUT and MERGE_IN (docs/formats/record.md).
+/* Bodies of MERGE_IN (docs/formats/record.md).
  *
- *   MERGE_OUT (to the visitor)  = u32 partition, u32 slot of the user
- *   MERGE_IN  (to the user)     = u32 slot of the visitor, u8 last, items
- *   item      = u8 1, sized list of traits, sized sealed block (empty: none is personal)
- *             | u8 2, u8 marked, i64 time, i64 received, u64 position, sized record
+ *   MERGE_IN (to the user) = u32 slot of the visitor, u8 last, items
+ *   item = u8 1, sized list of traits, sized sealed block (empty: none is personal)
+ *        | u8 2, u8 marked, i64 time, i64 received, u64 position, sized record
  *
  * The visitor's partition is that of the record's origin, as is that in which his calls were
  * accepted. Parts of one merge differ by the origin's ordinal, from 0; the last one says so, and
@@ -18,10 +17,6 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "events/events.h"
-#include "model/person.h"
-
-void                 merge_out_encode(struct person user, struct buffer *out);
-MUST_USE enum status merge_out_decode(struct text body, struct person *ret_user, struct error *err);
 
 enum merge_item_kind { MERGE_TRAITS = 1, MERGE_CALL = 2 };
 

@@ -17,7 +17,7 @@
 
 enum { SLOTS = 400, SEGMENTS = 9, ENTRIES = 60000 };
 
-static const uint32_t by_default[] = {2, 5};
+static const uint32_t by_default[] = {5, 2};
 
 static VECTOR(struct stored_change) model;
 static uint32_t newest[SLOTS]; /* index + 1 */
@@ -160,8 +160,8 @@ static void expect_chain(const struct change_file *file, uint32_t slot, uint64_t
 		if (whole || first) {
 			assert_int_equal(at, i);
 			const struct stored_change *found = change_file_at(file, at - 1);
-			const struct change         stub  = {.slot = slot};
-			assert_memory_equal(&found->change, whole ? &wanted->change : &stub, sizeof stub);
+			const struct change         bare  = {.slot = slot};
+			assert_memory_equal(&found->change, whole ? &wanted->change : &bare, sizeof bare);
 			if (i - 1 > cut)
 				assert_int_equal(found->previous, wanted->previous);
 			at = found->previous;

@@ -40,7 +40,7 @@ static bool holds(const struct fixture *fixture, const struct series *series, un
                   int64_t now_ms)
 {
 	const struct plan_leaf *plan = &fixture->leaves[leaf];
-	return evaluate_count(&plan->test, series_at(series, &plan->span, now_ms).count);
+	return evaluate_count(&plan->test, series_walk_from(series, &plan->span, now_ms).value.count);
 }
 
 /* What the rungs say of a leaf: flipped when an odd number of its rungs was crossed. */

@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include "engine/merge/merge_record.h"
+#include "model/merge_out.h"
 #include <string.h>
 
 enum { VISITOR = 3, USER = 5 };

@@ -1,6 +1,6 @@
 #include "run.h"
 
-#include "engine/merge/merge_record.h"
+#include "model/merge_out.h"
 
 enum { ALICE = 3, BOB = 5, MINUTE = 60000, ORDERS = 1, VIP = 2, BOTH = 3 };
 

@@ -11,7 +11,7 @@
 #include "base/instant.h"
 #include "engine/apply/partition.h"
 #include "engine/catalog/plan_cache.h"
-#include "engine/merge/merge_record.h"
+#include "model/merge_out.h"
 #include "model/value.h"
 
 enum { ORIGIN = 0, RECEIVER = 1, PARTITIONS = 2, VISITOR = 3, USER = 5 };

@@ -10,6 +10,12 @@
 
 static const union series_item nothing;
 
+static struct series_value series_at(const struct series *series, const struct span *span,
+                                     int64_t now_ms)
+{
+	return series_walk_from(series, span, now_ms).value;
+}
+
 static const struct span minute = {.within_ms    = MINUTE_MS,
                                    .from_ms      = INSTANT_MS_NONE,
                                    .to_ms        = INSTANT_MS_NEVER,

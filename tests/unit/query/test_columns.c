@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "engine/change/change_record.h"
 #include "engine/leaf_value.h"
-#include "engine/merge/merge_record.h"
+#include "model/merge_out.h"
 
 enum {
 	PERSONS   = 60,

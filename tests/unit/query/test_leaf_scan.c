@@ -13,7 +13,7 @@
 
 #include "engine/change/change_record.h"
 #include "engine/fact/facts.h"
-#include "engine/merge/merge_record.h"
+#include "model/merge_out.h"
 
 enum { SLOTS = 1400, USERS = 900, ROUNDS = 4, LEAVES = 120, EVENTS = 5000 };
 
