@@ -104,9 +104,31 @@ void id_shard_set(struct id_shard *shard, struct id_hash hash, uint64_t mapping)
 	*found          = mapping;
 	if (!mapping_identified(before))
 		id_shard_add(shard, id_hash_profile(hash), before);
-	else if (id_shard_find(shard, id_hash_profile(hash)) != NULL &&
-	         id_shard_find(shard, id_hash_first_user(hash)) == NULL)
-		id_shard_add(shard, id_hash_first_user(hash), before);
+	else if (id_shard_find(shard, id_hash_first_user(hash)) == NULL)
+		id_shard_add(shard, id_hash_first_user(hash), mapping_unidentified(before));
+}
+
+void id_shard_remove(struct id_shard *shard, struct id_hash hash)
+{
+	uint64_t *found = id_shard_find(shard, hash);
+	if (found == NULL)
+		return;
+	struct id_slot *slots    = slots_of(shard);
+	size_t          capacity = capacity_of(shard);
+	size_t          hole = (size_t)((char *)found - (char *)slots) / sizeof *slots, at = hole;
+	for (;;) {
+		at = at + 1 < capacity ? at + 1 : 0;
+		if (slots[at].mapping == 0)
+			break;
+		size_t home  = id_home(slots[at].hash, capacity);
+		bool   stays = hole <= at ? hole < home && home <= at : hole < home || home <= at;
+		if (stays)
+			continue;
+		slots[hole] = slots[at];
+		hole        = at;
+	}
+	slots[hole] = (struct id_slot){0};
+	shard->count--;
 }
 
 size_t id_index_count(struct id_index *index)

@@ -13,7 +13,8 @@
  * A mapping is one word: bits 0–31 slot, 32–41 partition, 42 identified, 43 set in every mapping,
  * 44–63 the low bits of the group (writer.h) that makes it durable.
  *
- * Threads: any; what takes a `struct id_shard *` needs its lock. Nothing is ever removed. */
+ * Threads: any; what takes a `struct id_shard *` needs its lock. Only erasing a person removes
+ * (Knuth, 6.4, algorithm R: those behind move up, so that no look-up ends too early). */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -74,6 +75,12 @@ static inline bool mapping_identified(uint64_t mapping)
 	return (mapping >> MAPPING_IDENTIFIED & 1) != 0;
 }
 
+/* As it stands beside an id, for the first user: so it is not taken for the id's own. */
+static inline uint64_t mapping_unidentified(uint64_t mapping)
+{
+	return mapping & ~(UINT64_C(1) << MAPPING_IDENTIFIED);
+}
+
 /* How far the mapping's group lies behind `durable`: 0 when it is not behind it. Wrong once in a
  * thousand for groups a million ago: the caller then waits for one that it need not wait for. */
 static inline uint64_t mapping_groups_to_wait(uint64_t mapping, uint64_t durable)
@@ -114,7 +121,8 @@ static inline void id_index_prefetch(struct id_index *index, struct id_hash hash
 }
 
 /* What an id that was linked also has, beside its mapping: its own profile, if it had one, and,
- * once the link has moved on, the user to whom it was linked first. */
+ * once the link has moved on, the user to whom it was linked first. Each of the two is its own
+ * inverse. */
 static inline struct id_hash id_hash_profile(struct id_hash hash)
 {
 	return (struct id_hash){hash.first, ~hash.second};
@@ -133,6 +141,9 @@ void id_shard_add(struct id_shard *shard, struct id_hash hash, uint64_t mapping)
 
 /* Sets the mapping of a hash, which may have one: a link. What it was before is kept beside it. */
 void id_shard_set(struct id_shard *shard, struct id_hash hash, uint64_t mapping);
+
+/* Removes the mapping of a hash; nothing when it has none. Others of the shard may move. */
+void id_shard_remove(struct id_shard *shard, struct id_hash hash);
 
 size_t id_index_count(struct id_index *index);
 size_t id_index_memory_bytes(struct id_index *index);

@@ -63,3 +63,17 @@ void key_cache_put(struct key_cache *cache, uint64_t number, const uint8_t key[C
 	memcpy(keys->keys[way], key, CIPHER_KEY_BYTES);
 	pthread_mutex_unlock(mutex);
 }
+
+void key_cache_remove(struct key_cache *cache, uint64_t number)
+{
+	size_t                set   = set_of(number);
+	struct key_cache_set *keys  = &cache->sets[set];
+	pthread_mutex_t      *mutex = &cache->locks[set % KEY_CACHE_LOCKS].mutex;
+	pthread_mutex_lock(mutex);
+	for (unsigned way = 0; way < KEY_CACHE_WAYS; way++)
+		if (keys->tags[way] == number + 1) {
+			keys->tags[way] = 0;
+			cipher_wipe(keys->keys[way], CIPHER_KEY_BYTES);
+		}
+	pthread_mutex_unlock(mutex);
+}

@@ -34,5 +34,7 @@ void key_cache_done(struct key_cache *cache);
 
 bool key_cache_get(struct key_cache *cache, uint64_t number, uint8_t ret_key[CIPHER_KEY_BYTES]);
 void key_cache_put(struct key_cache *cache, uint64_t number, const uint8_t key[CIPHER_KEY_BYTES]);
+/* Wipes the key of a person who was erased. */
+void key_cache_remove(struct key_cache *cache, uint64_t number);
 
 #endif

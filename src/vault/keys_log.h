@@ -47,6 +47,17 @@ static inline uint64_t key_entry_number(const struct key_entry *entry)
 	return entry->head & ((UINT64_C(1) << 56) - 1);
 }
 
+/* What takes the place of an erased person's data key: a void entry that still names the number, so
+ * that it is never used again, and is known to be erased also beside older copies of the data. */
+enum { KEY_SEED_ERASED = 1 };
+
+static inline struct key_entry key_entry_erased(uint64_t number)
+{
+	struct key_entry entry = key_entry_of(KEY_ENTRY_VOID, number);
+	entry.seed             = KEY_SEED_ERASED;
+	return entry;
+}
+
 /* The last step before it is written at place `at`. */
 void key_entry_finish(struct key_entry *entry, uint64_t at);
 

@@ -26,6 +26,14 @@ static const struct vault_system real_system = {
 	.sync     = fdatasync,
 };
 
+static void free_vault(struct vault *vault)
+{
+	VECTOR_DONE(&vault->erased);
+	map_u64_done(&vault->leaving);
+	pthread_mutex_destroy(&vault->erasing_lock);
+	free(vault);
+}
+
 enum status vault_open(const struct vault_config *config, struct vault **ret_vault,
                        struct error *err)
 {
@@ -40,11 +48,12 @@ enum status vault_open(const struct vault_config *config, struct vault **ret_vau
 	if (!vault)
 		abort();
 	memset(vault, 0, sizeof *vault);
+	pthread_mutex_init(&vault->erasing_lock, NULL);
 	enum status status = vault_load(vault, &complete, err);
 	if (status == STATUS_OK)
 		*ret_vault = vault;
 	else
-		free(vault);
+		free_vault(vault);
 	return status;
 }
 
@@ -56,7 +65,7 @@ void vault_close(struct vault *vault)
 	id_index_done(&vault->index);
 	keyring_free(vault->keyring);
 	close(vault->keyring_lock_fd);
-	free(vault);
+	free_vault(vault);
 }
 
 /* Authenticated with what belongs to no person: no person's number. */

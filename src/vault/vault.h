@@ -91,7 +91,9 @@ MUST_USE enum status vault_link(struct vault *vault, struct text anonymous_id, s
                                 bool *ret_existed, struct person *ret_before,
                                 uint64_t *ret_sequence, struct error *err);
 
-/* A visitor with a profile of his own whose id was linked afterwards: whose his events have become,
+/* (STATUS_UNAVAILABLE also while either of them is being erased: vault_erase.h.)
+ *
+ * A visitor with a profile of his own whose id was linked afterwards: whose his events have become,
  * or are to become. Later links of the id do not move them. */
 struct vault_merge {
 	struct person visitor;

@@ -8,12 +8,16 @@
 
 #include <stdatomic.h>
 
+#include "base/map.h"
+#include "base/vector.h"
 #include "vault/id_index.h"
 #include "vault/key_cache.h"
 #include "vault/keyring.h"
 #include "vault/slot_table.h"
 #include "vault/vault.h"
 #include "vault/writer.h"
+
+typedef VECTOR(uint64_t) vault_number_list;
 
 struct vault {
 	struct keyring      *keyring;
@@ -25,7 +29,18 @@ struct vault {
 	struct writer        writer;
 	atomic_uint_fast64_t persons;
 	atomic_uint_fast64_t links;
+
+	/* vault_erase.c: who is being erased, and who was. The lock is taken alone, or within that of a
+	 * shard. */
+	pthread_mutex_t   erasing_lock;
+	struct map_u64    leaving; /* person numbers */
+	atomic_size_t     leaving_count;
+	vault_number_list erased;
 };
+
+/* vault_erase.c: whether a person is being erased, so that nothing is to be linked to him, or taken
+ * from him. */
+bool vault_leaving(struct vault *vault, struct person person);
 
 /* vault_load.c: fills index and slots from both logs and starts the writer. */
 MUST_USE enum status vault_load(struct vault *vault, const struct vault_config *config,

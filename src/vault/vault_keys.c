@@ -120,7 +120,14 @@ enum status vault_data_key(struct vault *vault, struct person person,
 	enum status      status = vault_key_entry(vault, person, &entry, err);
 	if (status == STATUS_OK)
 		status = unwrap_data_key(vault, person, &entry, ret_key, err);
-	if (status == STATUS_OK)
-		key_cache_put(&vault->cache, number, ret_key);
-	return status;
+	if (status != STATUS_OK)
+		return status;
+	key_cache_put(&vault->cache, number, ret_key);
+	/* Erased in between: the cache was wiped before the key came into it. */
+	struct slot_place place;
+	if (slot_table_get(&vault->slots, person, &place))
+		return STATUS_OK;
+	key_cache_remove(&vault->cache, number);
+	cipher_wipe(ret_key, CIPHER_KEY_BYTES);
+	return error_set(err, STATUS_NOT_FOUND, "no such person");
 }

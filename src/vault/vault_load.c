@@ -51,6 +51,11 @@ static enum status on_key(void *context, const struct key_entry *entry, enum key
 	struct person person = person_of_number(key_entry_number(entry));
 	assert(load->keys.count == at);
 	VECTOR_ADD(&load->keys, (struct known_key){entry->seed, kind});
+	if (kind == KEY_ENTRY_VOID && entry->seed == KEY_SEED_ERASED &&
+	    person.partition < vault->partition_count) {
+		slot_table_reserve(&vault->slots, person.partition, (uint64_t)person.slot + 1);
+		VECTOR_ADD(&vault->erased, person_number(person));
+	}
 	if (kind == KEY_ENTRY_BAD || kind == KEY_ENTRY_VOID)
 		return STATUS_OK;
 	if ((kind != KEY_ENTRY_DATA && kind != KEY_ENTRY_INTERMEDIATE) ||

@@ -269,6 +269,9 @@ static enum status link_in_shard(struct vault *vault, struct id_shard *shard, st
 		return STATUS_OK;
 	}
 
+	/* Both would have to be told of it. */
+	if (vault_leaving(vault, user) || (before != 0 && vault_leaving(vault, mapping_person(before))))
+		return error_set(err, STATUS_UNAVAILABLE, "a person of this link is being erased");
 	uint64_t    group  = 0;
 	enum status status = add_link(vault, hash, user, &group, err);
 	if (status != STATUS_OK)

@@ -1,9 +1,12 @@
 #include "vault/writer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 static void *run(void *argument);
 
@@ -309,8 +312,9 @@ static void finish_group(struct writer *writer, uint64_t group)
 static void fail(struct writer *writer, const struct error *err)
 {
 	pthread_mutex_lock(&writer->lock);
+	if (!writer->failed)
+		writer->failure = *err;
 	writer->failed         = true;
-	writer->failure        = *err;
 	writer->failure.status = STATUS_FAILED;
 	writer->failure.fatal  = true;
 	writer_waiters first   = writer->writing_waiters;
@@ -342,6 +346,76 @@ static void *run(void *argument)
 		allocate_ahead(writer, &writer->keys);
 	}
 	return NULL;
+}
+
+/* Somebody who sleeps until a group is durable. */
+struct settling {
+	pthread_mutex_t lock;
+	pthread_cond_t  wake;
+	bool            done;
+	enum status     status;
+	struct error    failure;
+};
+
+static void settled_now(void *context, enum status status, const struct error *err)
+{
+	struct settling *settling = context;
+	pthread_mutex_lock(&settling->lock);
+	settling->done   = true;
+	settling->status = status;
+	if (err != NULL)
+		settling->failure = *err;
+	pthread_cond_signal(&settling->wake);
+	pthread_mutex_unlock(&settling->lock);
+}
+
+enum status writer_settle(struct writer *writer, struct error *err)
+{
+	struct settling settling = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	                            .wake = PTHREAD_COND_INITIALIZER};
+	writer_kick(writer);
+	writer_when_durable(writer, atomic_load_explicit(&writer->added, memory_order_acquire),
+	                    settled_now, &settling);
+	pthread_mutex_lock(&settling.lock);
+	while (!settling.done)
+		pthread_cond_wait(&settling.wake, &settling.lock);
+	pthread_mutex_unlock(&settling.lock);
+	pthread_cond_destroy(&settling.wake);
+	pthread_mutex_destroy(&settling.lock);
+	if (settling.status != STATUS_OK && err != NULL)
+		*err = settling.failure;
+	return settling.status;
+}
+
+static enum status replace_keys(struct append_file *file, struct writer_key *keys, size_t count,
+                                struct error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		key_entry_finish(&keys[i].entry, keys[i].at);
+		int64_t written;
+		do
+			written = file->system->write(file->fd, &keys[i].entry, KEY_ENTRY_BYTES,
+			                              keys[i].at * KEY_ENTRY_BYTES);
+		while (written < 0 && errno == EINTR);
+		if (written != KEY_ENTRY_BYTES)
+			return file_error(err, written < 0 ? errno : EIO, "write", file->path);
+	}
+	if (file->system->sync(file->fd) != 0)
+		return file_error(err, errno, "sync", file->path);
+	return STATUS_OK;
+}
+
+enum status writer_replace_keys(struct writer *writer, struct writer_key *keys, size_t count,
+                                struct error *err)
+{
+	if (writer_failed(writer))
+		return writer_failure(writer, err);
+	struct error failure = {0};
+	enum status  status  = replace_keys(&writer->keys, keys, count, &failure);
+	if (status == STATUS_OK)
+		return STATUS_OK;
+	fail(writer, &failure);
+	return writer_failure(writer, err);
 }
 
 enum status writer_failure(struct writer *writer, struct error *err)

@@ -101,6 +101,18 @@ uint64_t writer_add_key(struct writer *writer, struct writer_space *space, struc
 uint64_t writer_add_entry(struct writer *writer, struct writer_space *space,
                           const struct persons_entry *entry);
 
+/* Waits until everything that was added is durable. Never on the writer's own thread. */
+MUST_USE enum status writer_settle(struct writer *writer, struct error *err);
+
+/* Overwrites durable entries of keys.log in place, durable on return. After a failure as of any
+ * write. */
+struct writer_key {
+	uint64_t         at;
+	struct key_entry entry; /* without checksum */
+};
+MUST_USE enum status writer_replace_keys(struct writer *writer, struct writer_key *keys,
+                                         size_t count, struct error *err);
+
 void writer_kick(struct writer *writer);
 void writer_when_durable(struct writer *writer, uint64_t group, vault_durable_fn *durable,
                          void *context);
