@@ -8,6 +8,7 @@
 #include "access/role.h"
 #include "access/scope.h"
 #include "base/hash.h"
+#include "base/instant.h"
 #include "base/json.h"
 
 static const struct text tiers[] = {{"free", 4}, {"basic", 5}, {"premium", 7}, {"enterprise", 10}};
@@ -318,6 +319,22 @@ enum status people_find(struct access *access, struct text email, struct arena *
 	return status;
 }
 
+enum status people_scopes_now(struct access *access, struct text id, uint32_t *ret_scopes,
+                              struct error *err)
+{
+	struct store       *store = access->config.store;
+	struct store_person row;
+	struct arena        arena;
+	arena_init(&arena);
+	enum status status = store->ops->person_get(store, id, &arena, &row, err);
+	if (status == STATUS_OK && !row.active)
+		status = error_set(err, STATUS_NOT_FOUND, "The person was switched off");
+	if (status == STATUS_OK)
+		status = people_scopes(access, row.roles, &arena, ret_scopes, err);
+	arena_done(&arena);
+	return status;
+}
+
 /* The row of somebody new. */
 static enum status make(struct access *access, const struct person_wish *wish,
                         const char *invitation_id, int64_t now_ms, struct arena *arena,
@@ -552,6 +569,40 @@ enum status people_invite(struct access *access, const struct person_wish *wish,
 	return status;
 }
 
+enum status people_invite_first(struct access *access, int64_t now_ms,
+                                char ret_text[INVITATION_TEXT_BYTES], struct error *err)
+{
+	struct store           *store = access->config.store;
+	struct store_person    *persons;
+	struct store_invitation row = {.email      = TEXT(""),
+	                               .roles      = TEXT("admin"),
+	                               .tier       = TEXT("free"),
+	                               .created_ms = now_ms,
+	                               .expires_ms = INSTANT_MS_NEVER};
+	struct arena            arena;
+	size_t                  count;
+	arena_init(&arena);
+	enum status status = store->ops->person_list(store, &arena, &persons, &count, err);
+	arena_done(&arena);
+	if (status != STATUS_OK)
+		return status;
+	if (count > 0)
+		return error_set(err, STATUS_CONFLICT, "There is a person already");
+	uuid_new(row.id);
+	invitation_text(ret_text);
+	hash_sha256(ret_text, strlen(ret_text), row.hash);
+	return store->ops->invitation_add(store, &row, err);
+}
+
+static enum status invited_email(const struct access *access, struct arena *arena,
+                                 const struct store_invitation *row, struct text *ret_email,
+                                 struct error *err)
+{
+	*ret_email = TEXT("");
+	return row->email.length == 0 ? STATUS_OK
+	                              : access_unseal(access, arena, row->email, ret_email, err);
+}
+
 enum status people_invitations(struct access *access, struct arena *arena,
                                struct invitation **ret_invitations, size_t *ret_count,
                                struct error *err)
@@ -565,13 +616,25 @@ enum status people_invitations(struct access *access, struct arena *arena,
 	struct invitation *invitations = ARENA_ARRAY(arena, struct invitation, count + 1);
 	for (size_t i = 0; i < count && status == STATUS_OK; i++) {
 		invitations[i].row = rows[i];
-		status = access_unseal(access, arena, rows[i].email, &invitations[i].email, err);
+		status             = invited_email(access, arena, &rows[i], &invitations[i].email, err);
 	}
 	if (status != STATUS_OK)
 		return status;
 	*ret_invitations = invitations;
 	*ret_count       = count;
 	return STATUS_OK;
+}
+
+/* Of who comes first his own word, else what the invitation says. */
+static enum status email_of_new(const struct access *access, struct arena *arena,
+                                const struct store_invitation *row, struct text *email,
+                                struct error *err)
+{
+	if (row->email.length == 0)
+		return check_email(*email, err);
+	if (email->data != NULL)
+		return error_set_field(err, STATUS_INVALID, "email", "The invitation has it");
+	return invited_email(access, arena, row, email, err);
 }
 
 enum status people_register(struct access *access, struct text invitation,
@@ -585,7 +648,7 @@ enum status people_register(struct access *access, struct text invitation,
 	hash_sha256(invitation.data, invitation.length, hash);
 	enum status status = store->ops->invitation_by_hash(store, hash, arena, &row, err);
 	if (status == STATUS_OK && row.expires_ms > now_ms)
-		status = access_unseal(access, arena, row.email, &whole.email, err);
+		status = email_of_new(access, arena, &row, &whole.email, err);
 	else if (status == STATUS_OK)
 		status = STATUS_NOT_FOUND;
 	if (status == STATUS_OK) {

@@ -42,6 +42,10 @@ MUST_USE enum status people_get(struct access *access, struct text id, struct ar
 MUST_USE enum status people_find(struct access *access, struct text email, struct arena *arena,
                                  struct account *ret_account, struct error *err);
 
+/* What he may do by now. STATUS_NOT_FOUND: there is no such person, or he was switched off. */
+MUST_USE enum status people_scopes_now(struct access *access, struct text id, uint32_t *ret_scopes,
+                                       struct error *err);
+
 struct person_wish {
 	struct text email;
 	struct text name;
@@ -104,8 +108,14 @@ MUST_USE enum status people_invitations(struct access *access, struct arena *are
                                         struct invitation **ret_invitations, size_t *ret_count,
                                         struct error *err);
 
-/* Makes the person who was invited; of the wish name and password count. Costs a password.
- * STATUS_UNAUTHORIZED: there is no such invitation, it was used, or it is over. */
+/* The invitation of the first person, an admin, for who sets the server up: whoever bears it, until
+ * there is a person. Its text is told once. STATUS_CONFLICT: there is one already. */
+MUST_USE enum status people_invite_first(struct access *access, int64_t now_ms,
+                                         char ret_text[INVITATION_TEXT_BYTES], struct error *err);
+
+/* Makes the person who was invited; of the wish name and password count, and the address of who
+ * comes first, which is STATUS_INVALID for anybody else. Costs a password. STATUS_UNAUTHORIZED:
+ * there is no such invitation, it was used, or it is over. */
 MUST_USE enum status people_register(struct access *access, struct text invitation,
                                      const struct person_wish *wish, int64_t now_ms,
                                      struct arena *arena, struct account *ret_account,

@@ -55,6 +55,11 @@ void scope_set_write(struct buffer *out, uint32_t set)
 		}
 }
 
+uint32_t scope_set_both(uint32_t a, uint32_t b)
+{
+	return (a & SCOPE_ADMIN) != 0 ? b : (b & SCOPE_ADMIN) != 0 ? a : a & b;
+}
+
 void scope_set_write_json(struct json_writer *writer, uint32_t set)
 {
 	json_begin_array(writer);

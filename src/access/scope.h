@@ -57,6 +57,9 @@ bool scope_allows(uint32_t granted, enum scope needed);
 const char *scope_name(enum scope scope); /* "events.write"; one scope */
 const char *scope_help(enum scope scope);
 
+/* What two sets both allow. */
+uint32_t scope_set_both(uint32_t a, uint32_t b);
+
 /* The scope of that name; SCOPE_NONE: there is none. */
 enum scope scope_of(struct text name);
 

@@ -286,12 +286,6 @@ enum status sessions_refresh(struct access *access, struct text refresh, int64_t
 
 /* ---- Who asks ---- */
 
-/* What two sets of permissions both allow. */
-static uint32_t both(uint32_t a, uint32_t b)
-{
-	return (a & SCOPE_ADMIN) != 0 ? b : (b & SCOPE_ADMIN) != 0 ? a : a & b;
-}
-
 enum status sessions_recheck(struct access *access, int64_t now_ms, struct identity *identity,
                              struct error *err)
 {
@@ -304,7 +298,7 @@ enum status sessions_recheck(struct access *access, int64_t now_ms, struct ident
 	                                  &session, &account, &why);
 	bool        same   = status == STATUS_OK && strcmp(session.person_id, identity->person_id) == 0;
 	if (same)
-		identity->scopes = both(identity->claimed, account.scopes);
+		identity->scopes = scope_set_both(identity->claimed, account.scopes);
 	arena_done(&arena);
 	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !same))
 		return error_set(err, STATUS_UNAUTHORIZED, "The session is over");

@@ -153,6 +153,10 @@ static const struct setting table[] = {
 	SETTING_STRING(SERVE, admin_token_file, "admin-token-file", NULL,
                    "Where the first admin token is written (0600) instead of being printed",
                    "FILE"),
+	SETTING_STRING(SERVE, setup_token_file, "setup-token-file", NULL,
+                   "Where the token is written (0600) with which the first person registers, "
+                   "instead of being printed; with admin-token-file and without this there is none",
+                   "FILE"),
 	SETTING_STRING(SERVE, address_file, "address-file", NULL,
                    "Where the address is written once the server listens (for port 0)", "FILE"),
 	SETTING_STRING(SERVE, public_url, "public-url", NULL,

@@ -30,6 +30,7 @@ struct serve_settings {
 	int64_t  history_retention_ms; /* 0: for ever */
 	uint64_t journal_pack_bytes_s;
 	char    *admin_token_file;
+	char    *setup_token_file;
 	char    *address_file;
 	char    *public_url; /* NULL: where it listens */
 	char    *filters;

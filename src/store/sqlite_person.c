@@ -110,6 +110,8 @@ enum status sqlite_person_add(struct store *base, const struct store_person *per
 		sqlite_bind_number(statement, 8, person->created_ms);
 		status = sqlite_run(store, statement, err);
 	}
+	if (status == STATUS_OK)
+		status = sqlite_run(store, sqlite_statement(store, SQL_INVITATION_FORGET_FIRST), err);
 	return sqlite_end(store, status, err);
 }
 
@@ -153,8 +155,22 @@ enum status sqlite_person_change(struct store *base, struct store_person *person
 
 enum status sqlite_person_delete(struct store *base, struct text id, struct error *err)
 {
-	const struct sqlite_reader reader = person_reader(NULL);
-	return sqlite_find_by(base, SQL_PERSON_DELETE, id, &reader, NULL, err);
+	struct sqlite_store *store  = sqlite_store_of(base);
+	bool                 found  = false;
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_PERSON_DELETE);
+	sqlite_bind_text_of(statement, 1, id);
+	status = sqlite_row(store, statement, &found, err);
+	if (status == STATUS_OK && !found)
+		status = error_set(err, STATUS_NOT_FOUND, "There is no such person");
+	if (status == STATUS_OK) {
+		statement = sqlite_statement(store, SQL_TOKEN_DELETE_OF);
+		sqlite_bind_text_of(statement, 1, id);
+		status = sqlite_run(store, statement, err);
+	}
+	return sqlite_end(store, status, err);
 }
 
 /* ---- Sessions ---- */

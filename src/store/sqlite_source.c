@@ -204,6 +204,7 @@ enum status sqlite_token_add(struct store *base, const struct store_token *token
 	sqlite_bind_text_of(statement, 4, token->scopes);
 	sqlite_bind_number(statement, 5, token->created_ms);
 	sqlite_bind_number(statement, 6, token->expires_ms);
+	sqlite_bind_string(statement, 7, token->person_id);
 	return sqlite_end(store, sqlite_run(store, statement, err), err);
 }
 
@@ -217,6 +218,7 @@ static void read_token(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 	};
 	sqlite_id(row, 0, token.id);
 	sqlite_hash(row, 2, token.hash);
+	sqlite_id(row, 6, token.person_id);
 	*(struct store_token *)ret_item = token;
 }
 

@@ -125,7 +125,8 @@ struct store_token {
 	uint8_t hash[STORE_TOKEN_HASH_BYTES]; /* SHA-256 of the token; the token itself is not kept */
 	struct text scopes;                   /* separated by blanks */
 	int64_t     created_ms;
-	int64_t     expires_ms; /* INSTANT_MS_NEVER: never */
+	int64_t     expires_ms;    /* INSTANT_MS_NEVER: never */
+	char        person_id[37]; /* who made it; empty: no person */
 };
 
 /* Somebody who logs in. */
@@ -155,9 +156,10 @@ struct store_session {
 };
 
 struct store_invitation {
-	char        id[37];
-	uint8_t     hash[STORE_TOKEN_HASH_BYTES]; /* of its text, which is not kept */
-	struct text email;                        /* sealed */
+	char    id[37];
+	uint8_t hash[STORE_TOKEN_HASH_BYTES]; /* of its text, which is not kept */
+	struct text
+		email; /* sealed; empty: of the first person, whoever it is: gone when there is one */
 	struct text roles;
 	struct text tier;
 	int64_t     created_ms;
@@ -475,7 +477,7 @@ struct store_ops {
 	enum status (*person_by_email)(struct store *, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
 	                               struct arena *, struct store_person *ret_person, struct error *);
 	/* With the first version. `invitation_id` is used up by it (NULL: without one; STATUS_NOT_FOUND
-	 * when it is not there any more). */
+	 * when it is not there any more), and so is that of the first person. */
 	enum status (*person_add)(struct store *, const struct store_person *person,
 	                          const char *invitation_id, struct error *);
 	/* Where the version is still that of `person`, which becomes the next; else
@@ -483,7 +485,8 @@ struct store_ops {
 	 * they stay. */
 	enum status (*person_change)(struct store *, struct store_person *person,
 	                             struct text only_session, struct error *);
-	enum status (*person_delete)(struct store *, struct text id, struct error *); /* and sessions */
+	enum status (*person_delete)(struct store *, struct text id,
+	                             struct error *); /* and his sessions, and tokens that he made */
 
 	enum status (*session_add)(struct store *, const struct store_session *session, struct error *);
 	enum status (*session_get)(struct store *, struct text id, struct arena *,

@@ -2,8 +2,12 @@
 import base64
 import email as email_module
 import json
+import pathlib
 import re
+import shutil
+import tempfile
 import time
+import unittest
 from datetime import datetime, timedelta, timezone
 from email.header import decode_header, make_header
 
@@ -107,6 +111,62 @@ class Registration(PeopleCase):
             "email": person["email"].upper(), "name": "x", "password": PASSWORD,
             "roles": ["viewer"]})
         self.refused(answer, 409, "CONFLICT", "email")
+
+
+class FirstStart(unittest.TestCase):
+    def start(self, *flags):
+        server = Server("--partitions", "2", *flags)
+        server.start()
+        self.addCleanup(server.__exit__, None, None, None)
+        return server
+
+    def register(self, server, token, **more):
+        client = Client(server.address)
+        self.addCleanup(client.close)
+        return client.request("POST", "/api/v1/auth/register", {
+            "invitation": token, "name": "First", "password": PASSWORD, **more})
+
+    def test_the_setup_token_makes_the_first_admin_once(self):
+        place = pathlib.Path(tempfile.mkdtemp(dir="/tmp")) / "setup"
+        self.addCleanup(shutil.rmtree, place.parent)
+        server = self.start("--setup-token-file", str(place))
+        self.assertEqual(place.stat().st_mode & 0o777, 0o600)
+        token = place.read_text().strip()
+        self.assertNotIn(token.encode(), (server.data / "store.db").read_bytes())
+        self.assertNotIn(token.encode(), server.log_file.read_bytes())
+        listed = server.client().get("/api/v1/invitations")["items"]
+        self.assertEqual([(each["email"], each["roles"], each["expires_at"])
+                          for each in listed], [(None, ["admin"], None)])
+        self.assertEqual(self.register(server, token).status, 400)
+        self.assertEqual(self.register(server, token, email="nobody").status, 400)
+        made = self.register(server, token, email="first@example.com")
+        self.assertEqual((made.status, made.json["user"]["roles"]), (201, ["admin"]), made)
+        again = self.register(server, token, email="second@example.com")
+        self.assertEqual(again.status, 401, again)
+
+    def test_the_setup_token_is_void_once_there_is_a_person(self):
+        place = pathlib.Path(tempfile.mkdtemp(dir="/tmp")) / "setup"
+        self.addCleanup(shutil.rmtree, place.parent)
+        server = self.start("--setup-token-file", str(place))
+        client = server.client()
+        self.addCleanup(client.close)
+        client.expect(201, "POST", "/api/v1/people", {
+            "email": "a@example.com", "name": "A", "password": PASSWORD, "roles": ["viewer"]})
+        self.assertEqual(client.get("/api/v1/invitations")["items"], [])
+        refused = self.register(server, place.read_text().strip(), email="b@example.com")
+        self.assertEqual(refused.status, 401, refused)
+
+    def test_an_invitation_says_the_address_itself(self):
+        client = self.start().client()
+        self.addCleanup(client.close)
+        self.assertEqual(client.get("/api/v1/invitations")["items"], [])  # nobody would learn it
+        invited = client.expect(201, "POST", "/api/v1/invitations",
+                                {"email": "c@example.com", "roles": ["viewer"]}).json
+        refused = client.request("POST", "/api/v1/auth/register", {
+            "invitation": invited["invitation"], "email": "d@example.com", "name": "D",
+            "password": PASSWORD})
+        self.assertEqual((refused.status, refused.json["error"]["details"]["field"]),
+                         (400, "email"))
 
 
 class Logins(PeopleCase):
@@ -324,6 +384,31 @@ class Roles(PeopleCase):
         path = f"/api/v1/people/{grant['user']['id']}"
         self.refused(client.request("PUT", path, {"roles": ["viewer"]}), 409, "CONFLICT")
         self.refused(client.request("DELETE", path), 409, "CONFLICT")
+
+    def test_a_token_that_a_person_made_allows_no_more_than_he_may(self):
+        client, grant = self.logged_in("engineer")
+        person = f"/api/v1/people/{grant['user']['id']}"
+        made = client.expect(201, "POST", "/api/v1/tokens",
+                             {"name": "x", "scopes": ["token.write", "segment.read"]}).json
+        self.assertEqual(made["personId"], grant["user"]["id"])
+        program = Client(self.server.address, made["token"])
+        self.addCleanup(program.close)
+        inherited = program.expect(201, "POST", "/api/v1/tokens",
+                                   {"name": "y", "scopes": ["segment.read"]}).json
+        self.assertEqual(inherited["personId"], grant["user"]["id"])
+        other = Client(self.server.address, inherited["token"])
+        self.addCleanup(other.close)
+        self.client.expect(200, "PUT", person, {"roles": ["viewer"]})
+        other.expect(200, "GET", "/api/v1/segments")
+        self.refused(program.request("GET", "/api/v1/tokens"), 403, "FORBIDDEN")
+        self.client.expect(200, "PUT", person, {"active": False})
+        self.refused(other.request("GET", "/api/v1/segments"), 401, "UNAUTHORIZED")
+        self.client.expect(200, "PUT", person, {"active": True, "roles": ["engineer"]})
+        program.expect(200, "GET", "/api/v1/tokens")
+        self.client.expect(204, "DELETE", person)
+        self.refused(other.request("GET", "/api/v1/segments"), 401, "UNAUTHORIZED")
+        left = {each["id"] for each in self.client.get("/api/v1/tokens?limit=1000")["items"]}
+        self.assertFalse(left & {made["id"], inherited["id"]})
 
     def test_a_person_makes_tokens_with_no_more_than_he_has(self):
         client, _ = self.logged_in("engineer")

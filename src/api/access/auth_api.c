@@ -42,7 +42,7 @@ static struct login login_of(struct api_call *call)
 static enum status register_person(struct api_call *call, struct grant *ret_grant,
                                    struct error *err)
 {
-	static const char *const known[] = {"invitation", "name", "password", NULL};
+	static const char *const known[] = {"invitation", "email", "name", "password", NULL};
 	struct access           *access  = call->api->config.access;
 	struct login             login   = login_of(call);
 	struct person_wish       wish    = {0};
@@ -55,6 +55,8 @@ static enum status register_person(struct api_call *call, struct grant *ret_gran
 	    (status = call_only(body, known, err)) != STATUS_OK ||
 	    (status = call_string(body, "invitation", false, 1, SECRET_TEXT_BYTES_MAX, &invitation,
 	                          err)) != STATUS_OK ||
+	    (status = call_string(body, "email", true, 1, PERSON_EMAIL_BYTES, &wish.email, err)) !=
+	        STATUS_OK ||
 	    (status = call_string(body, "name", false, 1, PERSON_NAME_BYTES, &wish.name, err)) !=
 	        STATUS_OK ||
 	    (status = call_string(body, "password", false, 1, SECRET_TEXT_BYTES_MAX, &wish.password,

@@ -9,6 +9,7 @@
 #include "api/call.h"
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "base/instant.h"
 
 enum { SECRET_TEXT_BYTES_MAX = 512, TIER_BYTES_MAX = 32 };
 
@@ -268,14 +269,20 @@ static void write_invitation(struct json_writer *w, const struct invitation *inv
 {
 	json_begin_object(w);
 	json_member_string(w, "id", text_of(invitation->row.id));
-	json_member_string(w, "email", invitation->email);
+	if (invitation->email.length == 0)
+		json_member_null(w, "email");
+	else
+		json_member_string(w, "email", invitation->email);
 	json_add_key(w, TEXT("roles"));
 	person_json_names(w, invitation->row.roles);
 	json_member_string(w, "subscription_tier", invitation->row.tier);
 	if (text != NULL)
 		json_member_string(w, "invitation", text_of(text));
 	json_member_instant(w, "created_at", invitation->row.created_ms);
-	json_member_instant(w, "expires_at", invitation->row.expires_ms);
+	if (invitation->row.expires_ms == INSTANT_MS_NEVER)
+		json_member_null(w, "expires_at");
+	else
+		json_member_instant(w, "expires_at", invitation->row.expires_ms);
 	json_end_object(w);
 }
 

@@ -130,6 +130,18 @@ static void keep(struct tokens *tokens, const uint8_t hash[SHA256_BYTES], const 
 	pthread_mutex_unlock(&tokens->lock);
 }
 
+/* What is left of a token that a person made. */
+static enum status limit_to_maker(struct tokens *tokens, struct token *token, struct error *err)
+{
+	uint32_t scopes;
+	if (token->maker_id[0] == '\0' || tokens->access == NULL)
+		return STATUS_OK;
+	enum status status = people_scopes_now(tokens->access, text_of(token->maker_id), &scopes, err);
+	if (status == STATUS_OK)
+		token->scopes = scope_set_both(token->scopes, scopes);
+	return status;
+}
+
 static enum status find(struct tokens *tokens, const uint8_t hash[SHA256_BYTES],
                         struct token *ret_token, struct error *err)
 {
@@ -145,6 +157,8 @@ static enum status find(struct tokens *tokens, const uint8_t hash[SHA256_BYTES],
 			(struct token){.scopes = scope_set_read(row.scopes), .expires_ms = row.expires_ms};
 		memcpy(ret_token->id, row.id, sizeof ret_token->id);
 		memcpy(ret_token->hash, row.hash, sizeof ret_token->hash);
+		memcpy(ret_token->maker_id, row.person_id, sizeof ret_token->maker_id);
+		status = limit_to_maker(tokens, ret_token, &failed);
 	}
 	arena_done(&arena);
 	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !equal))

@@ -3,7 +3,8 @@
 
 /* Who asks. A bearer token is a program's, random, of which the store keeps the SHA-256 only, or a
  * person's, signed (access/sessions.h). What was found is kept in a cache until something changes
- * for anybody; a person's for TOKEN_KEPT_MS, since sessions end by time too. Tickets are tokens for
+ * for anybody; a person's for TOKEN_KEPT_MS, since sessions end by time too. A program's that a
+ * person made allows no more than he may at that moment, and nothing once he is gone. Tickets are tokens for
  * one WebSocket: random, in memory only, good once and for TICKET_MS. Threads: any. */
 
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 struct token {
 	char     id[37];        /* of the program's token, or of the person's session */
 	char     person_id[37]; /* empty: a program's */
+	char     maker_id[37];  /* of a program's: the person who made it; empty: none */
 	uint32_t scopes;
 	uint32_t claimed; /* a person's: what the token itself says */
 	int64_t  expires_ms;

@@ -20,6 +20,10 @@ static void write_token(struct json_writer *w, const struct store_token *token, 
 	scope_set_write_json(w, scope_set_read(token->scopes));
 	if (text != NULL)
 		json_member_string(w, "token", text_of(text));
+	if (token->person_id[0] == '\0')
+		json_member_null(w, "personId");
+	else
+		json_member_string(w, "personId", text_of(token->person_id));
 	json_member_instant(w, "createdAt", token->created_ms);
 	if (token->expires_ms == INSTANT_MS_NEVER)
 		json_member_null(w, "expiresAt");
@@ -66,6 +70,13 @@ static enum status read_expiry(struct json body, int64_t *ret_ms, struct error *
 	return STATUS_OK;
 }
 
+/* The person who asks, or who made the token by which it is asked: what comes of him is his. */
+static void maker_of(const struct api_call *call, char ret_id[37])
+{
+	const struct token *asks = &call->token;
+	memcpy(ret_id, asks->person_id[0] != '\0' ? asks->person_id : asks->maker_id, 37);
+}
+
 static enum status create(struct api_call *call, struct store_token *token,
                           char text[API_TOKEN_TEXT_BYTES], struct error *err)
 {
@@ -93,6 +104,7 @@ static enum status create(struct api_call *call, struct store_token *token,
 	token->created_ms = clock_wall_ms();
 	buffer_done(&scopes);
 	uuid_new(token->id);
+	maker_of(call, token->person_id);
 	api_token_new(text, token->hash);
 	return store->ops->token_add(store, token, err);
 }

@@ -100,6 +100,8 @@ static void show_first(const struct serve_settings *settings, const struct works
 		return;
 	if (settings->admin_token_file == NULL)
 		printf("Admin token (shown once): %s\n", first->token);
+	if (first->setup[0] != '\0' && settings->setup_token_file == NULL)
+		printf("Setup token of the first person (shown once): %s\n", first->setup);
 	printf("Write key of the source \"default\": %s\n", first->write_key);
 	fflush(stdout);
 }
@@ -143,7 +145,7 @@ static enum status wait_for_replay(struct life *life, struct error *err)
 static enum status become_ready(struct life *life, struct error *err)
 {
 	struct workspace_first first;
-	enum status         status;
+	enum status            status;
 	/* Passed sockets hold connections: they wait there rather than being answered 503. */
 	if ((life->sockets.count == 0 && (status = accept_connections(life, err)) != STATUS_OK) ||
 	    (status = wait_for_replay(life, err)) != STATUS_OK ||

@@ -291,4 +291,5 @@ void doctor_check_directories(struct findings *findings, const struct serve_sett
 	if (access(settings->keyring, F_OK) == 0)
 		check_files_in(findings, "keyring", settings->keyring);
 	check_token(findings, settings->admin_token_file);
+	check_token(findings, settings->setup_token_file);
 }

@@ -57,6 +57,25 @@ static enum status keep_token(const char *file, const char *token, struct error 
 	return file_replace(file, 0600, line, (size_t)length, err);
 }
 
+/* Where nobody would learn it, there is none: the admin token makes people as well. */
+static enum status invite_first(struct workspace *workspace, struct workspace_first *ret_first,
+                                struct error *err)
+{
+	const struct serve_settings *settings = workspace->settings;
+	struct error                 why;
+	if (settings->setup_token_file == NULL && settings->admin_token_file != NULL)
+		return STATUS_OK;
+	enum status status =
+		people_invite_first(workspace->access, clock_wall_ms(), ret_first->setup, &why);
+	if (status == STATUS_CONFLICT) /* all tokens were deleted, not all people */
+		return STATUS_OK;
+	if (status != STATUS_OK) {
+		*err = why;
+		return status;
+	}
+	return keep_token(settings->setup_token_file, ret_first->setup, err);
+}
+
 static enum status make_first(struct workspace *workspace, struct workspace_first *ret_first,
                               struct error *err)
 {
@@ -85,8 +104,9 @@ static enum status make_first(struct workspace *workspace, struct workspace_firs
 	uuid_new(token.id);
 	api_token_new(ret_first->token, token.hash);
 	if ((status = keep_token(workspace->settings->admin_token_file, ret_first->token, err)) !=
-	    STATUS_OK)
-		return status; /* a token that nobody learns is of no use */
+	        STATUS_OK || /* a token that nobody learns is of no use */
+	    (status = invite_first(workspace, ret_first, err)) != STATUS_OK)
+		return status;
 	return store->ops->token_add(store, &token, err);
 }
 

@@ -11,6 +11,7 @@
  * Only here is it known which backend runs. One thread at a time starts, opens and ends it; what is
  * asked of its api in between is its api's own matter. */
 
+#include "access/people.h"
 #include "api/api.h"
 #include "app/serve_settings.h"
 
@@ -30,6 +31,7 @@ MUST_USE enum status workspace_replayed(struct workspace *workspace, struct erro
 struct workspace_first {
 	char token[API_TOKEN_TEXT_BYTES];
 	char write_key[API_WRITE_KEY_BYTES];
+	char setup[INVITATION_TEXT_BYTES]; /* of the first person; empty: none */
 };
 MUST_USE enum status workspace_open(struct workspace *workspace, struct workspace_first *ret_first,
                                     struct error *err);

@@ -129,17 +129,21 @@ DELETE FROM observation WHERE source = $1 AND family = $2;
 DELETE FROM observation WHERE source = $1;
 
 -- name: token_add
-INSERT INTO token (id, name, hash, scopes, created_ms, expires_ms)
-VALUES ($1, $2, $3, $4, $5, $6);
+INSERT INTO token (id, name, hash, scopes, created_ms, expires_ms, person_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: token_by_hash
-SELECT id, name, hash, scopes, created_ms, expires_ms FROM token WHERE hash = $1;
+SELECT id, name, hash, scopes, created_ms, expires_ms, person_id FROM token WHERE hash = $1;
 
 -- name: token_list
-SELECT id, name, hash, scopes, created_ms, expires_ms FROM token ORDER BY created_ms, id;
+SELECT id, name, hash, scopes, created_ms, expires_ms, person_id
+FROM token ORDER BY created_ms, id;
 
 -- name: token_delete
 DELETE FROM token WHERE id = $1 RETURNING id;
+
+-- name: token_delete_of
+DELETE FROM token WHERE person_id = $1;
 
 -- name: person_list
 SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms
@@ -211,6 +215,9 @@ DELETE FROM invitation WHERE id = $1 RETURNING id;
 
 -- name: invitation_expire
 DELETE FROM invitation WHERE expires_ms <= $1;
+
+-- name: invitation_forget_first
+DELETE FROM invitation WHERE length(email) = 0;
 
 -- name: role_list
 SELECT name, description, scopes, created_ms, updated_ms FROM role ORDER BY name;

@@ -150,6 +150,45 @@ static void an_invitation_makes_one_person(void **state)
 	                 STATUS_NOT_FOUND);
 }
 
+static void the_invitation_of_the_first_person_is_gone_with_any_person(void **state)
+{
+	struct fixture         *f     = *state;
+	struct store_invitation first = {.email = TEXT(""), .expires_ms = INT64_MAX};
+	struct store_invitation named = {.email = TEXT("sealed"), .expires_ms = INT64_MAX}, *all;
+	size_t                  count;
+	snprintf(first.id, sizeof first.id, "%s", one);
+	snprintf(named.id, sizeof named.id, "%s", two);
+	named.hash[0] = 1;
+	assert_ok(f, OPS(f)->invitation_add(f->store, &first, &f->err));
+	assert_ok(f, OPS(f)->invitation_add(f->store, &named, &f->err));
+	add_person(f, kim, 5);
+	assert_ok(f, OPS(f)->invitation_list(f->store, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_string_equal(all[0].id, two);
+}
+
+static void a_persons_tokens_are_deleted_with_him(void **state)
+{
+	struct fixture    *f     = *state;
+	struct store_token token = {.name = TEXT("his"), .scopes = TEXT("admin")}, *all;
+	size_t             count;
+	add_person(f, kim, 5);
+	snprintf(token.id, sizeof token.id, "%s", one);
+	snprintf(token.person_id, sizeof token.person_id, "%s", kim);
+	assert_ok(f, OPS(f)->token_add(f->store, &token, &f->err));
+	snprintf(token.id, sizeof token.id, "%s", two);
+	token.hash[0]      = 1;
+	token.person_id[0] = '\0';
+	assert_ok(f, OPS(f)->token_add(f->store, &token, &f->err));
+	assert_ok(f, OPS(f)->token_list(f->store, &f->arena, &all, &count, &f->err));
+	assert_string_equal(all[0].person_id, kim);
+	assert_string_equal(all[1].person_id, "");
+	assert_ok(f, OPS(f)->person_delete(f->store, text_of(kim), &f->err));
+	assert_ok(f, OPS(f)->token_list(f->store, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_string_equal(all[0].id, two);
+}
+
 static void a_session_is_renewed_once_from_each_generation(void **state)
 {
 	struct fixture      *f = *state;
@@ -243,6 +282,8 @@ int run_person_tests(const char *backend)
 		STORE_TEST(a_person_is_changed_at_the_version_that_was_read),
 		STORE_TEST(a_change_of_a_person_ends_his_sessions_or_nothing_happens),
 		STORE_TEST(an_invitation_makes_one_person),
+		STORE_TEST(the_invitation_of_the_first_person_is_gone_with_any_person),
+		STORE_TEST(a_persons_tokens_are_deleted_with_him),
 		STORE_TEST(a_session_is_renewed_once_from_each_generation),
 		STORE_TEST(sessions_end_with_their_person_one_by_one_or_by_time),
 		STORE_TEST(a_role_is_there_until_it_is_deleted),
