@@ -96,6 +96,10 @@ MUST_USE enum status call_query_number(struct api_call *call, const char *name, 
 MUST_USE enum status call_query_instant(struct api_call *call, const char *name,
                                         int64_t fallback_ms, int64_t *ret_ms, struct error *err);
 
+/* true or false in the query; false when absent. */
+MUST_USE enum status call_query_flag(struct api_call *call, const char *name, bool *ret_flag,
+                                     struct error *err);
+
 /* If-Match: "3", or * for any; 0: any. */
 MUST_USE enum status call_if_match(struct api_call *call, uint32_t *ret_version, struct error *err);
 

@@ -103,6 +103,19 @@ enum status call_query_instant(struct api_call *call, const char *name, int64_t 
 	return error_set_field(err, STATUS_INVALID, name, "It must be an RFC 3339 instant");
 }
 
+enum status call_query_flag(struct api_call *call, const char *name, bool *ret_flag,
+                            struct error *err)
+{
+	struct text text;
+	*ret_flag = false;
+	if (!http_query(call->request, name, &text))
+		return STATUS_OK;
+	*ret_flag = text_equal(text, TEXT("true"));
+	if (*ret_flag || text_equal(text, TEXT("false")))
+		return STATUS_OK;
+	return error_set_field(err, STATUS_INVALID, name, "It must be true or false");
+}
+
 enum status call_limit(struct api_call *call, size_t *ret_limit, struct error *err)
 {
 	uint64_t    limit;

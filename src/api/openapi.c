@@ -61,6 +61,9 @@ static const struct parameter {
      "{\"type\":\"string\",\"examples\":[\"audience.query\"]}"},
 	{"target", "query", "To what: an id or key; a person as user_id:ID or anonymous_id:ID",
      "{\"type\":\"string\"}"},
+	{"keepFormulas", "query",
+     "CSV for programs: no apostrophe before what a spreadsheet takes for a formula",
+     "{\"enum\":[\"true\",\"false\"],\"default\":\"false\"}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, DROPPED };

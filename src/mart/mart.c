@@ -48,8 +48,8 @@ static enum status give(struct writing *writing, size_t from_bytes, struct error
 
 static void add_row(struct writing *writing, const struct mart_source *source)
 {
-	mart_row_write(writing->wish->table, writing->wish->csv, source, &writing->scratch,
-	               &writing->out);
+	mart_row_write(writing->wish->table, writing->wish->csv, writing->wish->keep_formulas, source,
+	               &writing->scratch, &writing->out);
 }
 
 /* ---- Products and properties ---- */

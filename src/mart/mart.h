@@ -46,10 +46,11 @@ struct mart_wish {
 	struct vault   *vault;
 	uint32_t        partition_count;
 	enum mart_table table;
-	bool            csv;      /* else JSON Lines */
-	bool            masked;   /* personal values */
-	uint64_t        position; /* what was stored later is left out; waited for */
-	int64_t         as_of_ms; /* its log time */
+	bool            csv;           /* else JSON Lines */
+	bool            keep_formulas; /* else its texts are guarded (base/csv.h) */
+	bool            masked;        /* personal values */
+	uint64_t        position;      /* what was stored later is left out; waited for */
+	int64_t         as_of_ms;      /* its log time */
 };
 
 /* Takes a piece of the text, which it empties. False: nobody wants more. */

@@ -1,5 +1,6 @@
 #include "mart/mart_row.h"
 
+#include "base/csv.h"
 #include "base/hash.h"
 #include "base/instant.h"
 #include "base/json.h"
@@ -251,21 +252,23 @@ static bool is_nothing(const struct value *value)
 	return value->type == VALUE_NONE || value->type == VALUE_NULL || value->type == VALUE_PERSONAL;
 }
 
-static void write_csv(const struct value *value, struct buffer *scratch, struct buffer *out)
+static void write_csv(const struct value *value, bool keep_formulas, struct buffer *scratch,
+                      struct buffer *out)
 {
 	struct json_writer json = json_writer_of(scratch);
 	if (is_nothing(value))
 		return;
+	if (value->type == VALUE_STRING) {
+		export_add_text(out, value->text, keep_formulas);
+		return;
+	}
 	buffer_clear(scratch);
-	if (value->type == VALUE_STRING)
-		buffer_add_text(scratch, value->text);
-	else
-		value_write_json(&json, value);
-	export_write_field(out, buffer_text(scratch));
+	value_write_json(&json, value);
+	csv_add_field(out, buffer_text(scratch));
 }
 
-void mart_row_write(enum mart_table table, bool csv, const struct mart_source *source,
-                    struct buffer *scratch, struct buffer *out)
+void mart_row_write(enum mart_table table, bool csv, bool keep_formulas,
+                    const struct mart_source *source, struct buffer *scratch, struct buffer *out)
 {
 	struct json_writer json = json_writer_of(out);
 	char               text[INSTANT_TEXT_BYTES];
@@ -276,7 +279,7 @@ void mart_row_write(enum mart_table table, bool csv, const struct mart_source *s
 		struct value         value  = value_of(column, source, text);
 		if (csv) {
 			buffer_add_text(out, i > 0 ? TEXT(",") : TEXT(""));
-			write_csv(&value, scratch, out);
+			write_csv(&value, keep_formulas, scratch, out);
 		} else if (is_nothing(&value)) {
 			json_member_null(&json, column->name);
 		} else {

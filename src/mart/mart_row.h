@@ -28,7 +28,8 @@ struct mart_source {
 /* The first row of CSV; nothing for JSON Lines. */
 void mart_row_head(enum mart_table table, bool csv, struct buffer *out);
 
-void mart_row_write(enum mart_table table, bool csv, const struct mart_source *source,
-                    struct buffer *scratch, struct buffer *out);
+/* `keep_formulas`: texts of CSV are not guarded (base/csv.h). */
+void mart_row_write(enum mart_table table, bool csv, bool keep_formulas,
+                    const struct mart_source *source, struct buffer *scratch, struct buffer *out);
 
 #endif

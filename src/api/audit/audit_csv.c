@@ -1,19 +1,11 @@
 #include "api/audit/audit_api.h"
+#include "base/csv.h"
 
 static const char *const fields[] = {"seq",     "timestamp",   "user_id",  "action", "target",
                                      "status",  "result_size", "personal", "ip",     "traceId",
                                      "filters", "details",     "prev",     "hash"};
 
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
-
-static void add_quoted(struct buffer *out, struct text text)
-{
-	bool formula = text.length > 0 && memchr("=+-@\t\r", text.data[0], 6) != NULL;
-	buffer_add(out, formula ? "\"'" : "\"", formula ? 2 : 1);
-	for (size_t i = 0; i < text.length; i++)
-		buffer_add(out, text.data[i] == '"' ? "\"\"" : &text.data[i], text.data[i] == '"' ? 2 : 1);
-	buffer_add(out, "\"", 1);
-}
 
 void audit_csv_head(struct buffer *out)
 {
@@ -31,11 +23,11 @@ void audit_csv_row(struct json record, struct buffer *out)
 		if (i > 0)
 			buffer_add(out, ",", 1);
 		if (json_type(value) == JSON_STRING) {
-			add_quoted(out, json_string(value));
+			csv_add_text(out, json_string(value));
 		} else if (json_type(value) > JSON_NULL) {
 			struct json_writer w = json_writer_of(&cell);
 			json_add_value(&w, value);
-			add_quoted(out, buffer_text(&cell));
+			csv_add_field(out, buffer_text(&cell));
 		}
 	}
 	buffer_printf(out, "\r\n");

@@ -110,17 +110,6 @@ struct page {
 	bool              drifted_only;
 };
 
-static enum status read_drifted(struct api_call *call, struct page *page, struct error *err)
-{
-	struct text text;
-	if (!http_query(call->request, "drifted", &text))
-		return STATUS_OK;
-	page->drifted_only = text_equal(text, TEXT("true"));
-	if (page->drifted_only || text_equal(text, TEXT("false")))
-		return STATUS_OK;
-	return error_set_field(err, STATUS_INVALID, "drifted", "It must be true or false");
-}
-
 static enum status read_page(struct api_call *call, enum observed_family family, struct page *page,
                              struct error *err)
 {
@@ -131,7 +120,7 @@ static enum status read_page(struct api_call *call, enum observed_family family,
 	if ((status = sources_find_number(call, &number, err)) != STATUS_OK ||
 	    (status = call_limit(call, &page->limit, err)) != STATUS_OK ||
 	    (status = call_cursor(call, CURSOR_OFFSET, &cursor, err)) != STATUS_OK ||
-	    (status = read_drifted(call, page, err)) != STATUS_OK)
+	    (status = call_query_flag(call, "drifted", &page->drifted_only, err)) != STATUS_OK)
 		return status;
 	page->at = read_left(&cursor) > 0 ? read_u32(&cursor) : 0;
 	watch_flush(ingest_watch(ingest));

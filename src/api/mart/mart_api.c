@@ -92,7 +92,8 @@ static enum status read_wish(struct api_call *call, struct mart_wish *wish, stru
 		wish->position = call->min_position;
 	if (wish->table == MART_TABLE_COUNT)
 		return error_set(err, STATUS_NOT_FOUND, "There is no such table in the mart");
-	return read_format(call, &wish->csv, err);
+	enum status status = call_query_flag(call, "keepFormulas", &wish->keep_formulas, err);
+	return status == STATUS_OK ? read_format(call, &wish->csv, err) : status;
 }
 
 static enum status start(struct api_call *call, const struct mart_wish *wish, struct error *err)

@@ -51,11 +51,9 @@ static void cleanup(struct api_call *call)
 static enum status read_query(struct api_call *call, struct import *import, struct error *err)
 {
 	struct text value;
-	if (http_query(call->request, "dryRun", &value)) {
-		import->trial = text_equal(value, TEXT("true"));
-		if (!import->trial && !text_equal(value, TEXT("false")))
-			return error_set_field(err, STATUS_INVALID, "dryRun", "It must be true or false");
-	}
+	enum status status = call_query_flag(call, "dryRun", &import->trial, err);
+	if (status != STATUS_OK)
+		return status;
 	if (http_query(call->request, "name", &value) && value.length > QUERY_TEXT_BYTES_MAX)
 		return error_set_field(err, STATUS_INVALID, "name", "It is longer than %d bytes",
 		                       QUERY_TEXT_BYTES_MAX);

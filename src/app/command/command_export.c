@@ -13,6 +13,7 @@ struct export_settings {
 	char   *to;
 	char   *directory;
 	bool    unmasked;
+	bool    keep_formulas;
 	int64_t retry_ms;
 };
 
@@ -27,6 +28,8 @@ static const struct setting table[] = {
                    "DIRECTORY"),
 	SETTING_BOOL(EXPORT, unmasked, "unmasked",
                  "Personal values as they are; needs the scope pii.read"),
+	SETTING_BOOL(EXPORT, keep_formulas, "keep-formulas",
+                 "CSV for programs: no apostrophe before what a spreadsheet takes for a formula"),
 	SETTING_DURATION(EXPORT, retry_ms, "retry", "60s", 0, INT64_C(86400000),
                      "How long to ask again when the server does not answer"),
 };
@@ -64,6 +67,8 @@ static void write_wish(const struct export_settings *settings, const char *what,
 	if (settings->to != NULL)
 		json_member_string(&w, "to", text_of(settings->to));
 	json_member_bool(&w, "masked", !settings->unmasked);
+	if (settings->keep_formulas)
+		json_member_bool(&w, "keepFormulas", true);
 	json_end_object(&w);
 }
 

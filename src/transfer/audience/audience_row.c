@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/hash.h"
 #include "base/instant.h"
 #include "model/value.h"
@@ -129,32 +130,6 @@ static struct value cell(const struct subject *subject, struct text column,
 
 /* ---- CSV ---- */
 
-/* A number, also one of a telephone, is none. */
-static bool is_formula(struct text text)
-{
-	if (text.length == 0 || strchr("=+-@\t\r", text.data[0]) == NULL || text.data[0] == '\0')
-		return false;
-	if (text.data[0] != '+' && text.data[0] != '-')
-		return true;
-	for (size_t i = 1; i < text.length; i++)
-		if (strchr("0123456789 .-()*", text.data[i]) == NULL || text.data[i] == '\0')
-			return true;
-	return false;
-}
-
-static void add_text(struct buffer *out, struct text text)
-{
-	struct buffer guarded = {0};
-	if (!is_formula(text)) {
-		export_write_field(out, text);
-		return;
-	}
-	buffer_add_u8(&guarded, '\'');
-	buffer_add_text(&guarded, text);
-	export_write_field(out, buffer_text(&guarded));
-	buffer_done(&guarded);
-}
-
 static void add_csv(struct buffer *out, const struct value *value)
 {
 	struct buffer      text   = {0};
@@ -163,7 +138,7 @@ static void add_csv(struct buffer *out, const struct value *value)
 		return;
 	switch (value->type) {
 	case VALUE_STRING:
-		add_text(out, value->text);
+		csv_add_text(out, value->text);
 		return;
 	case VALUE_STRING_SET: {
 		struct byte_reader set = byte_reader_of(value->text.data, value->text.length);
@@ -172,12 +147,12 @@ static void add_csv(struct buffer *out, const struct value *value)
 				buffer_add_u8(&text, ';');
 			buffer_add_text(&text, item);
 		}
-		add_text(out, buffer_text(&text));
+		csv_add_text(out, buffer_text(&text));
 		break;
 	}
 	default:
 		value_write_json(&writer, value);
-		export_write_field(out, buffer_text(&text));
+		csv_add_field(out, buffer_text(&text));
 		break;
 	}
 	buffer_done(&text);
@@ -191,7 +166,7 @@ void audience_write_head(const struct audience_columns *columns, enum export_for
 	for (unsigned i = 0; i < columns->count; i++) {
 		if (i > 0)
 			buffer_add_u8(out, ',');
-		add_text(out, columns->names[i]);
+		csv_add_text(out, columns->names[i]);
 	}
 	buffer_add_text(out, TEXT("\r\n"));
 }

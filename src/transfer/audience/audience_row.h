@@ -7,9 +7,8 @@
  *   email, phone, name, push_token, ad_id                traits, under any of their usual names
  *   any other name                                       the trait of that name
  *
- * CSV: a first row of names; of a set of strings the items with ";" between them. A field that a
- * spreadsheet would take for a formula begins with an apostrophe. JSON Lines: an object each,
- * missing values null. */
+ * CSV: a first row of names; of a set of strings the items with ";" between them; texts guarded
+ * (base/csv.h). JSON Lines: an object each, missing values null. */
 
 #include "base/json.h"
 #include "transfer/export/export_row.h"

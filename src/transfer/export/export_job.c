@@ -23,6 +23,7 @@ struct wish {
 	int64_t                 from_ms;
 	int64_t                 to_ms;
 	bool                    masked;
+	bool                    keep_formulas;
 };
 
 struct finished_file {
@@ -76,8 +77,8 @@ static bool read_instant(struct json value, int64_t *ret_ms)
 
 static enum status unknown(struct error *err, struct text name)
 {
-	static const char *const known[] = {"what", "format", "compression", "from",
-	                                    "to",   "masked", NULL};
+	static const char *const known[] = {"what", "format", "compression",  "from",
+	                                    "to",   "masked", "keepFormulas", NULL};
 	const char *const        nearest = edit_nearest(name, known);
 	char                     field[ERROR_FIELD_BYTES_MAX];
 	snprintf(field, sizeof field, "params.%.*s", TEXT_FORMAT(name));
@@ -85,7 +86,8 @@ static enum status unknown(struct error *err, struct text name)
 		return error_set_field(err, STATUS_INVALID, field,
 		                       "there is no such parameter: did you mean \"%s\"?", nearest);
 	return error_set_field(err, STATUS_INVALID, field,
-	                       "there is none but what, format, compression, from, to and masked");
+	                       "there is none but what, format, compression, from, to, masked and "
+	                       "keepFormulas");
 }
 
 static enum status read_member(struct wish *wish, struct text name, struct json value,
@@ -112,6 +114,10 @@ static enum status read_member(struct wish *wish, struct text name, struct json 
 		if (json_type(value) != JSON_BOOL)
 			return export_refuse(err, "params.masked", "it is true or false");
 		wish->masked = json_bool(value);
+	} else if (text_equal(name, TEXT("keepFormulas"))) {
+		if (json_type(value) != JSON_BOOL)
+			return export_refuse(err, "params.keepFormulas", "it is true or false");
+		wish->keep_formulas = json_bool(value);
 	} else {
 		return unknown(err, name);
 	}
@@ -411,7 +417,8 @@ static enum status run(void *context, struct job *job, struct error *err)
 	export_reader_init(&export.reader, export.transfer->engine, export.transfer->vault);
 	export_writer_init(&export.writer, export.transfer->vault, export.wish.format,
 	                   export.wish.masked);
-	status = work(&export, err);
+	export.writer.keep_formulas = export.wish.keep_formulas;
+	status                      = work(&export, err);
 	export_file_done(&export.file);
 	if (status != STATUS_OK && job_stopping(job) == JOB_CANCELLED)
 		export_remove_files(export.directory);

@@ -6,7 +6,8 @@
  *   engine, piece by piece ─► rows ─► events-0001.jsonl.zst, … profiles-0001.… ─► manifest.json
  *
  * Parameters: {"what":["events","profiles"],"format":"jsonl"|"csv","compression":"none"|"gzip"|
- * "zstd","from","to","masked"}; all but `what` may be missing: jsonl, none, all time, masked.
+ * "zstd","from","to","masked","keepFormulas"}; all but `what` may be missing: jsonl, none, all
+ * time, masked, guarded.
  * A profile belongs to a range when it was created before its end and created or active since its
  * begin. The journal's position at the job's begin says what is in it (export_read.h).
  *

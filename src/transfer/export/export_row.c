@@ -1,5 +1,6 @@
 #include "transfer/export/export_row.h"
 
+#include "base/csv.h"
 #include "base/instant.h"
 #include "base/json.h"
 #include "model/value.h"
@@ -97,27 +98,24 @@ static enum status gather_traits(struct export_writer *writer, const struct expo
 
 /* ---- CSV ---- */
 
-void export_write_field(struct buffer *out, struct text text)
+void export_add_text(struct buffer *out, struct text text, bool keep_formulas)
 {
-	bool quote = false;
-	for (size_t i = 0; i < text.length && !quote; i++)
-		quote = strchr("\",\r\n", text.data[i]) != NULL;
-	if (!quote) {
-		buffer_add_text(out, text);
-		return;
-	}
-	buffer_add_u8(out, '"');
-	for (size_t i = 0; i < text.length; i++) {
-		if (text.data[i] == '"')
-			buffer_add_u8(out, '"');
-		buffer_add_u8(out, (uint8_t)text.data[i]);
-	}
-	buffer_add_u8(out, '"');
+	if (keep_formulas)
+		csv_add_field(out, text);
+	else
+		csv_add_text(out, text);
 }
 
 static void add_field(struct buffer *out, struct text text)
 {
-	export_write_field(out, text);
+	csv_add_field(out, text);
+	buffer_add_u8(out, ',');
+}
+
+/* What somebody else has chosen. */
+static void add_text(const struct export_writer *writer, struct buffer *out, struct text text)
+{
+	export_add_text(out, text, writer->keep_formulas);
 	buffer_add_u8(out, ',');
 }
 
@@ -133,7 +131,7 @@ static void add_list(struct export_writer *writer, struct buffer *out, struct te
 	struct json_writer json = json_writer_of(&writer->json);
 	buffer_clear(&writer->json);
 	value_list_write_json(&json, list, personal);
-	export_write_field(out, buffer_text(&writer->json));
+	csv_add_field(out, buffer_text(&writer->json));
 }
 
 static void end_row(struct buffer *out) { buffer_add_text(out, TEXT("\r\n")); }
@@ -159,11 +157,11 @@ static void write_event_csv(struct export_writer *writer, const struct event *ev
                             const struct text personal[2], struct buffer *out)
 {
 	const struct record *record = &event->record;
-	add_field(out, id_of(writer, VAULT_USER));
-	add_field(out, id_of(writer, VAULT_ANONYMOUS));
+	add_text(writer, out, id_of(writer, VAULT_USER));
+	add_text(writer, out, id_of(writer, VAULT_ANONYMOUS));
 	add_field(out, type_of(record->call));
-	add_field(out, record->name);
-	add_field(out, record->message_id);
+	add_text(writer, out, record->name);
+	add_text(writer, out, record->message_id);
 	add_instant(out, event->time_ms);
 	add_instant(out, event->received_ms);
 	add_list(writer, out, record->properties, personal[0]);
@@ -247,8 +245,8 @@ enum status export_write_profile(struct export_writer *writer, const struct expo
 	if (status != STATUS_OK)
 		return status;
 	if (writer->format == EXPORT_CSV) {
-		add_field(out, id_of(writer, VAULT_USER));
-		add_field(out, id_of(writer, VAULT_ANONYMOUS));
+		add_text(writer, out, id_of(writer, VAULT_USER));
+		add_text(writer, out, id_of(writer, VAULT_ANONYMOUS));
 		add_field(out, view->identified ? TEXT("true") : TEXT("false"));
 		add_instant(out, view->created_ms);
 		add_instant(out, view->last_active_ms);

@@ -4,7 +4,8 @@
 /* Rows of an export as text.
  *
  *   JSON Lines  events as GET /api/v1/users/{id}/events lists them: what sonnim import takes again
- *   CSV         RFC 4180: a first row with names; properties, context and traits as JSON in a field
+ *   CSV         RFC 4180: a first row with names; properties, context and traits as JSON in a field;
+ *               texts guarded (base/csv.h) unless formulas are to be kept
  *
  * Personal values are masked unless they are wanted as they are; those of a person who was erased
  * since are left out. */
@@ -17,6 +18,7 @@ struct export_writer {
 	struct vault      *vault;
 	enum export_format format;
 	bool               masked;
+	bool               keep_formulas; /* set behind init; else CSV is guarded */
 
 	/* private */
 	struct arena    arena;
@@ -50,7 +52,7 @@ MUST_USE enum status export_writer_open(struct export_writer        *writer,
                                         const struct vault_id **ret_id, struct text *ret_personal,
                                         struct error *err);
 
-/* One field of CSV without its comma: quoted where need be. */
-void export_write_field(struct buffer *out, struct text text);
+/* A text of CSV without its comma, guarded or as it is (base/csv.h). */
+void export_add_text(struct buffer *out, struct text text, bool keep_formulas);
 
 #endif

@@ -49,15 +49,30 @@ static struct event event_of(const char *name, const char *properties)
 		.record = {.kind = RECORD_EVENT, .name = text_of(name), .properties = list_of(properties)}};
 }
 
-static void expect_row(enum mart_table table, bool csv, const struct mart_source *source,
-                       const char *expected)
+static void expect_row_as(enum mart_table table, bool csv, bool keep_formulas,
+                          const struct mart_source *source, const char *expected)
 {
 	struct buffer out = {0}, scratch = {0};
-	mart_row_write(table, csv, source, &scratch, &out);
+	mart_row_write(table, csv, keep_formulas, source, &scratch, &out);
 	buffer_add_u8(&out, '\0');
 	assert_string_equal(out.data, expected);
 	buffer_done(&out);
 	buffer_done(&scratch);
+}
+
+static void expect_row(enum mart_table table, bool csv, const struct mart_source *source,
+                       const char *expected)
+{
+	expect_row_as(table, csv, false, source, expected);
+}
+
+static void a_formula_is_guarded_unless_it_is_to_be_kept(void **state)
+{
+	(void)state;
+	const struct mart_source source = {.id   = TEXT("@p"),
+	                                   .list = list_of("{\"name\":\"=1+1\",\"price_range\":-5}")};
+	expect_row_as(MART_DIM_PRODUCTS, true, false, &source, "'@p,'=1+1,,,,-5\r\n");
+	expect_row_as(MART_DIM_PRODUCTS, true, true, &source, "@p,=1+1,,,,-5\r\n");
 }
 
 static void a_booking_says_what_was_said_last_and_null_takes_away(void **state)
@@ -111,6 +126,7 @@ static void tables_are_found_by_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_formula_is_guarded_unless_it_is_to_be_kept),
 		cmocka_unit_test(a_booking_says_what_was_said_last_and_null_takes_away),
 		cmocka_unit_test(what_is_searched_and_put_into_the_cart_is_read_from_the_event),
 		cmocka_unit_test(a_row_of_a_dimension_has_its_fields_and_nothing_for_others),

@@ -79,7 +79,7 @@ static void columns_are_found_under_their_usual_names(void **state)
 	        "{\"email\":\"a@b.c\",\"phone\":\"+82 10-1234-5678\",\"deviceTokens\":[\"t1\",\"t2\"],"
 	        "\"advertisingId\":\"ad\"}",
 	        false),
-		"고객-1,a@b.c,+82 10-1234-5678,,t1;t2,ad\r\n");
+		"고객-1,a@b.c,+82 10-1234-5678,,\"t1;t2\",ad\r\n");
 }
 
 static void any_trait_is_a_column(void **state)
