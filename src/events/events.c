@@ -16,6 +16,12 @@ struct day {
 	uint64_t position;
 };
 
+/* A person who was erased by the record at this position. */
+struct forgotten {
+	uint32_t slot;
+	uint64_t position;
+};
+
 struct events {
 	uint32_t              partition;
 	struct events_budget *budget;
@@ -29,8 +35,9 @@ struct events {
 	struct tail     *sealed; /* on its way into parts; NULL: none */
 	uint64_t         seals;  /* so far */
 	struct part_set *set;
-	uint64_t         flush_through; /* asked for */
-	VECTOR(struct day) days;        /* that a restart may begin in, ascending */
+	uint64_t         flush_through;     /* asked for */
+	VECTOR(struct day) days;            /* that a restart may begin in, ascending */
+	VECTOR(struct forgotten) forgotten; /* a restart may ask for them still */
 };
 
 /* ---- The store of all partitions ---- */
@@ -111,6 +118,7 @@ void events_store_status(struct events_store *store, struct events_store_status 
 		ret_status->parts += atomic_load(&shelf->part_count);
 		ret_status->bytes += atomic_load(&shelf->part_bytes);
 		ret_status->parts_to_rewrite += atomic_load(&shelf->parts_to_rewrite);
+		ret_status->parts_forgotten += atomic_load(&shelf->parts_forgotten);
 		ret_status->parts_damaged += atomic_load(&shelf->parts_damaged);
 	}
 }
@@ -163,6 +171,7 @@ void events_free(struct events *events)
 	tail_free(events->tail);
 	part_set_unref(events->set);
 	VECTOR_DONE(&events->days);
+	VECTOR_DONE(&events->forgotten);
 	free(events);
 }
 
@@ -308,10 +317,32 @@ static void note_day(struct events *events, int64_t now_ms, uint64_t position,
 	        events->days.count * sizeof events->days.items[0]);
 }
 
+void events_forget(struct events *events, uint32_t slot, uint64_t position)
+{
+	if (events->store != NULL)
+		VECTOR_ADD(&events->forgotten, (struct forgotten){slot, position});
+}
+
+/* Those whose erasure no restart goes back behind. */
+static void hand_over_forgotten(struct events *events, uint64_t needed_after)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < events->forgotten.count; i++) {
+		const struct forgotten forgotten = events->forgotten.items[i];
+		if (needed_after == EVENTS_FROM_BEGIN || forgotten.position <= needed_after)
+			shelf_forget(events->shelf, forgotten.slot);
+		else
+			events->forgotten.items[kept++] = forgotten;
+	}
+	events->forgotten.count = kept;
+}
+
 void events_poll(struct events *events, int64_t now_ms, uint64_t position, uint64_t needed_after)
 {
 	if (events->store == NULL)
 		return;
+	if (events->forgotten.count > 0)
+		hand_over_forgotten(events, needed_after);
 	note_day(events, now_ms, position, needed_after);
 	take_over(events);
 	if (!is_time_to_seal(events, now_ms, position))

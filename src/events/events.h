@@ -71,6 +71,7 @@ struct events_store_status {
 	uint64_t parts;
 	uint64_t bytes;
 	uint64_t parts_to_rewrite; /* their columns were chosen by other settings */
+	uint64_t parts_forgotten;  /* they still have rows of erased persons */
 	uint64_t parts_damaged;
 	uint64_t flushes;
 	uint64_t merges;
@@ -127,6 +128,11 @@ void events_read(const struct events *events, uint32_t slot, const struct events
  * read or looked for since it was asked last may be wrong. To be asked before anything that follows
  * from reading leaves the partition. Any thread; cheap. */
 MUST_USE enum status events_check(const struct events *events, struct error *err);
+
+/* Nobody asks for this person's any more from here on: he was erased by the record at `position` (0:
+ * long ago). What lies in parts goes when they are written anew: with merges, at the latest after
+ * `erased_rewrite_ms`, but not before a restart could ask for it (events_poll: `needed_after`). */
+void events_forget(struct events *events, uint32_t slot, uint64_t position);
 
 /* Between batches, when everything stamped at or before `now_ms`, through the position, is applied:
  * takes over what the writer has finished and seals the tail when it is time. Never waits.

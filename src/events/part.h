@@ -28,6 +28,9 @@ struct part {
 	struct fuse_filter        filter;
 	struct part_guard         guard;
 
+	size_t forgotten_checked; /* the shelf's, under its lock: of its forgotten persons */
+	bool   has_forgotten;     /* one of those has rows */
+
 	char            *path;  /* NULL: not a file */
 	const char      *bytes; /* of the file */
 	_Atomic uint32_t refs;

@@ -66,6 +66,8 @@ static enum status read_person(struct run *run, size_t index, uint32_t slot, str
 	if (found != slot)
 		return STATUS_OK;
 	run->persons[index]++;
+	if (rewrite->forgotten != NULL && map_u64_find(rewrite->forgotten, slot) != NULL)
+		return STATUS_OK;
 	for (; row < end; row++) {
 		struct event event;
 		if (part_position(part, row) > rewrite->through_position)

@@ -1,6 +1,7 @@
 #include "events/settings.h"
 
 #include "base/hash.h"
+#include "base/instant.h"
 
 #define EVENTS struct events_settings
 static const struct setting table[] = {
@@ -14,6 +15,10 @@ static const struct setting table[] = {
                    "Properties that always have a column, however rare", "NAME,…"),
 	SETTING_STRING(EVENTS, columns_exclude, "events-columns-exclude", NULL,
                    "Properties that never have one", "NAME,…"),
+	SETTING_DURATION(EVENTS, erased_rewrite_ms, "events-erased-rewrite", "1d", 0,
+                     INT64_C(366) * DAY_MS,
+                     "After so long files that still hold stored events of erased persons are "
+                     "written anew without them; merges do it earlier"),
 };
 #undef EVENTS
 

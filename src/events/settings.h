@@ -13,6 +13,7 @@ struct events_settings {
 	int64_t  columns_max;   /* of properties in one part */
 	char    *columns;       /* names that always have one, separated by commas; NULL: none */
 	char    *columns_exclude;
+	int64_t  erased_rewrite_ms; /* until parts with rows of erased persons are written anew */
 };
 
 /* The table, bound to `target`. */

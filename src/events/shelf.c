@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/instant.h"
@@ -253,6 +254,71 @@ static struct change change_of(struct shelf *shelf, struct error *err)
 	return change;
 }
 
+/* ---- Erased persons ---- */
+
+/* Of so many parts and persons a round looks up whether there are rows. */
+enum { FORGOTTEN_LOOKS_MAX = 200000 };
+
+void shelf_forget(struct shelf *shelf, uint32_t slot)
+{
+	pthread_mutex_lock(&shelf->lock);
+	uint64_t *known = map_u64_put(&shelf->forgotten_set, slot);
+	if (*known == 0)
+		VECTOR_ADD(&shelf->forgotten, slot);
+	*known = 1;
+	pthread_mutex_unlock(&shelf->lock);
+}
+
+/* A copy for a writer, who takes his time. */
+static struct map_u64 copy_forgotten(struct shelf *shelf)
+{
+	struct map_u64 copy = {0};
+	pthread_mutex_lock(&shelf->lock);
+	for (size_t i = 0; i < shelf->forgotten.count; i++)
+		*map_u64_put(&copy, shelf->forgotten.items[i]) = 1;
+	pthread_mutex_unlock(&shelf->lock);
+	return copy;
+}
+
+/* Notes which parts have rows of erased persons; the lock is held. */
+static void look_for_forgotten(struct shelf *shelf)
+{
+	size_t   left  = FORGOTTEN_LOOKS_MAX;
+	uint64_t count = 0;
+	for (size_t i = 0; i < shelf->parts.count; i++) {
+		struct part *part = shelf->parts.items[i];
+		uint32_t     begin, end;
+		for (; part->forgotten_checked < shelf->forgotten.count && !part->has_forgotten && left > 0;
+		     left--)
+			part->has_forgotten =
+				part_find(part, shelf->forgotten.items[part->forgotten_checked++], &begin, &end);
+		count += part->has_forgotten;
+	}
+	atomic_store(&shelf->parts_forgotten, count);
+	if (count == 0)
+		shelf->forgotten_due_ns = 0;
+	else if (shelf->forgotten_due_ns == 0)
+		shelf->forgotten_due_ns =
+			clock_monotonic_ns() + shelf->settings->erased_rewrite_ms * INT64_C(1000000);
+}
+
+static bool is_forgotten_due(const struct shelf *shelf)
+{
+	return shelf->forgotten_due_ns != 0 && clock_monotonic_ns() >= shelf->forgotten_due_ns;
+}
+
+static void drop_forgotten(struct shelf *shelf, part_row_list *rows)
+{
+	struct map_u64 forgotten = copy_forgotten(shelf);
+	size_t         kept      = 0;
+	for (size_t i = 0; i < rows->count && forgotten.count > 0; i++)
+		if (map_u64_find(&forgotten, rows->items[i].slot) == NULL)
+			rows->items[kept++] = rows->items[i];
+	if (forgotten.count > 0)
+		rows->count = kept;
+	map_u64_done(&forgotten);
+}
+
 /* ---- Flushing ---- */
 
 /* The rows by month, each month's sorted: `months` tells of each row. */
@@ -344,7 +410,8 @@ enum status shelf_flush(struct shelf *shelf, struct error *err)
 	int64_t after_ms = atomic_load(&shelf->clock_ms);
 	if (after_ms < change.expired_ms)
 		after_ms = change.expired_ms;
-	bool        all    = tail_rows(tail, after_ms, shelf->retention_ms, &rows);
+	bool all = tail_rows(tail, after_ms, shelf->retention_ms, &rows);
+	drop_forgotten(shelf, &rows);
 	enum status status = write_rows(&change, &rows);
 	VECTOR_DONE(&rows);
 	if (status == STATUS_OK) {
@@ -369,21 +436,24 @@ enum status shelf_flush(struct shelf *shelf, struct error *err)
 static enum status rewrite_parts(struct shelf *shelf, struct change *change,
                                  uint64_t through_position, int64_t after_ms)
 {
-	bool           left_out = false;
-	struct rewrite rewrite  = {
-		 .parts            = change->gone.items,
-		 .part_count       = change->gone.count,
-		 .retention_ms     = shelf->retention_ms,
-		 .after_ms         = after_ms,
-		 .through_position = through_position,
-		 .rows_max         = shelf->settings->part_rows_max,
-		 .take             = write_part,
-		 .context          = change,
-		 .stopping         = shelf->stopping,
+	bool           left_out  = false;
+	struct map_u64 forgotten = copy_forgotten(shelf);
+	struct rewrite rewrite   = {
+		  .parts            = change->gone.items,
+		  .part_count       = change->gone.count,
+		  .retention_ms     = shelf->retention_ms,
+		  .after_ms         = after_ms,
+		  .through_position = through_position,
+		  .rows_max         = shelf->settings->part_rows_max,
+		  .forgotten        = &forgotten,
+		  .take             = write_part,
+		  .context          = change,
+		  .stopping         = shelf->stopping,
     };
 	change->month      = change->gone.items[0]->header->month;
 	change->run        = 0;
 	enum status status = rewrite_run(&rewrite, &left_out, change->err);
+	map_u64_done(&forgotten);
 	if (change->status != STATUS_OK)
 		status = change->status;
 	if (status == STATUS_OK && left_out && change->expired_ms < after_ms)
@@ -400,13 +470,13 @@ static void find_over(struct shelf *shelf, int64_t clock_ms, part_list *over)
 			VECTOR_ADD(over, shelf->parts.items[i]);
 }
 
-static struct merge_part merge_part_of(const struct part *part, uint64_t schema)
+static struct merge_part merge_part_of(const struct part *part, uint64_t schema, bool forgotten)
 {
 	return (struct merge_part){
 		.month      = part->header->month,
 		.run        = part->header->run,
 		.bytes      = part->header->file_bytes,
-		.old_schema = part->header->schema != schema,
+		.old_schema = part->header->schema != schema || (forgotten && part->has_forgotten),
 		.excluded   = atomic_load(&part->guard.damaged),
 	};
 }
@@ -420,7 +490,7 @@ static void find_to_merge(struct shelf *shelf, int64_t clock_ms, part_list *chos
 	if (parts == NULL || marks == NULL)
 		abort();
 	for (size_t i = 0; i < count; i++)
-		parts[i] = merge_part_of(shelf->parts.items[i], schema);
+		parts[i] = merge_part_of(shelf->parts.items[i], schema, is_forgotten_due(shelf));
 	if (merge_choose(parts, count, event_month(clock_ms), marks))
 		for (size_t i = 0; i < count; i++)
 			if (marks[i])
@@ -438,6 +508,7 @@ enum status shelf_tidy(struct shelf *shelf, struct error *err)
 	if (clock_ms == INSTANT_MS_NONE)
 		return STATUS_AGAIN;
 	pthread_mutex_lock(&shelf->lock);
+	look_for_forgotten(shelf);
 	find_over(shelf, clock_ms, &change.gone);
 	if (change.gone.count == 0) {
 		find_to_merge(shelf, clock_ms, &change.gone);
@@ -625,6 +696,8 @@ void shelf_close(struct shelf *shelf)
 	for (size_t i = 0; i < shelf->parts.count; i++)
 		part_unref(shelf->parts.items[i]);
 	VECTOR_DONE(&shelf->parts);
+	VECTOR_DONE(&shelf->forgotten);
+	map_u64_done(&shelf->forgotten_set);
 	manifest_done(&shelf->manifest);
 	pthread_mutex_destroy(&shelf->lock);
 	free(shelf->directory);

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/map.h"
 #include "events/manifest.h"
 #include "events/part_set.h"
 #include "events/settings.h"
@@ -30,6 +31,9 @@ struct shelf {
 	struct manifest manifest;
 	VECTOR(struct part *) parts; /* live, each with a reference */
 	uint64_t flushes;            /* tails that were written since the start */
+	VECTOR(uint32_t) forgotten;  /* slots of erased persons: parts are to lose their rows */
+	struct map_u64 forgotten_set;
+	int64_t forgotten_due_ns; /* monotonic: when parts are rewritten for it; 0: none has any */
 
 	struct part_set *_Atomic published; /* not yet taken; NULL: nothing new */
 	_Atomic int64_t          clock_ms;  /* nobody will ask about earlier instants */
@@ -46,6 +50,7 @@ struct shelf {
 	_Atomic uint64_t part_count;
 	_Atomic uint64_t part_bytes;
 	_Atomic uint64_t parts_to_rewrite; /* their columns were chosen by other settings */
+	_Atomic uint64_t parts_forgotten;  /* with rows of erased persons */
 	_Atomic uint64_t parts_damaged;
 	_Atomic bool     damaged; /* some part was found so since the start */
 };
@@ -72,6 +77,9 @@ MUST_USE enum status shelf_flush(struct shelf *shelf, struct error *err);
 /* One round: drops parts that are over, merges, or rewrites for other settings. STATUS_AGAIN: there
  * is nothing to do. */
 MUST_USE enum status shelf_tidy(struct shelf *shelf, struct error *err);
+
+/* What comes to be written from now on lacks this person's rows. Any thread. */
+void shelf_forget(struct shelf *shelf, uint32_t slot);
 
 /* Frees what was retired. */
 void shelf_clean(struct shelf *shelf);

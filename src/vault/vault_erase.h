@@ -21,7 +21,7 @@
  * may have erased some. Doing it once more is harmless: whoever has no key is passed over.
  *
  * Cost: each call looks through the index once (some 3 ms a million ids), so erase many at once.
- * Threads: any, one erasure at a time (others wait for nothing, but must not name the same persons).
+ * Threads: any, one erasure of the same persons at a time.
  *
  * What overwriting cannot reach: flash and copy-on-write file systems keep older blocks for some
  * time. Those blocks hold the key wrapped by the intermediate key, which the master key wraps:

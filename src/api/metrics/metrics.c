@@ -403,6 +403,9 @@ static void write_events(struct buffer *out, const struct api *api)
 	           "Times that files were merged, rewritten or dropped since start", e->merges);
 	metric_one(out, "sonnim_events_parts_to_rewrite", "gauge",
 	           "Files whose columns other settings have chosen", e->parts_to_rewrite);
+	metric_one(out, "sonnim_events_parts_with_erased", "gauge",
+	           "Files that still hold events of erased persons, which nobody reads any more",
+	           e->parts_forgotten);
 	metric_one(out, "sonnim_events_parts_damaged", "gauge", "Files of which rows cannot be read",
 	           e->parts_damaged);
 	metric_one(out, "sonnim_events_failing", "gauge",

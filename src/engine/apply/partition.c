@@ -13,6 +13,7 @@
 #include "engine/apply/leaf.h"
 #include "engine/apply/look.h"
 #include "engine/apply/step.h"
+#include "engine/merge/erasure.h"
 #include "engine/survey.h"
 
 struct partition *partition_new(uint32_t number, int64_t retention_ms, struct events *events,
@@ -279,6 +280,24 @@ static bool forward(struct partition *partition, const struct arrival *arrival)
 	return merge_forward(partition, arrival->encoded, &event);
 }
 
+/* A record for who was erased. What is the whole partition's is noted all the same, so that it does
+ * not depend on when a restart learns of the erasure. False: he was not, or it concerns more than
+ * him. */
+static bool is_for_nobody(struct partition *partition, const struct arrival *arrival)
+{
+	const struct record *record = arrival->record;
+	if (record->slot == SLOT_NONE || record->kind == RECORD_MERGE_IN ||
+	    !erasure_holds(partition, record->slot))
+		return false;
+	if (arrival->position <= partition->resume.position)
+		return true;
+	if (record->kind == RECORD_EVENT)
+		notice_event(partition, arrival);
+	else if (record->kind == RECORD_TRAITS)
+		names_see_traits(&partition->names, record->properties);
+	return true;
+}
+
 /* The vault holds the link; here the call only brings the user into being. */
 static void apply_alias(struct partition *partition, const struct arrival *arrival)
 {
@@ -311,6 +330,8 @@ static enum status skip_record(struct partition *partition, struct arrival *arri
                                struct error *err)
 {
 	const struct record *record = arrival->record;
+	if (is_for_nobody(partition, arrival))
+		return STATUS_OK;
 	if (record_is_call(record->kind))
 		skip_call(partition, arrival);
 	else if (record->kind == RECORD_MERGE_OUT)
@@ -326,6 +347,8 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 	const struct record *record = arrival->record;
 	if (partition->surveys != NULL)
 		survey_before_change(partition, record->slot);
+	if (is_for_nobody(partition, arrival))
+		return STATUS_OK;
 	switch (record->kind) {
 	case RECORD_EVENT:
 		if (!forward(partition, arrival))
@@ -345,6 +368,9 @@ static enum status apply_record(struct partition *partition, struct arrival *arr
 		return merge_out(partition, record, arrival->position, arrival->received_ms, err);
 	case RECORD_MERGE_IN:
 		return merge_in(partition, record, arrival->position, arrival->received_ms, err);
+	case RECORD_ERASURE:
+		erasure_apply(partition, record->slot, arrival->position, arrival->received_ms);
+		return STATUS_OK;
 	case RECORD_SETTING:
 		return facts_declare(&partition->facts, record->body, arrival->position, err);
 	case RECORD_DIMENSION:

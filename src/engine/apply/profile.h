@@ -80,7 +80,9 @@ struct profile {
 	struct traits      *traits;
 	struct feature_set *features;
 	struct membership_set *memberships;
+	bool                   erased; /* `closed` for good (engine/merge/erasure.h) */
 };
+_Static_assert(sizeof(struct profile) == 64, "a profile is a line of the cache");
 
 enum { PROFILES_PER_BLOCK = 1024, PROFILES_CHANGED = 0xff };
 
@@ -92,6 +94,7 @@ struct profiles {
 	uint32_t         slot_count; /* highest slot seen + 1 */
 	uint64_t         person_count;
 	uint64_t         identified_count;
+	uint64_t         erased_count;
 	uint64_t         bytes;
 	uint64_t         feature_bytes;    /* of these, the sets of features and their series */
 	uint64_t         membership_bytes; /* the sets of memberships */
@@ -113,6 +116,13 @@ struct profile       *profiles_change(struct profiles *profiles, uint32_t slot);
 
 /* The same, also of one who has ceased to exist: his history is still told. */
 const struct profile *profiles_known(const struct profiles *profiles, uint32_t slot);
+
+/* Whether the person of a slot was erased. */
+static inline bool profiles_erased(const struct profiles *profiles, uint32_t slot)
+{
+	return slot < profiles->slot_count && profiles->blocks[slot >> 10] != NULL &&
+	       profiles->blocks[slot >> 10][slot & 1023].erased;
+}
 
 /* Where the profile of a slot lies, to be changed; made when absent, then `exists` is false. */
 struct profile *profiles_place(struct profiles *profiles, uint32_t slot);

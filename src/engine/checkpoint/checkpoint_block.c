@@ -13,6 +13,7 @@ enum {
 	PROFILE_FEATURES    = 4,
 	PROFILE_MEMBERSHIPS = 8,
 	PROFILE_CLOSED      = 16,
+	PROFILE_ERASED      = 64, /* with PROFILE_CLOSED */
 	PROFILE_AMENDED     = 32, /* with the instant of the next change of what is seen */
 };
 
@@ -73,6 +74,7 @@ static void write_profile(const struct partition *partition, uint32_t slot,
 	buffer_add_u8(out, (uint8_t)((profile->identified ? PROFILE_IDENTIFIED : 0) |
 	                             (profile->closed ? PROFILE_CLOSED : 0) |
 	                             (profile->amended ? PROFILE_AMENDED : 0) |
+	                             (profile->erased ? PROFILE_ERASED : 0) |
 	                             (profile->traits != NULL ? PROFILE_TRAITS : 0) |
 	                             (features != NULL ? PROFILE_FEATURES : 0) |
 	                             (memberships != NULL ? PROFILE_MEMBERSHIPS : 0)));
@@ -307,6 +309,7 @@ static bool read_profile(struct block_reader *reader, uint32_t slot)
 	uint8_t flags            = read_u8(bytes);
 	profile->closed          = (flags & PROFILE_CLOSED) != 0;
 	profile->exists          = !profile->closed;
+	profile->erased          = (flags & PROFILE_ERASED) != 0;
 	profile->amended         = (flags & PROFILE_AMENDED) != 0;
 	profile->identified      = (flags & PROFILE_IDENTIFIED) != 0;
 	profile->armed_ms        = INSTANT_MS_NEVER;
@@ -316,6 +319,10 @@ static bool read_profile(struct block_reader *reader, uint32_t slot)
 	profile->newest_event_ms = read_i64(bytes);
 	partition->profiles.person_count += profile->exists;
 	partition->profiles.identified_count += profile->exists && profile->identified;
+	if (profile->erased) {
+		partition->profiles.erased_count++;
+		events_forget(partition->events, slot, 0);
+	}
 	if (profile->amended)
 		facts_set_next_ms(partition, slot, read_i64(bytes));
 	if ((flags & PROFILE_TRAITS && !read_traits(reader, profile)) ||

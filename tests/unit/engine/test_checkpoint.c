@@ -229,6 +229,8 @@ static void happen(struct world *world)
 		snprintf(text, sizeof text, "{\"category\":\"c%d\"}", (int)seed_below(3));
 		run_dimension(run, world->now_ms, seed_below(2) ? "p1" : "p2",
 		              seed_below(4) > 0 ? text : NULL);
+	} else if (seed_below(3) == 0) {
+		run_feed(run, world->now_ms, &(struct record){.kind = RECORD_ERASURE, .slot = slot});
 	} else {
 		partition_advance(run->partition, world->now_ms);
 	}

@@ -327,6 +327,55 @@ static void columns_are_declared_and_excluded_later_with_progress(void **state)
 	expect_all();
 }
 
+/* How many calls of a person are stored, in parts or not. */
+static size_t count_of(uint32_t slot)
+{
+	struct events_query query = everything();
+	event_list          list  = {0};
+	query.calls               = true;
+	events_read(fixture.events, slot, &query, &list);
+	size_t count = list.count;
+	event_list_done(&list);
+	return count;
+}
+
+static void wait_until_tidy(void)
+{
+	struct events_store_status status;
+	do {
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		fixture_poll(&fixture);
+		events_store_status(fixture.store, &status);
+	} while (status.parts_forgotten > 0 || count_of(7) > 0);
+}
+
+static void parts_lose_the_rows_of_who_was_erased_and_nobody_elses(void **state)
+{
+	(void)state;
+	fixture.settings.erased_rewrite_ms = 0;
+	fixture_open(&fixture);
+	for (unsigned i = 0; i < 400; i++)
+		fixture_add_random(&fixture, SLOTS);
+	fixture_flush(&fixture);
+	assert_true(count_of(7) > 0);
+	events_forget(fixture.events, 7, fixture.position);
+	for (unsigned i = 0; i < 200; i++) /* in the tail too */
+		fixture_add_random(&fixture, SLOTS);
+	fixture_flush(&fixture);
+	wait_until_tidy();
+	fixture_close(&fixture);
+	fixture_open(&fixture);
+	assert_int_equal(count_of(7), 0);
+	size_t kept = 0;
+	for (size_t i = 0; i < fixture.kept.count; i++)
+		if (fixture.kept.items[i].slot != 7)
+			fixture.kept.items[kept++] = fixture.kept.items[i];
+		else
+			free((void *)(uintptr_t)fixture.kept.items[i].encoded.data);
+	fixture.kept.count = kept;
+	expect_all();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -342,6 +391,7 @@ int main(void)
 		TEST(small_parts_are_merged_and_old_ones_expire),
 		TEST(calls_behind_the_journals_end_are_cut_off),
 		TEST(columns_are_declared_and_excluded_later_with_progress),
+		TEST(parts_lose_the_rows_of_who_was_erased_and_nobody_elses),
 	};
 	fixture_seed("events store");
 	return cmocka_run_group_tests(tests, NULL, NULL);
