@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "base/instant.h"
 
-static const struct text purpose = {"people", 6};
+static const char        required[] = "required";
+static const struct text purpose    = {"people", 6};
 
 static const char *check_algorithm(const void *member)
 {
@@ -18,6 +19,14 @@ static const char *check_algorithm(const void *member)
 	return name != NULL && jwt_algorithm_of(text_of(name), &algorithm)
 	           ? NULL
 	           : "must be HS256, RS256 or EdDSA";
+}
+
+static const char *check_second_factor(const void *member)
+{
+	const char *name = *(const char *const *)member;
+	return name != NULL && (strcmp(name, "optional") == 0 || strcmp(name, required) == 0)
+	           ? NULL
+	           : "must be optional or required";
 }
 
 #define ACCESS struct access_settings
@@ -34,6 +43,10 @@ static const struct setting table[] = {
                      "A login ends after so long in any case; 0: never"),
 	SETTING_DURATION(ACCESS, invitation_ms, "invitation-length", "7d", 60000, INT64_C(366) * DAY_MS,
                      "How long an invitation can be used"),
+	SETTING_STRING(ACCESS, second_factor, "second-factor", "optional",
+                   "Whether who logs in by a password must have a second factor: optional, or "
+                   "required, by which he may do nothing but what is his own until he has one",
+                   "WHETHER", .check = check_second_factor),
 };
 #undef ACCESS
 
@@ -59,11 +72,12 @@ enum status access_open(const struct access_config *config, struct access **ret_
 	assert(access != NULL);
 	bool known = jwt_algorithm_of(text_of(config->settings->algorithm), &keys.algorithm);
 	assert(known); /* the settings are checked */
-	access->config     = *config;
-	access->issuer     = copy(config->issuer);
-	access->audience   = copy(config->audience);
-	access->attempts   = attempts_new();
-	enum status status = signing_keys_open(&keys, clock_wall_ms(), &access->keys, err);
+	access->config                 = *config;
+	access->issuer                 = copy(config->issuer);
+	access->audience               = copy(config->audience);
+	access->attempts               = attempts_new();
+	access->second_factor_required = strcmp(config->settings->second_factor, required) == 0;
+	enum status status             = signing_keys_open(&keys, clock_wall_ms(), &access->keys, err);
 	if (status != STATUS_OK) {
 		access_close(access);
 		return status;

@@ -26,6 +26,7 @@ struct access_settings {
 	int64_t session_idle_ms; /* a session that nobody refreshes ends */
 	int64_t session_ms;      /* and any of them after so long; 0: never */
 	int64_t invitation_ms;   /* how long an invitation can be used */
+	char   *second_factor;   /* optional or required */
 };
 
 /* The table over such a struct, for settings_load() and settings_parse_flags(). */

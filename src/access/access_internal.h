@@ -14,6 +14,7 @@ struct access {
 	char                *audience;
 	struct signing_keys *keys;
 	struct attempts     *attempts;
+	bool                 second_factor_required;
 	_Atomic uint64_t     logins, refused, delayed, passwords, refreshes, reuses;
 };
 
@@ -41,5 +42,13 @@ struct account;
  * come to. */
 MUST_USE enum status people_fill(struct access *access, struct arena *arena,
                                  struct account *account, struct error *err);
+
+/* Whether there is such a person, who has no more than `granted`: else STATUS_FORBIDDEN. */
+MUST_USE enum status people_check_touchable(struct access *access, struct text id, uint32_t granted,
+                                            struct error *err);
+
+/* Whether he may do nothing but what is his own until he has a second factor. Who has no password
+ * comes by single sign-on, where his provider asks for what it wants. */
+bool people_owes_factor(const struct access *access, const struct store_person *person);
 
 #endif

@@ -331,8 +331,15 @@ enum status people_scopes_now(struct access *access, struct text id, uint32_t *r
 		status = error_set(err, STATUS_NOT_FOUND, "The person was switched off");
 	if (status == STATUS_OK)
 		status = people_scopes(access, row.roles, &arena, ret_scopes, err);
+	if (status == STATUS_OK && people_owes_factor(access, &row))
+		*ret_scopes = 0;
 	arena_done(&arena);
 	return status;
+}
+
+bool people_owes_factor(const struct access *access, const struct store_person *person)
+{
+	return access->second_factor_required && !person->totp && person->password.length > 0;
 }
 
 /* The row of somebody new. */
@@ -473,7 +480,9 @@ static enum status check_current(struct access *access, const struct account *ac
 	if (status != STATUS_OK)
 		return status;
 	atomic_fetch_add(&access->passwords, 1);
-	if (!password_matches(arena_text(arena, account->row.password).data, change->current)) {
+	const char *kept =
+		account->row.password.length > 0 ? arena_text(arena, account->row.password).data : NULL;
+	if (!password_matches(kept, change->current)) {
 		attempts_failed(access->attempts, &attempt, monotonic_ms);
 		return error_set_field(err, STATUS_UNAUTHORIZED, "current_password", "It is wrong");
 	}
@@ -501,8 +510,7 @@ enum status people_set_password(struct access *access, const struct password_cha
 	return change_row(access, &account.row, change->session_id, err);
 }
 
-/* Whether there is such a person, who has no more than `granted`. */
-static enum status check_touchable(struct access *access, struct text id, uint32_t granted,
+enum status people_check_touchable(struct access *access, struct text id, uint32_t granted,
                                    struct error *err)
 {
 	struct account account;
@@ -519,7 +527,7 @@ enum status people_delete(struct access *access, struct text id, uint32_t grante
                           struct error *err)
 {
 	struct store *store  = access->config.store;
-	enum status   status = check_touchable(access, id, granted, err);
+	enum status   status = people_check_touchable(access, id, granted, err);
 	return status == STATUS_OK ? store->ops->person_delete(store, id, err) : status;
 }
 
@@ -527,7 +535,7 @@ enum status people_end_sessions(struct access *access, struct text id, uint32_t 
                                 struct error *err)
 {
 	struct store *store  = access->config.store;
-	enum status   status = check_touchable(access, id, granted, err);
+	enum status   status = people_check_touchable(access, id, granted, err);
 	return status == STATUS_OK ? store->ops->session_delete_of(store, id, TEXT(""), err) : status;
 }
 

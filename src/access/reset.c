@@ -17,7 +17,7 @@ enum status reset_begin(struct access *access, struct text email, int64_t now_ms
 {
 	struct account account;
 	enum status    status = people_find(access, email, arena, &account, err);
-	if (status == STATUS_OK && !account.row.active)
+	if (status == STATUS_OK && (!account.row.active || account.row.password.length == 0))
 		status = error_set(err, STATUS_NOT_FOUND, "There is no such person");
 	if (status != STATUS_OK)
 		return status;

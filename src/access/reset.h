@@ -10,7 +10,8 @@
 
 enum { RESET_MINUTES = 30 };
 
-/* STATUS_NOT_FOUND: nobody who may log in has the address: not to be told to who asks. */
+/* STATUS_NOT_FOUND: nobody who may log in by a password has the address: not to be told to who
+ * asks. */
 MUST_USE enum status reset_begin(struct access *access, struct text email, int64_t now_ms,
                                  struct arena *arena, struct account *ret_account,
                                  char ret_token[CODE_TEXT_BYTES], struct error *err);

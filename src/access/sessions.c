@@ -6,11 +6,13 @@
 #include "access/access_internal.h"
 #include "access/password.h"
 #include "access/scope.h"
+#include "access/second_factor.h"
 #include "base/instant.h"
 #include "base/json.h"
 
 static const char refresh_prefix[] = "snr_";
 static const char device_prefix[]  = "snd_";
+static const char ticket_prefix[]  = "snt_";
 
 static void refresh_hash(struct text text, uint8_t ret_hash[STORE_TOKEN_HASH_BYTES])
 {
@@ -34,7 +36,7 @@ static void sign(struct access *access, int64_t now_ms, struct arena *arena, str
 	struct buffer             json = {0}, token = {0};
 	struct claims             claims = {.email     = account->email,
 	                                    .tier      = account->row.tier,
-	                                    .scopes    = account->scopes,
+	                                    .scopes    = grant->owes_factor ? 0 : account->scopes,
 	                                    .issued_s  = now_ms / 1000,
 	                                    .expires_s = now_ms / 1000 + CLAIMS_SECONDS};
 	memcpy(claims.person_id, account->row.id, sizeof claims.person_id);
@@ -111,7 +113,8 @@ enum status sessions_begin(struct access *access, const struct account *account,
                            struct grant *ret_grant, struct error *err)
 {
 	struct store        *store   = access->config.store;
-	struct grant         grant   = {.account = *account};
+	struct grant         grant   = {.account     = *account,
+	                                .owes_factor = people_owes_factor(access, &account->row)};
 	struct store_session session = {.origin     = origin_of(access, login, arena),
 	                                .created_ms = now_ms,
 	                                .expires_ms = session_end_ms(access, now_ms, now_ms)};
@@ -160,6 +163,50 @@ static void renew_hash(struct access *access, struct account *account, struct te
 		account->row = renewed;
 }
 
+/* What a ticket is good for: the time of its making, and what the factor was then. */
+static uint64_t ticket_number(const struct access *access, const struct account *account,
+                              const struct store_factor *factor, int64_t made_s)
+{
+	const int64_t state[] = {account->row.version, factor->last_step, factor->recovery_left,
+	                         factor->created_ms};
+	uint8_t       hash[SHA256_BYTES];
+	uint32_t      mark;
+	code_hash(access_secret(access), "factor", (struct text){(const char *)state, sizeof state},
+	          hash);
+	memcpy(&mark, hash, sizeof mark);
+	return (uint64_t)made_s << 32 | mark;
+}
+
+static enum status challenge(struct access *access, const struct account *account, int64_t now_ms,
+                             struct arena *arena, struct grant *ret_grant, struct error *err)
+{
+	struct store       *store = access->config.store;
+	struct store_factor factor;
+	struct grant        grant = {.account = *account};
+	struct code         code;
+	enum status         status =
+		store->ops->factor_get(store, text_of(account->row.id), arena, &factor, err);
+	if (status != STATUS_OK)
+		return status;
+	memcpy(code.id, account->row.id, sizeof code.id);
+	code.number = ticket_number(access, account, &factor, now_ms / 1000);
+	code_write(access_secret(access), ticket_prefix, &code, grant.challenge);
+	*ret_grant = grant;
+	return STATUS_OK;
+}
+
+enum status sessions_enter(struct access *access, const struct account *account,
+                           const struct login *login, int64_t now_ms, struct arena *arena,
+                           struct grant *ret_grant, struct error *err)
+{
+	if (account->row.totp)
+		return challenge(access, account, now_ms, arena, ret_grant, err);
+	enum status status = sessions_begin(access, account, login, now_ms, arena, ret_grant, err);
+	if (status == STATUS_OK)
+		atomic_fetch_add(&access->logins, 1);
+	return status;
+}
+
 static enum status refused(struct access *access, struct error *err)
 {
 	atomic_fetch_add(&access->refused, 1);
@@ -191,17 +238,85 @@ enum status sessions_login(struct access *access, const struct login *login, int
 		return status;
 	}
 	atomic_fetch_add(&access->passwords, 1);
-	const char *kept = account.row.active ? arena_text(arena, account.row.password).data : NULL;
+	bool        may  = account.row.active && account.row.password.length > 0;
+	const char *kept = may ? arena_text(arena, account.row.password).data : NULL;
 	if (!password_matches(kept, login->password)) {
 		attempts_failed(access->attempts, &attempt, monotonic_ms);
 		return refused(access, err);
 	}
-	attempts_succeeded(access->attempts, &attempt);
+	if (!account.row.totp)
+		attempts_succeeded(access->attempts, &attempt);
 	if ((status = people_fill(access, arena, &account, err)) != STATUS_OK)
 		return status;
-	atomic_fetch_add(&access->logins, 1);
 	if (password_is_outdated(kept))
 		renew_hash(access, &account, login->password, arena);
+	return sessions_enter(access, &account, login, now_ms, arena, ret_grant, err);
+}
+
+/* ---- The second step of a login ---- */
+
+static enum status no_ticket(struct error *err)
+{
+	return error_set_field(err, STATUS_UNAUTHORIZED, "ticket",
+	                       "It is not known, was used, or is over");
+}
+
+/* Whose ticket it is, and his factor. */
+static enum status open_ticket(struct access *access, struct text ticket, int64_t now_ms,
+                               struct arena *arena, struct account *ret_account,
+                               struct store_factor *ret_factor, struct error *err)
+{
+	struct store *store = access->config.store;
+	struct code   code;
+	struct error  why;
+	if (!code_read(access_secret(access), ticket_prefix, ticket, &code))
+		return no_ticket(err);
+	enum status status = people_get(access, text_of(code.id), arena, ret_account, &why);
+	if (status == STATUS_OK)
+		status = store->ops->factor_get(store, text_of(code.id), arena, ret_factor, &why);
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+		*err = why;
+		return status;
+	}
+	int64_t made_s = (int64_t)(code.number >> 32), now_s = now_ms / 1000;
+	if (status != STATUS_OK || !ret_account->row.active || !ret_factor->confirmed ||
+	    made_s > now_s || now_s - made_s >= CHALLENGE_SECONDS ||
+	    code.number != ticket_number(access, ret_account, ret_factor, made_s))
+		return no_ticket(err);
+	return STATUS_OK;
+}
+
+enum status sessions_login_code(struct access *access, const struct login *login,
+                                struct text ticket, struct text code, int64_t now_ms,
+                                int64_t monotonic_ms, struct arena *arena, struct grant *ret_grant,
+                                int64_t *ret_wait_ms, struct error *err)
+{
+	struct account      account;
+	struct store_factor factor;
+	*ret_wait_ms       = 0;
+	enum status status = open_ticket(access, ticket, now_ms, arena, &account, &factor, err);
+	if (status != STATUS_OK)
+		return status;
+	const uint8_t *hash  = account.row.email_hash;
+	bool           known = is_known_device(access, login, &account);
+	struct attempt attempt =
+		attempt_of(access->attempts, login->address,
+	               (struct text){(const char *)hash, sizeof account.row.email_hash},
+	               known ? login->device : TEXT(""));
+	status = attempts_admit(access->attempts, &attempt, monotonic_ms, ret_wait_ms, err);
+	if (status != STATUS_OK) {
+		atomic_fetch_add(&access->delayed, 1);
+		return status;
+	}
+	status = second_factor_use(access, &factor, code, now_ms, err);
+	if (status == STATUS_UNAUTHORIZED) {
+		attempts_failed(access->attempts, &attempt, monotonic_ms);
+		atomic_fetch_add(&access->refused, 1);
+	}
+	if (status != STATUS_OK)
+		return status;
+	attempts_succeeded(access->attempts, &attempt);
+	atomic_fetch_add(&access->logins, 1);
 	return sessions_begin(access, &account, login, now_ms, arena, ret_grant, err);
 }
 
@@ -278,6 +393,7 @@ enum status sessions_refresh(struct access *access, struct text refresh, int64_t
 	}
 	memcpy(grant.session_id, session.id, sizeof grant.session_id);
 	grant.session_ends_ms = session.expires_ms;
+	grant.owes_factor     = people_owes_factor(access, &grant.account.row);
 	sign(access, now_ms, arena, &grant);
 	atomic_fetch_add(&access->refreshes, 1);
 	*ret_grant = grant;
@@ -298,7 +414,9 @@ enum status sessions_recheck(struct access *access, int64_t now_ms, struct ident
 	                                  &session, &account, &why);
 	bool        same   = status == STATUS_OK && strcmp(session.person_id, identity->person_id) == 0;
 	if (same)
-		identity->scopes = scope_set_both(identity->claimed, account.scopes);
+		identity->scopes = people_owes_factor(access, &account.row)
+		                       ? 0
+		                       : scope_set_both(identity->claimed, account.scopes);
 	arena_done(&arena);
 	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !same))
 		return error_set(err, STATUS_UNAUTHORIZED, "The session is over");

@@ -14,13 +14,17 @@
  * more than his roles come to by now, whatever it says: sessions_identify() asks the store. Who
  * keeps the answer forgets it when sessions, people or roles change.
  *
+ * Who has a second factor (second_factor.h) gets a challenge instead of a session, and wrong codes
+ * count as wrong passwords: a right password forgets none of them. Its ticket bears its time and
+ * what his factor was then: nothing of it is kept, and it is good until a code is used, so once.
+ *
  * A wrong address and a wrong password are told apart by nothing: not by the text, not by the time,
  * which goes into one comparison of a password in either case (password.h, attempts.h). */
 
 #include "access/code.h"
 #include "access/people.h"
 
-enum { SESSION_AGENT_BYTES_MAX = 256, SESSIONS_OF_PERSON_MAX = 100 };
+enum { SESSION_AGENT_BYTES_MAX = 256, SESSIONS_OF_PERSON_MAX = 100, CHALLENGE_SECONDS = 300 };
 
 /* What somebody is given who logged in or refreshed. */
 struct grant {
@@ -32,6 +36,10 @@ struct grant {
 	char    device[CODE_TEXT_BYTES];
 	int64_t token_ends_ms;
 	int64_t session_ends_ms; /* unless it is refreshed before */
+	bool    owes_factor; /* he may do nothing but what is his own until he has a second factor */
+	/* Not empty: there is nothing of the above but who it is. He has a second factor, whose code
+	 * comes with this ticket to sessions_login_code(). */
+	char challenge[CODE_TEXT_BYTES];
 };
 
 struct login {
@@ -49,6 +57,21 @@ MUST_USE enum status sessions_login(struct access *access, const struct login *l
                                     int64_t now_ms, int64_t monotonic_ms, struct arena *arena,
                                     struct grant *ret_grant, int64_t *ret_wait_ms,
                                     struct error *err);
+
+/* The second step of a login: a code of his second factor, or one of recovery, and the ticket that
+ * the first gave. Of the login all but e-mail and password count. STATUS_UNAUTHORIZED with the
+ * field "ticket": it is none, was used, or is over (CHALLENGE_SECONDS); or "code". */
+MUST_USE enum status sessions_login_code(struct access *access, const struct login *login,
+                                         struct text ticket, struct text code, int64_t now_ms,
+                                         int64_t monotonic_ms, struct arena *arena,
+                                         struct grant *ret_grant, int64_t *ret_wait_ms,
+                                         struct error *err);
+
+/* A session for somebody who is known by other means than a password: of the login address and
+ * agent count. Who has a second factor gets a challenge. */
+MUST_USE enum status sessions_enter(struct access *access, const struct account *account,
+                                    const struct login *login, int64_t now_ms, struct arena *arena,
+                                    struct grant *ret_grant, struct error *err);
 
 /* A session for somebody who has just registered: of the login address and agent count. */
 MUST_USE enum status sessions_begin(struct access *access, const struct account *account,

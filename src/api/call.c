@@ -343,6 +343,14 @@ void call_fail_code(struct api_call *call, const struct error *err, const char *
 	reply(call, http_status, "application/json", &body);
 }
 
+void call_add_retry_after(struct api_call *call, int64_t wait_ms)
+{
+	if (wait_ms > 0)
+		http_add_header(
+			call->request, "Retry-After",
+			text_of(arena_printf(call->arena, "%lld", (long long)((wait_ms + 999) / 1000))));
+}
+
 void call_add_version(struct api_call *call, uint32_t version)
 {
 	http_add_header(call->request, "ETag", text_of(arena_printf(call->arena, "\"%u\"", version)));

@@ -157,6 +157,9 @@ void call_answer_static(struct api_call *call, const char *content_type, struct 
 void call_fail(struct api_call *call, const struct error *err);
 void call_fail_code(struct api_call *call, const struct error *err, const char *code);
 
+/* Adds Retry-After, when there is something to wait for. */
+void call_add_retry_after(struct api_call *call, int64_t wait_ms);
+
 /* Adds X-Sonnim-Position: `position`, or, for 0, that of the journal now. */
 void call_add_position(struct api_call *call, uint64_t position);
 

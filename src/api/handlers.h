@@ -61,9 +61,12 @@ api_handler_fn clock_post;
 api_handler_fn changes_list;
 
 /* auth_api.c, me_api.c */
-api_handler_fn auth_register, auth_login, auth_refresh, auth_logout, auth_password,
+api_handler_fn auth_register, auth_login, auth_login_totp, auth_refresh, auth_logout, auth_password,
 	auth_reset_request, auth_reset, auth_sessions, auth_end_session, auth_end_sessions;
 api_handler_fn me_get, me_put, settings_get, settings_put, subscription_get, subscription_put;
+
+/* totp_api.c */
+api_handler_fn totp_get, totp_begin, totp_confirm, totp_end, people_api_reset_totp;
 
 /* people_api.c, roles_api.c */
 api_handler_fn people_api_list, people_api_create, people_api_get, people_api_put,

@@ -173,6 +173,16 @@ enum status sqlite_role_list(struct store *, struct arena *, struct store_role *
                              struct error *);
 enum status sqlite_role_put(struct store *, struct store_role *, struct error *);
 enum status sqlite_role_delete(struct store *, struct text, struct error *);
+enum status sqlite_factor_get(struct store *, struct text, struct arena *, struct store_factor *,
+                              struct error *);
+enum status sqlite_factor_begin(struct store *, const struct store_factor *, struct error *);
+enum status sqlite_factor_confirm(struct store *, const struct store_factor *,
+                                  const uint8_t (*)[STORE_TOKEN_HASH_BYTES], size_t,
+                                  struct error *);
+enum status sqlite_factor_use_step(struct store *, struct text, int64_t, struct error *);
+enum status sqlite_factor_use_recovery(struct store *, struct text,
+                                       const uint8_t[STORE_TOKEN_HASH_BYTES], struct error *);
+enum status sqlite_factor_delete(struct store *, struct text, struct error *);
 enum status sqlite_event_type_list(struct store *, struct arena *, struct store_event_type **,
                                    size_t *, struct error *);
 enum status sqlite_event_type_add(struct store *, const struct store_event_type *, struct error *);

@@ -15,6 +15,7 @@ static void read_person(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 		.version    = (uint32_t)sqlite3_column_int64(row, 7),
 		.created_ms = sqlite3_column_int64(row, 8),
 		.updated_ms = sqlite3_column_int64(row, 9),
+		.totp       = sqlite3_column_int64(row, 10) != 0,
 	};
 	sqlite_id(row, 0, person.id);
 	sqlite_hash(row, 1, person.email_hash);

@@ -138,9 +138,20 @@ struct store_person {
 	struct text roles;                              /* names separated by blanks */
 	struct text tier;                               /* of the subscription */
 	bool        active;                             /* may log in */
+	bool        totp; /* read only: he has a second factor that is confirmed */
 	uint32_t    version;
 	int64_t     created_ms;
 	int64_t     updated_ms;
+};
+
+/* A person's second factor: codes by time, and recovery codes that stand in for it once each. */
+struct store_factor {
+	char        person_id[37];
+	struct text secret;        /* sealed */
+	bool        confirmed;     /* else it is not asked for yet */
+	int64_t     last_step;     /* of time: the newest whose code was used */
+	uint32_t    recovery_left; /* read only */
+	int64_t     created_ms;
 };
 
 /* A login and all that came of it by refreshing. */
@@ -520,6 +531,23 @@ struct store_ops {
 	/* Adds or replaces it; created_ms is set to when it was added: the first `updated_ms`. */
 	enum status (*role_put)(struct store *, struct store_role *role, struct error *);
 	enum status (*role_delete)(struct store *, struct text name, struct error *);
+
+	enum status (*factor_get)(struct store *, struct text person_id, struct arena *,
+	                          struct store_factor *ret_factor, struct error *);
+	/* Adds it, not confirmed, in place of one that is not either. STATUS_CONFLICT: one is. */
+	enum status (*factor_begin)(struct store *, const struct store_factor *factor, struct error *);
+	/* Confirms the one with that secret: takes over last_step and the hashes of the recovery codes,
+	 * in place of those there were. STATUS_PRECONDITION: there is none to confirm. */
+	enum status (*factor_confirm)(struct store *, const struct store_factor              *factor,
+	                              const uint8_t (*hashes)[STORE_TOKEN_HASH_BYTES], size_t count,
+	                              struct error *);
+	/* Each step once, and none behind it: else STATUS_PRECONDITION. Of a confirmed one. */
+	enum status (*factor_use_step)(struct store *, struct text person_id, int64_t step,
+	                               struct error *);
+	/* Deletes the code. STATUS_PRECONDITION: there is none such. */
+	enum status (*factor_use_recovery)(struct store *, struct text person_id,
+	                                   const uint8_t hash[STORE_TOKEN_HASH_BYTES], struct error *);
+	enum status (*factor_delete)(struct store *, struct text person_id, struct error *);
 
 	enum status (*event_type_list)(struct store *, struct arena *,
 	                               struct store_event_type **ret_types, size_t *ret_count,

@@ -31,13 +31,15 @@ PUBLIC = {
     ("POST", "/v1/m"), ("GET", "/v1/projects/{writeKey}/settings"),
     ("GET", "/api/v1/events/health"), ("GET", "/api/v1/audience/exports/{id}/file"),
     ("POST", "/api/v1/auth/register"), ("POST", "/api/v1/auth/login"),
+    ("POST", "/api/v1/auth/login/totp"),
     ("POST", "/api/v1/auth/refresh"), ("POST", "/api/v1/auth/reset-request"),
     ("POST", "/api/v1/auth/reset"), ("GET", "/.well-known/jwks.json"),
     ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/openapi.json"),
 }
 # Of people only: what is one's own.
 OWN = {"/api/v1/auth/logout", "/api/v1/auth/password", "/api/v1/auth/sessions",
-       "/api/v1/auth/sessions/{id}", "/api/v1/users/me", "/api/v1/users/settings",
+       "/api/v1/auth/sessions/{id}", "/api/v1/auth/totp", "/api/v1/auth/totp/confirm",
+       "/api/v1/auth/totp/disable", "/api/v1/users/me", "/api/v1/users/settings",
        "/api/v1/users/subscription"}
 # What would end who asks.
 HARMFUL = ("POST", "/api/v1/auth/logout")

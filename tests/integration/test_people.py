@@ -14,6 +14,7 @@ from email.header import decode_header, make_header
 from case import ServerCase
 from program import Node
 from server import Client, Server
+from totp import App
 
 PASSWORD = "a long one that only I know"
 
@@ -568,6 +569,16 @@ class Resets(PeopleCase):
         self.refused(self.login(email), 401)
         self.assertEqual(self.login(email, PASSWORD + "?").status, 200)
         self.refused(self.reset(token, PASSWORD + "!"), 401, "UNAUTHORIZED", "reset_token")
+
+    def test_a_new_password_does_not_go_around_the_second_factor(self):
+        client, grant = self.logged_in()
+        email = grant["user"]["email"]
+        app = App(client.expect(200, "POST", "/api/v1/auth/totp",
+                                {"password": PASSWORD}).json["secret"])
+        client.expect(200, "POST", "/api/v1/auth/totp/confirm", {"code": app.code()})
+        self.assertEqual(self.reset(self.token_for(email)).status, 204)
+        answer = self.login(email, PASSWORD + "?")
+        self.assertEqual((answer.status, answer.json["challenge"]), (200, "totp"))
 
     def test_the_newest_change_of_a_person_makes_a_token_void(self):
         _, grant = self.logged_in()

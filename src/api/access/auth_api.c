@@ -2,6 +2,7 @@
  * alike for all of it (access/sessions.h). Answers are not to be kept by anybody on the way. */
 
 #include "access/reset.h"
+#include "access/second_factor.h"
 #include "api/access/guards.h"
 #include "api/access/mailer.h"
 #include "api/access/person_json.h"
@@ -16,18 +17,11 @@ static void answer_grant(struct api_call *call, unsigned http_status, const stru
 	struct buffer      out = {0};
 	struct json_writer w   = json_writer_of(&out);
 	call_audit_actor(call, text_of(arena_printf(call->arena, "person:%s", grant->account.row.id)));
-	call_audit_target(call, text_of(grant->session_id));
+	if (grant->challenge[0] == '\0')
+		call_audit_target(call, text_of(grant->session_id));
 	person_json_grant(&w, grant);
 	http_add_header(call->request, "Cache-Control", TEXT("no-store"));
 	call_answer(call, http_status, &out);
-}
-
-static void add_retry_after(struct api_call *call, int64_t wait_ms)
-{
-	if (wait_ms > 0)
-		http_add_header(
-			call->request, "Retry-After",
-			text_of(arena_printf(call->arena, "%lld", (long long)((wait_ms + 999) / 1000))));
 }
 
 static struct login login_of(struct api_call *call)
@@ -108,11 +102,47 @@ static void login_step(struct api_call *call)
 		answer_grant(call, 200, &grant);
 		return;
 	}
-	add_retry_after(call, wait_ms);
+	call_add_retry_after(call, wait_ms);
 	call_fail(call, &err);
 }
 
 void auth_login(struct api_call *call) { call_on_password_worker(call, login_step); }
+
+static enum status log_in_code(struct api_call *call, struct grant *ret_grant, int64_t *ret_wait_ms,
+                               struct error *err)
+{
+	static const char *const known[] = {"ticket", "code", "device_token", NULL};
+	struct login             login   = login_of(call);
+	struct text              ticket, code;
+	struct json              body;
+	enum status              status;
+	if ((status = call_body(call, &body, err)) != STATUS_OK ||
+	    (status = call_only(body, known, err)) != STATUS_OK ||
+	    (status = call_string(body, "ticket", false, 1, SECRET_TEXT_BYTES_MAX, &ticket, err)) !=
+	        STATUS_OK ||
+	    (status = call_string(body, "code", false, 1, FACTOR_CODE_BYTES_MAX, &code, err)) !=
+	        STATUS_OK ||
+	    (status = call_string(body, "device_token", true, 0, SECRET_TEXT_BYTES_MAX, &login.device,
+	                          err)) != STATUS_OK)
+		return status;
+	return sessions_login_code(call->api->config.access, &login, ticket, code, clock_wall_ms(),
+	                           clock_monotonic_ms(), call->arena, ret_grant, ret_wait_ms, err);
+}
+
+static void login_code_step(struct api_call *call)
+{
+	struct grant grant;
+	int64_t      wait_ms = 0;
+	struct error err     = {0};
+	if (log_in_code(call, &grant, &wait_ms, &err) == STATUS_OK) {
+		answer_grant(call, 200, &grant);
+		return;
+	}
+	call_add_retry_after(call, wait_ms);
+	call_fail(call, &err);
+}
+
+void auth_login_totp(struct api_call *call) { call_on_password_worker(call, login_code_step); }
 
 /* ---- POST refresh, logout ---- */
 
@@ -182,7 +212,7 @@ static void password_step(struct api_call *call)
 	int64_t      wait_ms = 0;
 	struct error err     = {0};
 	enum status  status  = set_password(call, &wait_ms, &err);
-	add_retry_after(call, wait_ms);
+	call_add_retry_after(call, wait_ms);
 	guards_answer(call, status, &err);
 }
 
@@ -212,7 +242,7 @@ void auth_reset_request(struct api_call *call)
 	int64_t      wait_ms = 0;
 	struct error err     = {0};
 	if (request_reset(call, &wait_ms, &err) != STATUS_OK) {
-		add_retry_after(call, wait_ms);
+		call_add_retry_after(call, wait_ms);
 		call_fail(call, &err);
 	} else {
 		call_answer_empty(call, 202);

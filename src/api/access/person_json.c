@@ -26,13 +26,27 @@ void person_json_write(struct json_writer *w, const struct account *account)
 	scope_set_write_json(w, account->scopes);
 	json_member_string(w, "subscription_tier", account->row.tier);
 	json_member_bool(w, "active", account->row.active);
+	json_member_bool(w, "totp", account->row.totp);
 	json_member_instant(w, "created_at", account->row.created_ms);
 	json_member_instant(w, "updated_at", account->row.updated_ms);
 	json_end_object(w);
 }
 
+static void write_challenge(struct json_writer *w, const struct grant *grant)
+{
+	json_begin_object(w);
+	json_member_string(w, "challenge", TEXT("totp"));
+	json_member_string(w, "ticket", text_of(grant->challenge));
+	json_member_int(w, "expires_in", CHALLENGE_SECONDS);
+	json_end_object(w);
+}
+
 void person_json_grant(struct json_writer *w, const struct grant *grant)
 {
+	if (grant->challenge[0] != '\0') {
+		write_challenge(w, grant);
+		return;
+	}
 	json_begin_object(w);
 	json_member_string(w, "access_token", grant->token);
 	json_member_string(w, "token_type", TEXT("Bearer"));
@@ -43,6 +57,7 @@ void person_json_grant(struct json_writer *w, const struct grant *grant)
 	json_member_string(w, "session_id", text_of(grant->session_id));
 	if (grant->device[0] != '\0')
 		json_member_string(w, "device_token", text_of(grant->device));
+	json_member_bool(w, "totp_required", grant->owes_factor);
 	json_add_key(w, TEXT("user"));
 	person_json_write(w, &grant->account);
 	json_end_object(w);

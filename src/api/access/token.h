@@ -4,8 +4,8 @@
 /* Who asks. A bearer token is a program's, random, of which the store keeps the SHA-256 only, or a
  * person's, signed (access/sessions.h). What was found is kept in a cache until something changes
  * for anybody; a person's for TOKEN_KEPT_MS, since sessions end by time too. A program's that a
- * person made allows no more than he may at that moment, and nothing once he is gone. Tickets are tokens for
- * one WebSocket: random, in memory only, good once and for TICKET_MS. Threads: any. */
+ * person made allows no more than he may at that moment, and nothing once he is gone. Tickets are
+ * tokens for one WebSocket: random, in memory only, good once and for TICKET_MS. Threads: any. */
 
 #include <stdbool.h>
 #include <stdint.h>

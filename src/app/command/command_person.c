@@ -13,13 +13,21 @@ static const char invitations[] = "/api/v1/invitations";
 
 enum { PASSWORD_LINE_BYTES = 512 };
 
-static const struct client_column list_columns[] = {{"ID", "id"},         {"EMAIL", "email"},
-                                                    {"NAME", "name"},     {"ROLES", "roles"},
-                                                    {"ACTIVE", "active"}, {0}};
+static const struct client_column list_columns[] = {{"ID", "id"},
+                                                    {"EMAIL", "email"},
+                                                    {"NAME", "name"},
+                                                    {"ROLES", "roles"},
+                                                    {"ACTIVE", "active"},
+                                                    {"TOTP", "totp"},
+                                                    {0}};
 
-static const struct client_column object_columns[] = {{"Id", "id"},         {"Email", "email"},
-                                                      {"Name", "name"},     {"Roles", "roles"},
-                                                      {"Active", "active"}, {0}};
+static const struct client_column object_columns[] = {{"Id", "id"},
+                                                      {"Email", "email"},
+                                                      {"Name", "name"},
+                                                      {"Roles", "roles"},
+                                                      {"Active", "active"},
+                                                      {"Second factor", "totp"},
+                                                      {0}};
 
 static const struct client_column invitation_columns[] = {{"Id", "id"},
                                                           {"Email", "email"},
@@ -131,6 +139,8 @@ static const struct subcommand table[] = {
          {.method = "PUT", .base = base, .body = "{\"active\":false}", .columns = object_columns}},
 	{"end-sessions", "ID", "End all sessions of a person", 1,
      .request = {.method = "DELETE", .base = base, .rest = "sessions", .columns = object_columns}},
+	{"reset-totp", "ID", "Take off the second factor of a person who has lost it", 1,
+     .request = {.method = "DELETE", .base = base, .rest = "totp", .columns = object_columns}},
 	{"delete", "ID", "Delete a person", 1,
      .request = {.method = "DELETE", .base = base, .columns = object_columns}},
 	{"roles", "", "Roles and their permissions", 0,

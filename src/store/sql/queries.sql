@@ -146,15 +146,18 @@ DELETE FROM token WHERE id = $1 RETURNING id;
 DELETE FROM token WHERE person_id = $1;
 
 -- name: person_list
-SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms
+SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms,
+	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0)
 FROM person ORDER BY created_ms, id;
 
 -- name: person_get
-SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms
+SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms,
+	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0)
 FROM person WHERE id = $1;
 
 -- name: person_by_email
-SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms
+SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms,
+	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0)
 FROM person WHERE email_hash = $1;
 
 -- name: person_add
@@ -218,6 +221,38 @@ DELETE FROM invitation WHERE expires_ms <= $1;
 
 -- name: invitation_forget_first
 DELETE FROM invitation WHERE length(email) = 0;
+
+-- name: factor_get
+SELECT person_id, secret, confirmed, last_step, created_ms,
+	(SELECT count(*) FROM recovery_code r WHERE r.person_id = second_factor.person_id)
+FROM second_factor WHERE person_id = $1;
+
+-- name: factor_begin
+INSERT INTO second_factor (person_id, secret, confirmed, last_step, created_ms)
+VALUES ($1, $2, 0, 0, $3)
+ON CONFLICT (person_id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms
+	WHERE second_factor.confirmed = 0
+RETURNING person_id;
+
+-- name: factor_confirm
+UPDATE second_factor SET confirmed = 1, last_step = $1
+WHERE person_id = $2 AND confirmed = 0 AND secret = $3 RETURNING person_id;
+
+-- name: factor_use_step
+UPDATE second_factor SET last_step = $1
+WHERE person_id = $2 AND confirmed <> 0 AND last_step < $1 RETURNING person_id;
+
+-- name: factor_delete
+DELETE FROM second_factor WHERE person_id = $1 RETURNING person_id;
+
+-- name: recovery_add
+INSERT INTO recovery_code (person_id, hash) VALUES ($1, $2);
+
+-- name: recovery_use
+DELETE FROM recovery_code WHERE person_id = $1 AND hash = $2 RETURNING person_id;
+
+-- name: recovery_forget
+DELETE FROM recovery_code WHERE person_id = $1;
 
 -- name: role_list
 SELECT name, description, scopes, created_ms, updated_ms FROM role ORDER BY name;

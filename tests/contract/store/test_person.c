@@ -189,6 +189,59 @@ static void a_persons_tokens_are_deleted_with_him(void **state)
 	assert_string_equal(all[0].id, two);
 }
 
+static struct store_factor factor_of(const char *person_id, const char *secret)
+{
+	struct store_factor factor = {.secret = text_of(secret), .last_step = 7, .created_ms = 5};
+	snprintf(factor.person_id, sizeof factor.person_id, "%s", person_id);
+	return factor;
+}
+
+static void a_second_factor_is_begun_anew_until_it_is_confirmed(void **state)
+{
+	static const uint8_t hashes[2][STORE_TOKEN_HASH_BYTES] = {{1}, {2}};
+	struct fixture      *f                                 = *state;
+	struct store_factor  first = factor_of(kim, "first"), second = factor_of(kim, "second"), found;
+	struct store_person  person;
+	add_person(f, kim, 5);
+	assert_int_equal(OPS(f)->factor_get(f->store, text_of(kim), &f->arena, &found, &f->err),
+	                 STATUS_NOT_FOUND);
+	assert_ok(f, OPS(f)->factor_begin(f->store, &first, &f->err));
+	assert_ok(f, OPS(f)->factor_begin(f->store, &second, &f->err));
+	assert_int_equal(OPS(f)->factor_confirm(f->store, &first, hashes, 2, &f->err),
+	                 STATUS_PRECONDITION);
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &person, &f->err));
+	assert_false(person.totp);
+	assert_ok(f, OPS(f)->factor_confirm(f->store, &second, hashes, 2, &f->err));
+	assert_int_equal(OPS(f)->factor_begin(f->store, &first, &f->err), STATUS_CONFLICT);
+	assert_ok(f, OPS(f)->factor_get(f->store, text_of(kim), &f->arena, &found, &f->err));
+	assert_true(found.confirmed && text_equal(found.secret, TEXT("second")));
+	assert_int_equal(found.recovery_left, 2);
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &person, &f->err));
+	assert_true(person.totp);
+}
+
+static void each_code_of_a_second_factor_counts_once(void **state)
+{
+	static const uint8_t hashes[2][STORE_TOKEN_HASH_BYTES] = {{1}, {2}};
+	struct fixture      *f                                 = *state;
+	struct store_factor  factor                            = factor_of(kim, "secret");
+	const struct text    id                                = text_of(kim);
+	add_person(f, kim, 5);
+	assert_ok(f, OPS(f)->factor_begin(f->store, &factor, &f->err));
+	assert_int_equal(OPS(f)->factor_use_step(f->store, id, 8, &f->err), STATUS_PRECONDITION);
+	assert_ok(f, OPS(f)->factor_confirm(f->store, &factor, hashes, 2, &f->err));
+	assert_int_equal(OPS(f)->factor_use_step(f->store, id, 7, &f->err), STATUS_PRECONDITION);
+	assert_ok(f, OPS(f)->factor_use_step(f->store, id, 9, &f->err));
+	assert_int_equal(OPS(f)->factor_use_step(f->store, id, 8, &f->err), STATUS_PRECONDITION);
+	assert_ok(f, OPS(f)->factor_use_recovery(f->store, id, hashes[1], &f->err));
+	assert_int_equal(OPS(f)->factor_use_recovery(f->store, id, hashes[1], &f->err),
+	                 STATUS_PRECONDITION);
+	assert_ok(f, OPS(f)->factor_delete(f->store, id, &f->err));
+	assert_int_equal(OPS(f)->factor_use_recovery(f->store, id, hashes[0], &f->err),
+	                 STATUS_PRECONDITION);
+	assert_int_equal(OPS(f)->factor_delete(f->store, id, &f->err), STATUS_NOT_FOUND);
+}
+
 static void a_session_is_renewed_once_from_each_generation(void **state)
 {
 	struct fixture      *f = *state;
@@ -284,6 +337,8 @@ int run_person_tests(const char *backend)
 		STORE_TEST(an_invitation_makes_one_person),
 		STORE_TEST(the_invitation_of_the_first_person_is_gone_with_any_person),
 		STORE_TEST(a_persons_tokens_are_deleted_with_him),
+		STORE_TEST(a_second_factor_is_begun_anew_until_it_is_confirmed),
+		STORE_TEST(each_code_of_a_second_factor_counts_once),
 		STORE_TEST(a_session_is_renewed_once_from_each_generation),
 		STORE_TEST(sessions_end_with_their_person_one_by_one_or_by_time),
 		STORE_TEST(a_role_is_there_until_it_is_deleted),

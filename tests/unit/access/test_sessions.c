@@ -51,7 +51,7 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	char            path[96], data[96], keyring[96];
-	char            algorithm[] = "HS256";
+	char            algorithm[] = "HS256", optional[] = "optional";
 	snprintf(f->directory, sizeof f->directory, "/tmp/sonnim-sessions-XXXXXX");
 	assert_non_null(mkdtemp(f->directory));
 	snprintf(path, sizeof path, "%s/store.db", f->directory);
@@ -65,7 +65,8 @@ static int set_up(void **state)
 	f->settings                       = (struct access_settings){.algorithm       = algorithm,
 	                                                             .session_idle_ms = 10 * DAY_MS,
 	                                                             .session_ms      = 15 * DAY_MS,
-	                                                             .invitation_ms   = DAY_MS};
+	                                                             .invitation_ms   = DAY_MS,
+	                                                             .second_factor   = optional};
 	const struct access_config config = {.store             = f->store,
 	                                     .vault             = f->vault,
 	                                     .keyring_directory = keyring,
