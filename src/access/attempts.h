@@ -45,7 +45,7 @@ struct attempt {
 	uint64_t address; /* 0: a known device, for which the address does not count */
 };
 
-/* `device` empty: none that is known. `address` as http_peer() gives it. */
+/* `device` empty: none that is known. `address` as http_client_address() gives it. */
 struct attempt attempt_of(const struct attempts *attempts, struct text address, struct text person,
                           struct text device);
 

@@ -46,7 +46,7 @@ struct login {
 	struct text email;
 	struct text password;
 	struct text device;  /* what an earlier login gave; empty: none */
-	struct text address; /* where from, as http_peer() says */
+	struct text address; /* where from, as http_client_address() says */
 	struct text agent;   /* with what: cut off at SESSION_AGENT_BYTES_MAX */
 };
 

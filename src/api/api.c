@@ -167,6 +167,11 @@ const struct http_router *api_router(const struct api *api) { return api->router
 
 void api_set_server(struct api *api, struct http_server *server) { api->server = server; }
 
+void api_set_address_limits(struct api *api, struct limits *limits)
+{
+	api->address_limits = limits;
+}
+
 void api_set_phase(struct api *api, enum api_phase phase)
 {
 	atomic_store_explicit(&api->phase, phase, memory_order_release);

@@ -32,6 +32,7 @@
 #include "ingest/letters.h"
 #include "job/job.h"
 #include "job/retention.h"
+#include "limit/limits.h"
 #include "journal/journal.h"
 #include "query/query.h"
 #include "store/store.h"
@@ -54,6 +55,7 @@ struct api_config {
 	const struct api_backups       *backups; /* NULL: this server makes none */
 	const struct audience_settings *audience;
 	const struct mailer_settings   *mailer;
+	struct limits                  *limits; /* of tokens and persons */
 	uint32_t                        partition_count;
 	unsigned                        loop_count; /* loop threads of the HTTP server */
 	int64_t     retention_ms;     /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
@@ -88,6 +90,9 @@ http_before_answer_fn     api_before_answer; /* user: the api */
 
 /* For metrics; the server that uses the router. */
 void api_set_server(struct api *api, struct http_server *server);
+
+/* The limits by address, which are the whole server's and outlive the api. Before requests come. */
+void api_set_address_limits(struct api *api, struct limits *limits);
 
 /* The phase that the start is in (what came before is done). Any thread. */
 void api_set_phase(struct api *api, enum api_phase phase);

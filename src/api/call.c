@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "api/call_audit.h"
+#include "api/call_limit.h"
 #include "api/errors.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,7 +19,9 @@
 static void authorized(struct api_call *call)
 {
 	struct error err;
-	enum status  status = token_check(&call->token, call->route->scope, clock_wall_ms(), &err);
+	if (!call_limit_token(call))
+		return;
+	enum status status = token_check(&call->token, call->route->scope, clock_wall_ms(), &err);
 	if (status == STATUS_OK && call->route->access == ACCESS_PERSON &&
 	    call->token.person_id[0] == '\0')
 		status = error_set(&err, STATUS_FORBIDDEN, "Only for people who have logged in");
@@ -50,7 +53,7 @@ static void authorize(struct api_call *call)
 		call_fail(call, &err);
 	} else if (tokens_cached(call->api->tokens, text, &call->token)) {
 		authorized(call);
-	} else {
+	} else if (call_limit_address(call, LIMIT_ADDRESS)) {
 		call_on_worker(call, look_up_token);
 	}
 }
@@ -82,6 +85,24 @@ static enum status admit(struct api_call *call, struct error *err)
 	return read_min_position(call, err);
 }
 
+/* By the address, where nobody is known yet. Who watches over the server is not limited. */
+static bool limit_address(struct api_call *call)
+{
+	switch (call->route->access) {
+	case ACCESS_PUBLIC:
+		return (call->route->flags & ROUTE_STARTING) != 0 ||
+		       call_limit_address(call, LIMIT_ADDRESS);
+	case ACCESS_WRITE_KEY:
+		return call_limit_address(call, LIMIT_COLLECTION);
+	case ACCESS_SOCKET:
+		return call_limit_address(call, LIMIT_SOCKET_ADDRESS);
+	case ACCESS_TOKEN:
+	case ACCESS_PERSON:
+		return true;
+	}
+	return true;
+}
+
 void call_dispatch(struct http_request *request, void *user)
 {
 	const struct api_binding *binding = user;
@@ -99,6 +120,8 @@ void call_dispatch(struct http_request *request, void *user)
 
 	if (admit(call, &err) != STATUS_OK)
 		call_fail(call, &err);
+	else if (!limit_address(call))
+		return;
 	else if (call->route->access == ACCESS_TOKEN || call->route->access == ACCESS_PERSON)
 		authorize(call);
 	else if (call->route->access == ACCESS_PUBLIC && call_audit_begin(call, &err) != STATUS_OK)

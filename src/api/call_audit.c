@@ -319,7 +319,7 @@ bool call_audit_end(struct api_call *call, unsigned http_status, const struct bu
 	record->personal =
 		http_status < HTTP_FAILED && (record->personal || call->route->scope == SCOPE_PII_READ);
 	record->status   = http_status;
-	record->ip       = text_of(http_peer(call->request));
+	record->ip       = text_of(http_client_address(call->request));
 	record->trace_id = text_of(http_trace_id(call->request));
 	bool waits       = written != NULL && call->route->audit == AUDIT_DURABLE &&
 	             (http_status < HTTP_FAILED || http_status >= HTTP_BROKEN);

@@ -45,6 +45,7 @@ struct api {
 	struct api_config   config;
 	struct definitions *definitions; /* set before `phase` becomes READY */
 	struct http_server *server;
+	struct limits      *address_limits;
 	int64_t             started_ms;
 	_Atomic int         phase; /* enum api_phase */
 	_Atomic bool        stopped;

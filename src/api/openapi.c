@@ -87,7 +87,8 @@ static const struct failure {
 	{"414", ANYBODY, "The request line is too long"},
 	{"415", ANYBODY, "The body is encoded in a way that is not known here"},
 	{"426", SOCKET, "WebSockets of version 13 only"},
-	{"429", ANYBODY, "Too many requests; Retry-After says when to try again"},
+	{"429", ANYBODY,
+     "Too many requests: details.limit names the limit; Retry-After says when to try again"},
 	{"431", ANYBODY, "The headers are too large"},
 	{"500", ANYBODY, "The server failed; its log has the reason under the trace id"},
 	{"501", ANYBODY, "The body is transferred in a way that is not known here"},
@@ -190,6 +191,51 @@ static const char *content_type_of(const char *schema)
 	return strcmp(schema, "Pixel") == 0 ? "image/gif" : "application/json";
 }
 
+/* What says how much somebody may still ask (call_limit.h). */
+static const struct limit_header {
+	const char *name;
+	const char *description;
+} limit_headers[] = {
+	{"X-RateLimit-Limit", "How many requests the limit lets through at once"},
+	{"X-RateLimit-Remaining", "How many of them are left"},
+	{"X-RateLimit-Reset", "Seconds until all of them are there again"},
+	{"Retry-After", "Seconds until it is worth another try"},
+};
+enum { LIMIT_HEADERS_OF_ANSWERS = 3 };
+
+static void write_headers(struct json_writer *w, bool refused)
+{
+	unsigned count = sizeof limit_headers / sizeof limit_headers[0];
+	json_add_key(w, TEXT("headers"));
+	json_begin_object(w);
+	for (unsigned i = 0; i < (refused ? count : LIMIT_HEADERS_OF_ANSWERS); i++) {
+		json_add_key(w, text_of(limit_headers[i].name));
+		write_reference(w, "headers", limit_headers[i].name);
+	}
+	json_end_object(w);
+}
+
+static void write_shared_headers(struct json_writer *w)
+{
+	json_add_key(w, TEXT("headers"));
+	json_begin_object(w);
+	for (unsigned i = 0; i < sizeof limit_headers / sizeof limit_headers[0]; i++) {
+		json_add_key(w, text_of(limit_headers[i].name));
+		json_begin_object(w);
+		json_member_string(w, "description", text_of(limit_headers[i].description));
+		json_add_key(w, TEXT("schema"));
+		json_add_raw(w, TEXT("{\"type\":\"integer\",\"minimum\":0}"));
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+/* Who watches over the server is not limited. */
+static bool is_limited(const struct api_route *route)
+{
+	return (route->flags & ROUTE_STARTING) == 0;
+}
+
 static void write_success(struct json_writer *w, const struct api_route *route)
 {
 	char status[8];
@@ -202,9 +248,10 @@ static void write_success(struct json_writer *w, const struct api_route *route)
 	                   : route->success == 202 ? TEXT("Taken; a job works on it")
 	                   : route->success == 204 ? TEXT("Done")
 	                                           : TEXT("The answer"));
-	if (route->response != NULL) {
+	if (is_limited(route))
+		write_headers(w, false);
+	if (route->response != NULL)
 		write_content(w, content_type_of(route->response), route->response);
-	}
 	json_end_object(w);
 }
 
@@ -319,6 +366,8 @@ static void write_shared_responses(struct json_writer *w)
 		json_add_key(w, text_of(failures[i].status));
 		json_begin_object(w);
 		json_member_string(w, "description", text_of(failures[i].description));
+		if (strcmp(failures[i].status, "429") == 0)
+			write_headers(w, true);
 		write_content(w, "application/json", "Error");
 		json_end_object(w);
 	}
@@ -345,6 +394,7 @@ static void write_components(struct json_writer *w)
 	json_add_raw(w, text_of(openapi_schemas));
 	write_shared_parameters(w);
 	write_shared_responses(w);
+	write_shared_headers(w);
 	json_add_key(w, TEXT("securitySchemes"));
 	json_begin_object(w);
 	json_add_key(w, TEXT("token"));

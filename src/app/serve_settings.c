@@ -189,16 +189,17 @@ static const struct setting table[] = {
 
 void serve_settings_of(struct serve_settings *target, struct settings ret_sets[SERVE_SETTINGS_SETS])
 {
-	ret_sets[0] = (struct settings){table, sizeof table / sizeof table[0], target};
-	ret_sets[1] = events_settings_of(&target->events);
-	ret_sets[2] = http_settings_of(&target->http);
-	ret_sets[3] = backup_settings_of(&target->backup);
-	ret_sets[4] = job_settings_of(&target->jobs);
-	ret_sets[5] = letters_settings_of(&target->letters);
-	ret_sets[6] = audience_settings_of(&target->audience);
-	ret_sets[7] = audit_settings_of(&target->audit);
-	ret_sets[8] = access_settings_of(&target->access);
-	ret_sets[9] = mailer_settings_of(&target->mailer);
+	ret_sets[0]  = (struct settings){table, sizeof table / sizeof table[0], target};
+	ret_sets[1]  = events_settings_of(&target->events);
+	ret_sets[2]  = http_settings_of(&target->http);
+	ret_sets[3]  = backup_settings_of(&target->backup);
+	ret_sets[4]  = job_settings_of(&target->jobs);
+	ret_sets[5]  = letters_settings_of(&target->letters);
+	ret_sets[6]  = audience_settings_of(&target->audience);
+	ret_sets[7]  = audit_settings_of(&target->audit);
+	ret_sets[8]  = access_settings_of(&target->access);
+	ret_sets[9]  = mailer_settings_of(&target->mailer);
+	ret_sets[10] = limits_settings_of(&target->limits);
 }
 
 enum serve_clock serve_settings_clock(const struct serve_settings *settings)

@@ -15,6 +15,7 @@
 #include "audit/audit.h"
 #include "ingest/letters.h"
 #include "job/job.h"
+#include "limit/limits.h"
 
 struct serve_settings {
 	char    *data;
@@ -52,9 +53,10 @@ struct serve_settings {
 	struct audit_settings    audit;
 	struct access_settings   access;
 	struct mailer_settings   mailer;
+	struct limits_settings   limits;
 };
 
-enum { SERVE_SETTINGS_SETS = 10 };
+enum { SERVE_SETTINGS_SETS = 11 };
 
 /* The tables over `target`, for help and documentation too. */
 void serve_settings_of(struct serve_settings *target,

@@ -10,6 +10,7 @@ struct server {
 	const struct serve_settings *settings;
 	const struct sockets        *sockets; /* passed ones */
 	struct workspace            *workspace;
+	struct limits               *limits; /* by address */
 	struct http_server          *http;
 };
 
@@ -22,10 +23,13 @@ enum status server_start(const struct serve_settings *settings, const struct soc
 	server->settings   = settings;
 	server->sockets    = sockets;
 	enum status status = workspace_start(settings, loops, &server->workspace, err);
-	if (status != STATUS_OK)
+	if (status != STATUS_OK) {
 		free(server);
-	else
-		*ret_server = server;
+		return status;
+	}
+	server->limits = limits_new(&settings->limits, LIMITS_SLOTS_OF_SERVER);
+	api_set_address_limits(workspace_api(server->workspace), server->limits);
+	*ret_server = server;
 	return status;
 }
 
@@ -86,6 +90,7 @@ void server_reload(struct server *server)
 {
 	log_level_set(serve_settings_log_level(server->settings));
 	http_server_set_limits(server->http, &server->settings->http);
+	limits_set(server->limits, &server->settings->limits);
 	workspace_reload(server->workspace);
 }
 
@@ -103,5 +108,6 @@ void server_stop(struct server *server, bool outlived)
 	workspace_stop(server->workspace, server->http != NULL ? &end : NULL);
 	http_server_free(server->http);
 	workspace_free(server->workspace);
+	limits_free(server->limits);
 	free(server);
 }

@@ -343,6 +343,16 @@ void http_add_header(struct http_request *request, const char *name, struct text
 	request->added_end  = &header->next;
 }
 
+void http_set_header(struct http_request *request, const char *name, struct text value)
+{
+	for (struct http_added_header *at = request->added; at; at = at->next)
+		if (strcmp(at->name, name) == 0) {
+			at->value = copy_clean(&request->arena, value);
+			return;
+		}
+	http_add_header(request, name, value);
+}
+
 bool http_header_added(const struct http_request *request, const char *name)
 {
 	for (struct http_added_header *at = request->added; at; at = at->next)

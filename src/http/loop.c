@@ -1,4 +1,3 @@
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -143,6 +142,15 @@ static void enforce_deadlines(struct http_loop *loop)
 	}
 }
 
+static struct in6_addr address_of(const struct sockaddr *address)
+{
+	struct in6_addr mapped = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+	if (address->sa_family == AF_INET6)
+		return ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+	memcpy(mapped.s6_addr + 12, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+	return mapped;
+}
+
 static void connection_opened(struct http_loop *loop, struct MHD_Connection *mhd, void **context)
 {
 	struct http_connection *connection = calloc(1, sizeof *connection);
@@ -151,16 +159,9 @@ static void connection_opened(struct http_loop *loop, struct MHD_Connection *mhd
 		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
 
 	connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	if (address->sa_family == AF_INET6) {
-		const struct in6_addr *six = &((const struct sockaddr_in6 *)address)->sin6_addr;
-		if (IN6_IS_ADDR_V4MAPPED(six))
-			inet_ntop(AF_INET, six->s6_addr + 12, connection->peer, INET6_ADDRSTRLEN);
-		else
-			inet_ntop(AF_INET6, six, connection->peer, INET6_ADDRSTRLEN);
-	} else {
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, connection->peer,
-		          INET6_ADDRSTRLEN);
-	}
+	connection->address = address_of(address);
+	connection->trusted = proxy_networks_have(&loop->server->trusted, &connection->address);
+	proxy_address_write(&connection->address, connection->peer);
 	http_enter(loop, connection, HTTP_PHASE_WAITING);
 	append(loop, connection);
 	http_count(&loop->connections, 1);

@@ -324,6 +324,7 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 	request->received_ns = clock_monotonic_ns();
 	request->matched     = (struct http_matched){.path = "", .allow = "OPTIONS"};
 	memcpy(request->peer, request->connection->peer, sizeof request->peer);
+	memcpy(request->client, request->connection->peer, sizeof request->client);
 
 	request->header_count =
 		collect_all(request, MHD_HEADER_KIND, HTTP_HEADER_COUNT_MAX, &request->headers);
@@ -331,6 +332,8 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 		collect_all(request, MHD_GET_ARGUMENT_KIND, HTTP_QUERY_COUNT_MAX, &request->query);
 	copy_headers(request, method);
 	trace_begin(&request->trace, &loop->traces, look_at_headers(request));
+	if (request->connection->trusted)
+		http_forwarded_read(request);
 	decode_query(request);
 	match_route(request);
 	bool upload = !request->refusal && request->matched.route && request->matched.route->upload;

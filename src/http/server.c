@@ -105,6 +105,21 @@ static enum status start_loops(struct http_server *server, const struct http_ser
 	return status;
 }
 
+/* Checked before, with the settings. */
+static void trust(struct http_server *server, const struct http_settings *settings)
+{
+	struct error err;
+	if (settings->trusted_proxies != NULL) {
+		enum status status =
+			proxy_networks_parse(text_of(settings->trusted_proxies), &server->trusted, &err);
+		assert(status == STATUS_OK);
+		(void)status;
+	}
+	server->reads_forwarded =
+		settings->proxy_header != NULL && strcmp(settings->proxy_header, "forwarded") == 0;
+	server->settings.trusted_proxies = server->settings.proxy_header = NULL; /* the caller's */
+}
+
 enum status http_server_start(const struct http_server_config *config,
                               struct http_server **ret_server, struct error *err)
 {
@@ -114,6 +129,7 @@ enum status http_server_start(const struct http_server_config *config,
 	server->listen_fd       = -1;
 	server->settings        = *config->settings;
 	server->settings.listen = NULL; /* the caller's */
+	trust(server, config->settings);
 	http_server_set_limits(server, config->settings);
 	server->router        = config->router;
 	server->error_body    = config->error_body ? config->error_body : default_error_body;

@@ -51,6 +51,8 @@ struct http_settings {
 	int64_t  websocket_queue_max;  /* messages that wait for one slow reader */
 	uint64_t websocket_queue_bytes_max; /* their bytes */
 	int64_t  websocket_ping_ms;         /* no sign of life for twice this time: closed */
+	char    *trusted_proxies;           /* networks (http/proxy.h); NULL: none */
+	char    *proxy_header;              /* "x-forwarded-for" or "forwarded" */
 };
 
 /* Whether it has the form of `listen`; it may be unknown or taken all the same. */
@@ -188,6 +190,16 @@ void         http_receive(struct http_request *request, int fd, uint64_t bytes_m
 /* The address of the peer's socket: "127.0.0.1"; no proxy header is looked at. */
 const char *http_peer(const struct http_request *request);
 
+/* Whom it is from: the peer, or whom trusted proxies speak for (http/proxy.h). What decides by
+ * address, or notes it, asks this. */
+const char *http_client_address(const struct http_request *request);
+
+/* Whether he speaks TLS, with this server or with a trusted proxy. */
+bool http_is_secure(const struct http_request *request);
+
+/* The host that he asked for, as he or a trusted proxy says: "cdp.example:8443"; empty: none. */
+struct text http_host(const struct http_request *request);
+
 /* 32 hexadecimal digits: of a valid `traceparent`, else new. The answer carries `traceparent`. */
 const char *http_trace_id(const struct http_request *request);
 
@@ -208,6 +220,9 @@ const char *http_pattern(const struct http_request *request);
  * by whoever holds the request, and in before_answer. All headers of an answer together must stay
  * below 1 KiB: more has room only when the request's own headers were small. */
 void http_add_header(struct http_request *request, const char *name, struct text value);
+
+/* The same, in the place of one of that name that was added before. */
+void http_set_header(struct http_request *request, const char *name, struct text value);
 
 /* Whether such a header was added to the answer. */
 bool http_header_added(const struct http_request *request, const char *name);

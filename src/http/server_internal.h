@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "http/proxy.h"
 #include "http/router.h"
 #include "http/server.h"
 #include "http/trace.h"
@@ -87,6 +88,8 @@ struct http_connection {
 	int64_t                 since_ms; /* in this phase */
 	enum http_phase         phase;
 	int                     fd;
+	bool                    trusted; /* a proxy that may say whom it speaks for */
+	struct in6_addr         address; /* of IPv4: mapped */
 	char                    peer[INET6_ADDRSTRLEN];
 };
 
@@ -186,6 +189,8 @@ struct http_server {
 	http_error_body_fn       *error_body;
 	http_before_answer_fn    *before_answer;
 	void                     *user;
+	struct proxy_networks     trusted;
+	bool                      reads_forwarded; /* else X-Forwarded-For and its kin */
 
 	int      listen_fd;
 	unsigned port;
@@ -242,6 +247,9 @@ struct http_request {
 
 	/* What came in; nothing points into libmicrohttpd's memory, which goes with the connection. */
 	char                 peer[INET6_ADDRSTRLEN];
+	char                 client[INET6_ADDRSTRLEN]; /* the peer, or who stands behind proxies */
+	struct text          host;                     /* as a proxy says; empty: none does */
+	bool                 secure;                   /* the client speaks TLS */
 	struct text          method;
 	struct text          path;
 	struct http_header  *headers;
@@ -334,6 +342,9 @@ static inline bool http_upload_holds(const struct http_request *request)
 {
 	return request->upload != NULL && request->body_begun && !request->body_ended;
 }
+
+/* forwarded.c. Takes from the headers for whom a trusted proxy speaks. */
+void http_forwarded_read(struct http_request *request);
 
 /* Ends the request's part in the conversation: hands the answer to libmicrohttpd. */
 void http_answer_send(struct http_request *request);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "http/proxy.h"
 #include "http/server.h"
 
 static const char *check_address(const void *member)
@@ -7,6 +8,26 @@ static const char *check_address(const void *member)
 	const char *address;
 	memcpy(&address, member, sizeof address);
 	return http_address_is_valid(address) ? NULL : "must be an address such as 127.0.0.1:8080";
+}
+
+static const char *check_networks(const void *member)
+{
+	static _Thread_local struct error err;
+	struct proxy_networks             networks;
+	const char                       *text;
+	memcpy(&text, member, sizeof text);
+	return text == NULL || proxy_networks_parse(text_of(text), &networks, &err) == STATUS_OK
+	           ? NULL
+	           : err.reason;
+}
+
+static const char *check_header(const void *member)
+{
+	const char *text;
+	memcpy(&text, member, sizeof text);
+	return strcmp(text, "x-forwarded-for") == 0 || strcmp(text, "forwarded") == 0
+	           ? NULL
+	           : "must be x-forwarded-for or forwarded";
 }
 
 static const struct setting table[] = {
@@ -45,6 +66,14 @@ static const struct setting table[] = {
 	SETTING_DURATION(struct http_settings, websocket_ping_ms, "websocket-ping-interval", "30s", 20,
                      3600000,
                      "How often WebSockets are pinged; twice as long without a pong: closed"),
+	SETTING_STRING(struct http_settings, trusted_proxies, "trusted-proxies", NULL,
+                   "Networks of proxies that may say whom they speak for, such as "
+                   "10.0.0.0/8,2001:db8::/32; from elsewhere such headers count for nothing",
+                   "NETWORKS", .check = check_networks),
+	SETTING_STRING(struct http_settings, proxy_header, "proxy-header", "x-forwarded-for",
+                   "What trusted proxies write: x-forwarded-for (with -proto and -host) or "
+                   "forwarded (RFC 7239); the other is not looked at",
+                   "x-forwarded-for|forwarded", .check = check_header),
 };
 
 struct settings http_settings_of(struct http_settings *target)

@@ -205,6 +205,8 @@ enum status sqlite_token_add(struct store *base, const struct store_token *token
 	sqlite_bind_number(statement, 5, token->created_ms);
 	sqlite_bind_number(statement, 6, token->expires_ms);
 	sqlite_bind_string(statement, 7, token->person_id);
+	sqlite_bind_number(statement, 8, token->rate);
+	sqlite_bind_number(statement, 9, token->burst);
 	return sqlite_end(store, sqlite_run(store, statement, err), err);
 }
 
@@ -215,6 +217,8 @@ static void read_token(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 		.scopes     = sqlite_text(row, 3, arena),
 		.created_ms = sqlite3_column_int64(row, 4),
 		.expires_ms = sqlite3_column_int64(row, 5),
+		.rate       = sqlite3_column_int64(row, 7),
+		.burst      = sqlite3_column_int64(row, 8),
 	};
 	sqlite_id(row, 0, token.id);
 	sqlite_hash(row, 2, token.hash);

@@ -127,6 +127,8 @@ struct store_token {
 	int64_t     created_ms;
 	int64_t     expires_ms;    /* INSTANT_MS_NEVER: never */
 	char        person_id[37]; /* who made it; empty: no person */
+	int64_t     rate;          /* requests a second; 0: as the settings say */
+	int64_t     burst;
 };
 
 /* Somebody who logs in. */

@@ -26,7 +26,7 @@ static void answer_grant(struct api_call *call, unsigned http_status, const stru
 
 static struct login login_of(struct api_call *call)
 {
-	struct login login = {.address = text_of(http_peer(call->request))};
+	struct login login = {.address = text_of(http_client_address(call->request))};
 	http_header(call->request, "User-Agent", &login.agent);
 	return login;
 }
@@ -234,7 +234,8 @@ static enum status request_reset(struct api_call *call, int64_t *ret_wait_ms, st
 		return status;
 	if (!mailer_is_set(mailer))
 		return error_set(err, STATUS_UNSUPPORTED, "This server sends no mail (--smtp-url)");
-	return mailer_reset(mailer, text_of(http_peer(call->request)), email, ret_wait_ms, err);
+	return mailer_reset(mailer, text_of(http_client_address(call->request)), email, ret_wait_ms,
+	                    err);
 }
 
 void auth_reset_request(struct api_call *call)

@@ -153,8 +153,10 @@ static enum status find(struct tokens *tokens, const uint8_t hash[SHA256_BYTES],
 		tokens->store->ops->token_by_hash(tokens->store, hash, &arena, &row, &failed);
 	bool equal = status == STATUS_OK && constant_time_equal(hash_text(row.hash), hash_text(hash));
 	if (equal) {
-		*ret_token =
-			(struct token){.scopes = scope_set_read(row.scopes), .expires_ms = row.expires_ms};
+		*ret_token = (struct token){.scopes     = scope_set_read(row.scopes),
+		                            .expires_ms = row.expires_ms,
+		                            .rate       = row.rate,
+		                            .burst      = row.burst};
 		memcpy(ret_token->id, row.id, sizeof ret_token->id);
 		memcpy(ret_token->hash, row.hash, sizeof ret_token->hash);
 		memcpy(ret_token->maker_id, row.person_id, sizeof ret_token->maker_id);

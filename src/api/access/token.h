@@ -22,6 +22,8 @@ struct token {
 	uint32_t scopes;
 	uint32_t claimed; /* a person's: what the token itself says */
 	int64_t  expires_ms;
+	int64_t  rate; /* requests a second that it was made with; 0: the settings' */
+	int64_t  burst;
 	uint8_t  hash[STORE_TOKEN_HASH_BYTES];
 };
 

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "api/call.h"
+#include "api/call_limit.h"
 #include "api/access/guards.h"
 #include "api/handlers.h"
 #include "base/clock.h"
@@ -29,6 +29,15 @@ static void write_token(struct json_writer *w, const struct store_token *token, 
 		json_member_null(w, "expiresAt");
 	else
 		json_member_instant(w, "expiresAt", token->expires_ms);
+	json_add_key(w, TEXT("rate_limit"));
+	if (token->rate == 0) {
+		json_add_null(w);
+	} else {
+		json_begin_object(w);
+		json_member_int(w, "requests_per_second", token->rate);
+		json_member_int(w, "burst", token->burst);
+		json_end_object(w);
+	}
 	json_end_object(w);
 }
 
@@ -77,10 +86,41 @@ static void maker_of(const struct api_call *call, char ret_id[37])
 	memcpy(ret_id, asks->person_id[0] != '\0' ? asks->person_id : asks->maker_id, 37);
 }
 
+static enum status read_size(struct json limit, const char *name, const char *field,
+                             int64_t fallback, int64_t *ret_size, struct error *err)
+{
+	struct json value = json_get(limit, name);
+	*ret_size         = fallback;
+	if (json_type(value) == JSON_NONE && fallback > 0)
+		return STATUS_OK;
+	if (json_type(value) != JSON_INT || json_int(value) < 1 || json_int(value) > BUCKETS_RATE_MAX)
+		return error_set_field(err, STATUS_INVALID, field, "It must be a whole number from 1 to %d",
+		                       BUCKETS_RATE_MAX);
+	*ret_size = json_int(value);
+	return STATUS_OK;
+}
+
+/* {"requests_per_second": 50, "burst": 100}; the burst may be left out. */
+static enum status read_limit(struct json body, struct store_token *token, struct error *err)
+{
+	static const char *const known[] = {"requests_per_second", "burst", NULL};
+	struct json              limit   = json_get(body, "rate_limit");
+	enum status              status;
+	if (json_type(limit) <= JSON_NULL)
+		return STATUS_OK;
+	if (json_type(limit) != JSON_OBJECT)
+		return error_set_field(err, STATUS_INVALID, "rate_limit", "It must be null or an object");
+	if ((status = call_only(limit, known, err)) != STATUS_OK ||
+	    (status = read_size(limit, "requests_per_second", "rate_limit.requests_per_second", 0,
+	                        &token->rate, err)) != STATUS_OK)
+		return status;
+	return read_size(limit, "burst", "rate_limit.burst", token->rate, &token->burst, err);
+}
+
 static enum status create(struct api_call *call, struct store_token *token,
                           char text[API_TOKEN_TEXT_BYTES], struct error *err)
 {
-	static const char *const known[] = {"name", "scopes", "expiresAt", NULL};
+	static const char *const known[] = {"name", "scopes", "expiresAt", "rate_limit", NULL};
 	struct store            *store   = call->api->config.store;
 	struct store_token      *tokens;
 	struct json              body;
@@ -93,6 +133,7 @@ static enum status create(struct api_call *call, struct store_token *token,
 	        STATUS_OK ||
 	    (status = read_scopes(body, call->token.scopes, &set, err)) != STATUS_OK ||
 	    (status = read_expiry(body, &token->expires_ms, err)) != STATUS_OK ||
+	    (status = read_limit(body, token, err)) != STATUS_OK ||
 	    (status = store->ops->token_list(store, call->arena, &tokens, &count, err)) != STATUS_OK)
 		return status;
 	if (count >= TOKENS_MAX)

@@ -7,7 +7,7 @@
 
 #include "api/audience/audiences.h"
 #include "api/audience/filter_set.h"
-#include "api/call.h"
+#include "api/call_limit.h"
 #include "api/metrics/metrics_process.h"
 #include "api/metrics/metrics_text.h"
 #include "api/stream/consumers.h"
@@ -522,6 +522,7 @@ static void write_all(struct api_call *call)
 	write_letters(&out, api);
 	write_logins(&out, api);
 	write_server(&out, api);
+	call_limit_write_metrics(api, &out);
 	write_engine(&out, api);
 	write_events(&out, api);
 	write_checkpoints(&out, api);

@@ -2,6 +2,7 @@
 
 #include "api/access/guards.h"
 #include "api/call_audit.h"
+#include "api/call_limit.h"
 #include "base/clock.h"
 
 /* `new WebSocket(url, ["sonnim.bearer.TOKEN"])`: the one thing that a browser lets a page send. */
@@ -17,6 +18,8 @@ static void allowed(struct api_call *call)
 {
 	const struct handshake *state = call->state;
 	struct error            err;
+	if (!call_limit_socket(call))
+		return;
 	if (token_check(&call->token, call->route->scope, clock_wall_ms(), &err) != STATUS_OK ||
 	    call_audit_begin(call, &err) != STATUS_OK)
 		call_fail(call, &err);

@@ -204,6 +204,7 @@ void workspace_reload(struct workspace *workspace)
 	file_log_set_keeping(workspace->journal, settings->journal_retention_ms,
 	                     settings->journal_pack_bytes_s);
 	note(workspace, "settings.reload", "{}");
+	limits_set(workspace->limits, &settings->limits);
 }
 
 /* The order is that in which nobody calls into what is gone: whatever has threads that answer ends
@@ -234,6 +235,7 @@ void workspace_free(struct workspace *workspace)
 	if (workspace == NULL)
 		return;
 	api_free(workspace->api);
+	limits_free(workspace->limits);
 	access_close(workspace->access);
 	ingest_thread_free(workspace->finisher);
 	if (workspace->ingest != NULL)

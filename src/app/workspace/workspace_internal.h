@@ -26,6 +26,7 @@ struct workspace {
 	struct letters              *letters;
 	struct ingest               *ingest;
 	struct ingest_thread        *finisher; /* of merges that an end has interrupted */
+	struct limits               *limits;
 	struct api                  *api;
 	struct definitions          *definitions;
 	struct background            background;

@@ -282,6 +282,7 @@ static void start_api(struct workspace *workspace)
 	                                       &workspace->settings->letters);
 	ingest.letters           = workspace->letters;
 	workspace->ingest        = ingest_new(&ingest);
+	workspace->limits        = limits_new(&workspace->settings->limits, LIMITS_SLOTS_OF_WORKSPACE);
 	struct api_config config = {.store            = workspace->store,
 	                            .journal          = workspace->journal,
 	                            .vault            = workspace->vault,
@@ -294,6 +295,7 @@ static void start_api(struct workspace *workspace)
 	                            .retention        = workspace->background.retention,
 	                            .audit            = workspace->audit,
 	                            .audience         = &workspace->settings->audience,
+	                            .limits           = workspace->limits,
 	                            .mailer           = &workspace->settings->mailer,
 	                            .upload_bytes_max = workspace->settings->upload_bytes_max,
 	                            .partition_count  = workspace->row.partition_count,

@@ -129,14 +129,15 @@ DELETE FROM observation WHERE source = $1 AND family = $2;
 DELETE FROM observation WHERE source = $1;
 
 -- name: token_add
-INSERT INTO token (id, name, hash, scopes, created_ms, expires_ms, person_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+INSERT INTO token (id, name, hash, scopes, created_ms, expires_ms, person_id, rate, burst)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: token_by_hash
-SELECT id, name, hash, scopes, created_ms, expires_ms, person_id FROM token WHERE hash = $1;
+SELECT id, name, hash, scopes, created_ms, expires_ms, person_id, rate, burst
+FROM token WHERE hash = $1;
 
 -- name: token_list
-SELECT id, name, hash, scopes, created_ms, expires_ms, person_id
+SELECT id, name, hash, scopes, created_ms, expires_ms, person_id, rate, burst
 FROM token ORDER BY created_ms, id;
 
 -- name: token_delete

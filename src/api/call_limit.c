@@ -1,0 +1,111 @@
+#include "api/call_limit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "api/metrics/metrics_text.h"
+#include "base/clock.h"
+
+static void set_number(struct http_request *request, const char *name, int64_t number)
+{
+	char text[24];
+	snprintf(text, sizeof text, "%" PRId64, number);
+	http_set_header(request, name, text_of(text));
+}
+
+void call_limit_headers(struct http_request *request, const struct bucket_state *state)
+{
+	if (state->limit == 0)
+		return;
+	set_number(request, "X-RateLimit-Limit", state->limit);
+	set_number(request, "X-RateLimit-Remaining", state->remaining);
+	set_number(request, "X-RateLimit-Reset", state->reset_s);
+}
+
+void call_limited(struct api_call *call, const char *limit, const char *message,
+                  unsigned retry_after_s)
+{
+	struct buffer      out = {0};
+	struct json_writer w   = json_writer_of(&out);
+	json_begin_object(&w);
+	json_add_key(&w, TEXT("error"));
+	json_begin_object(&w);
+	json_member_string(&w, "code", text_of(status_code(STATUS_LIMITED)));
+	json_member_string(&w, "message", text_of(message));
+	json_add_key(&w, TEXT("details"));
+	json_begin_object(&w);
+	json_member_string(&w, "limit", text_of(limit));
+	json_member_string(&w, "reason", text_of(message));
+	json_end_object(&w);
+	json_member_instant(&w, "timestamp", clock_wall_ms());
+	json_member_string(&w, "traceId", text_of(http_trace_id(call->request)));
+	json_end_object(&w);
+	json_end_object(&w);
+	set_number(call->request, "Retry-After", retry_after_s);
+	call_answer(call, 429, &out);
+}
+
+static bool take(struct api_call *call, struct limits *limits, enum limit limit, struct text key,
+                 const struct bucket_size *own)
+{
+	struct bucket_state state;
+	char                message[160];
+	if (key.length == 0)
+		return true;
+	bool taken = limits_take(limits, limit, key, own, clock_monotonic_ns(), &state);
+	/* Collection answers so often that it says so only when it refuses. */
+	if (!taken || limit != LIMIT_COLLECTION)
+		call_limit_headers(call->request, &state);
+	if (taken)
+		return true;
+	snprintf(message, sizeof message,
+	         "Too many requests: the limit by %s is reached; try again in %u seconds",
+	         limit_name(limit), state.retry_after_s);
+	call_limited(call, limit_name(limit), message, state.retry_after_s);
+	return false;
+}
+
+bool call_limit_address(struct api_call *call, enum limit limit)
+{
+	uint8_t bytes[LIMITS_NETWORK_BYTES];
+	return take(call, call->api->address_limits, limit,
+	            limits_network(http_client_address(call->request), bytes), NULL);
+}
+
+static bool is_person(const struct token *token) { return token->person_id[0] != '\0'; }
+
+bool call_limit_token(struct api_call *call)
+{
+	const struct token      *token = &call->token;
+	const struct bucket_size own   = {token->rate, token->burst};
+	if (is_person(token))
+		return take(call, call->api->config.limits, LIMIT_PERSON, text_of(token->person_id), NULL);
+	return take(call, call->api->config.limits, LIMIT_TOKEN, text_of(token->id),
+	            token->rate != 0 ? &own : NULL);
+}
+
+bool call_limit_socket(struct api_call *call)
+{
+	const struct token *token = &call->token;
+	return take(call, call->api->config.limits, LIMIT_SOCKET,
+	            text_of(is_person(token) ? token->person_id : token->id), NULL);
+}
+
+/* ---- Metrics ---- */
+
+void call_limit_write_metrics(const struct api *api, struct buffer *out)
+{
+	const struct limits *workspace = api->config.limits, *server = api->address_limits;
+	metric_head(out, "sonnim_rate_limited_total", "counter",
+	            "Requests that were answered 429, by the limit that was reached");
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		buffer_printf(
+			out, "sonnim_rate_limited_total{limit=\"%s\"} %" PRIu64 "\n", limit_name((enum limit)i),
+			limits_refused(workspace, (enum limit)i) + limits_refused(server, (enum limit)i));
+	metric_one(out, "sonnim_rate_limit_buckets_max", "gauge",
+	           "Tokens, persons and addresses whose use is remembered at a time",
+	           limits_slot_count(workspace) + limits_slot_count(server));
+	metric_one(out, "sonnim_rate_limit_forgotten_total", "counter",
+	           "Of them those that were forgotten for want of room, and began anew",
+	           limits_evicted(workspace) + limits_evicted(server));
+}

@@ -1,0 +1,191 @@
+"""How often somebody may ask: by token, person, address and source, what he is told of it, and
+whom the address belongs to when proxies stand between."""
+import signal
+import time
+import unittest
+
+from case import START
+from server import Server, remove_directory, temporary_directory
+
+PROXY = ("--trusted-proxies", "127.0.0.0/8,2001:db8:ffff::/48")
+
+
+def limit(name, rate, burst):
+    return (f"--limit-{name}", str(rate), f"--limit-{name}-burst", str(burst))
+
+
+def statuses(client, count, method, path, **arguments):
+    return [client.request(method, path, **arguments).status for _ in range(count)]
+
+
+class Tokens(unittest.TestCase):
+    def test_a_token_gets_its_burst_and_then_429_that_names_the_limit(self):
+        with Server(*limit("token", 1, 20)) as server:
+            client = server.client()
+            answers = [client.request("GET", "/api/v1/sources") for _ in range(40)]
+            refused = [answer for answer in answers if answer.status == 429]
+            self.assertGreaterEqual(len(refused), 1)
+            self.assertTrue(all(answer.status in (200, 429) for answer in answers))
+            answer = refused[0]
+            self.assertEqual(answer.code, "RATE_LIMITED")
+            self.assertEqual(answer.json["error"]["details"]["limit"], "token")
+            self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+            self.assertEqual(answer.headers["X-RateLimit-Limit"], "20")
+            self.assertEqual(answer.headers["X-RateLimit-Remaining"], "0")
+            self.assertGreaterEqual(int(answer.headers["X-RateLimit-Reset"]), 1)
+
+    def test_an_ordinary_answer_says_what_is_left(self):
+        with Server(*limit("token", 1, 100)) as server:
+            client = server.client()
+            left = [int(client.request("GET", "/api/v1/sources").headers["X-RateLimit-Remaining"])
+                    for _ in range(5)]
+            self.assertEqual(sorted(left, reverse=True), left)
+            self.assertLess(left[-1], 100)
+
+    def test_a_token_may_have_a_limit_of_its_own(self):
+        with Server() as server:
+            admin = server.client()
+            made = admin.expect(201, "POST", "/api/v1/tokens", {
+                "name": "slow", "scopes": ["admin"],
+                "rate_limit": {"requests_per_second": 1, "burst": 3}}).json
+            self.assertEqual(made["rate_limit"], {"requests_per_second": 1, "burst": 3})
+            listed = admin.get("/api/v1/tokens")["items"]
+            self.assertIn({"requests_per_second": 1, "burst": 3},
+                          [item["rate_limit"] for item in listed])
+            slow = server.client(token=made["token"])
+            self.assertIn(429, statuses(slow, 20, "GET", "/api/v1/sources"))
+            self.assertEqual(set(statuses(admin, 20, "GET", "/api/v1/sources")), {200})
+
+    def test_a_limit_that_makes_no_sense_is_refused(self):
+        with Server() as server:
+            client = server.client()
+            for wish in ({"requests_per_second": 0}, {"burst": 5}, 5, {"requests_per_second": 1.5},
+                         {"requests_per_second": 1, "burst": 10**7},
+                         {"requests_per_second": 1, "more": 1}):
+                client.expect(400, "POST", "/api/v1/tokens",
+                              {"name": "x", "scopes": ["admin"], "rate_limit": wish})
+
+    def test_limits_change_without_a_restart(self):
+        directory = temporary_directory()
+        self.addCleanup(remove_directory, directory)
+        config = directory / "limits.conf"
+        config.write_text("limit-token = 1\nlimit-token-burst = 5\n")
+        with Server("--config", str(config)) as server:
+            client = server.client()
+            self.assertIn(429, statuses(client, 20, "GET", "/api/v1/sources"))
+            config.write_text("limit-token = 0\n")
+            server.process.send_signal(signal.SIGHUP)
+            deadline = time.monotonic() + 30
+            while 429 in statuses(client, 20, "GET", "/api/v1/sources"):
+                self.assertLess(time.monotonic(), deadline)
+            metrics = client.request("GET", "/metrics").body.decode()
+            self.assertRegex(metrics, r'sonnim_rate_limited_total\{limit="token"\} [1-9]')
+
+
+class Addresses(unittest.TestCase):
+    def test_wrong_tokens_of_one_address_are_limited_and_others_are_not(self):
+        with Server(*PROXY, *limit("address", 1, 5)) as server:
+            guesser = server.client(token="sonnim_wrong")
+            got = [guesser.request("GET", "/api/v1/sources",
+                                   headers={"X-Forwarded-For": "203.0.113.7"}) for _ in range(20)]
+            self.assertEqual({answer.status for answer in got}, {401, 429})
+            last = [answer for answer in got if answer.status == 429][0]
+            self.assertEqual(last.json["error"]["details"]["limit"], "address")
+            other = guesser.request("GET", "/api/v1/sources",
+                                    headers={"X-Forwarded-For": "203.0.113.8"})
+            self.assertEqual(other.status, 401)
+            # Whoever has a token that is known goes on, from there too.
+            known = server.client()
+            known.request("GET", "/api/v1/sources")
+            self.assertEqual(known.request("GET", "/api/v1/sources", headers={
+                "X-Forwarded-For": "203.0.113.7"}).status, 200)
+
+    def test_public_routes_are_limited_by_address_and_health_is_not(self):
+        with Server(*PROXY, *limit("address", 1, 5)) as server:
+            client = server.client(token="")
+            sender = {"X-Forwarded-For": "203.0.113.7"}
+            self.assertIn(429, statuses(client, 20, "GET", "/api/v1/events/health",
+                                        headers=sender))
+            self.assertEqual(set(statuses(client, 20, "GET", "/health/live", headers=sender)),
+                             {200})
+
+    def test_of_an_ipv6_address_the_network_counts(self):
+        with Server(*PROXY, *limit("address", 1, 5)) as server:
+            client = server.client(token="")
+            got = [client.request("GET", "/api/v1/events/health", headers={
+                "X-Forwarded-For": f"2001:db8:1:2::{i:x}"}).status for i in range(20)]
+            self.assertIn(429, got)
+
+    def test_the_machine_itself_is_not_limited_by_address(self):
+        with Server(*limit("address", 1, 5)) as server:
+            client = server.client(token="")
+            self.assertEqual(set(statuses(client, 30, "GET", "/api/v1/events/health")), {200})
+
+    def test_collection_is_limited_by_address_only_when_it_is_set(self):
+        with Server(*PROXY, *limit("address", 1, 5)) as server:
+            key, client = server.make_key(), server.client()
+            client.set_clock(START)
+            event = {"userId": "u", "event": "Seen"}
+            sender = {"X-Forwarded-For": "203.0.113.7"}
+            self.assertEqual(set(statuses(client, 30, "POST", "/v1/track", body=event, key=key,
+                                          headers=sender)), {200})
+        with Server(*PROXY, *limit("collection-address", 1, 5)) as server:
+            key, client = server.make_key(), server.client()
+            client.set_clock(START)
+            answers = [client.request("POST", "/v1/track", event, headers=sender, key=key)
+                       for _ in range(30)]
+            refused = [answer for answer in answers if answer.status == 429]
+            self.assertTrue(refused)
+            self.assertEqual(refused[0].json["error"]["details"]["limit"], "collection-address")
+            self.assertIn("Retry-After", refused[0].headers)
+
+
+class Proxies(unittest.TestCase):
+    """Whose address it is stands in the audit trail."""
+
+    def addresses(self, server, *headers):
+        client = server.client()
+        for header in headers:
+            client.expect(201, "POST", "/api/v1/tokens", {"name": "x", "scopes": ["admin"]},
+                          headers=header)
+        records = client.get("/api/v1/audit?action=token.create")["items"]
+        return [record["ip"] for record in records][::-1][-len(headers):]
+
+    def test_from_elsewhere_such_headers_count_for_nothing(self):
+        with Server() as server:
+            self.assertEqual(self.addresses(server, {"X-Forwarded-For": "203.0.113.7"},
+                                            {"Forwarded": "for=203.0.113.7"}),
+                             ["127.0.0.1", "127.0.0.1"])
+
+    def test_the_rightmost_that_is_not_trusted_is_the_client(self):
+        with Server(*PROXY) as server:
+            self.assertEqual(
+                self.addresses(server,
+                               {"X-Forwarded-For": "6.6.6.6, 203.0.113.7, 127.0.0.9"},
+                               {"X-Forwarded-For": "[2001:db8::7]:99, 2001:db8:ffff::1"},
+                               {"X-Forwarded-For": "nonsense"},
+                               {"Forwarded": "for=203.0.113.7"}),
+                ["203.0.113.7", "2001:db8::7", "127.0.0.1", "127.0.0.1"])
+
+    def test_forwarded_is_read_where_it_is_set(self):
+        with Server(*PROXY, "--proxy-header", "forwarded") as server:
+            self.assertEqual(
+                self.addresses(server,
+                               {"Forwarded": 'for=6.6.6.6, for="[2001:db8::7]:99";proto=https'},
+                               {"X-Forwarded-For": "203.0.113.7"}),
+                ["2001:db8::7", "127.0.0.1"])
+
+
+class Recovery(unittest.TestCase):
+    def test_behind_retry_after_a_request_is_let_in(self):
+        with Server(*limit("token", 1, 2)) as server:
+            client = server.client()
+            deadline = time.monotonic() + 30
+            while (answer := client.request("GET", "/api/v1/sources")).status != 429:
+                self.assertLess(time.monotonic(), deadline)
+            time.sleep(int(answer.headers["Retry-After"]))
+            self.assertEqual(client.request("GET", "/api/v1/sources").status, 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
