@@ -6,11 +6,11 @@
  *   key ── SipHash-2-4, secret ──► set of 8 slots ──► {key's hash, instant at which it is full}
  *
  * A bucket is one number, the instant at which it is full again (generic cell rate algorithm,
- * "theoretical arrival time", ITU-T I.371, annex A). A key that has no slot has a full bucket, so nothing is
- * lost by forgetting one that is full; where all eight are in use the fullest goes, and its key
- * begins with a full bucket again: who wants to profit from that has to fill the set with keys that
- * he can neither choose (the hash is secret) nor make for nothing (of an IPv6 address the first 64
- * bits count).
+ * "theoretical arrival time", ITU-T I.371, annex A). A key that has no slot has a full bucket, so
+ * nothing is lost by forgetting one that is full; where all eight are in use the fullest goes, and
+ * its key begins with a full bucket again: who wants to profit from that has to fill the set with
+ * keys that he can neither choose (the hash is secret) nor make for nothing (of an IPv6 address the
+ * first 64 bits count).
  *
  * Time is the caller's, nanoseconds that never go back. Threads: any; a set is under one of
  * BUCKETS_LOCKS locks. Cost: a hash of the key and a lock that is hardly ever contended, some tens
