@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/machine.h"
 #include "model/person.h"
+#include "vault/blind.h"
 
 enum { MEMORY_LIMIT_BYTES_MIN = 64 << 20, MEMORY_SHARE_PERCENT = 60, PUBLIC_URL_BYTES_MAX = 512 };
 
@@ -106,6 +107,17 @@ static const char *check_url(const void *member)
 	return NULL;
 }
 
+static const char *check_country(const void *member)
+{
+	struct text country = text_of(text_in(member));
+	if (country.length < 1 || country.length > BLIND_COUNTRY_DIGITS_MAX || country.data[0] == '0')
+		return "must be the digits of a country calling code, such as 82";
+	for (size_t i = 0; i < country.length; i++)
+		if (country.data[i] < '0' || country.data[i] > '9')
+			return "must be the digits of a country calling code, such as 82";
+	return NULL;
+}
+
 /* ---- The table ---- */
 
 #define SERVE struct serve_settings
@@ -116,6 +128,9 @@ static const struct setting table[] = {
 	SETTING_STRING(SERVE, keyring, "keyring", "./keyring",
                    "Directory of the keys, outside the data so that a backup never holds both",
                    "DIRECTORY", .check = check_named),
+	SETTING_STRING(SERVE, phone_country, "phone-country", "82",
+                   "Country calling code of telephone numbers that are written without one",
+                   "DIGITS", .check = check_country),
 	SETTING_STRING(SERVE, clock, "clock", NULL,
                    "wall, or manual for tests (POST /api/v1/clock); chosen when the data is made",
                    "wall|manual", .check = check_clock),

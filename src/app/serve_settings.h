@@ -20,6 +20,7 @@
 struct serve_settings {
 	char    *data;
 	char    *keyring;
+	char    *phone_country;
 	char    *clock;
 	bool     accept_clock;
 	int64_t  partitions;

@@ -124,6 +124,7 @@ static enum status open_events(struct engine *engine, struct error *err)
 		struct events *events = engine->events != NULL ? events_open(engine->events, i)
 		                                               : events_new(i, &engine->budget);
 		engine->partitions[i] = partition_new(i, config->retention_ms, events, engine->plans);
+		engine->partitions[i]->unsealer              = config->unsealer;
 		engine->partitions[i]->enrichment.dimensions = engine->dimensions;
 		engine->partitions[i]->duplicates            = &engine->duplicates;
 	}

@@ -45,6 +45,9 @@ struct engine_config {
 	const char                   *events_directory;
 	const struct events_settings *events; /* outlive the engine; NULL without directory */
 
+	/* What opens the indexes of personal traits; NULL: they are unknown. Outlives the engine. */
+	const struct unsealer *unsealer;
+
 	/* Where checkpoints and the change stream lie; NULL: nowhere, each start reads the whole
 	 * journal. Only until the call returns. */
 	const char *checkpoint_directory;

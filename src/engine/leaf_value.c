@@ -19,7 +19,9 @@ struct gathering {
 
 struct value leaf_value_keep(struct value value, struct arena *arena)
 {
-	if (value.type == VALUE_STRING || value.type == VALUE_STRING_SET)
+	if (value.type == VALUE_INDEXED)
+		value = (struct value){.type = VALUE_PERSONAL};
+	else if (value.type == VALUE_STRING || value.type == VALUE_STRING_SET)
 		value.text = arena_text(arena, value.text);
 	else if (value.type == VALUE_ARRAY || value.type == VALUE_OBJECT)
 		value = (struct value){.type = VALUE_NONE};

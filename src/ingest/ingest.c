@@ -110,7 +110,7 @@ struct ingest_thread *ingest_thread_new(struct ingest *ingest)
 		abort();
 	thread->ingest = ingest;
 	thread->parser = json_parser_new();
-	decoder_init(&thread->decoder, ingest->event_types);
+	decoder_init(&thread->decoder, ingest->event_types, ingest->config.vault);
 	persons_init(&thread->persons, ingest->config.vault);
 	runs_init(&thread->runs, ingest->config.partition_count);
 	submission_pool_init(&thread->pool);

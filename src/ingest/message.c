@@ -6,13 +6,14 @@
 #include "ingest/envelope.h"
 #include "ingest/event_types.h"
 #include "ingest/tape.h"
+#include "model/birthday.h"
 #include "model/rules.h"
 
 enum { KEPT_BYTES_MAX = 1 << 20 }; /* of a buffer, from one request to the next */
 
-void decoder_init(struct decoder *decoder, struct event_types *event_types)
+void decoder_init(struct decoder *decoder, struct event_types *event_types, struct vault *vault)
 {
-	*decoder = (struct decoder){.event_types = event_types};
+	*decoder = (struct decoder){.event_types = event_types, .vault = vault};
 	arena_init(&decoder->arena);
 	sift_init(&decoder->values, PERSONAL_IN_PROPERTIES);
 	sift_init(&decoder->context, PERSONAL_IN_CONTEXT);
@@ -22,6 +23,7 @@ void decoder_done(struct decoder *decoder)
 {
 	buffer_done(&decoder->lists);
 	buffer_done(&decoder->personal);
+	buffer_done(&decoder->indexes);
 	buffer_done(&decoder->scratch);
 	arena_done(&decoder->arena);
 	sift_done(&decoder->values);
@@ -297,12 +299,50 @@ static struct span span_to_end(size_t begin, const struct buffer *buffer)
 	return (struct span){begin, buffer->length - begin};
 }
 
+/* What is sealed beside a trait, so that it can be compared. False: nothing. */
+static bool add_index(struct decoder *decoder, const struct value_reader *trait)
+{
+	char                digits[PERSONAL_INDEX_BYTES];
+	struct birthday     birthday;
+	enum personal_index kind  = personal_indexed(trait->name);
+	struct value        index = {.type = VALUE_STRING, .text = {digits, sizeof digits}};
+	if (kind == PERSONAL_NOT_INDEXED || trait->value.type != VALUE_STRING)
+		return false;
+	if (kind != PERSONAL_BIRTHDAY) {
+		if (!vault_index(decoder->vault, kind, trait->value.text, digits, NULL))
+			return false;
+	} else {
+		if (!birthday_parse(trait->value.text, &birthday))
+			return false;
+		buffer_clear(&decoder->scratch);
+		birthday_write(&birthday, &decoder->scratch);
+		index = (struct value){.type = VALUE_OBJECT, .text = buffer_text(&decoder->scratch)};
+	}
+	value_add(&decoder->indexes, trait->name, &index);
+	return true;
+}
+
+static void keep_indexes(struct decoder *decoder)
+{
+	unsigned count = 0;
+	buffer_clear(&decoder->indexes);
+	size_t begin = value_list_begin(&decoder->indexes);
+	for (struct value_reader r = value_read(buffer_text(&decoder->values.personal));
+	     value_next(&r);)
+		count += add_index(decoder, &r);
+	value_list_end(&decoder->indexes, begin, count);
+	if (count > 0)
+		buffer_add_sized(&decoder->personal, buffer_text(&decoder->indexes));
+}
+
 static void keep_personal(struct decoder *decoder, struct message *message)
 {
 	size_t begin = decoder->personal.length;
 	if (decoder->values.personal_count + decoder->context.personal_count > 0) {
 		buffer_add_sized(&decoder->personal, buffer_text(&decoder->values.personal));
 		buffer_add_sized(&decoder->personal, buffer_text(&decoder->context.personal));
+		if (decoder->values.place == PERSONAL_IN_TRAITS)
+			keep_indexes(decoder);
 	}
 	message->personal = span_to_end(begin, &decoder->personal);
 }

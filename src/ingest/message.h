@@ -53,11 +53,13 @@ struct message {
 struct decoder {
 	struct buffer lists;
 	struct buffer personal;
+	struct buffer indexes; /* of the message at hand: a value list */
 	struct buffer scratch;
 	struct arena  arena; /* ids that were numbers */
 	struct sift   values;
 	struct sift   context;
 
+	struct vault       *vault;       /* makes blind indexes */
 	struct event_types *event_types; /* the registered ones */
 	const struct plan  *plan;        /* of the request at hand; NULL: none */
 	struct plan_check   check;
@@ -76,7 +78,7 @@ struct decoder {
 	struct source_counts counts;         /* of those accepted: their lag, and `bytes` */
 };
 
-void decoder_init(struct decoder *decoder, struct event_types *event_types);
+void decoder_init(struct decoder *decoder, struct event_types *event_types, struct vault *vault);
 void decoder_done(struct decoder *decoder);
 
 /* Forgets the request before, and its memory where that was unusually much. */

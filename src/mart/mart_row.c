@@ -133,7 +133,7 @@ static struct value trait(const struct mart_source *source, const char *name)
 	if (source->person == NULL)
 		return (struct value){.type = VALUE_NULL};
 	struct value value = find(source->person->traits, name);
-	return value.type == VALUE_PERSONAL ? find(source->personal, name) : value;
+	return value_is_personal(&value) ? find(source->personal, name) : value;
 }
 
 /* Of a booking the newest that was said; null was said too. */
@@ -249,7 +249,7 @@ void mart_row_head(enum mart_table table, bool csv, struct buffer *out)
 
 static bool is_nothing(const struct value *value)
 {
-	return value->type == VALUE_NONE || value->type == VALUE_NULL || value->type == VALUE_PERSONAL;
+	return value->type == VALUE_NONE || value->type == VALUE_NULL || value_is_personal(value);
 }
 
 static void write_csv(const struct value *value, bool keep_formulas, struct buffer *scratch,

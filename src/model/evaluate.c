@@ -177,6 +177,11 @@ bool evaluate_exists(const struct value *value)
 
 bool evaluate_test(const struct expr_test *test, const struct value *value, int64_t now_ms)
 {
+	if (__builtin_expect(value->type == VALUE_INDEXED, 0) && test->op != EXPR_EXISTS &&
+	    test->op != EXPR_ABSENT) {
+		struct value inner = value_tested(value);
+		return evaluate_test(test, &inner, now_ms);
+	}
 	switch (test->op) {
 	case EXPR_EQ:
 	case EXPR_IN:

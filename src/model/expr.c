@@ -142,3 +142,58 @@ enum status expr_resolve(struct expr *expr, const char *field, expr_resolve_fn *
 	struct expr_place root     = {NULL, text_of(field), -1};
 	return resolve(&resolver, expr, &root);
 }
+
+struct indexer {
+	expr_index_fn *index;
+	void          *context;
+	struct arena  *arena;
+	bool           changed;
+	struct error  *err;
+};
+
+static enum status index_trait(struct indexer *indexer, struct expr *leaf,
+                               const struct expr_place *place)
+{
+	struct expr_test   *test = &leaf->trait.test;
+	enum personal_index kind = personal_indexed(leaf->trait.name);
+	for (unsigned i = 0; i < test->value_count; i++) {
+		char                digits[PERSONAL_INDEX_BYTES];
+		const char         *reason;
+		struct expr_scalar *value = &test->values[i];
+		if (personal_is_index(value->text))
+			continue;
+		if (!indexer->index(indexer->context, kind, value->text, digits, &reason)) {
+			struct expr_parser parser = {.err = indexer->err};
+			return expr_refuse(&parser, STATUS_INVALID, place, "value", "%s", reason);
+		}
+		value->text      = arena_text(indexer->arena, (struct text){digits, sizeof digits});
+		indexer->changed = true;
+	}
+	return STATUS_OK;
+}
+
+static enum status index_leaves(struct indexer *indexer, struct expr *expr,
+                                const struct expr_place *place)
+{
+	if (expr->kind == EXPR_TRAIT &&
+	    personal_tests(PERSONAL_IN_TRAITS, expr->trait.name) == PERSONAL_EQUALITY)
+		return index_trait(indexer, expr, place);
+	for (unsigned i = 0; i < expr->count; i++) {
+		struct expr_place operand = operand_place(place, expr, i);
+		enum status       status  = index_leaves(indexer, expr->operands[i], &operand);
+		if (status != STATUS_OK)
+			return status;
+	}
+	return STATUS_OK;
+}
+
+enum status expr_index_personal(struct expr *expr, const char *field, expr_index_fn *index,
+                                void *context, struct arena *arena, bool *ret_changed,
+                                struct error *err)
+{
+	struct indexer    indexer = {.index = index, .context = context, .arena = arena, .err = err};
+	struct expr_place root    = {NULL, text_of(field), -1};
+	enum status       status  = index_leaves(&indexer, expr, &root);
+	*ret_changed              = indexer.changed;
+	return status;
+}

@@ -28,6 +28,7 @@
 #include "base/instant.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "model/personal.h"
 
 enum {
 	EXPR_DEPTH_MAX      = 32,  /* and, or, not above a leaf or, with its event's, above a test */
@@ -174,6 +175,16 @@ MUST_USE enum status expr_all_of(struct expr *const *operands, unsigned count, c
 typedef uint32_t     expr_resolve_fn(void *context, struct text reference);
 MUST_USE enum status expr_resolve(struct expr *expr, const char *field, expr_resolve_fn *resolve,
                                   void *context, struct error *err);
+
+/* Replaces what traits that are kept sealed and can be compared (model/personal.h) are compared with
+ * by their indexes. `index` writes that of one value; false: it has none, `*ret_reason` says why
+ * (STATUS_INVALID with the place then). What is an index already stays. `*ret_changed`: something
+ * was replaced, so that the tree alone is what may be kept of the definition. */
+typedef bool         expr_index_fn(void *context, enum personal_index kind, struct text value,
+                                   char ret_index[PERSONAL_INDEX_BYTES], const char **ret_reason);
+MUST_USE enum status expr_index_personal(struct expr *expr, const char *field, expr_index_fn *index,
+                                         void *context, struct arena *arena, bool *ret_changed,
+                                         struct error *err);
 
 /* Calls `visit` for every segment leaf, or every leaf, depth first, in order. */
 typedef void expr_visit_fn(void *context, const struct expr *leaf);

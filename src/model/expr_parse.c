@@ -64,14 +64,15 @@ static enum status check_depth(struct expr_parser *parser, const struct expr_pla
 enum status expr_check_property(struct expr_parser *parser, const struct expr_place *place,
                                 const char *member, struct text property)
 {
-	const char *reason;
-	struct text context = TEXT("context.");
-	bool        refused = personal_refuses(PERSONAL_IN_PROPERTIES, property, &reason);
-	if (!refused && text_starts_with(property, context)) {
+	struct text         context = TEXT("context.");
+	enum personal_tests tests   = personal_tests(PERSONAL_IN_PROPERTIES, property);
+	if (tests == PERSONAL_ALL_TESTS && text_starts_with(property, context)) {
 		struct text path = {property.data + context.length, property.length - context.length};
-		refused          = personal_refuses(PERSONAL_IN_CONTEXT, path, &reason);
+		tests            = personal_tests(PERSONAL_IN_CONTEXT, path);
 	}
-	return refused ? expr_refuse(parser, STATUS_INVALID, place, member, "%s", reason) : STATUS_OK;
+	if (tests == PERSONAL_ALL_TESTS)
+		return STATUS_OK;
+	return expr_refuse(parser, STATUS_INVALID, place, member, "%s", personal_reason(tests));
 }
 
 static enum status read_where_operands(struct expr_parser *parser, struct json object,
@@ -155,20 +156,38 @@ enum status expr_read_where(struct expr_parser *parser, struct json value,
 	return status;
 }
 
+/* What is journalled of a definition holds no address, only its hash. */
+static enum status check_personal_trait(struct expr_parser *parser, const struct expr_place *place,
+                                        const struct expr *expr)
+{
+	const struct expr_test *test  = &expr->trait.test;
+	enum personal_tests     tests = personal_tests(PERSONAL_IN_TRAITS, expr->trait.name);
+	if (tests == PERSONAL_ALL_TESTS || expr_asks_for_presence(test->op))
+		return STATUS_OK;
+	if (tests == PERSONAL_NO_TESTS || (test->op != EXPR_EQ && test->op != EXPR_NEQ &&
+	                                   test->op != EXPR_IN && test->op != EXPR_NOT_IN))
+		return expr_refuse(parser, STATUS_INVALID, place, "op", "%s", personal_reason(tests));
+	for (unsigned i = 0; i < test->value_count; i++) {
+		const struct expr_scalar *value = &test->values[i];
+		if (value->type != EXPR_STRING)
+			return expr_refuse(parser, STATUS_INVALID, place, "value", "%s",
+			                   personal_reason(tests));
+		if (parser->canonical && !personal_is_index(value->text))
+			return expr_refuse(parser, STATUS_INVALID, place, "value", "must be a blind index");
+	}
+	return STATUS_OK;
+}
+
 static enum status read_trait(struct expr_parser *parser, struct json object,
                               const struct expr_place *place, struct expr *expr)
 {
 	static const char *const members[] = {"trait", "op", "value", NULL};
-	const char              *reason;
-	enum status              status = expr_check_members(parser, object, place, members);
+	enum status              status    = expr_check_members(parser, object, place, members);
 	if (status == STATUS_OK)
 		status = expr_read_name(parser, object, place, "trait", &expr->trait.name);
 	if (status == STATUS_OK)
 		status = expr_read_test(parser, object, place, EXPR_SUBJECT_VALUE, &expr->trait.test);
-	if (status == STATUS_OK && !expr_asks_for_presence(expr->trait.test.op) &&
-	    personal_refuses(PERSONAL_IN_TRAITS, expr->trait.name, &reason))
-		status = expr_refuse(parser, STATUS_INVALID, place, "op", "%s", reason);
-	return status;
+	return status == STATUS_OK ? check_personal_trait(parser, place, expr) : status;
 }
 
 static enum status read_segment(struct expr_parser *parser, struct json object,

@@ -75,6 +75,14 @@ static void look_through(struct expr_template *template, const struct draft *dra
 			look_through(template, inner, event, arena);
 }
 
+static void find_personal(void *context, const struct expr *leaf)
+{
+	bool *found = context;
+	if (leaf->kind == EXPR_TRAIT &&
+	    personal_tests(PERSONAL_IN_TRAITS, leaf->trait.name) == PERSONAL_EQUALITY)
+		*found |= leaf->trait.test.value_count > 0;
+}
+
 enum status expr_template_read(struct text text, const char *field, struct arena *arena,
                                struct expr_template **ret_template, struct error *err)
 {
@@ -84,6 +92,12 @@ enum status expr_template_read(struct text text, const char *field, struct arena
 	enum status   status = draft_read(arena_text(arena, text), field, arena, &draft, &sample, err);
 	if (status != STATUS_OK)
 		return status;
+	bool compares = false;
+	expr_visit_leaves(sample, find_personal, &compares);
+	if (compares)
+		return error_set_field(err, STATUS_INVALID, field,
+		                       "a filter cannot compare e-mail addresses or phones: what it is "
+		                       "given is kept as it is written");
 	template->draft  = draft;
 	template->sample = sample;
 	look_through(template, draft, NULL, arena);

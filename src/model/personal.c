@@ -1,6 +1,7 @@
 #include "model/personal.h"
 
 #include <stddef.h>
+#include <string.h>
 
 /* A name covers what lies within it: "address" also "address.city". */
 static const char *const trait_names[] = {
@@ -55,11 +56,49 @@ bool personal_by_name(enum personal_place place, struct text path)
 	return false;
 }
 
-bool personal_refuses(enum personal_place place, struct text path, const char **ret_reason)
+enum personal_index personal_indexed(struct text trait)
+{
+	if (text_equal(trait, TEXT("email")))
+		return PERSONAL_EMAIL;
+	if (text_equal(trait, TEXT("phone")))
+		return PERSONAL_PHONE;
+	return text_equal(trait, TEXT("birthday")) ? PERSONAL_BIRTHDAY : PERSONAL_NOT_INDEXED;
+}
+
+bool personal_is_index(struct text text)
+{
+	struct text prefix = TEXT(PERSONAL_INDEX_PREFIX);
+	if (text.length != PERSONAL_INDEX_BYTES || !text_starts_with(text, prefix))
+		return false;
+	for (size_t i = prefix.length; i < text.length; i++)
+		if (strchr("0123456789abcdef", text.data[i]) == NULL || text.data[i] == '\0')
+			return false;
+	return true;
+}
+
+static enum personal_tests trait_tests(struct text path)
+{
+	static const char *const parts[] = {"birthday.year", "birthday.month", "birthday.day"};
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+		if (text_equal(path, text_of(parts[i])))
+			return PERSONAL_ALL_TESTS;
+	enum personal_index index = personal_indexed(path);
+	return index == PERSONAL_EMAIL || index == PERSONAL_PHONE ? PERSONAL_EQUALITY
+	                                                          : PERSONAL_NO_TESTS;
+}
+
+enum personal_tests personal_tests(enum personal_place place, struct text path)
 {
 	if (!personal_by_name(place, path))
-		return false;
-	*ret_reason = "personal data is kept sealed: only exists and absent can be asked of it "
-				  "(eq and in of email and phone come with a later release)";
-	return true;
+		return PERSONAL_ALL_TESTS;
+	return place == PERSONAL_IN_TRAITS ? trait_tests(path) : PERSONAL_NO_TESTS;
+}
+
+const char *personal_reason(enum personal_tests tests)
+{
+	if (tests == PERSONAL_EQUALITY)
+		return "personal data is kept sealed: of email and phone only eq, neq, in, not_in, exists "
+			   "and absent can be asked, with strings";
+	return "personal data is kept sealed: only exists and absent can be asked of it "
+		   "(of the traits email and phone also eq and in, of birthday its year, month and day)";
 }

@@ -11,7 +11,7 @@
 static inline bool has_content(enum value_type type)
 {
 	return type == VALUE_STRING || type == VALUE_STRING_SET || type == VALUE_ARRAY ||
-	       type == VALUE_OBJECT;
+	       type == VALUE_OBJECT || type == VALUE_INDEXED;
 }
 
 static inline struct value read_value(struct byte_reader *bytes, uint8_t type)
@@ -45,6 +45,16 @@ bool value_number(const struct value *value, double *ret_number)
 	default:
 		return false;
 	}
+}
+
+struct value value_tested(const struct value *value)
+{
+	if (value->type != VALUE_INDEXED)
+		return *value;
+	struct byte_reader bytes = byte_reader_of(value->text.data, value->text.length);
+	uint8_t            type  = read_u8(&bytes);
+	struct value       inner = read_value(&bytes, type);
+	return bytes.failed ? (struct value){.type = VALUE_PERSONAL} : inner;
 }
 
 struct value_reader value_read(struct text list)
@@ -82,7 +92,7 @@ enum { SIZED = UINT8_MAX };
 static const uint8_t value_bytes[UINT8_MAX + 1] = {
 	[VALUE_INT] = 8,        [VALUE_UINT] = 8,           [VALUE_DOUBLE] = 8,
 	[VALUE_STRING] = SIZED, [VALUE_STRING_SET] = SIZED, [VALUE_ARRAY] = SIZED,
-	[VALUE_OBJECT] = SIZED,
+	[VALUE_OBJECT] = SIZED, [VALUE_INDEXED] = SIZED,
 };
 
 /* A varint at `at`, in whose place it returns what follows; NULL: it is cut off. Almost all are one
@@ -234,6 +244,8 @@ struct value value_at(struct text list, const struct value_path *path)
 
 	for (unsigned i = 0; i < path->part_count; i++) {
 		value = value_find(list, path->parts[i].name, path->parts[i].hash);
+		if (value.type == VALUE_INDEXED && i + 1 < path->part_count)
+			value = value_tested(&value);
 		if (i + 1 < path->part_count && value.type != VALUE_OBJECT)
 			return (struct value){.type = VALUE_NONE};
 		list = value.text;
@@ -262,6 +274,8 @@ static bool check_value(const struct value *value, unsigned depth)
 		return depth < VALUE_DEPTH_MAX && check_array(value->text, depth + 1);
 	case VALUE_OBJECT:
 		return depth < VALUE_DEPTH_MAX && check_list(value->text, depth + 1);
+	case VALUE_INDEXED: /* not in anything that was read */
+		return false;
 	default:
 		return true;
 	}
@@ -334,16 +348,29 @@ static void add_head(struct buffer *out, struct text name, enum value_type type)
 	buffer_add_sized(out, name);
 }
 
+static void add_bare(struct buffer *out, const struct value *value)
+{
+	if (has_content(value->type))
+		buffer_add_sized(out, value->text);
+	else if (value->type == VALUE_INT || value->type == VALUE_UINT || value->type == VALUE_DOUBLE)
+		buffer_add_u64(out, value->unsigned_integer);
+}
+
+struct value value_index(struct buffer *into, const struct value *inner)
+{
+	buffer_clear(into);
+	buffer_add_u8(into, (uint8_t)inner->type);
+	add_bare(into, inner);
+	return (struct value){.type = VALUE_INDEXED, .text = buffer_text(into)};
+}
+
 void value_add(struct buffer *out, struct text name, const struct value *value)
 {
 	assert(value->type > VALUE_NONE && value->type < VALUE_TYPE_COUNT);
 	assert(value->type != VALUE_DOUBLE || isfinite(value->number));
 
 	add_head(out, name, value->type);
-	if (has_content(value->type))
-		buffer_add_sized(out, value->text);
-	else if (value->type == VALUE_INT || value->type == VALUE_UINT || value->type == VALUE_DOUBLE)
-		buffer_add_u64(out, value->unsigned_integer);
+	add_bare(out, value);
 }
 
 static enum value_type type_of_array(struct json array)
@@ -559,7 +586,7 @@ static void write_personal(struct json_output *output)
 {
 	struct text  path  = buffer_text(&output->path);
 	struct value value = value_find(output->personal, path, hash_name(path));
-	if (value.type == VALUE_NONE || value.type == VALUE_PERSONAL)
+	if (value.type == VALUE_NONE || value_is_personal(&value))
 		json_add_null(output->writer);
 	else
 		value_write_json(output->writer, &value);
@@ -583,6 +610,7 @@ static void write_value(struct json_output *output, const struct value *value, u
 		json_add_string(writer, value->text);
 		return;
 	case VALUE_PERSONAL:
+	case VALUE_INDEXED:
 		write_personal(output);
 		return;
 	default:

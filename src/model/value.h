@@ -12,10 +12,13 @@
  *         | varint length, { sized string }      STRING_SET  (array of strings only, also empty)
  *         | varint length, { u8 type, value }    ARRAY       (any other array)
  *         | varint length, list                  OBJECT
+ *         | varint length, u8 type, value        INDEXED     (in memory only)
  *
  * Types for the language (contracts, rule 15): booleans, numbers (all three, compared as doubles),
  * strings, string sets; NULL, ARRAY, OBJECT and PERSONAL have no value there, but an OBJECT is
  * entered by dotted paths and PERSONAL exists: its value lies sealed in the record that brought it.
+ * INDEXED is a PERSONAL of which more is known, in memory: what stands in it is what tests see (a
+ * keyed hash of an e-mail address, the parts of a birthday), and nobody else: it is never written.
  *
  * Readers never allocate: texts and nested lists point into the bytes that are read. Decoding
  * checks every length: whatever the bytes, nothing outside them is read (value_check tells
@@ -44,6 +47,7 @@ enum value_type {
 	VALUE_ARRAY,
 	VALUE_OBJECT,
 	VALUE_PERSONAL,
+	VALUE_INDEXED,
 	VALUE_TYPE_COUNT
 };
 
@@ -55,9 +59,21 @@ struct value {
 		int64_t     integer;
 		uint64_t    unsigned_integer;
 		double      number;
-		struct text text; /* STRING: its bytes; STRING_SET, ARRAY, OBJECT: encoded content */
+		struct text text; /* STRING: its bytes; others that have one: encoded content */
 	};
 };
+
+/* Whether the value itself lies sealed. */
+static inline bool value_is_personal(const struct value *value)
+{
+	return value->type == VALUE_PERSONAL || value->type == VALUE_INDEXED;
+}
+
+/* What tests see of it: of INDEXED what stands in it, else the value. */
+struct value value_tested(const struct value *value);
+
+/* An INDEXED value of `inner`; its bytes lie in `into`, which is cleared. */
+struct value value_index(struct buffer *into, const struct value *inner);
 
 /* The number of INT, UINT, DOUBLE as a double; false for other types. */
 bool value_number(const struct value *value, double *ret_number);

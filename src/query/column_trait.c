@@ -27,7 +27,8 @@ static struct column_codes *codes_of(struct column *column)
 
 static bool has_text(const struct value *value)
 {
-	return value->type == VALUE_STRING || value->type == VALUE_STRING_SET;
+	return value->type == VALUE_STRING || value->type == VALUE_STRING_SET ||
+	       value->type == VALUE_INDEXED;
 }
 
 static struct slices_value code_of(struct columns *columns, struct column *column,
@@ -78,6 +79,7 @@ struct slices_value column_trait_value(struct columns *columns, struct column *c
 	case VALUE_TRUE:
 	case VALUE_STRING_SET:
 	case VALUE_PERSONAL:
+	case VALUE_INDEXED:
 		return code_of(columns, column, value);
 	default: /* arrays and objects are missing to every test */
 		return (struct slices_value){COLUMN_MISSING, 0};

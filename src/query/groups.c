@@ -51,11 +51,13 @@ static bool write_key(struct buffer *key, const struct value *value, struct valu
 		buffer_add(key, &ret_plain->number, sizeof ret_plain->number);
 		return true;
 	}
-	switch (value->type) {
+	if (value->type == VALUE_INDEXED)
+		ret_plain->type = VALUE_PERSONAL;
+	switch (ret_plain->type) {
 	case VALUE_FALSE:
 	case VALUE_TRUE:
 	case VALUE_PERSONAL:
-		buffer_printf(key, "%d", value->type);
+		buffer_printf(key, "%d", ret_plain->type);
 		return true;
 	case VALUE_STRING:
 		buffer_add(key, "s", 1);

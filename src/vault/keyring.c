@@ -189,14 +189,27 @@ enum status keyring_open(const char *directory, const uint8_t workspace_id[16], 
 
 void keyring_free(struct keyring *keyring) { sodium_free(keyring); /* wipes */ }
 
-void keyring_common(const struct keyring *keyring, uint8_t ret_key[CIPHER_KEY_BYTES])
+static void derive(const struct keyring *keyring, struct text label,
+                   uint8_t ret_key[CIPHER_KEY_BYTES])
 {
-	static const char label[] = "sonnim common key";
-	uint8_t           both[crypto_auth_hmacsha256_KEYBYTES];
+	uint8_t both[crypto_auth_hmacsha256_KEYBYTES];
 	static_assert(sizeof both == 2 * HASH_KEY_BYTES, "both keys are the key");
 	static_assert(crypto_auth_hmacsha256_BYTES == CIPHER_KEY_BYTES, "its output is the key");
 	memcpy(both, keyring->lookup, HASH_KEY_BYTES);
 	memcpy(both + HASH_KEY_BYTES, keyring->mask, HASH_KEY_BYTES);
-	crypto_auth_hmacsha256(ret_key, (const uint8_t *)label, sizeof label - 1, both);
+	crypto_auth_hmacsha256(ret_key, (const uint8_t *)label.data, label.length, both);
 	cipher_wipe(both, sizeof both);
+}
+
+void keyring_common(const struct keyring *keyring, uint8_t ret_key[CIPHER_KEY_BYTES])
+{
+	derive(keyring, TEXT("sonnim common key"), ret_key);
+}
+
+void keyring_blind(const struct keyring *keyring, uint8_t ret_key[HASH_KEY_BYTES])
+{
+	uint8_t key[CIPHER_KEY_BYTES];
+	derive(keyring, TEXT("sonnim blind indexes"), key);
+	memcpy(ret_key, key, HASH_KEY_BYTES);
+	cipher_wipe(key, sizeof key);
 }

@@ -32,6 +32,9 @@ MUST_USE enum status keyring_open(const char *directory, const uint8_t workspace
                                   char **ret_path, int *ret_lock_fd, struct error *err);
 void                 keyring_free(struct keyring *keyring);
 
+/* The key of blind indexes (vault/blind.h): the same way. */
+void keyring_blind(const struct keyring *keyring, uint8_t ret_key[HASH_KEY_BYTES]);
+
 /* The hash by which an id is found. */
 struct id_hash keyring_hash(const struct keyring *keyring, uint8_t namespace, struct text id);
 

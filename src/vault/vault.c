@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +35,15 @@ static void free_vault(struct vault *vault)
 	free(vault);
 }
 
+static void make_blind(struct vault *vault, const char *country)
+{
+	vault->blind = sodium_malloc(sizeof *vault->blind);
+	if (!vault->blind)
+		abort();
+	keyring_blind(vault->keyring, vault->blind->key);
+	snprintf(vault->blind->country, sizeof vault->blind->country, "%s", country);
+}
+
 enum status vault_open(const struct vault_config *config, struct vault **ret_vault,
                        struct error *err)
 {
@@ -50,11 +60,19 @@ enum status vault_open(const struct vault_config *config, struct vault **ret_vau
 	memset(vault, 0, sizeof *vault);
 	pthread_mutex_init(&vault->erasing_lock, NULL);
 	enum status status = vault_load(vault, &complete, err);
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
+		make_blind(vault, config->phone_country == NULL ? "82" : config->phone_country);
 		*ret_vault = vault;
-	else
+	} else {
 		free_vault(vault);
+	}
 	return status;
+}
+
+bool vault_index(const struct vault *vault, enum personal_index kind, struct text value,
+                 char ret_index[PERSONAL_INDEX_BYTES], const char **ret_reason)
+{
+	return blind_index(vault->blind, kind, value, ret_index, ret_reason);
 }
 
 void vault_close(struct vault *vault)
@@ -63,6 +81,7 @@ void vault_close(struct vault *vault)
 	key_cache_done(&vault->cache);
 	slot_table_done(&vault->slots);
 	id_index_done(&vault->index);
+	sodium_free(vault->blind); /* wipes */
 	keyring_free(vault->keyring);
 	close(vault->keyring_lock_fd);
 	free_vault(vault);

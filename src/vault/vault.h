@@ -34,6 +34,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "model/person.h"
+#include "model/personal.h"
 
 struct vault;
 
@@ -42,6 +43,10 @@ struct vault_config {
 	const char *keyring_directory; /* outside the data; made (0700) when there is no data yet */
 	uint32_t    partition_count;
 	uint8_t     workspace_id[16];
+
+	/* Of telephone numbers without one: "82" (vault/blind.h). NULL: that. */
+	const char *phone_country;
+
 	/* System calls, replaceable by tests; NULL: the real ones. */
 	const struct vault_system *system;
 };
@@ -130,6 +135,11 @@ MUST_USE enum status vault_seal(struct vault *vault, struct person person, struc
 /* The reverse. STATUS_NOT_FOUND: the person has no key any more; STATUS_CORRUPT: not authentic. */
 MUST_USE enum status vault_unseal(struct vault *vault, struct person person, struct text purpose,
                                   struct text sealed, struct buffer *out, struct error *err);
+
+/* The blind index of an e-mail address or telephone number (vault/blind.h). False: it is none;
+ * `*ret_reason` (may be NULL) says so. */
+bool vault_index(const struct vault *vault, enum personal_index kind, struct text value,
+                 char ret_index[PERSONAL_INDEX_BYTES], const char **ret_reason);
 
 /* The same for what belongs to no known person, under a key of the workspace that the keyring
  * yields: erasing a person does not reach it, so it must not be kept for long. */

@@ -10,6 +10,7 @@
 
 #include "base/map.h"
 #include "base/vector.h"
+#include "vault/blind.h"
 #include "vault/id_index.h"
 #include "vault/key_cache.h"
 #include "vault/keyring.h"
@@ -21,6 +22,7 @@ typedef VECTOR(uint64_t) vault_number_list;
 
 struct vault {
 	struct keyring      *keyring;
+	struct blind        *blind; /* in locked memory */
 	int                  keyring_lock_fd;
 	uint32_t             partition_count;
 	struct id_index      index;

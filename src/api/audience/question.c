@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "api/audience/filter_set.h"
+#include "api/personal_index.h"
 #include "api/segment/segment_body.h"
 #include "base/edit_distance.h"
 #include "model/rules.h"
@@ -55,7 +56,7 @@ enum status question_at(const char *prefix, enum status status, struct error *er
 	return status;
 }
 
-static enum status read_expression(struct arena *arena, struct json object,
+static enum status read_expression(struct api *api, struct arena *arena, struct json object,
                                    struct question *question, struct expr **ret_expr,
                                    struct error *err)
 {
@@ -63,9 +64,13 @@ static enum status read_expression(struct arena *arena, struct json object,
 	*ret_expr         = NULL;
 	if (!has_expression(object))
 		return STATUS_OK;
-	enum status status = expr_parse_json(value, "expression", arena, ret_expr, err);
+	enum status status  = expr_parse_json(value, "expression", arena, ret_expr, err);
+	bool        indexed = false;
 	if (status == STATUS_OK)
-		question->expression = json_text(arena, value);
+		status = personal_index(api->config.vault, *ret_expr, "expression", arena, &indexed, err);
+	if (status == STATUS_OK)
+		question->expression =
+			indexed ? personal_index_text(*ret_expr, arena) : json_text(arena, value);
 	return status;
 }
 
@@ -224,7 +229,7 @@ static enum status read(struct api *api, struct arena *arena, struct json object
 	enum status  status;
 	if (!flat && (status = question_only(object, others, err)) != STATUS_OK)
 		return status;
-	if ((status = read_expression(arena, object, question, &parts[0], err)) != STATUS_OK ||
+	if ((status = read_expression(api, arena, object, question, &parts[0], err)) != STATUS_OK ||
 	    (status = read_filters(api, arena, object, others, flat, question, &parts[1], err)) !=
 	        STATUS_OK)
 		return status;
@@ -330,6 +335,18 @@ static enum status read_event_dimension(struct json value, const char *field,
 	return STATUS_OK;
 }
 
+/* The parts of a birthday can be asked for, but a division by them would tell them. */
+static enum status check_trait(struct text name, const char *field, struct error *err)
+{
+	if (!personal_by_name(PERSONAL_IN_TRAITS, name) ||
+	    personal_tests(PERSONAL_IN_TRAITS, name) != PERSONAL_ALL_TESTS)
+		return STATUS_OK;
+	return question_at(field,
+	                   error_set(err, STATUS_INVALID,
+	                             "Members are not divided by what is personal: take age_band"),
+	                   err);
+}
+
 /* A filter divides by what it looks at; any other name is that of a trait. */
 static enum status read_named_breakdown(struct api *api, struct arena *arena, struct text name,
                                         const char *field, struct question_breakdown *breakdown,
@@ -345,7 +362,7 @@ static enum status read_named_breakdown(struct api *api, struct arena *arena, st
 		filter == NULL || filter_set_dimension(filters, filter, arena, &breakdown->dimension);
 	breakdown->is_filter = filter != NULL;
 	filter_set_unlock(api->filters);
-	return grouped ? STATUS_OK
+	return grouped ? check_trait(breakdown->dimension.trait, field, err)
 	               : question_at(field,
 	                             error_set(err, STATUS_INVALID,
 	                                       "The filter \"%.*s\" looks at no one value that members "
@@ -382,7 +399,7 @@ static enum status read_breakdown(struct api *api, struct arena *arena, struct j
 		breakdown->name = dimension->property;
 		return status;
 	}
-	return !has_others ? STATUS_OK
+	return !has_others ? check_trait(dimension->trait, field, err)
 	                   : question_at(field,
 	                                 error_set_field(err, STATUS_INVALID, "trait",
 	                                                 "It stands alone: a trait has no window"),

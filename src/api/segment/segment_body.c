@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "api/personal_index.h"
 #include "api/call.h"
 #include "base/hash.h"
 #include "model/rules.h"
@@ -124,30 +125,39 @@ static enum status read_active(struct json body, struct segment_body *ret_body, 
 	return STATUS_OK;
 }
 
-static enum status read_definition(struct json body, bool required, struct arena *arena,
-                                   struct definition_wish *wish, struct error *err)
+static enum status read_definition(struct json body, bool required, struct vault *vault,
+                                   struct arena *arena, struct definition_wish *wish,
+                                   struct error *err)
 {
 	enum status status;
 	if (!required && !has_definition(body))
 		return STATUS_OK;
-	if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK)
+	bool indexed;
+	if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK ||
+	    (status = personal_index(vault, wish->expr, "expression", arena, &indexed, err)) !=
+	        STATUS_OK)
 		return status;
-	wish->body = definition_text(body, arena);
+	/* Only an expression has traits. */
+	wish->body = indexed
+	                 ? text_of(arena_printf(arena, "{\"expression\":%.*s}",
+	                                        TEXT_FORMAT(personal_index_text(wish->expr, arena))))
+	                 : definition_text(body, arena);
 	return STATUS_OK;
 }
 
-enum status segment_body_read_definition(struct json body, bool required, struct arena *arena,
-                                         struct definition_wish *wish, struct error *err)
+enum status segment_body_read_definition(struct json body, bool required, struct vault *vault,
+                                         struct arena *arena, struct definition_wish *wish,
+                                         struct error *err)
 {
 	static const char *const known[] = {
 		"expression", "rules", "logicalExpression", "dependencies", "windowMinutes",
 		"sample",     NULL};
 	enum status status = call_only(body, known, err);
-	return status == STATUS_OK ? read_definition(body, required, arena, wish, err) : status;
+	return status == STATUS_OK ? read_definition(body, required, vault, arena, wish, err) : status;
 }
 
-enum status segment_body_read(struct json body, bool create, struct arena *arena,
-                              struct segment_body *ret_body, struct error *err)
+enum status segment_body_read(struct json body, bool create, struct vault *vault,
+                              struct arena *arena, struct segment_body *ret_body, struct error *err)
 {
 	*ret_body                    = (struct segment_body){.wish.active = true};
 	struct definition_wish *wish = &ret_body->wish;
@@ -157,7 +167,7 @@ enum status segment_body_read(struct json body, bool create, struct arena *arena
 	    (status = read_texts(body, create, wish, err)) != STATUS_OK ||
 	    (status = read_active(body, ret_body, err)) != STATUS_OK)
 		return status;
-	status = read_definition(body, create, arena, wish, err);
+	status = read_definition(body, create, vault, arena, wish, err);
 	return status == STATUS_OK ? check_type(body, wish->expr, err) : status;
 }
 

@@ -35,7 +35,7 @@ static void write_trait(struct json_writer *w, const char *trait, enum value_typ
                         struct text traits, struct text personal)
 {
 	struct value value = find(traits, trait);
-	if (value.type == VALUE_PERSONAL)
+	if (value_is_personal(&value))
 		value = find(personal, trait);
 	if (value.type != type)
 		return;

@@ -118,7 +118,7 @@ void reads_write_values(struct json_writer *writer, struct text list, const stru
 	}
 	json_begin_object(writer);
 	for (struct value_reader r = value_read(list); value_next(&r);) {
-		if (r.value.type == VALUE_PERSONAL)
+		if (value_is_personal(&r.value))
 			continue;
 		json_add_key(writer, r.name);
 		value_write_json(writer, &r.value);

@@ -6,6 +6,7 @@
 #include "app/background/background.h"
 #include "app/background/backup_source.h"
 #include "app/workspace/workspace.h"
+#include "engine/apply/indexed.h"
 #include "transfer/transfer.h"
 
 struct workspace {
@@ -21,6 +22,7 @@ struct workspace {
 	struct access               *access;
 	struct backups              *backups; /* NULL: none are made */
 	struct api_backups           backup_source;
+	struct unsealer              unsealer;
 	struct engine               *engine;
 	struct queries              *queries;
 	struct letters              *letters;

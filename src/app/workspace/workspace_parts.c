@@ -145,7 +145,8 @@ static enum status open_vault(struct workspace *workspace, struct error *err)
 	char                path[PATH_MAX];
 	struct vault_config config = {.directory         = path,
 	                              .keyring_directory = workspace->settings->keyring,
-	                              .partition_count   = workspace->row.partition_count};
+	                              .partition_count   = workspace->row.partition_count,
+	                              .phone_country     = workspace->settings->phone_country};
 	enum status         status = path_in(workspace, "vault", path, err);
 	row_bytes(&workspace->row, config.workspace_id);
 	return status != STATUS_OK ? status : vault_open(&config, &workspace->vault, err);
@@ -213,6 +214,13 @@ static unsigned thread_count(int64_t wanted)
 	return wanted != 0 ? (unsigned)wanted : processors > 0 ? (unsigned)processors : 1;
 }
 
+static bool unseal_record(void *context, struct person sealer, struct text sealed,
+                          struct buffer *out)
+{
+	struct error err;
+	return vault_unseal(context, sealer, RECORD_SEAL_PURPOSE, sealed, out, &err) == STATUS_OK;
+}
+
 static enum status start_engine(struct workspace *workspace, struct error *err)
 {
 	const struct serve_settings *settings   = workspace->settings;
@@ -226,8 +234,10 @@ static enum status start_engine(struct workspace *workspace, struct error *err)
 	char events[PATH_MAX];
 	if ((status = path_in(workspace, "events", events, err)) != STATUS_OK)
 		return status;
+	workspace->unsealer         = (struct unsealer){unseal_record, workspace->vault};
 	struct engine_config config = {
 		.journal                = workspace->journal,
+		.unsealer               = &workspace->unsealer,
 		.partition_count        = partitions,
 		.thread_count           = threads < partitions ? threads : partitions,
 		.retention_ms           = workspace->row.retention_ms,

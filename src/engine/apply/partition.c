@@ -10,6 +10,7 @@
 #include "engine/fact/amend.h"
 #include "engine/definition/build.h"
 #include "engine/apply/feature.h"
+#include "engine/apply/indexed.h"
 #include "engine/apply/leaf.h"
 #include "engine/apply/look.h"
 #include "engine/apply/step.h"
@@ -215,20 +216,45 @@ static void apply_event(struct partition *partition, struct arrival *arrival)
 }
 
 /* Trait leaves that look at a trait of the list, each once. */
+static void find_trait(struct partition *partition, uint32_t hash)
+{
+	index_list       *touched = &partition->touched;
+	const index_list *traits  = catalog_traits(&partition->catalog, hash);
+	for (size_t i = 0; traits != NULL && i < traits->count; i++) {
+		bool known = false;
+		for (size_t j = 0; j < touched->count && !known; j++)
+			known = touched->items[j] == traits->items[i];
+		if (!known)
+			VECTOR_ADD(touched, traits->items[i]);
+	}
+}
+
 static void find_traits(struct partition *partition, struct text list)
 {
-	index_list *touched = &partition->touched;
-	touched->count      = 0;
+	partition->touched.count = 0;
 	for (struct value_reader reader = value_read(list); value_next(&reader);) {
-		const index_list *traits = catalog_traits(&partition->catalog, reader.hash);
-		for (size_t i = 0; traits != NULL && i < traits->count; i++) {
-			bool known = false;
-			for (size_t j = 0; j < touched->count && !known; j++)
-				known = touched->items[j] == traits->items[i];
-			if (!known)
-				VECTOR_ADD(touched, traits->items[i]);
-		}
+		find_trait(partition, reader.hash);
+		if (text_equal(reader.name, TEXT("birthday")))
+			find_trait(partition, hash_name(TEXT("age_band")));
 	}
+}
+
+static void note_age(struct partition *partition, struct profile *profile, int64_t now_ms)
+{
+	struct buffer names = {0};
+	if (!indexed_set_age(&partition->profiles, profile, now_ms))
+		return;
+	size_t begin = value_list_begin(&names);
+	value_add(&names, TEXT("age_band"), &(struct value){.type = VALUE_NULL});
+	value_list_end(&names, begin, 1);
+	names_see_traits(&partition->names, buffer_text(&names));
+	buffer_done(&names);
+}
+
+void partition_index_traits(struct partition *partition, struct profile *profile, int64_t now_ms)
+{
+	indexed_restore(&partition->profiles, profile, partition->unsealer);
+	note_age(partition, profile, now_ms);
 }
 
 static bool trait_now(const struct partition *partition, const struct profile *profile,
@@ -256,6 +282,7 @@ static void apply_traits(struct partition *partition, struct arrival *arrival)
 	names_see_traits(&partition->names, record->properties);
 	profile_set_traits(&partition->profiles, profile, record->properties, record->sealed,
 	                   (struct person){partition->number, record->slot});
+	partition_index_traits(partition, profile, arrival->received_ms);
 	if (partition->witness != NULL)
 		partition->witness->saw_person(partition->witness, record->slot);
 
@@ -473,9 +500,33 @@ enum status partition_apply(struct partition *partition, const struct journal_re
 	return status;
 }
 
-static void fire_traits(struct partition *partition, uint32_t slot, const struct profile *profile,
+/* A birthday on which age_band changes. */
+static void fire_age(struct partition *partition, uint32_t slot, struct profile *profile,
+                     int64_t at_ms)
+{
+	if (indexed_age_next_ms(profile, at_ms - 1) != at_ms)
+		return;
+	find_trait(partition, hash_name(TEXT("age_band")));
+	partition->before.count = 0;
+	for (size_t i = 0; i < partition->touched.count; i++)
+		VECTOR_ADD(&partition->before,
+		           trait_now(partition, profile, partition->touched.items[i], at_ms - 1));
+	note_age(partition, profile, at_ms);
+	if (partition->witness != NULL)
+		partition->witness->saw_person(partition->witness, slot);
+	for (size_t i = 0; i < partition->touched.count; i++) {
+		uint32_t trait = partition->touched.items[i];
+		if (trait_now(partition, profile, trait, at_ms) != partition->before.items[i])
+			step_touch_all(partition, slot, &partition->catalog.traits.items[trait].rules,
+			               CAUSE_EXPIRY, 0);
+	}
+}
+
+static void fire_traits(struct partition *partition, uint32_t slot, struct profile *profile,
                         int64_t at_ms)
 {
+	partition->touched.count = 0;
+	fire_age(partition, slot, profile, at_ms);
 	const index_list *relative = &partition->catalog.relative_traits;
 	for (size_t i = 0; i < relative->count; i++)
 		if (trait_now(partition, profile, relative->items[i], at_ms - 1) !=

@@ -35,6 +35,7 @@
 
 struct plan_cache;
 struct survey;
+struct unsealer;
 
 struct build {
 	uint64_t            change_id;
@@ -66,6 +67,8 @@ struct partition {
 	uint32_t           number;
 	int64_t            retention_ms;
 	struct plan_cache *plans;
+
+	const struct unsealer *unsealer; /* engine/apply/indexed.h; NULL: nothing can be opened */
 
 	struct profiles   profiles;
 	struct events    *events;
@@ -125,6 +128,9 @@ void              partition_free(struct partition *partition);
  * 22). */
 struct profile *partition_person(struct partition *partition, uint32_t slot, bool identified,
                                  int64_t at_ms);
+
+/* After traits were set: what the engine may know of personal ones, and what follows from them. */
+void partition_index_traits(struct partition *partition, struct profile *profile, int64_t now_ms);
 
 /* Applies batches of this partition, in order, all with one log time. STATUS_CORRUPT: a record does
  * not decode; those before it are perhaps applied, and the engine stops. */

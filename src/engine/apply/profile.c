@@ -326,7 +326,7 @@ struct text profile_traits(const struct profile *profile)
 /* Whether a value is personal or holds something that is. */
 static bool holds_personal(const struct value *value)
 {
-	if (value->type == VALUE_PERSONAL)
+	if (value_is_personal(value))
 		return true;
 	if (value->type != VALUE_OBJECT)
 		return false;
@@ -413,6 +413,31 @@ void profile_set_traits(struct profiles *profiles, struct profile *profile, stru
 	profiles->bytes -= before == NULL ? 0 : before->list_size;
 	profile->traits = traits;
 	profiles->bytes -= free_traits(before);
+}
+
+/* The name as it lies in the list. */
+static struct text name_in(struct text list, struct text name)
+{
+	for (struct value_reader reader = value_read(list); value_next(&reader);)
+		if (text_equal(reader.name, name))
+			return reader.name;
+	abort();
+}
+
+void profile_replace_traits(struct profiles *profiles, struct profile *profile, struct text list)
+{
+	struct traits *before = profile->traits;
+	struct traits *traits = checked(malloc(sizeof *traits + list.length));
+	*traits               = *before;
+	traits->list_size     = (uint32_t)list.length;
+	memcpy(traits->list, list.data, list.length);
+	for (uint32_t i = 0; i < traits->sealed_count; i++)
+		traits->sealed[i].name =
+			name_in((struct text){traits->list, traits->list_size}, traits->sealed[i].name);
+	profiles->bytes += list.length;
+	profiles->bytes -= before->list_size;
+	profile->traits = traits;
+	free(before);
 }
 
 void profile_clear(struct profiles *profiles, struct profile *profile)

@@ -165,6 +165,9 @@ struct text profile_traits(const struct profile *profile);
 void profile_set_traits(struct profiles *profiles, struct profile *profile, struct text list,
                         struct text sealed, struct person sealer);
 
+/* The same traits with other values in clear: `list` has all their names, what is sealed stays. */
+void profile_replace_traits(struct profiles *profiles, struct profile *profile, struct text list);
+
 /* Frees traits, features and memberships. */
 void profile_clear(struct profiles *profiles, struct profile *profile);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/instant.h"
+#include "engine/apply/indexed.h"
 #include "engine/apply/leaf.h"
 
 void step_begin(struct partition *partition)
@@ -232,6 +233,9 @@ void step_rearm_traits(struct partition *partition, uint32_t slot, struct profil
 		if (trait_ms < next_ms)
 			next_ms = trait_ms;
 	}
+	int64_t age_ms = indexed_age_next_ms(profile, now_ms);
+	if (age_ms < next_ms)
+		next_ms = age_ms;
 	profile->traits->next_ms = next_ms;
 	step_arm(partition, slot, profile, next_ms);
 }

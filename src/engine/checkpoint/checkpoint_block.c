@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/instant.h"
+#include "engine/apply/indexed.h"
 #include "engine/apply/step.h"
 #include "model/value.h"
 
@@ -47,8 +48,10 @@ static uint32_t place_of(uint32_t *places, index_list *list, uint32_t index)
 
 static void write_traits(const struct traits *traits, struct buffer *out)
 {
+	struct buffer stripped = {0};
 	buffer_add_i64(out, traits->next_ms);
-	buffer_add_sized(out, (struct text){traits->list, traits->list_size});
+	buffer_add_sized(out, indexed_strip((struct text){traits->list, traits->list_size}, &stripped));
+	buffer_done(&stripped);
 	buffer_add_varint(out, traits->sealed_count);
 	for (uint32_t i = 0; i < traits->sealed_count; i++) {
 		/* A block that several traits share stands with the first of them. */
@@ -260,6 +263,7 @@ static bool read_traits(struct block_reader *reader, struct profile *profile)
 		if (!read_sealed(traits, i, bytes, &size))
 			return false;
 	reader->partition->profiles.bytes += size;
+	indexed_restore(&reader->partition->profiles, profile, reader->partition->unsealer);
 	return true;
 }
 

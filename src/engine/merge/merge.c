@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/instant.h"
+#include "engine/apply/indexed.h"
 #include "engine/fact/amend.h"
 #include "engine/fact/facts.h"
 #include "engine/apply/leaf.h"
@@ -199,14 +200,15 @@ static const struct sealed_block *block_of(const struct traits *traits, struct t
 /* One item a trait: each goes its own way where the user comes to lack it. */
 static void add_traits(const struct profile *profile, struct encoding *encoding)
 {
-	struct buffer list = {0}, encoded = {0};
+	struct buffer list = {0}, stripped = {0}, encoded = {0};
 	for (struct value_reader r = value_read(profile_traits(profile)); value_next(&r);) {
 		const struct sealed_block *block = block_of(profile->traits, r.name);
 		buffer_clear(&list);
 		size_t begin = value_list_begin(&list);
 		value_add(&list, r.name, &r.value);
 		value_list_end(&list, begin, 1);
-		struct merge_item item = {.kind = MERGE_TRAITS, .traits = buffer_text(&list)};
+		struct merge_item item = {.kind   = MERGE_TRAITS,
+		                          .traits = indexed_strip(buffer_text(&list), &stripped)};
 		if (block != NULL)
 			item.sealed = (struct text){block->bytes, block->size};
 		buffer_clear(&encoded);
@@ -214,6 +216,7 @@ static void add_traits(const struct profile *profile, struct encoding *encoding)
 		add_item(encoding, buffer_text(&encoded));
 	}
 	buffer_done(&list);
+	buffer_done(&stripped);
 	buffer_done(&encoded);
 }
 
@@ -422,6 +425,8 @@ static enum status receive(struct receiving *receiving, struct text items, struc
 	if (receiving->position > partition->stored_position)
 		partition->stored_position = receiving->position;
 	amend_finish(&amend, receiving->at_ms, CAUSE_MERGE, 0);
+	if (filled)
+		partition_index_traits(partition, profile, receiving->at_ms);
 	if (filled)
 		touch_traits(partition, receiving->slot, profile, traits, receiving->at_ms);
 	if (filled && partition->witness != NULL)

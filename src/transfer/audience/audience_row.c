@@ -84,7 +84,7 @@ static struct value trait(const struct subject *subject, struct text name)
 {
 	uint32_t     hash  = hash_name(name);
 	struct value value = value_find(subject->view->traits, name, hash);
-	return value.type == VALUE_PERSONAL ? value_find(subject->personal, name, hash) : value;
+	return value_is_personal(&value) ? value_find(subject->personal, name, hash) : value;
 }
 
 static struct value usual_trait(const struct subject *subject, struct text column)
