@@ -46,6 +46,7 @@ api_handler_fn segments_preview;
 api_handler_fn segments_members, segments_statistics, segments_history;
 
 /* users.c, profile.c, user_events.c */
+api_handler_fn users_search;
 api_handler_fn users_segments, users_history, users_profile, users_profile_put, users_events;
 
 /* user_explain.c */

@@ -64,6 +64,9 @@ static const struct parameter {
 	{"keepFormulas", "query",
      "CSV for programs: no apostrophe before what a spreadsheet takes for a formula",
      "{\"enum\":[\"true\",\"false\"],\"default\":\"false\"}"},
+	{"email", "query", "An e-mail address; blanks around it and upper case do not matter",
+     "{\"type\":\"string\",\"maxLength\":254}"},
+	{"phone", "query", "A telephone number, with or without its country", "{\"type\":\"string\"}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, DROPPED };

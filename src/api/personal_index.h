@@ -2,7 +2,8 @@
 #define SONNIM_API_PERSONAL_INDEX_H
 
 /* Definitions that compare e-mail addresses or telephone numbers hold their blind indexes
- * (vault/blind.h) in place of the values, before anything of them is stored, journalled or shown. */
+ * (vault/blind.h) in place of the values, before anything of them is stored, journalled or
+ * shown. */
 
 #include "base/arena.h"
 #include "base/error.h"

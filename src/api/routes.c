@@ -267,6 +267,10 @@ const struct api_route api_routes[] = {
      "Delete a destination, unless a platform's source names it: exports to it fail from now on", 0,
      NULL, 204, NULL, AUDIT_DURABLE, "destination.delete"},
 
+	{"GET", "/api/v1/users", ACCESS_TOKEN, SCOPE_PII_READ, 0, users_search, "searchUsers", "Users",
+     "Who has this e-mail address, or this phone, now: at most 100, as they compare it too",
+     PARAMETER_EMAIL | PARAMETER_PHONE | PARAMETER_MIN_POSITION, NULL, 200, "UserList", AUDIT_READ,
+     "user.search"},
 	{"GET", "/api/v1/users/{id}/segments", ACCESS_TOKEN, SCOPE_USER_READ, 0, users_segments,
      "listUserSegments", "Users", "Of which segments a user is a member now",
      PARAMETER_PAGE | PARAMETER_MIN_POSITION, NULL, 200, "MembershipList"},

@@ -176,8 +176,8 @@ typedef uint32_t     expr_resolve_fn(void *context, struct text reference);
 MUST_USE enum status expr_resolve(struct expr *expr, const char *field, expr_resolve_fn *resolve,
                                   void *context, struct error *err);
 
-/* Replaces what traits that are kept sealed and can be compared (model/personal.h) are compared with
- * by their indexes. `index` writes that of one value; false: it has none, `*ret_reason` says why
+/* Of traits that are kept sealed and can be compared (model/personal.h): replaces what they are
+
  * (STATUS_INVALID with the place then). What is an index already stays. `*ret_changed`: something
  * was replaced, so that the tree alone is what may be kept of the definition. */
 typedef bool         expr_index_fn(void *context, enum personal_index kind, struct text value,

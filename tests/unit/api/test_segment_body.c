@@ -41,7 +41,7 @@ static enum status read(struct fixture *fixture, const char *text, bool create)
 	struct json json;
 	assert_int_equal(json_parse_text(fixture->parser, text_of(text), &json, &fixture->err),
 	                 STATUS_OK);
-	return segment_body_read(json, create, &fixture->arena, &fixture->body, &fixture->err);
+	return segment_body_read(json, create, NULL, &fixture->arena, &fixture->body, &fixture->err);
 }
 
 static void assert_refused(struct fixture *fixture, const char *text, bool create,

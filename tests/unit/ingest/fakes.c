@@ -277,6 +277,24 @@ enum status vault_unseal(struct vault *vault, struct person person, struct text 
 	return error_set(err, STATUS_NOT_FOUND, "no such person");
 }
 
+/* The value in hexadecimal digits, as far as they go. */
+bool vault_index(const struct vault *vault, enum personal_index kind, struct text value,
+                 char ret_index[PERSONAL_INDEX_BYTES], const char **ret_reason)
+{
+	(void)vault;
+	(void)ret_reason;
+	if (kind == PERSONAL_EMAIL && memchr(value.data, '@', value.length) == NULL)
+		return false;
+	memset(ret_index, '0', PERSONAL_INDEX_BYTES);
+	memcpy(ret_index, PERSONAL_INDEX_PREFIX, sizeof PERSONAL_INDEX_PREFIX - 1);
+	char *digits = ret_index + sizeof PERSONAL_INDEX_PREFIX - 1;
+	for (size_t i = 0; i < value.length && i < PERSONAL_INDEX_DIGITS / 2; i++) {
+		digits[2 * i]     = "0123456789abcdef"[(unsigned char)value.data[i] >> 4];
+		digits[2 * i + 1] = "0123456789abcdef"[(unsigned char)value.data[i] & 15];
+	}
+	return true;
+}
+
 void vault_seal_common(struct vault *vault, struct text purpose, struct text plain,
                        struct buffer *out)
 {

@@ -176,14 +176,18 @@ static void wrong_values_are_refused_with_their_place(void **state)
 	CHECK_REFUSED(cases, STATUS_INVALID);
 }
 
-static void personal_values_know_only_exists_and_absent(void **state)
+static void personal_values_know_few_tests(void **state)
 {
 #define WHERE(test) "{\"event\":\"A\",\"op\":\"eq\",\"value\":1,\"where\":" test "}"
 	static const struct refused cases[] = {
-		{"{\"trait\":\"email\",\"op\":\"eq\",\"value\":\"a@b.c\"}", "expression.op",
+		{"{\"trait\":\"name\",\"op\":\"eq\",\"value\":\"Kim\"}", "expression.op",
 	     "only exists and absent"},
-		{"{\"trait\":\"email\",\"op\":\"not_in\",\"value\":[\"a@b.c\"]}", "expression.op",
+		{"{\"trait\":\"name\",\"op\":\"not_in\",\"value\":[\"Kim\"]}", "expression.op",
 	     "only exists and absent"},
+		{"{\"trait\":\"email\",\"op\":\"starts_with\",\"value\":\"a\"}", "expression.op",
+	     "only eq, neq, in, not_in"},
+		{"{\"trait\":\"email\",\"op\":\"in\",\"value\":[\"a@b.c\",5]}", "expression.value",
+	     "with strings"},
 		{"{\"trait\":\"address.city\",\"op\":\"eq\",\"value\":\"x\"}", "expression.op", "personal"},
 		{WHERE("{\"property\":\"phone\",\"op\":\"starts_with\",\"value\":\"010\"}"),
 	     "expression.where.op", "personal"},
@@ -195,6 +199,23 @@ static void personal_values_know_only_exists_and_absent(void **state)
 	};
 	(void)state;
 	CHECK_REFUSED(cases, STATUS_INVALID);
+}
+
+static void an_address_in_a_canonical_form_is_refused(void **state)
+{
+	(void)state;
+	static const char *const forms[] = {
+		"{\"op\":\"eq\",\"trait\":\"email\",\"value\":\"a@b.c\"}",
+		"{\"op\":\"eq\",\"trait\":\"email\","
+		"\"value\":\"blind:0123456789abcdef0123456789abcdef\"}",
+	};
+	struct arena arena;
+	struct expr *expr;
+	struct error err;
+	arena_init(&arena);
+	assert_int_equal(expr_parse_canonical(text_of(forms[0]), &arena, &expr, &err), STATUS_CORRUPT);
+	assert_int_equal(expr_parse_canonical(text_of(forms[1]), &arena, &expr, &err), STATUS_OK);
+	arena_done(&arena);
 }
 
 /* `depth` times {"not": around a trait. */
@@ -398,7 +419,8 @@ int main(void)
 		DEFINITION_TEST(wrong_event_leaves_are_refused_with_their_place),
 		DEFINITION_TEST(wrong_spans_are_refused_with_their_place),
 		DEFINITION_TEST(wrong_values_are_refused_with_their_place),
-		DEFINITION_TEST(personal_values_know_only_exists_and_absent),
+		DEFINITION_TEST(personal_values_know_few_tests),
+		DEFINITION_TEST(an_address_in_a_canonical_form_is_refused),
 		DEFINITION_TEST(an_expression_may_be_32_levels_deep),
 		DEFINITION_TEST(a_very_deep_expression_is_refused_without_harm),
 		DEFINITION_TEST(the_levels_of_a_where_add_to_those_above_its_event),

@@ -182,7 +182,8 @@ static void a_mistake_in_a_template_is_told_with_its_place(void **state)
 	check_refused_template("count(E)\n >= $days $min", "line 2, column 11: expected and, or");
 	check_refused_template("count(E) >= $value", "line 1, column 13: must be a number");
 	check_refused_template("trait(t) before $min", "line 1, column 17: expected an instant");
-	check_refused_template("trait(email) = $value", "line 1, column 14: ");
+	check_refused_template("trait(name) = $value", "line 1, column 13: ");
+	check_refused_template("trait(email) = $value", "a filter cannot compare");
 	check_refused_template("", "expected");
 }
 

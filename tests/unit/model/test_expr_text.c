@@ -236,7 +236,7 @@ static void mistakes_of_meaning_stand_where_they_were_written(void **state)
 		{"count(A) between \"soon\" and \"later\" > 1", "line 1, column 18: is no instant"},
 		{"count(A) between \"2025-01-02\" and \"2025-01-01\" > 1",
 	     "line 1, column 10: the first instant"},
-		{"trait(email) = \"a\"", "line 1, column 14:"},
+		{"trait(name) = \"a\"", "line 1, column 13:"},
 		{"sequence(A)", "line 1, column 1: must be an array of 2 to 20 steps"},
 		{"sequence(A then B where p < \"1\")", "line 1, column 29: must be a number"},
 		{"sequence(A then B) ended_within 1s", "line 1, column 33: must be from 60 seconds"},

@@ -118,8 +118,8 @@ static void what_is_wrong_is_refused_with_its_place_and_why(void **state)
 	     "a filter of type number is given no $value"},
 		{NAMED("\"type\":\"number\",\"template\":\"count(E) >=\""), "f.template",
 	     "line 1, column 12: expected"},
-		{NAMED("\"type\":\"text\",\"template\":\"trait(email) = $value\""), "f.template",
-	     "line 1, column 14"},
+		{NAMED("\"type\":\"text\",\"template\":\"trait(name) = $value\""), "f.template",
+	     "line 1, column 13"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct error err = {0};

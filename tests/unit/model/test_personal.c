@@ -61,12 +61,23 @@ static void other_names_are_not_personal(void **state)
 
 static void only_personal_names_are_refused_with_a_reason(void **state)
 {
-	const char *reason = NULL;
 	(void)state;
-	assert_false(personal_refuses(PERSONAL_IN_TRAITS, TEXT("plan"), &reason));
-	assert_null(reason);
-	assert_true(personal_refuses(PERSONAL_IN_TRAITS, TEXT("email"), &reason));
-	assert_non_null(strstr(reason, "only exists and absent"));
+	assert_int_equal(personal_tests(PERSONAL_IN_TRAITS, TEXT("plan")), PERSONAL_ALL_TESTS);
+	assert_int_equal(personal_tests(PERSONAL_IN_TRAITS, TEXT("name")), PERSONAL_NO_TESTS);
+	assert_int_equal(personal_tests(PERSONAL_IN_PROPERTIES, TEXT("email")), PERSONAL_NO_TESTS);
+	assert_non_null(strstr(personal_reason(PERSONAL_NO_TESTS), "only exists and absent"));
+}
+
+static void of_traits_an_address_a_number_and_the_parts_of_a_birthday_can_be_compared(void **state)
+{
+	(void)state;
+	assert_int_equal(personal_tests(PERSONAL_IN_TRAITS, TEXT("email")), PERSONAL_EQUALITY);
+	assert_int_equal(personal_tests(PERSONAL_IN_TRAITS, TEXT("phone")), PERSONAL_EQUALITY);
+	assert_int_equal(personal_tests(PERSONAL_IN_TRAITS, TEXT("birthday.month")),
+	                 PERSONAL_ALL_TESTS);
+	assert_int_equal(personal_tests(PERSONAL_IN_TRAITS, TEXT("birthday")), PERSONAL_NO_TESTS);
+	assert_int_equal(personal_tests(PERSONAL_IN_TRAITS, TEXT("email.x")), PERSONAL_NO_TESTS);
+	assert_non_null(strstr(personal_reason(PERSONAL_EQUALITY), "only eq, neq, in, not_in"));
 }
 
 int main(void)
@@ -75,6 +86,7 @@ int main(void)
 		cmocka_unit_test(names_of_personal_values_are_known_in_their_place),
 		cmocka_unit_test(other_names_are_not_personal),
 		cmocka_unit_test(only_personal_names_are_refused_with_a_reason),
+		cmocka_unit_test(of_traits_an_address_a_number_and_the_parts_of_a_birthday_can_be_compared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
