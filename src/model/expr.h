@@ -177,9 +177,9 @@ MUST_USE enum status expr_resolve(struct expr *expr, const char *field, expr_res
                                   void *context, struct error *err);
 
 /* Of traits that are kept sealed and can be compared (model/personal.h): replaces what they are
-
- * (STATUS_INVALID with the place then). What is an index already stays. `*ret_changed`: something
- * was replaced, so that the tree alone is what may be kept of the definition. */
+ * compared with by its index. `index` writes that of one value; false: it has none, `*ret_reason`
+ * says why (STATUS_INVALID with the place then). What is an index already stays. `*ret_changed`:
+ * something was replaced, so that the tree alone is what may be kept of the definition. */
 typedef bool         expr_index_fn(void *context, enum personal_index kind, struct text value,
                                    char ret_index[PERSONAL_INDEX_BYTES], const char **ret_reason);
 MUST_USE enum status expr_index_personal(struct expr *expr, const char *field, expr_index_fn *index,

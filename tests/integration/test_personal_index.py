@@ -1,4 +1,4 @@
-"""E-mail addresses, phones and birthdays can be asked for, and nothing but hashes of them is kept."""
+"""E-mail addresses, phones and birthdays can be asked for, and only hashes of them are kept."""
 import os
 import urllib.parse
 
