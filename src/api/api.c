@@ -48,33 +48,53 @@ static bool has_short_path(const char *path)
 	return strncmp(path, API_PREFIX "/", sizeof API_PREFIX) == 0;
 }
 
+/* Everything a second time behind the name of a workspace. */
+static void add_route(struct api *api, struct http_route *rows, const char *prefix,
+                      const char *named_prefix)
+{
+	http_router_add(api->router, prefix, &rows[0], 1);
+	rows[1]         = rows[0];
+	rows[1].handler = call_dispatch_named;
+	http_router_add(api->router, named_prefix, &rows[1], 1);
+}
+
 static void add_routes(struct api *api)
 {
 	api->router   = http_router_new();
 	api->bindings = calloc(api_route_count, sizeof *api->bindings);
-	api->routes   = calloc(2 * api_route_count, sizeof *api->routes);
+	api->routes   = calloc(4 * api_route_count, sizeof *api->routes);
 	assert(api->bindings != NULL && api->routes != NULL);
 	struct http_route *row = api->routes;
-	for (size_t i = 0; i < api_route_count; i++) {
+	for (size_t i = 0; i < api_route_count; i++, row += 4) {
 		const struct api_route *route   = &api_routes[i];
 		struct api_binding     *binding = &api->bindings[i];
 		*binding                        = (struct api_binding){api, route};
 		bool upload                     = (route->flags & ROUTE_UPLOAD) != 0;
-		*row = (struct http_route){route->method, route->path, call_dispatch, binding, upload};
-		http_router_add(api->router, "", row++, 1);
+		row[0] = (struct http_route){route->method, route->path, call_dispatch, binding, upload};
+		add_route(api, row, "", WORKSPACE_PREFIX);
 		if (!has_short_path(route->path))
 			continue;
-		*row = (struct http_route){route->method, route->path + strlen(API_PREFIX), call_dispatch,
-		                           binding, upload};
-		http_router_add(api->router, API_SHORT_PREFIX, row++, 1);
+		row[2] = (struct http_route){route->method, route->path + strlen(API_PREFIX), call_dispatch,
+		                             binding, upload};
+		add_route(api, row + 2, API_SHORT_PREFIX, WORKSPACE_PREFIX API_SHORT_PREFIX);
 	}
 }
 
 /* ---- What concerns every answer ---- */
 
+/* The path in its workspace: what follows the name of one. */
+static struct text path_within(struct text path)
+{
+	if (!text_starts_with(path, TEXT("/w/")))
+		return path;
+	const char *name = path.data + 3, *end = path.data + path.length;
+	const char *slash = memchr(name, '/', (size_t)(end - name));
+	return slash == NULL ? path : (struct text){slash, (size_t)(end - slash)};
+}
+
 static bool is_collection(const struct http_request *request)
 {
-	struct text path = http_path(request);
+	struct text path = path_within(http_path(request));
 	return text_starts_with(path, TEXT("/v1/")) || text_starts_with(path, TEXT("/beacon/")) ||
 	       text_starts_with(path, TEXT("/pixel/"));
 }
@@ -105,7 +125,7 @@ static void log_request(const struct http_request *request, unsigned http_status
 
 void api_before_answer(void *user, struct http_request *request, unsigned http_status)
 {
-	struct api *api = user;
+	struct api *owner = http_owner(request), *api = owner != NULL ? owner : user;
 	metrics_answered(api->metrics, request, http_status);
 	if (log_enabled(LOG_DEBUG))
 		log_request(request, http_status);
@@ -137,10 +157,12 @@ struct api *api_new(const struct api_config *config)
 {
 	struct api *api = calloc(1, sizeof *api);
 	assert(api != NULL);
-	api->config          = *config;
+	api->config = *config;
+	if (api->config.code == NULL) /* there is no other */
+		api->config.code = api->config.path_prefix = "";
 	api->started_ms      = clock_wall_ms();
 	api->tokens          = tokens_new(config->store, config->access);
-	api->tickets         = tickets_new();
+	api->tickets         = tickets_new(api->config.code);
 	api->guards          = guards_new(api->tokens);
 	api->mailer          = mailer_new(config->access, config->mailer);
 	api->write_keys      = write_keys_new(config->store, ingest_sources(config->ingest));
@@ -150,8 +172,10 @@ struct api *api_new(const struct api_config *config)
 	api->filters         = filter_set_new(config->store, config->queries, config->retention_ms);
 	api->overview        = overview_new(api);
 	openapi_write(&api->openapi);
-	add_routes(api);
-	http_router_set_options(api->router, answer_options, api);
+	if (api->config.code[0] == '\0') { /* all requests come by it */
+		add_routes(api);
+		http_router_set_options(api->router, answer_options, api);
+	}
 
 	api->ingest_threads = calloc(config->loop_count, sizeof *api->ingest_threads);
 	assert(api->ingest_threads != NULL);
@@ -164,6 +188,19 @@ struct api *api_new(const struct api_config *config)
 }
 
 const struct http_router *api_router(const struct api *api) { return api->router; }
+
+static void released(void *owner)
+{
+	struct api *api = owner;
+	api->config.released(api->config.released_context);
+}
+
+void api_serve(struct api *api, const struct api_route *route, struct http_request *request,
+               bool suspended)
+{
+	http_set_owner(request, api, released);
+	call_take(api, route, request, suspended);
+}
 
 void api_set_server(struct api *api, struct http_server *server) { api->server = server; }
 

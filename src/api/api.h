@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "access/access.h"
+#include "api/workspace/workspaces.h"
 #include "api/access/mailer.h"
 #include "api/audience/audience_settings.h"
 #include "audit/audit.h"
@@ -63,6 +64,15 @@ struct api_config {
 	bool        manual_clock;
 	const char *public_url; /* what addresses of this server begin with; NULL: where it listens */
 	const char *data_directory; /* for metrics of the disk; outlives the api */
+
+	/* Of several workspaces: what this one's credentials bear, what its paths begin with for others
+	 * ("/w/shop"), and who is told that a request of api_serve() is over. All empty for the home
+	 * workspace, which alone knows `workspaces` (NULL: there is only itself). */
+	const char                  *code;
+	const char                  *path_prefix;
+	const struct api_workspaces *workspaces;
+	void (*released)(void *context);
+	void *released_context;
 };
 
 /* Where a start stands; each phase is over when the next begins. */
@@ -85,8 +95,14 @@ enum api_phase {
 struct api *api_new(const struct api_config *config);
 
 const struct http_router *api_router(const struct api *api);
-http_error_body_fn        api_error_body;    /* user: the api */
-http_before_answer_fn     api_before_answer; /* user: the api */
+http_error_body_fn        api_error_body;    /* user: the api of home */
+http_before_answer_fn     api_before_answer; /* user: the api of home */
+
+/* Has a request of another workspace's route answered by its own api; `released` is called when
+ * nothing of it is left. In the handler; `suspended`: behind http_go_on(). */
+struct api_route;
+void api_serve(struct api *api, const struct api_route *route, struct http_request *request,
+               bool suspended);
 
 /* For metrics; the server that uses the router. */
 void api_set_server(struct api *api, struct http_server *server);
@@ -122,13 +138,14 @@ void api_stop(struct api *api);
 /* After http_server_free(), and when the engine and the journal no longer call back. */
 void api_free(struct api *api);
 
-/* A new token: text for its owner, and what the store keeps of it. `scopes` are names separated by
+/* A new token of the workspace with that code ("": home): text for its owner, and what the store keeps of it. `scopes` are names separated by
  * blanks; `expires_ms` INSTANT_MS_NEVER: never. */
 enum { API_TOKEN_TEXT_BYTES = 64 };
-void api_token_new(char ret_text[API_TOKEN_TEXT_BYTES], uint8_t ret_hash[STORE_TOKEN_HASH_BYTES]);
+void api_token_new(const char *code, char ret_text[API_TOKEN_TEXT_BYTES],
+                   uint8_t ret_hash[STORE_TOKEN_HASH_BYTES]);
 
 /* A new write key of a source. */
-enum { API_WRITE_KEY_BYTES = 40 };
-void api_write_key_new(char ret_key[API_WRITE_KEY_BYTES]);
+enum { API_WRITE_KEY_BYTES = 48 };
+void api_write_key_new(const char *code, char ret_key[API_WRITE_KEY_BYTES]);
 
 #endif

@@ -53,7 +53,7 @@ static void authorize(struct api_call *call)
 		call_fail(call, &err);
 	} else if (tokens_cached(call->api->tokens, text, &call->token)) {
 		authorized(call);
-	} else if (call_limit_address(call, LIMIT_ADDRESS)) {
+	} else if (!call_move(call, text) && call_limit_address(call, LIMIT_ADDRESS)) {
 		call_on_worker(call, look_up_token);
 	}
 }
@@ -103,14 +103,16 @@ static bool limit_address(struct api_call *call)
 	return true;
 }
 
-void call_dispatch(struct http_request *request, void *user)
+static void take(struct api *api, const struct api_route *route, struct http_request *request,
+                 bool suspended, bool named)
 {
-	const struct api_binding *binding = user;
-	struct api_call          *call    = ARENA_NEW(http_arena(request), struct api_call);
-	struct error              err;
-	call->api               = binding->api;
-	call->route             = binding->route;
+	struct api_call *call = ARENA_NEW(http_arena(request), struct api_call);
+	struct error     err;
+	call->api               = api;
+	call->route             = route;
 	call->request           = request;
+	call->suspended         = suspended;
+	call->named             = named;
 	call->arena             = http_arena(request);
 	call->audit.result_size = -1;
 	call->counted = call->route->access != ACCESS_WRITE_KEY; /* SDKs: journal and vault limit */
@@ -128,6 +130,72 @@ void call_dispatch(struct http_request *request, void *user)
 		call_fail(call, &err);
 	else
 		call->route->handler(call);
+}
+
+void call_take(struct api *api, const struct api_route *route, struct http_request *request,
+               bool suspended)
+{
+	take(api, route, request, suspended, false);
+}
+
+void call_dispatch(struct http_request *request, void *user)
+{
+	const struct api_binding *binding = user;
+	take(binding->api, binding->route, request, false, false);
+}
+
+/* ---- Other workspaces ---- */
+
+static void refuse_name(struct http_request *request)
+{
+	struct error  err;
+	struct buffer body = {0};
+	error_set(&err, STATUS_NOT_FOUND, "There is no workspace of this name");
+	errors_write(&body, &err, NULL, http_trace_id(request), clock_wall_ms());
+	http_respond(request, errors_http_status(err.status), "application/json", &body);
+}
+
+void call_dispatch_named(struct http_request *request, void *user)
+{
+	const struct api_binding    *binding = user;
+	const struct api_workspaces *others  = binding->api->config.workspaces;
+	struct text                  name    = http_param(request, "workspace");
+	if (text_equal(name, TEXT(WORKSPACE_HOME_SLUG))) {
+		take(binding->api, binding->route, request, false, true);
+		return;
+	}
+	void *held = others == NULL ? NULL : others->find(others->context, WORKSPACE_BY_SLUG, name);
+	if (held != NULL)
+		others->serve(held, binding->route, request);
+	else
+		refuse_name(request);
+}
+
+/* What was counted for the call, which ends without an answer. */
+static void uncount(struct api_call *call)
+{
+	if (call->compares)
+		atomic_fetch_sub(&call->api->password_count, 1);
+	if (call->counted)
+		atomic_fetch_sub(&call->api->call_count, 1);
+	atomic_fetch_sub(&call->api->in_flight, 1);
+}
+
+bool call_move(struct api_call *call, struct text credential)
+{
+	const struct api_workspaces *others  = call->api->config.workspaces;
+	const struct api_route      *route   = call->route;
+	struct http_request         *request = call->request;
+	char                         code[WORKSPACE_CODE_BYTES];
+	if (others == NULL || call->named || call->suspended || !credential_code(credential, code))
+		return false;
+	void *held = others->find(others->context, WORKSPACE_BY_CODE, text_of(code));
+	if (held == NULL)
+		return false;
+	json_parser_free(call->parser);
+	uncount(call);
+	others->serve(held, route, request);
+	return true;
 }
 
 /* ---- On the way ---- */
@@ -248,11 +316,7 @@ void call_end(struct api_call *call)
 	if (call->cleanup != NULL)
 		call->cleanup(call);
 	json_parser_free(call->parser);
-	if (call->compares)
-		atomic_fetch_sub(&call->api->password_count, 1);
-	if (call->counted)
-		atomic_fetch_sub(&call->api->call_count, 1);
-	atomic_fetch_sub(&call->api->in_flight, 1);
+	uncount(call);
 }
 
 /* The call is gone behind it. */

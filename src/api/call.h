@@ -50,6 +50,7 @@ struct api_call {
 	struct audit_record audit; /* what handlers tell of it: call_audit.h */
 
 	/* private */
+	bool                named;          /* the path names the workspace */
 	bool                audit_reserved; /* room for it */
 	bool                audit_ended;    /* it was added */
 	struct call_reply   reply;          /* while it waits for its record */
@@ -68,6 +69,17 @@ struct api_call {
 
 /* What the router calls for every route: `user` is a struct api_binding (context.h). */
 void call_dispatch(struct http_request *request, void *user);
+
+/* The same for a path that begins with the name of a workspace (WORKSPACE_PREFIX). */
+void call_dispatch_named(struct http_request *request, void *user);
+
+/* What both come to. `suspended`: the request is taken off its handler already. */
+void call_take(struct api *api, const struct api_route *route, struct http_request *request,
+               bool suspended);
+
+/* Whether `credential`, which is not known here so far, is one of another workspace: then that has
+ * the request, and the call is gone. In the handler, before anything was done. */
+bool call_move(struct api_call *call, struct text credential);
 
 /* ---- What was asked ---- */
 

@@ -41,6 +41,8 @@ void http_request_free(struct http_request *request)
 	if (request->answer_is_file)
 		close(request->answer_fd); /* the client was gone before */
 	http_stream_drop(request);
+	if (request->release)
+		request->release(request->owner);
 	if (loop->idle_count == HTTP_IDLE_REQUESTS_MAX) {
 		arena_done(&request->arena);
 		free(request);
@@ -504,6 +506,16 @@ struct arena *http_arena(struct http_request *request) { return &request->arena;
 unsigned      http_loop_index(const struct http_request *request) { return request->loop->index; }
 int64_t       http_received_ns(const struct http_request *request) { return request->received_ns; }
 const char   *http_pattern(const struct http_request *request) { return request->matched.path; }
+
+void http_set_owner(struct http_request *request, void *owner, http_release_fn *release)
+{
+	assert(!request->owner);
+
+	request->owner   = owner;
+	request->release = release;
+}
+
+void *http_owner(const struct http_request *request) { return request->owner; }
 
 /* ---- Suspending ----
  * Most suspended requests wait for a group commit: for so short a time that suspending the

@@ -292,6 +292,9 @@ struct http_request {
 	http_cancel_fn   *gone;
 	void             *gone_user;
 
+	void            *owner;
+	http_release_fn *release; /* NULL: no owner, or the WebSocket has it now */
+
 	/* The answer. */
 	_Atomic bool               answered; /* by whichever thread */
 	unsigned                   http_status;

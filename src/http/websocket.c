@@ -25,8 +25,11 @@ static void say_closed(struct websocket *socket, unsigned code)
 	socket->closed = true;
 	websocket_clear_queue(socket);
 	pthread_mutex_unlock(&socket->lock);
-	if (first)
-		socket->options.on_close(socket, code, socket->options.user);
+	if (!first)
+		return;
+	socket->options.on_close(socket, code, socket->options.user);
+	if (socket->release)
+		socket->release(socket->owner);
 }
 
 static unsigned final_code(const struct websocket *socket)
@@ -294,6 +297,9 @@ static void upgraded(void *cls, struct MHD_Connection *mhd, void *con_cls, const
 	(void)mhd;
 	request->upgraded = true;
 	http_enter(loop, request->connection, HTTP_PHASE_UPGRADED);
+	socket->owner       = request->owner;
+	socket->release     = request->release;
+	request->release    = NULL;
 	socket->upgrade     = upgrade;
 	socket->fd          = fd;
 	socket->watch.ready = socket_ready;

@@ -38,6 +38,8 @@ struct websocket {
 	struct http_loop        *loop; /* may be gone when closed */
 	unsigned                 loop_index;
 	struct websocket_options options;
+	void                    *owner; /* the request's, once it is open */
+	http_release_fn         *release;
 	char                     trace_id[TRACE_ID_BYTES];
 	char                     accept[WEBSOCKET_ACCEPT_BYTES + 1];
 

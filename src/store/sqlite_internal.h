@@ -257,6 +257,19 @@ enum status sqlite_audience_versions(struct store *, struct text, struct arena *
                                      struct store_audience_version **, size_t *, struct error *);
 enum status sqlite_audience_members(struct store *, struct text, struct arena *,
                                     struct store_audience_share **, size_t *, struct error *);
+enum status sqlite_workspace_list(struct store *, struct arena *, struct store_workspace_entry **,
+                                  size_t *, struct error *);
+enum status sqlite_workspace_add(struct store *, const struct store_workspace_entry *,
+                                 struct error *);
+enum status sqlite_workspace_change(struct store *, struct store_workspace_entry *, struct error *);
+enum status sqlite_workspace_due(struct store *, struct text, int64_t, struct error *);
+enum status sqlite_workspace_delete(struct store *, struct text, struct error *);
+enum status sqlite_member_list(struct store *, struct text, struct arena *, struct store_member **,
+                               size_t *, struct error *);
+enum status sqlite_member_put(struct store *, const struct store_member *, struct error *);
+enum status sqlite_member_delete(struct store *, struct text, struct text, struct error *);
+enum status sqlite_visit_add(struct store *, const struct store_visit *, struct error *);
+enum status sqlite_visit_check(struct store *, struct text, struct text, int64_t, struct error *);
 enum status sqlite_destination_list(struct store *, struct arena *, struct store_destination **,
                                     size_t *, struct error *);
 enum status sqlite_destination_get(struct store *, struct text, struct arena *,

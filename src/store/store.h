@@ -168,6 +168,38 @@ struct store_session {
 	int64_t     expires_ms;
 };
 
+/* Another workspace, as the home workspace knows it. */
+struct store_workspace_entry {
+	char        id[37];
+	struct text code; /* unique */
+	struct text slug; /* unique */
+	struct text name;
+	struct text state;
+	struct text limits; /* JSON */
+	uint32_t    partition_count;
+	int64_t     retention_ms;
+	int64_t     due_ms; /* when it has something to do by itself; 0: now; INSTANT_MS_NEVER */
+	uint32_t    version;
+	int64_t     created_ms;
+	int64_t     updated_ms;
+};
+
+/* Somebody of the home workspace who may enter another. */
+struct store_member {
+	char        workspace_id[37];
+	char        person_id[37];
+	struct text roles; /* of that workspace, separated by blanks */
+	int64_t     created_ms;
+};
+
+/* A session of another workspace, and the one of home that it was begun from. */
+struct store_visit {
+	char session_id[37];
+	char workspace_id[37];
+	char person_id[37];
+	char home_session_id[37];
+};
+
 struct store_invitation {
 	char    id[37];
 	uint8_t hash[STORE_TOKEN_HASH_BYTES]; /* of its text, which is not kept */
@@ -517,6 +549,34 @@ struct store_ops {
 	/* Sessions and invitations that have ended by then. INSTANT_MS_NEVER: all of them. */
 	enum status (*session_expire)(struct store *, int64_t now_ms, struct error *);
 	enum status (*session_count)(struct store *, uint64_t *ret_count, struct error *);
+
+	enum status (*workspace_list)(struct store *, struct arena *,
+	                              struct store_workspace_entry **ret_entries, size_t *ret_count,
+	                              struct error *); /* as they came */
+	/* With the first version. STATUS_CONFLICT: code or slug is taken. */
+	enum status (*workspace_add)(struct store *, const struct store_workspace_entry *entry,
+	                             struct error *);
+	/* Name, state and limits, where the version is still that of `entry`, which becomes the next;
+	 * else STATUS_PRECONDITION. */
+	enum status (*workspace_change)(struct store *, struct store_workspace_entry *entry,
+	                                struct error *);
+	enum status (*workspace_due)(struct store *, struct text id, int64_t due_ms, struct error *);
+	/* And its members and visits. */
+	enum status (*workspace_delete)(struct store *, struct text id, struct error *);
+
+	/* Of a workspace, or of a person, as they came. */
+	enum status (*member_list)(struct store *, struct text workspace_or_person, struct arena *,
+	                           struct store_member **ret_members, size_t *ret_count,
+	                           struct error *);
+	/* Adds him or replaces his roles. */
+	enum status (*member_put)(struct store *, const struct store_member *member, struct error *);
+	enum status (*member_delete)(struct store *, struct text workspace_id, struct text person_id,
+	                             struct error *); /* and his visits */
+
+	enum status (*visit_add)(struct store *, const struct store_visit *visit, struct error *);
+	/* STATUS_NOT_FOUND: there is none, the session of home is over, or its person may not log in. */
+	enum status (*visit_check)(struct store *, struct text workspace_id, struct text session_id,
+	                           int64_t now_ms, struct error *);
 
 	enum status (*invitation_add)(struct store *, const struct store_invitation *invitation,
 	                              struct error *);

@@ -15,29 +15,31 @@
 
 enum { SECRET_BYTES = 32, TOKEN_TEXT_BYTES_MAX = 256, TICKET_BYTES = 24 };
 
-static const char token_prefix[] = "sonnim_";
-
-static void random_text(const char *prefix, size_t byte_count, char *ret_text, size_t size)
+/* The form that credential.h reads. */
+static void random_text(const char *prefix, const char *code, size_t byte_count, char *ret_text,
+                        size_t size)
 {
 	uint8_t bytes[SECRET_BYTES];
 	assert(byte_count <= sizeof bytes);
 	random_bytes(bytes, byte_count);
-	size_t length = strlen(prefix);
-	memcpy(ret_text, prefix, length + 1);
+	int    written = snprintf(ret_text, size, code[0] == '\0' ? "%s%s" : "%s%s_", prefix, code);
+	size_t length  = (size_t)written;
+	assert(length < size);
 	sodium_bin2base64(ret_text + length, size - length, bytes, byte_count,
 	                  sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 	sodium_memzero(bytes, sizeof bytes);
 }
 
-void api_token_new(char ret_text[API_TOKEN_TEXT_BYTES], uint8_t ret_hash[STORE_TOKEN_HASH_BYTES])
+void api_token_new(const char *code, char ret_text[API_TOKEN_TEXT_BYTES],
+                   uint8_t ret_hash[STORE_TOKEN_HASH_BYTES])
 {
-	random_text(token_prefix, SECRET_BYTES, ret_text, API_TOKEN_TEXT_BYTES);
+	random_text("sonnim_", code, SECRET_BYTES, ret_text, API_TOKEN_TEXT_BYTES);
 	hash_sha256(ret_text, strlen(ret_text), ret_hash);
 }
 
-void api_write_key_new(char ret_key[API_WRITE_KEY_BYTES])
+void api_write_key_new(const char *code, char ret_key[API_WRITE_KEY_BYTES])
 {
-	random_text("wk_", TICKET_BYTES, ret_key, API_WRITE_KEY_BYTES);
+	random_text("wk_", code, TICKET_BYTES, ret_key, API_WRITE_KEY_BYTES);
 }
 
 /* ---- Tokens ---- */
@@ -256,16 +258,18 @@ struct ticket {
 
 /* In order of their ends, since all live equally long: the old ones are at the begin. */
 struct tickets {
+	const char     *code;
 	pthread_mutex_t lock;
 	size_t          first;
 	size_t          count;
 	struct ticket   ring[TICKETS_MAX];
 };
 
-struct tickets *tickets_new(void)
+struct tickets *tickets_new(const char *code)
 {
 	struct tickets *tickets = calloc(1, sizeof *tickets);
 	assert(tickets != NULL);
+	tickets->code = code;
 	pthread_mutex_init(&tickets->lock, NULL);
 	return tickets;
 }
@@ -290,7 +294,7 @@ enum status tickets_add(struct tickets *tickets, const struct token *token, int6
                         char ret_text[TICKET_TEXT_BYTES], struct error *err)
 {
 	struct ticket ticket = {.token = *token, .ends_ms = now_ms + TICKET_MS};
-	random_text("wst_", TICKET_BYTES, ticket.text, sizeof ticket.text);
+	random_text("wst_", tickets->code, TICKET_BYTES, ticket.text, sizeof ticket.text);
 
 	pthread_mutex_lock(&tickets->lock);
 	drop_old(tickets, now_ms);

@@ -63,7 +63,7 @@ MUST_USE enum status token_check(const struct token *token, uint32_t needed_scop
 bool token_of_header(struct text header, struct text *ret_token);
 
 struct tickets;
-struct tickets *tickets_new(void);
+struct tickets *tickets_new(const char *code); /* of the workspace; kept, not copied */
 void            tickets_free(struct tickets *tickets);
 
 /* STATUS_LIMITED when TICKETS_MAX are out. */

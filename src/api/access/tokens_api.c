@@ -146,7 +146,7 @@ static enum status create(struct api_call *call, struct store_token *token,
 	buffer_done(&scopes);
 	uuid_new(token->id);
 	maker_of(call, token->person_id);
-	api_token_new(text, token->hash);
+	api_token_new(call->api->config.code, text, token->hash);
 	return store->ops->token_add(store, token, err);
 }
 

@@ -130,7 +130,8 @@ static struct text base_url(struct api_call *call)
 	const struct api *api = call->api;
 	if (api->config.public_url != NULL)
 		return text_of(api->config.public_url);
-	return text_of(arena_printf(call->arena, "http://%s", http_server_address(api->server)));
+	return text_of(arena_printf(call->arena, "http://%s%s", http_server_address(api->server),
+	                            api->config.path_prefix));
 }
 
 static void copy_member(struct json_writer *w, const struct export_wish *wish, const char *name,

@@ -319,6 +319,12 @@ static enum status find_key(struct api_call *call, struct error *err)
 	return STATUS_OK;
 }
 
+static void submit_checked(struct api_call *call)
+{
+	if (check_origin(call))
+		submit_on_loop(call);
+}
+
 /* What begin() has begun. */
 static void go(struct api_call *call)
 {
@@ -326,10 +332,10 @@ static void go(struct api_call *call)
 	struct collection *state = call->state;
 	if (check_size(call, &err) != STATUS_OK || find_key(call, &err) != STATUS_OK)
 		call_fail(call, &err);
-	else if (!write_keys_cached(call->api->write_keys, state->key, &state->source))
+	else if (write_keys_cached(call->api->write_keys, state->key, &state->source))
+		submit_checked(call);
+	else if (!call_move(call, state->key))
 		call_on_worker(call, look_up_key);
-	else if (check_origin(call))
-		submit_on_loop(call);
 }
 
 static void collect(struct api_call *call, enum ingest_kind kind)
@@ -425,9 +431,10 @@ static void settings_step(struct api_call *call)
 void collect_settings(struct api_call *call)
 {
 	struct source *source;
-	if (write_keys_cached(call->api->write_keys, http_param(call->request, "writeKey"), &source))
+	struct text    key = http_param(call->request, "writeKey");
+	if (write_keys_cached(call->api->write_keys, key, &source))
 		answer_settings(call);
-	else
+	else if (!call_move(call, key))
 		call_on_worker(call, settings_step);
 }
 

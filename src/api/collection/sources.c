@@ -112,7 +112,7 @@ static enum status create(struct api_call *call, struct store_source *source, st
 	if (count >= SOURCES_MAX)
 		return error_set(err, STATUS_CONFLICT, "There are %d sources already", SOURCES_MAX);
 	char key[API_WRITE_KEY_BYTES];
-	api_write_key_new(key);
+	api_write_key_new(call->api->config.code, key);
 	uuid_new(source->id);
 	source->write_key  = arena_text(call->arena, text_of(key));
 	source->updated_ms = source->created_ms;

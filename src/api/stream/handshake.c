@@ -76,11 +76,14 @@ void handshake_begin(struct api_call *call, call_step_fn *then)
 			call_on_worker(call, look_again);
 			return;
 		}
+		if (call_move(call, ticket))
+			return;
 		error_set(&err, STATUS_UNAUTHORIZED, "The ticket is not known, was used, or is too old");
 		call_fail(call, &err);
 	} else if (find_token(call, state) || (http_header(call->request, "Authorization", &header) &&
 	                                       token_of_header(header, &state->token))) {
-		call_on_worker(call, look_up);
+		if (!call_move(call, state->token))
+			call_on_worker(call, look_up);
 	} else {
 		error_set(&err, STATUS_UNAUTHORIZED,
 		          "A token is needed: the subprotocol \"sonnim.bearer.TOKEN\", or ?ticket=");

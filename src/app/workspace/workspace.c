@@ -91,7 +91,7 @@ static enum status make_first(struct workspace *workspace, struct workspace_firs
 
 	struct store_source source = {.name = TEXT("default"), .created_ms = clock_wall_ms()};
 	uuid_new(source.id);
-	api_write_key_new(ret_first->write_key);
+	api_write_key_new(workspace->code, ret_first->write_key);
 	source.write_key  = text_of(ret_first->write_key);
 	source.updated_ms = source.created_ms;
 	if ((status = store->ops->source_put(store, &source, true, err)) != STATUS_OK)
@@ -102,7 +102,7 @@ static enum status make_first(struct workspace *workspace, struct workspace_firs
 	                            .created_ms = clock_wall_ms(),
 	                            .expires_ms = INSTANT_MS_NEVER};
 	uuid_new(token.id);
-	api_token_new(ret_first->token, token.hash);
+	api_token_new(workspace->code, ret_first->token, token.hash);
 	if ((status = keep_token(workspace->settings->admin_token_file, ret_first->token, err)) !=
 	        STATUS_OK || /* a token that nobody learns is of no use */
 	    (status = invite_first(workspace, ret_first, err)) != STATUS_OK)

@@ -557,3 +557,45 @@ SELECT text, at_ms FROM kept WHERE name = $1;
 -- name: kept_put
 INSERT INTO kept (name, text, at_ms) VALUES ($1, $2, $3)
 ON CONFLICT (name) DO UPDATE SET text = excluded.text, at_ms = excluded.at_ms;
+
+-- name: workspace_entry_list
+SELECT id, code, slug, name, state, limits, partition_count, retention_ms, due_ms, version,
+       created_ms, updated_ms
+FROM workspace_entry ORDER BY created_ms, id;
+
+-- name: workspace_entry_add
+INSERT INTO workspace_entry (id, code, slug, name, state, limits, partition_count, retention_ms,
+                             due_ms, version, created_ms, updated_ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 1, $9, $9);
+
+-- name: workspace_entry_change
+UPDATE workspace_entry
+SET name = $1, state = $2, limits = $3, version = version + 1, updated_ms = $4
+WHERE id = $5 AND version = $6 RETURNING version;
+
+-- name: workspace_entry_due
+UPDATE workspace_entry SET due_ms = $1 WHERE id = $2 RETURNING id;
+
+-- name: workspace_entry_delete
+DELETE FROM workspace_entry WHERE id = $1 RETURNING id;
+
+-- name: member_list
+SELECT workspace_id, person_id, roles, created_ms
+FROM workspace_member WHERE workspace_id = $1 OR person_id = $1
+ORDER BY created_ms, workspace_id, person_id;
+
+-- name: member_put
+INSERT INTO workspace_member (workspace_id, person_id, roles, created_ms) VALUES ($1, $2, $3, $4)
+ON CONFLICT (workspace_id, person_id) DO UPDATE SET roles = excluded.roles;
+
+-- name: member_delete
+DELETE FROM workspace_member WHERE workspace_id = $1 AND person_id = $2 RETURNING person_id;
+
+-- name: visit_add
+INSERT INTO workspace_visit (session_id, workspace_id, person_id, home_session_id)
+VALUES ($1, $2, $3, $4);
+
+-- name: visit_check
+SELECT v.session_id
+FROM workspace_visit v JOIN session s ON s.id = v.home_session_id JOIN person p ON p.id = v.person_id
+WHERE v.session_id = $1 AND v.workspace_id = $2 AND s.expires_ms > $3 AND p.active = 1;

@@ -51,7 +51,7 @@ static int set_up(void **state)
 {
 	struct fixture *fixture  = calloc(1, sizeof *fixture);
 	fixture->store.store.ops = &ops;
-	api_token_new(fixture->text, fixture->store.hash);
+	api_token_new("", fixture->text, fixture->store.hash);
 	fixture->tokens = tokens_new(&fixture->store.store, NULL);
 	*state          = fixture;
 	return 0;
@@ -70,8 +70,8 @@ static void new_tokens_differ_and_are_kept_as_their_hash(void **state)
 	(void)state;
 	char    one[API_TOKEN_TEXT_BYTES], other[API_TOKEN_TEXT_BYTES];
 	uint8_t hash[STORE_TOKEN_HASH_BYTES], wanted[STORE_TOKEN_HASH_BYTES];
-	api_token_new(other, hash);
-	api_token_new(one, hash);
+	api_token_new("", other, hash);
+	api_token_new("", one, hash);
 	hash_sha256(one, strlen(one), wanted);
 
 	assert_string_not_equal(one, other);
@@ -101,7 +101,7 @@ static void an_unknown_token_is_refused(void **state)
 	struct error    err;
 	char            text[API_TOKEN_TEXT_BYTES];
 	uint8_t         hash[STORE_TOKEN_HASH_BYTES];
-	api_token_new(text, hash);
+	api_token_new("", text, hash);
 
 	assert_int_equal(tokens_look_up(fixture->tokens, text_of(text), &token, &err),
 	                 STATUS_UNAUTHORIZED);
@@ -173,7 +173,7 @@ static void the_header_names_the_token_behind_bearer(void **state)
 static void a_ticket_is_good_once(void **state)
 {
 	(void)state;
-	struct tickets *tickets = tickets_new();
+	struct tickets *tickets = tickets_new("");
 	struct token    mine = {.scopes = SCOPE_USER_READ}, taken = {0};
 	struct error    err;
 	char            text[TICKET_TEXT_BYTES];
@@ -188,7 +188,7 @@ static void a_ticket_is_good_once(void **state)
 static void a_ticket_is_good_for_a_minute(void **state)
 {
 	(void)state;
-	struct tickets *tickets = tickets_new();
+	struct tickets *tickets = tickets_new("");
 	struct token    token   = {0};
 	struct error    err;
 	char            text[TICKET_TEXT_BYTES];
@@ -202,7 +202,7 @@ static void a_ticket_is_good_for_a_minute(void **state)
 static void tickets_are_limited_until_old_ones_end(void **state)
 {
 	(void)state;
-	struct tickets *tickets = tickets_new();
+	struct tickets *tickets = tickets_new("");
 	struct token    token   = {0};
 	struct error    err;
 	char            text[TICKET_TEXT_BYTES];
