@@ -32,6 +32,13 @@ struct access_settings {
 /* The table over such a struct, for settings_load() and settings_parse_flags(). */
 struct settings access_settings_of(struct access_settings *target);
 
+/* Of another workspace: home, people of which have sessions here (access/linked.h). */
+struct access_host {
+	void *context;
+	/* STATUS_NOT_FOUND: the session is over, since what it was begun from is. */
+	enum status (*check)(void *context, const char *session_id, int64_t now_ms, struct error *err);
+};
+
 struct access_config {
 	struct store                 *store;
 	struct vault                 *vault;
@@ -39,6 +46,7 @@ struct access_config {
 	const char                   *issuer;   /* "iss" */
 	const char                   *audience; /* "aud": the workspace */
 	const struct access_settings *settings; /* outlives it */
+	const struct access_host     *host;     /* outlives it; NULL: nobody is linked */
 };
 
 struct access;

@@ -51,4 +51,12 @@ MUST_USE enum status people_check_touchable(struct access *access, struct text i
  * comes by single sign-on, where his provider asks for what it wants. */
 bool people_owes_factor(const struct access *access, const struct store_person *person);
 
+/* What of an account lies sealed in its row. */
+struct text people_seal(const struct access *access, struct arena *arena,
+                        const struct account *account);
+
+/* Roles that somebody is to have: they exist, and who gives them has what they hold (`granted`). */
+MUST_USE enum status people_check_roles(struct access *access, struct text roles, uint32_t granted,
+                                        struct arena *arena, struct error *err);
+
 #endif

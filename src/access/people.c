@@ -132,7 +132,7 @@ static size_t count_names(struct text roles)
 }
 
 /* Roles that somebody is to have: they exist, and who gives them has what they hold. */
-static enum status check_roles(struct access *access, struct text roles, uint32_t granted,
+enum status people_check_roles(struct access *access, struct text roles, uint32_t granted,
                                struct arena *arena, struct error *err)
 {
 	struct store      *store = access->config.store;
@@ -249,7 +249,7 @@ enum status people_fill(struct access *access, struct arena *arena, struct accou
 	return status;
 }
 
-static struct text profile_of(const struct access *access, struct arena *arena,
+struct text people_seal(const struct access *access, struct arena *arena,
                               const struct account *account)
 {
 	struct buffer      out = {0};
@@ -358,7 +358,7 @@ static enum status make(struct access *access, const struct person_wish *wish,
 	    (status = people_scopes(access, wish->roles, arena, &account.scopes, err)) != STATUS_OK ||
 	    (status = password_hash(wish->password, hash, err)) != STATUS_OK)
 		return status;
-	account.row = (struct store_person){.profile    = profile_of(access, arena, &account),
+	account.row = (struct store_person){.profile    = people_seal(access, arena, &account),
 	                                    .password   = text_of(hash),
 	                                    .roles      = arena_text(arena, wish->roles),
 	                                    .tier       = arena_text(arena, wish->tier),
@@ -400,7 +400,7 @@ enum status people_add(struct access *access, const struct person_wish *wish, ui
 	enum status status;
 	if ((status = check_email(wish->email, err)) != STATUS_OK ||
 	    (status = check_tier(wish->tier, err)) != STATUS_OK ||
-	    (status = check_roles(access, wish->roles, granted, arena, err)) != STATUS_OK ||
+	    (status = people_check_roles(access, wish->roles, granted, arena, err)) != STATUS_OK ||
 	    (status = check_room(access, arena, err)) != STATUS_OK)
 		return status;
 	return make(access, wish, NULL, now_ms, arena, ret_account, err);
@@ -418,7 +418,7 @@ static enum status check_change(struct access *access, const struct account *acc
 	if (status == STATUS_OK && change->tier.data != NULL)
 		status = check_tier(change->tier, err);
 	if (status == STATUS_OK && change->roles.data != NULL)
-		status = check_roles(access, change->roles, granted, arena, err);
+		status = people_check_roles(access, change->roles, granted, arena, err);
 	if (status == STATUS_OK && change->settings.length > PERSON_SETTINGS_BYTES)
 		status = error_set(err, STATUS_TOO_LARGE, "Settings take %d bytes at most",
 		                   PERSON_SETTINGS_BYTES);
@@ -457,7 +457,7 @@ enum status people_change(struct access *access, struct text id, const struct pe
 		account.row.tier = change->tier;
 	if (change->active != NULL)
 		account.row.active = *change->active;
-	account.row.profile    = profile_of(access, arena, &account);
+	account.row.profile    = people_seal(access, arena, &account);
 	account.row.updated_ms = now_ms;
 	struct text only       = account.row.active ? (struct text){0} : TEXT("");
 	if ((status = people_scopes(access, account.row.roles, arena, &account.scopes, err)) !=
@@ -559,7 +559,7 @@ enum status people_invite(struct access *access, const struct person_wish *wish,
 	enum status       status;
 	if ((status = check_email(wish->email, err)) != STATUS_OK ||
 	    (status = check_tier(wish->tier, err)) != STATUS_OK ||
-	    (status = check_roles(access, wish->roles, granted, arena, err)) != STATUS_OK ||
+	    (status = people_check_roles(access, wish->roles, granted, arena, err)) != STATUS_OK ||
 	    (status = check_room(access, arena, err)) != STATUS_OK)
 		return status;
 	invitation.row =

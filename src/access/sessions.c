@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "access/access_internal.h"
+#include "access/linked.h"
 #include "access/password.h"
 #include "access/scope.h"
 #include "access/second_factor.h"
@@ -339,6 +340,8 @@ static enum status live_session(struct access *access, struct text id, int64_t n
 		return STATUS_NOT_FOUND;
 	if (status == STATUS_OK)
 		status = people_get(access, text_of(ret_session->person_id), arena, ret_account, err);
+	if (status == STATUS_OK && linked_is(ret_account))
+		status = linked_check(access, ret_session->id, now_ms, err);
 	return status == STATUS_OK && !ret_account->row.active ? STATUS_NOT_FOUND : status;
 }
 

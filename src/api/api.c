@@ -169,8 +169,12 @@ struct api *api_new(const struct api_config *config)
 	api->metrics         = metrics_new();
 	api->workers         = workers_new(API_WORKER_COUNT);
 	api->password_worker = workers_new(1);
+	api->waiting_workers = config->workspaces == NULL ? NULL : workers_new(API_WAITING_COUNT);
 	api->filters         = filter_set_new(config->store, config->queries, config->retention_ms);
 	api->overview        = overview_new(api);
+	if (config->workspaces != NULL)
+		guards_on_change(api->guards, config->workspaces->people_changed,
+		                 config->workspaces->context);
 	openapi_write(&api->openapi);
 	if (api->config.code[0] == '\0') { /* all requests come by it */
 		add_routes(api);
@@ -200,6 +204,13 @@ void api_serve(struct api *api, const struct api_route *route, struct http_reque
 {
 	http_set_owner(request, api, released);
 	call_take(api, route, request, suspended);
+}
+
+void api_people_changed(struct api *api) { guards_changed(api->guards); }
+
+void api_close_sockets(struct api *api)
+{
+	guards_close_all(api->guards, WEBSOCKET_GOING_AWAY, "the workspace is being closed");
 }
 
 void api_set_server(struct api *api, struct http_server *server) { api->server = server; }
@@ -272,7 +283,8 @@ void api_stop(struct api *api)
 	while (atomic_load(&api->in_flight) > 0)
 		nanosleep(&pause, NULL);
 	workers_free(api->password_worker);
-	api->password_worker = NULL;
+	workers_free(api->waiting_workers);
+	api->password_worker = api->waiting_workers = NULL;
 	workers_free(api->workers);
 	api->workers = NULL;
 	guards_stop(api->guards);
@@ -286,6 +298,7 @@ void api_free(struct api *api)
 	if (api == NULL)
 		return;
 	workers_free(api->password_worker);
+	workers_free(api->waiting_workers);
 	workers_free(api->workers);
 	guards_stop(api->guards);
 	mailer_stop(api->mailer);

@@ -104,6 +104,12 @@ struct api_route;
 void api_serve(struct api *api, const struct api_route *route, struct http_request *request,
                bool suspended);
 
+/* Somebody's permissions have changed elsewhere: who asks is looked up anew. */
+void api_people_changed(struct api *api);
+
+/* Closes its WebSockets (1001), since it is to be stopped while HTTP goes on. */
+void api_close_sockets(struct api *api);
+
 /* For metrics; the server that uses the router. */
 void api_set_server(struct api *api, struct http_server *server);
 

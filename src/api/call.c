@@ -135,7 +135,8 @@ static void take(struct api *api, const struct api_route *route, struct http_req
 void call_take(struct api *api, const struct api_route *route, struct http_request *request,
                bool suspended)
 {
-	take(api, route, request, suspended, false);
+	struct text pattern = text_of(http_pattern(request));
+	take(api, route, request, suspended, text_starts_with(pattern, TEXT(WORKSPACE_PREFIX "/")));
 }
 
 void call_dispatch(struct http_request *request, void *user)
@@ -206,11 +207,16 @@ static void run_step(struct worker_job *job)
 	call->step(call);
 }
 
-static void go_on(struct api_call *call, call_step_fn *step)
+static void go_on_by(struct api_call *call, struct workers *workers, call_step_fn *step)
 {
 	call->step    = step;
 	call->job.run = run_step;
-	workers_submit(call->api->workers, &call->job);
+	workers_submit(workers, &call->job);
+}
+
+static void go_on(struct api_call *call, call_step_fn *step)
+{
+	go_on_by(call, call->api->workers, step);
 }
 
 bool call_is_suspended(const struct api_call *call) { return call->suspended; }
@@ -228,6 +234,13 @@ void call_on_worker(struct api_call *call, call_step_fn *step)
 	go_on(call, step);
 }
 
+void call_on_waiting_worker(struct api_call *call, call_step_fn *step)
+{
+	struct workers *waiting = call->api->waiting_workers;
+	call_suspend(call);
+	go_on_by(call, waiting != NULL ? waiting : call->api->workers, step);
+}
+
 void call_on_password_worker(struct api_call *call, call_step_fn *step)
 {
 	struct error err;
@@ -238,9 +251,7 @@ void call_on_password_worker(struct api_call *call, call_step_fn *step)
 		return;
 	}
 	call_suspend(call);
-	call->step    = step;
-	call->job.run = run_step;
-	workers_submit(call->api->password_worker, &call->job);
+	go_on_by(call, call->api->password_worker, step);
 }
 
 static void read_run(struct engine_read *read, struct view *view)

@@ -128,6 +128,9 @@ bool call_is_suspended(const struct api_call *call);
 /* Goes on with `step` on a worker. */
 void call_on_worker(struct api_call *call, call_step_fn *step);
 
+/* The same on workers for what may wait for seconds: until another workspace is open. */
+void call_on_waiting_worker(struct api_call *call, call_step_fn *step);
+
 /* The same on the one worker for what compares or hashes passwords, so that it holds up nothing
  * else; 429 when API_PASSWORDS_MAX wait. */
 void call_on_password_worker(struct api_call *call, call_step_fn *step);

@@ -12,6 +12,7 @@
 
 enum {
 	API_CALLS_MAX         = 4096, /* at a time, collection not counted; then 503 */
+	API_WAITING_COUNT     = 2,    /* workers for what waits for another workspace */
 	API_WORKER_COUNT      = 2,
 	API_PREVIEWS_MAX      = 4,  /* under way at a time; then 429 */
 	API_UPLOADS_MAX       = 8,  /* files on their way to the disk at a time; then 429 */
@@ -62,6 +63,7 @@ struct api {
 	struct http_route  *routes;
 	struct workers     *workers;
 	struct workers     *password_worker;
+	struct workers     *waiting_workers; /* of home; NULL elsewhere */
 	struct tokens      *tokens;
 	struct tickets     *tickets;
 	struct guards      *guards;

@@ -76,6 +76,11 @@ api_handler_fn invitations_create, invitations_list, invitations_delete;
 api_handler_fn roles_list, roles_put, roles_delete;
 api_handler_fn signing_keys_get, signing_keys_post, jwks_get;
 
+/* workspaces_api.c, members_api.c */
+api_handler_fn workspaces_create, workspaces_list, workspaces_get, workspaces_put,
+	workspaces_delete, workspaces_switch, workspaces_mine;
+api_handler_fn members_api_list, members_api_put, members_api_delete;
+
 /* fact_types_api.c */
 api_handler_fn fact_types_create, fact_types_list;
 

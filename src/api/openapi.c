@@ -67,6 +67,8 @@ static const struct parameter {
 	{"email", "query", "An e-mail address; blanks around it and upper case do not matter",
      "{\"type\":\"string\",\"maxLength\":254}"},
 	{"phone", "query", "A telephone number, with or without its country", "{\"type\":\"string\"}"},
+	{"confirm", "query", "The slug of what is to be deleted, as a confirmation",
+     "{\"type\":\"string\"}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, DROPPED };

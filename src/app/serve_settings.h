@@ -36,6 +36,8 @@ struct serve_settings {
 	char    *address_file;
 	char    *public_url; /* NULL: where it listens */
 	char    *filters;
+	int64_t  workspace_idle_ms;
+	int64_t  workspaces_open_max;
 	bool     take_over;
 	int64_t  take_over_wait_ms;
 	char    *roles;

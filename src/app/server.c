@@ -3,14 +3,16 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "app/workspace/directory.h"
 #include "base/log.h"
 #include "base/machine.h"
 
 struct server {
 	const struct serve_settings *settings;
 	const struct sockets        *sockets; /* passed ones */
-	struct workspace            *workspace;
-	struct limits               *limits; /* by address */
+	struct workspace            *home;
+	struct directory            *directory; /* of the other workspaces */
+	struct limits               *limits;    /* by address */
 	struct http_server          *http;
 };
 
@@ -20,22 +22,28 @@ enum status server_start(const struct serve_settings *settings, const struct soc
 	struct server *server = calloc(1, sizeof *server);
 	unsigned       loops  = http_loop_count(&settings->http, sockets->count);
 	assert(server != NULL);
-	server->settings   = settings;
-	server->sockets    = sockets;
-	enum status status = workspace_start(settings, loops, &server->workspace, err);
+	server->settings  = settings;
+	server->sockets   = sockets;
+	server->limits    = limits_new(&settings->limits, LIMITS_SLOTS_OF_SERVER);
+	server->directory = directory_new(settings, server->limits, loops);
+
+	const struct workspace_config config = {
+		.settings = settings, .loop_count = loops, .workspaces = directory_face(server->directory)};
+	enum status status = workspace_start(&config, &server->home, err);
+	if (status == STATUS_OK)
+		status = directory_load(server->directory, server->home, err);
 	if (status != STATUS_OK) {
-		free(server);
+		server_stop(server, false);
 		return status;
 	}
-	server->limits = limits_new(&settings->limits, LIMITS_SLOTS_OF_SERVER);
-	api_set_address_limits(workspace_api(server->workspace), server->limits);
+	api_set_address_limits(workspace_api(server->home), server->limits);
 	*ret_server = server;
 	return status;
 }
 
 enum status server_accept(struct server *server, struct error *err)
 {
-	struct api               *api    = workspace_api(server->workspace);
+	struct api               *api    = workspace_api(server->home);
 	struct http_server_config config = {.settings      = &server->settings->http,
 	                                    .router        = api_router(api),
 	                                    .error_body    = api_error_body,
@@ -45,7 +53,7 @@ enum status server_accept(struct server *server, struct error *err)
 	                                    .socket_count  = server->sockets->count};
 	enum status               status = http_server_start(&config, &server->http, err);
 	if (status == STATUS_OK)
-		api_set_server(api, server->http);
+		api_set_server(api, server->http), directory_set_server(server->directory, server->http);
 	return status;
 }
 
@@ -63,17 +71,20 @@ const char *server_address(const struct server *server)
 
 const char *server_directory(const struct server *server)
 {
-	return workspace_directory(server->workspace);
+	return workspace_directory(server->home);
 }
 
 enum status server_replayed(struct server *server, struct error *err)
 {
-	return workspace_replayed(server->workspace, err);
+	return workspace_replayed(server->home, err);
 }
 
 enum status server_open(struct server *server, struct workspace_first *ret_first, struct error *err)
 {
-	return workspace_open(server->workspace, ret_first, err);
+	enum status status = workspace_open(server->home, ret_first, err);
+	if (status == STATUS_OK)
+		directory_open(server->directory);
+	return status;
 }
 
 /* A process that the system is about to kill takes nothing more, whatever it has counted. */
@@ -83,7 +94,7 @@ void server_watch_memory(struct server *server)
 {
 	struct http_server_counts http = http_server_counts(server->http);
 	bool exhausted = machine_used_bytes() > machine_memory_bytes() / 100 * EXHAUSTED_PERCENT;
-	workspace_watch_memory(server->workspace, http.bodies_bytes, exhausted);
+	workspace_watch_memory(server->home, http.bodies_bytes, exhausted);
 }
 
 void server_reload(struct server *server)
@@ -91,7 +102,8 @@ void server_reload(struct server *server)
 	log_level_set(serve_settings_log_level(server->settings));
 	http_server_set_limits(server->http, &server->settings->http);
 	limits_set(server->limits, &server->settings->limits);
-	workspace_reload(server->workspace);
+	workspace_reload(server->home);
+	directory_reload(server->directory);
 }
 
 /* While everything still runs, the calls on their way are answered; then the workspace's threads
@@ -105,9 +117,12 @@ void server_stop(struct server *server, bool outlived)
 		http_server_retire(server->http);
 	else if (server->http != NULL)
 		http_server_stop(server->http);
-	workspace_stop(server->workspace, server->http != NULL ? &end : NULL);
+	directory_stop(server->directory);
+	if (server->home != NULL)
+		workspace_stop(server->home, server->http != NULL ? &end : NULL);
 	http_server_free(server->http);
-	workspace_free(server->workspace);
+	directory_free(server->directory);
+	workspace_free(server->home);
 	limits_free(server->limits);
 	free(server);
 }

@@ -26,6 +26,8 @@ struct guards {
 	bool           due;         /* some are */
 	bool           changed;     /* all are */
 	int64_t        all_next_ms; /* monotonic: all are, in any case */
+	void (*on_change)(void *context);
+	void          *on_change_context;
 	bool           stopped;
 };
 
@@ -177,6 +179,22 @@ void guards_changed(struct guards *guards)
 	pthread_mutex_lock(&guards->woken.lock);
 	guards->changed = true;
 	pthread_cond_signal(&guards->woken.wake);
+	pthread_mutex_unlock(&guards->woken.lock);
+	if (guards->on_change != NULL)
+		guards->on_change(guards->on_change_context);
+}
+
+void guards_on_change(struct guards *guards, void (*changed)(void *context), void *context)
+{
+	guards->on_change         = changed;
+	guards->on_change_context = context;
+}
+
+void guards_close_all(struct guards *guards, enum websocket_code code, const char *reason)
+{
+	pthread_mutex_lock(&guards->woken.lock);
+	for (struct guard *guard = guards->first; guard != NULL; guard = guard->after)
+		websocket_close(guard->socket, code, reason);
 	pthread_mutex_unlock(&guards->woken.lock);
 }
 

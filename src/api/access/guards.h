@@ -28,6 +28,12 @@ bool guards_accept(struct guards *guards, struct http_request *request,
 /* Something has changed for somebody: tokens_forget(), and every open socket is looked at. */
 void guards_changed(struct guards *guards);
 
+/* Told of every guards_changed() from now on, on its thread. Once, before anybody asks. */
+void guards_on_change(struct guards *guards, void (*changed)(void *context), void *context);
+
+/* Closes all that are open; one that is being accepted meanwhile is not among them. */
+void guards_close_all(struct guards *guards, enum websocket_code code, const char *reason);
+
 /* Answers a call that took something away from somebody: 204 behind guards_changed(), or the
  * error. */
 void guards_answer(struct api_call *call, enum status status, const struct error *err);

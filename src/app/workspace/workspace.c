@@ -13,15 +13,17 @@
 #include "base/log.h"
 #include "journal/file_log.h"
 
-enum status workspace_start(const struct serve_settings *settings, unsigned loop_count,
-                            struct workspace **ret_workspace, struct error *err)
+enum status workspace_start(const struct workspace_config *config, struct workspace **ret_workspace,
+                            struct error *err)
 {
 	struct workspace *workspace = calloc(1, sizeof *workspace);
 	assert(workspace != NULL);
-	workspace->settings   = settings;
-	workspace->loop_count = loop_count;
-	workspace->lock_fd    = -1;
-	enum status status    = workspace_open_parts(workspace, err);
+	workspace->config   = *config;
+	workspace->settings = config->settings;
+	workspace->lock_fd  = -1;
+	if (workspace->config.code == NULL)
+		workspace->config.code = workspace->config.path_prefix = "";
+	enum status status = workspace_open_parts(workspace, err);
 	if (status != STATUS_OK) {
 		workspace_stop(workspace, NULL);
 		workspace_free(workspace);
@@ -32,6 +34,10 @@ enum status workspace_start(const struct serve_settings *settings, unsigned loop
 }
 
 struct api *workspace_api(struct workspace *workspace) { return workspace->api; }
+
+struct store *workspace_store(struct workspace *workspace) { return workspace->store; }
+
+struct access *workspace_access(struct workspace *workspace) { return workspace->access; }
 
 const char *workspace_directory(const struct workspace *workspace) { return workspace->data; }
 
@@ -63,7 +69,8 @@ static enum status invite_first(struct workspace *workspace, struct workspace_fi
 {
 	const struct serve_settings *settings = workspace->settings;
 	struct error                 why;
-	if (settings->setup_token_file == NULL && settings->admin_token_file != NULL)
+	bool home = workspace->config.code[0] == '\0'; /* who makes another has its admin token */
+	if (!home || (settings->setup_token_file == NULL && settings->admin_token_file != NULL))
 		return STATUS_OK;
 	enum status status =
 		people_invite_first(workspace->access, clock_wall_ms(), ret_first->setup, &why);
@@ -91,7 +98,7 @@ static enum status make_first(struct workspace *workspace, struct workspace_firs
 
 	struct store_source source = {.name = TEXT("default"), .created_ms = clock_wall_ms()};
 	uuid_new(source.id);
-	api_write_key_new(workspace->code, ret_first->write_key);
+	api_write_key_new(workspace->config.code, ret_first->write_key);
 	source.write_key  = text_of(ret_first->write_key);
 	source.updated_ms = source.created_ms;
 	if ((status = store->ops->source_put(store, &source, true, err)) != STATUS_OK)
@@ -102,7 +109,7 @@ static enum status make_first(struct workspace *workspace, struct workspace_firs
 	                            .created_ms = clock_wall_ms(),
 	                            .expires_ms = INSTANT_MS_NEVER};
 	uuid_new(token.id);
-	api_token_new(workspace->code, ret_first->token, token.hash);
+	api_token_new(workspace->config.code, ret_first->token, token.hash);
 	if ((status = keep_token(workspace->settings->admin_token_file, ret_first->token, err)) !=
 	        STATUS_OK || /* a token that nobody learns is of no use */
 	    (status = invite_first(workspace, ret_first, err)) != STATUS_OK)
@@ -131,7 +138,7 @@ static void register_transfer(struct workspace *workspace)
 
 /* What no request asks for, into the audit trail. It has happened in any case: the log says where
  * the trail could not be told. */
-static void note(struct workspace *workspace, const char *action, const char *details)
+void workspace_note(struct workspace *workspace, const char *action, const char *details)
 {
 	struct error              err    = {0};
 	const struct audit_record record = {.action      = text_of(action),
@@ -156,7 +163,7 @@ static enum status tell_restored(struct workspace *workspace, struct error *err)
 	if (status == STATUS_OK) /* what was ended meanwhile must not come back */
 		status = workspace->store->ops->session_expire(workspace->store, INSTANT_MS_NEVER, err);
 	if (status == STATUS_OK)
-		note(workspace, "backup.restored", "{}");
+		workspace_note(workspace, "backup.restored", "{}");
 	return status == STATUS_OK ? restore_started(workspace->data, err) : status;
 }
 
@@ -164,6 +171,7 @@ enum status workspace_open(struct workspace *workspace, struct workspace_first *
                            struct error *err)
 {
 	const struct definition_watch watch = backfill_watch(&workspace->background.backfill);
+	bool                          home  = workspace->config.code[0] == '\0';
 	enum status                   status;
 	for (uint32_t p = 0; p < workspace->row.partition_count; p++)
 		vault_reserve(workspace->vault, p, engine_slot_count(workspace->engine, p));
@@ -182,7 +190,8 @@ enum status workspace_open(struct workspace *workspace, struct workspace_first *
 	    (status = api_load(workspace->api, err)) != STATUS_OK ||
 	    (status = background_start(&workspace->background, err)) != STATUS_OK)
 		return status;
-	note(workspace, "server.start", "{\"version\":\"" SONNIM_VERSION "\"}");
+	workspace_note(workspace, home ? "server.start" : "workspace.open",
+	               "{\"version\":\"" SONNIM_VERSION "\"}");
 	api_open(workspace->api, workspace->definitions);
 	return STATUS_OK;
 }
@@ -193,18 +202,69 @@ void workspace_watch_memory(struct workspace *workspace, uint64_t bytes, bool ex
 	struct queries_status queries;
 	vault_status(workspace->vault, &vault);
 	queries_status(workspace->queries, &queries);
+	uint64_t profiles = atomic_load(&workspace->profiles_max);
+	atomic_store(&workspace->profiles_used_up, profiles > 0 && vault.persons >= profiles);
 	engine_note_memory(workspace->engine, vault.memory_bytes + queries.memory_bytes + bytes,
 	                   exhausted);
+}
+
+void workspace_limit(struct workspace *workspace, uint64_t memory_bytes, uint64_t profiles)
+{
+	atomic_store(&workspace->memory_bytes, memory_bytes);
+	atomic_store(&workspace->profiles_max, profiles);
+	engine_set_memory_limit(workspace->engine, workspace_memory_bytes(workspace));
+}
+
+void workspace_note_disk(struct workspace *workspace, bool used_up)
+{
+	atomic_store(&workspace->disk_used_up, used_up);
+}
+
+static bool has_unfinished_job(struct workspace *workspace, struct arena *arena)
+{
+	struct store_job_count *counts;
+	struct error            ignored;
+	size_t                  count = 0;
+	if (workspace->store->ops->job_count(workspace->store, arena, &counts, &count, &ignored) !=
+	    STATUS_OK)
+		return true; /* rather too often than never */
+	for (size_t i = 0; i < count; i++)
+		if ((counts[i].state == STORE_JOB_QUEUED || counts[i].state == STORE_JOB_RUNNING) &&
+		    counts[i].count > 0)
+			return true;
+	return false;
+}
+
+int64_t workspace_due_ms(struct workspace *workspace)
+{
+	struct store_schedule *schedules;
+	struct arena           arena;
+	struct error           ignored;
+	size_t                 count  = 0;
+	int64_t                due_ms = INSTANT_MS_NEVER;
+	arena_init(&arena);
+	if (jobs_schedule_list(workspace->background.jobs, &arena, &schedules, &count, &ignored) !=
+	    STATUS_OK)
+		due_ms = 0;
+	for (size_t i = 0; i < count && due_ms > 0; i++)
+		if (schedules[i].active && schedules[i].next_ms < due_ms)
+			due_ms = schedules[i].next_ms;
+	if (workspace->row.manual_clock && due_ms > 0)
+		due_ms = INSTANT_MS_NEVER; /* instants of another clock */
+	if (has_unfinished_job(workspace, &arena))
+		due_ms = 0;
+	arena_done(&arena);
+	return due_ms;
 }
 
 void workspace_reload(struct workspace *workspace)
 {
 	const struct serve_settings *settings = workspace->settings;
-	engine_set_memory_limit(workspace->engine, serve_settings_memory_bytes(settings));
+	engine_set_memory_limit(workspace->engine, workspace_memory_bytes(workspace));
 	file_log_set_keeping(workspace->journal, settings->journal_retention_ms,
 	                     settings->journal_pack_bytes_s);
-	note(workspace, "settings.reload", "{}");
 	limits_set(workspace->limits, &settings->limits);
+	workspace_note(workspace, "settings.reload", "{}");
 }
 
 /* The order is that in which nobody calls into what is gone: whatever has threads that answer ends
@@ -222,7 +282,7 @@ void workspace_stop(struct workspace *workspace, const struct workspace_end *why
 	letters_free(workspace->letters);
 	backups_close(workspace->backups);
 	if (why != NULL)
-		note(workspace, why->action, why->details);
+		workspace_note(workspace, why->action, why->details);
 	audit_close(workspace->audit);
 	if (workspace->journal != NULL)
 		workspace->journal->ops->free(workspace->journal);

@@ -17,10 +17,25 @@
 
 struct workspace;
 
-/* Starts everything; the engine replays. Whatever fails is undone. `settings` outlive it; those of
- * HTTP and of the process (`listen`, `log-level`, …) are not looked at. `loop_count`: of the HTTP
- * server that will serve it. */
-MUST_USE enum status workspace_start(const struct serve_settings *settings, unsigned loop_count,
+struct workspace_config {
+	/* Outlive it; those of HTTP and of the process (`listen`, `log-level`, …) are not looked at. */
+	const struct serve_settings *settings;
+	unsigned                     loop_count; /* of the HTTP server that will serve it */
+
+	/* Of another workspace than home; all outlive it. */
+	const char *id;          /* NULL: made with the data */
+	const char *code;        /* api.h; NULL: home */
+	const char *path_prefix; /* api.h */
+	void (*released)(void *context);
+	void                     *released_context;
+	const struct access_host *host; /* sessions of home's people ask it; NULL: there are none */
+
+	/* Of home; NULL: there is only itself. */
+	const struct api_workspaces *workspaces;
+};
+
+/* Starts everything; the engine replays. Whatever fails is undone. */
+MUST_USE enum status workspace_start(const struct workspace_config *config,
                                      struct workspace **ret_workspace, struct error *err);
 
 /* Whether the engine has replayed; STATUS_AGAIN: not yet; else why it cannot go on. */
@@ -38,6 +53,22 @@ MUST_USE enum status workspace_open(struct workspace *workspace, struct workspac
 
 struct api *workspace_api(struct workspace *workspace);
 const char *workspace_directory(const struct workspace *workspace); /* the data's real path */
+
+struct store  *workspace_store(struct workspace *workspace);
+struct access *workspace_access(struct workspace *workspace);
+
+/* When it next has something to do without being asked: 0 now (a job is not finished), else the
+ * next instant of a schedule, or INSTANT_MS_NEVER. Asks the store. */
+int64_t workspace_due_ms(struct workspace *workspace);
+
+/* What it may hold, in place of the settings' limit, from now on. */
+void workspace_limit(struct workspace *workspace, uint64_t memory_bytes, uint64_t profiles);
+
+/* Whether its disk is used up as far as it may be: collection is refused while it is. */
+void workspace_note_disk(struct workspace *workspace, bool used_up);
+
+/* Into its audit trail, of the system. */
+void workspace_note(struct workspace *workspace, const char *action, const char *details);
 
 /* Tells the engine what others take of its memory, `bytes` besides what the workspace itself knows
  * of: to be called some times a second. `exhausted`: the machine has no more. */

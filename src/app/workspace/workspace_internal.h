@@ -3,6 +3,8 @@
 
 /* What workspace.c (life) and workspace_parts.c (what it consists of) share. */
 
+#include <stdatomic.h>
+
 #include "app/background/background.h"
 #include "app/background/backup_source.h"
 #include "app/workspace/workspace.h"
@@ -10,8 +12,12 @@
 #include "transfer/transfer.h"
 
 struct workspace {
-	const struct serve_settings *settings;
-	unsigned                     loop_count;
+	struct workspace_config      config;
+	const struct serve_settings *settings;     /* the config's */
+	_Atomic uint64_t             memory_bytes; /* 0: the settings' */
+	_Atomic uint64_t             profiles_max; /* 0: no limit */
+	_Atomic bool                 profiles_used_up;
+	_Atomic bool                 disk_used_up;
 	int                          lock_fd;
 	char                        *data;
 	struct store                *store;
@@ -34,6 +40,9 @@ struct workspace {
 	struct background            background;
 	struct transfer              transfer;
 };
+
+/* What it may hold. */
+uint64_t workspace_memory_bytes(const struct workspace *workspace);
 
 /* Opens all of them in the order in which they need each other; the api is not open yet. */
 MUST_USE enum status workspace_open_parts(struct workspace *workspace, struct error *err);

@@ -104,7 +104,10 @@ static enum status open_store(struct workspace *workspace, struct error *err)
 	if ((status = path_in(workspace, "store.db", path, err)) != STATUS_OK ||
 	    (status = sqlite_store_open(path, &workspace->store, err)) != STATUS_OK)
 		return status;
-	uuid_new(row->id);
+	if (workspace->config.id != NULL)
+		snprintf(row->id, sizeof row->id, "%s", workspace->config.id);
+	else
+		uuid_new(row->id);
 	row->partition_count =
 		settings->partitions != 0 ? (uint32_t)settings->partitions : PARTITION_COUNT_DEFAULT;
 	row->created_ms   = clock_wall_ms();
@@ -172,6 +175,7 @@ static enum status open_access(struct workspace *workspace, struct error *err)
 			.vault             = workspace->vault,
 			.keyring_directory = settings->keyring,
 			.issuer            = settings->public_url != NULL ? settings->public_url : "sonnim",
+			.host              = workspace->config.host,
 			.audience          = workspace->row.id,
 			.settings          = &settings->access};
 	return access_open(&config, &workspace->access, err);
@@ -241,7 +245,7 @@ static enum status start_engine(struct workspace *workspace, struct error *err)
 		.partition_count        = partitions,
 		.thread_count           = threads < partitions ? threads : partitions,
 		.retention_ms           = workspace->row.retention_ms,
-		.memory_limit_bytes     = serve_settings_memory_bytes(settings),
+		.memory_limit_bytes     = workspace_memory_bytes(workspace),
 		.checkpoint_directory   = checkpoints,
 		.checkpoint_interval_ms = settings->checkpoint_interval_ms,
 		.checkpoint_bytes_per_s = settings->checkpoint_bytes_per_s,
@@ -276,7 +280,20 @@ static enum status open_background(struct workspace *workspace, struct error *er
 	return background_open(&workspace->background, &config, err);
 }
 
-static enum status admit(void *context) { return engine_admits(context); }
+uint64_t workspace_memory_bytes(const struct workspace *workspace)
+{
+	uint64_t bytes = atomic_load(&workspace->memory_bytes);
+	return bytes > 0 ? bytes : serve_settings_memory_bytes(workspace->settings);
+}
+
+static enum status admit(void *context)
+{
+	struct workspace *workspace = context;
+	if (atomic_load_explicit(&workspace->profiles_used_up, memory_order_relaxed) ||
+	    atomic_load_explicit(&workspace->disk_used_up, memory_order_relaxed))
+		return STATUS_NO_SPACE;
+	return engine_admits(workspace->engine);
+}
 
 static void start_api(struct workspace *workspace)
 {
@@ -287,7 +304,7 @@ static void start_api(struct workspace *workspace)
 	                               .replayed_through =
 	                                   workspace->journal->ops->position(workspace->journal),
 	                               .admit         = admit,
-	                               .admit_context = workspace->engine};
+	                               .admit_context = workspace};
 	workspace->letters       = letters_new(workspace->store, workspace->vault, workspace->journal,
 	                                       &workspace->settings->letters);
 	ingest.letters           = workspace->letters;
@@ -309,11 +326,16 @@ static void start_api(struct workspace *workspace)
 	                            .mailer           = &workspace->settings->mailer,
 	                            .upload_bytes_max = workspace->settings->upload_bytes_max,
 	                            .partition_count  = workspace->row.partition_count,
-	                            .loop_count       = workspace->loop_count,
+	                            .loop_count       = workspace->config.loop_count,
 	                            .retention_ms     = ingest.retention_ms,
 	                            .manual_clock     = workspace->row.manual_clock,
 	                            .public_url       = workspace->settings->public_url,
-	                            .data_directory   = workspace->data};
+	                            .data_directory   = workspace->data,
+	                            .code             = workspace->config.code,
+	                            .path_prefix      = workspace->config.path_prefix,
+	                            .workspaces       = workspace->config.workspaces,
+	                            .released         = workspace->config.released,
+	                            .released_context = workspace->config.released_context};
 
 	if (workspace->backups != NULL)
 		config.backups = &workspace->backup_source;
