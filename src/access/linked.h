@@ -1,9 +1,9 @@
 #ifndef SONNIM_ACCESS_LINKED_H
 #define SONNIM_ACCESS_LINKED_H
 
-/* People of the home workspace who may enter another: a row there of the same id, with roles of that
- * workspace, and without anything to log in with. Neither a password nor the address leads to it;
- * a session comes of one at home alone (sessions_begin()) and counts only while home says so
+/* People of the home workspace who may enter another: a row there of the same id, with roles of
+ * that workspace, and without anything to log in with. Neither a password nor the address leads to
+ * it; a session comes of one at home alone (sessions_begin()) and counts only while home says so
  * (struct access_host). */
 
 #include "access/people.h"

@@ -250,7 +250,7 @@ enum status people_fill(struct access *access, struct arena *arena, struct accou
 }
 
 struct text people_seal(const struct access *access, struct arena *arena,
-                              const struct account *account)
+                        const struct account *account)
 {
 	struct buffer      out = {0};
 	struct json_writer w   = json_writer_of(&out);

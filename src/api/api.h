@@ -144,13 +144,13 @@ void api_stop(struct api *api);
 /* After http_server_free(), and when the engine and the journal no longer call back. */
 void api_free(struct api *api);
 
-/* A new token of the workspace with that code ("": home): text for its owner, and what the store keeps of it. `scopes` are names separated by
- * blanks; `expires_ms` INSTANT_MS_NEVER: never. */
+/* A new token of the workspace with that code ("": home): text for its owner, and what the store
+ * keeps of it. */
 enum { API_TOKEN_TEXT_BYTES = 64 };
 void api_token_new(const char *code, char ret_text[API_TOKEN_TEXT_BYTES],
                    uint8_t ret_hash[STORE_TOKEN_HASH_BYTES]);
 
-/* A new write key of a source. */
+/* A new write key of a source, of such a workspace. */
 enum { API_WRITE_KEY_BYTES = 48 };
 void api_write_key_new(const char *code, char ret_key[API_WRITE_KEY_BYTES]);
 

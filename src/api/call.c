@@ -85,9 +85,12 @@ static enum status admit(struct api_call *call, struct error *err)
 	return read_min_position(call, err);
 }
 
-/* By the address, where nobody is known yet. Who watches over the server is not limited. */
+/* By the address, where nobody is known yet. Who watches over the server is not limited, and what
+ * comes from the home workspace was counted there. */
 static bool limit_address(struct api_call *call)
 {
+	if (call->api->config.code[0] != '\0' && !call->named)
+		return true;
 	switch (call->route->access) {
 	case ACCESS_PUBLIC:
 		return (call->route->flags & ROUTE_STARTING) != 0 ||

@@ -431,7 +431,8 @@ void openapi_write(struct buffer *out)
 	json_member_string(&w, "version", TEXT(SONNIM_VERSION));
 	json_member_string(&w, "description",
 	                   TEXT("Customer events in, exact audiences out. Paths under /api/v1 are "
-	                        "answered under /api too."));
+	                        "answered under /api too, and every path behind /w/{slug} by the "
+	                        "workspace of that slug."));
 	json_end_object(&w);
 	write_paths(&w);
 	write_components(&w);

@@ -182,8 +182,8 @@ static const struct setting table[] = {
                    "File with own filters of audiences (docs/filters.md)", "FILE"),
 	SETTING_DURATION(SERVE, workspace_idle_ms, "workspace-idle", "15m", 1000,
                      INT64_C(366) * 86400000,
-                     "A workspace other than the default one that nobody uses for so long is closed "
-                     "until somebody does",
+                     "A workspace other than the default one that nobody uses for so long is "
+                     "closed until somebody does",
                      .live = true),
 	SETTING_INT(SERVE, workspaces_open_max, "workspaces-open-max", "32", 1, 1000,
                 "Workspaces other than the default one that may be open at a time", .live = true),

@@ -214,9 +214,10 @@ int64_t http_received_ns(const struct http_request *request);
 /* The pattern of the route that it matched ("/api/v1/segments/{id}"), "" for none: for metrics. */
 const char *http_pattern(const struct http_request *request);
 
-/* Whose request it is, for a server of several owners (http_owner(); NULL: nobody has said). Handler,
- * or behind http_go_on(), once. `release` is called once, when nothing of the request is left: behind
- * its end, or behind the on_close of the WebSocket that it became; on a loop's thread. */
+/* Whose request it is, for a server of several owners (http_owner(); NULL: nobody has said).
+ * Handler, or behind http_go_on(), once. `release` is called once, when nothing of the request is
+ * left: behind its end, or behind the on_close of the WebSocket that it became; on a loop's
+ * thread. */
 typedef void http_release_fn(void *owner);
 void         http_set_owner(struct http_request *request, void *owner, http_release_fn *release);
 void        *http_owner(const struct http_request *request);

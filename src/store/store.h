@@ -574,7 +574,8 @@ struct store_ops {
 	                             struct error *); /* and his visits */
 
 	enum status (*visit_add)(struct store *, const struct store_visit *visit, struct error *);
-	/* STATUS_NOT_FOUND: there is none, the session of home is over, or its person may not log in. */
+	/* STATUS_NOT_FOUND: there is none, the session of home is over, or its person may not log
+	 * in. */
 	enum status (*visit_check)(struct store *, struct text workspace_id, struct text session_id,
 	                           int64_t now_ms, struct error *);
 

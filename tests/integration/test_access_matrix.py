@@ -40,7 +40,8 @@ PUBLIC = {
 OWN = {"/api/v1/auth/logout", "/api/v1/auth/password", "/api/v1/auth/sessions",
        "/api/v1/auth/sessions/{id}", "/api/v1/auth/totp", "/api/v1/auth/totp/confirm",
        "/api/v1/auth/totp/disable", "/api/v1/users/me", "/api/v1/users/settings",
-       "/api/v1/users/subscription"}
+       "/api/v1/users/subscription", "/api/v1/users/me/workspaces",
+       "/api/v1/workspaces/{id}/switch"}
 # What would end who asks.
 HARMFUL = ("POST", "/api/v1/auth/logout")
 

@@ -27,8 +27,8 @@ struct guards {
 	bool           changed;     /* all are */
 	int64_t        all_next_ms; /* monotonic: all are, in any case */
 	void (*on_change)(void *context);
-	void          *on_change_context;
-	bool           stopped;
+	void *on_change_context;
+	bool  stopped;
 };
 
 /* ---- Callbacks; on the socket's loop ---- */

@@ -45,10 +45,10 @@ enum { KEY_BYTES = 160 };
 static struct text key_of(struct text method, const char *path, char into[KEY_BYTES])
 {
 	const struct text prefix = TEXT(API_PREFIX), short_prefix = TEXT(API_SHORT_PREFIX);
-	struct text       rest     = text_of(path), named = TEXT(WORKSPACE_PREFIX "/");
+	struct text       rest = text_of(path), named = TEXT(WORKSPACE_PREFIX "/");
 	if (text_starts_with(rest, named))
 		rest = text_of(path + named.length - 1);
-	bool              is_short = text_starts_with(rest, TEXT(API_SHORT_PREFIX "/")) &&
+	bool is_short = text_starts_with(rest, TEXT(API_SHORT_PREFIX "/")) &&
 	                !text_starts_with(rest, TEXT(API_PREFIX "/"));
 	size_t length = method.length;
 	if (length + rest.length + prefix.length + 1 > KEY_BYTES)

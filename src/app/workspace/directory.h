@@ -12,18 +12,18 @@
  *                            └─► failed (asked for again DIRECTORY_FAILED_MS later)
  *
  * The list lies in home's store. A workspace opens on a thread of its own, while requests for it
- * wait, DIRECTORY_WAIT_MS at most. Whoever uses it holds it: requests until nothing is left of them,
- * WebSockets until they are closed. What it has to do by itself is never missed: before it is closed
- * its next due instant is written down (workspace_due_ms()), and then it is opened; one that was
- * open when the server ended is opened with the next start.
+ * wait, DIRECTORY_WAIT_MS at most. Whoever uses it holds it: requests until nothing is left of
+ * them, WebSockets until they are closed. What it has to do by itself is never missed: before it is
+ * closed its next due instant is written down (workspace_due_ms()), and then it is opened; one that
+ * was open when the server was killed is opened with the next start.
  *
  * At most --workspaces-open-max run at a time; the memory that they may hold is taken from that of
  * home, DIRECTORY_SHARE_PERCENT of --memory-limit at most. When there is no room, the one that was
  * used longest ago is closed, if nobody holds it; else who asks gets 503.
  *
  * Created: row "creating", directories, first open, row "active". Deleted: row "deleting", nobody
- * finds it any more, closed, keys overwritten and removed, directories removed, row removed. A start
- * removes what it finds "creating" or "deleting", before it answers anything.
+ * finds it any more, closed, keys overwritten and removed, directories removed, row removed. A
+ * start removes what it finds "creating" or "deleting", before it answers anything.
  *
  * Threads: any; one keeper of its own. */
 

@@ -15,8 +15,8 @@ enum { TREE_DESCRIPTORS_MAX = 16, WIPE_BYTES = 4096 };
 
 /* ---- Removing a tree ---- */
 
-/* With zeros, before it is removed: a copy-on-write disk may keep the old blocks, as it may those of
- * any file (docs/security.md). */
+/* With zeros, before it is removed: a copy-on-write disk may keep the old blocks, as it may those
+ * of any file (docs/security.md). */
 static bool wipe(const char *path, uint64_t bytes)
 {
 	static const char zeros[WIPE_BYTES];

@@ -597,5 +597,7 @@ VALUES ($1, $2, $3, $4);
 
 -- name: visit_check
 SELECT v.session_id
-FROM workspace_visit v JOIN session s ON s.id = v.home_session_id JOIN person p ON p.id = v.person_id
+FROM workspace_visit v
+JOIN session s ON s.id = v.home_session_id
+JOIN person p ON p.id = v.person_id
 WHERE v.session_id = $1 AND v.workspace_id = $2 AND s.expires_ms > $3 AND p.active = 1;

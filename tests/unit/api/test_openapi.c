@@ -99,7 +99,7 @@ static void every_operation_is_a_route_of_the_router(void **state)
 	free_router(&routed);
 }
 
-/* "/api/x" stands for "/api/v1/x". */
+/* "/api/x" stands for "/api/v1/x", and "/w/{workspace}/x" for "/x" of another workspace. */
 static void every_route_of_the_router_is_an_operation(void **state)
 {
 	(void)state;
@@ -109,6 +109,8 @@ static void every_route_of_the_router_is_an_operation(void **state)
 		const char              *at;
 		const struct http_route *route = http_router_at(router, i, &at);
 		char                     path[128], method[8] = {0};
+		if (strncmp(at, WORKSPACE_PREFIX "/", sizeof WORKSPACE_PREFIX) == 0)
+			at += sizeof WORKSPACE_PREFIX - 1;
 		bool is_short = strncmp(at, "/api/", 5) == 0 && strncmp(at, "/api/v1/", 8) != 0;
 		snprintf(path, sizeof path, "%s%s", is_short ? "/api/v1" : "", is_short ? at + 4 : at);
 		for (unsigned m = 0; route->method[m] != '\0'; m++)
