@@ -153,7 +153,7 @@ class Interrupted(ServerCase):
         self.addCleanup(client.close)
         result = found["result"]
         self.assertEqual((found["state"], result["rows"], result["accepted"], result["rejected"]),
-                         ("done", rows, rows - len(bad), len(bad)))
+                         ("done", rows, rows - len(bad), len(bad)), found)
         self.assertEqual(sorted(row["line"] for row in rejected_rows(client, job)), bad)
         numbers = [e["properties"]["n"] for e in exported_events(client)
                    if e["userId"].startswith(f"k{number}-")]

@@ -4,8 +4,8 @@
 /* Rows of an export as text.
  *
  *   JSON Lines  events as GET /api/v1/users/{id}/events lists them: what sonnim import takes again
- *   CSV         RFC 4180: a first row with names; properties, context and traits as JSON in a field;
- *               texts guarded (base/csv.h) unless formulas are to be kept
+ *   CSV         RFC 4180: a first row with names; properties, context and traits as JSON in a
+ *               field; texts guarded (base/csv.h) unless formulas are to be kept
  *
  * Personal values are masked unless they are wanted as they are; those of a person who was erased
  * since are left out. */
