@@ -24,7 +24,7 @@ enum {
 	REJECTED_AIM   = 1 << 20, /* written at a time */
 };
 
-enum phase { PHASE_READ, PHASE_MERGE };
+enum phase { PHASE_READ, PHASE_MERGE, PHASE_DONE };
 
 struct import {
 	struct transfer        *transfer;
@@ -145,6 +145,8 @@ static void write_state(const struct import *import, const struct import_mark *m
 	json_add_int(&writer, mark->time_ms);
 	json_member_int(&writer, "line", (int64_t)mark->line);
 	json_member_int(&writer, "rejectedBytes", (int64_t)import->rejected_bytes);
+	if (import->phase == PHASE_DONE)
+		json_member_string(&writer, "ignored", buffer_text(&import->ignored));
 	json_add_key(&writer, TEXT("report"));
 	json_begin_object(&writer);
 	import_report_write(&import->report, &writer);
@@ -170,16 +172,24 @@ static enum status read_state(struct import *import, struct error *err)
 	import->from.time_ms      = json_type(time_ms) == JSON_INT ? json_int(time_ms) : INT64_MIN;
 	import->rejected_bytes    = number_of(state, "rejectedBytes", 0);
 	import_report_read(&import->report, json_get(state, "report"));
+	if (import->phase == PHASE_DONE)
+		buffer_add_text(&import->ignored, text_of_member(state, "ignored"));
 	return STATUS_OK;
+}
+
+static enum status sync_rejected(struct import *import, struct error *err)
+{
+	enum status status = write_rejected(import, err);
+	if (status == STATUS_OK && fdatasync(import->rejected_fd) != 0)
+		status = file_error(err, errno, "cannot sync", import->rejected_path);
+	return status;
 }
 
 /* Everything up to the mark is safe: rejected rows first. */
 static enum status save(struct import *import, const struct import_mark *mark, struct error *err)
 {
 	struct buffer state  = {0};
-	enum status   status = write_rejected(import, err);
-	if (status == STATUS_OK && fdatasync(import->rejected_fd) != 0)
-		status = file_error(err, errno, "cannot sync", import->rejected_path);
+	enum status   status = sync_rejected(import, err);
 	if (status != STATUS_OK)
 		return status;
 	write_state(import, mark, &state);
@@ -404,8 +414,6 @@ static enum status take_by_time(struct import *import, struct error *err)
 	if (status == STATUS_OK)
 		status = merge_rows(import, err);
 	import_sort_done(&import->sort);
-	if (status == STATUS_OK)
-		import_sort_remove(import->directory);
 	return status;
 }
 
@@ -529,14 +537,27 @@ static void remove_upload(struct import *import)
 		(void)unlink(path);
 }
 
+/* Saved before the files go: a job that is killed behind that is done when it is taken up again. */
+static enum status end(struct import *import, struct error *err)
+{
+	enum status status;
+	if (import->trial)
+		return sync_rejected(import, err);
+	import->phase = PHASE_DONE;
+	status        = save(import, &(struct import_mark){.time_ms = INT64_MIN}, err);
+	if (status == STATUS_OK && import->by_time)
+		import_sort_remove(import->directory);
+	return status;
+}
+
 static enum status take_file(struct import *import, struct error *err)
 {
 	enum status status = read_state(import, err);
 	if (status == STATUS_OK)
 		status = open_rejected(import, err);
-	if (status == STATUS_OK)
-		status = open_file(import, err);
-	if (status != STATUS_OK)
+	if (status != STATUS_OK || import->phase == PHASE_DONE)
+		return status;
+	if ((status = open_file(import, err)) != STATUS_OK)
 		return status;
 	bool dimension = import->plan.map.table != NULL;
 	if (dimension)
@@ -545,9 +566,7 @@ static enum status take_file(struct import *import, struct error *err)
 		begin_feed(import);
 	status = import->by_time ? take_by_time(import, err) : take_rows(import, err);
 	if (status == STATUS_OK)
-		status = write_rejected(import, err);
-	if (status == STATUS_OK && fdatasync(import->rejected_fd) != 0)
-		status = file_error(err, errno, "cannot sync", import->rejected_path);
+		status = end(import, err);
 	if (dimension)
 		import_dimension_done(&import->dimension);
 	else
