@@ -445,7 +445,8 @@ class Injections(InjectionCase):
                          + injection.as_json(mapping))
         parts.append(b'Content-Disposition: form-data; name="file"; filename="'
                      + injection.as_bytes(name) + b'"\r\n\r\n' + data)
-        body = b"".join(b"--b0undary\r\n" + part + b"\r\n" for part in parts) + b"--b0undary--\r\n"
+        body = b"".join(b"--b0undary\r\n" + part + b"\r\n" for part in parts)
+        body += b"--b0undary--\r\n"
         raw = Raw(self.server.address, "127.1.252.1")
         answer = raw.ask("POST", "/api/v1/imports", [
             ("Authorization", f"Bearer {self.server.token}"),
