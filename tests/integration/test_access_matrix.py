@@ -101,6 +101,7 @@ class Matrix(ServerCase):
                       for path, operations in cls.document["paths"].items()
                       for method, operation in operations.items()]
         cls.people = {role: cls.log_in(admin, role) for role in ROLES}
+        cls.other = cls.make_other(admin)
         admin.close()
 
     @classmethod
@@ -113,7 +114,7 @@ class Matrix(ServerCase):
 
     def ask(self, method, path, token, **more):
         """A request that names nothing which exists, and says nothing that could be taken."""
-        for name in ("{id}", "{letterId}"):
+        for name in ("{id}", "{letterId}", "{personId}"):
             path = path.replace(name, UNKNOWN)
         for name in ("{name}", "{table}", "{writeKey}"):
             path = path.replace(name, "unknown")
@@ -245,3 +246,118 @@ class Matrix(ServerCase):
                     if expected == 101 and "{id}" in real:  # a job that there is not
                         expected = 404
                     self.assertEqual(answer.status, expected, answer)
+
+    # ---- Another workspace of the same server ----
+
+    @classmethod
+    def make_other(cls, admin):
+        """Its path, its tokens of a program and of each role, and its write key."""
+        made = admin.expect(201, "POST", "/api/v1/workspaces",
+                            {"slug": "other", "name": "Other"}).json
+        its_admin, tokens = Client(cls.server.address, made["token"]), {"program": made["token"]}
+        for role in ROLES:
+            body = {"email": f"{role}@other.example.com", "password": PASSWORD}
+            its_admin.expect(201, "POST", "/api/v1/people",
+                             {**body, "name": role, "roles": [role]})
+            tokens[role] = its_admin.expect(200, "POST", "/w/other/api/v1/auth/login",
+                                            body).json["access_token"]
+        its_admin.close()
+        return "/w/other", tokens, made["writeKey"]
+
+    def other_workspace(self):
+        there, tokens, key = self.other
+        admin = Client(self.server.address, tokens["program"])
+        self.addCleanup(admin.close)
+        return there, tokens, key, admin
+
+    def ours(self):
+        return {"program": self.server.token,
+                **{role: person["access_token"] for role, person in self.people.items()}}
+
+    def test_a_token_of_one_workspace_is_refused_everywhere_in_another(self):
+        there, theirs, _, _ = self.other_workspace()
+        for place, tokens in ((there, self.ours()), ("/w/default", theirs)):
+            for who, token in tokens.items():
+                for method, path, _ in self.secured():
+                    socket = path.startswith("/ws/")
+                    with self.subTest(place=place, who=who, route=f"{method} {path}"):
+                        answer = self.ask(method, place + path, token,
+                                          headers=UPGRADE if socket else None)
+                        self.refused(answer, 401, "UNAUTHORIZED")
+                    if socket:
+                        answer = self.ask(method, place + path, None, headers={
+                            **UPGRADE, "Sec-WebSocket-Protocol": f"sonnim.bearer.{token}"})
+                        self.refused(answer, 401, "UNAUTHORIZED")
+
+    def test_a_token_of_another_workspace_acts_there_and_does_what_it_may(self):
+        """Without a prefix too: the roles' permissions are the same, what they are over is not."""
+        there, theirs, _, _ = self.other_workspace()
+        managed = ("/api/v1/workspaces", "/api/v1/users/me/workspaces")
+        for role in ROLES:
+            for method, path, operation in self.secured():
+                if (method, path) == HARMFUL or path.startswith("/ws/"):
+                    continue
+                for place in ("", there):
+                    with self.subTest(place=place, role=role, route=f"{method} {path}"):
+                        answer = self.ask(method, place + path, theirs[role])
+                        self.check(path, operation, answer, MAY.get(role), True)
+                        if path.startswith(managed[0]) and answer.status != 403:
+                            self.assertEqual(answer.status, 404, answer)
+
+    def test_nothing_of_one_workspace_is_seen_in_another(self):
+        there, theirs, _, admin = self.other_workspace()
+        mark = f"mark{time.monotonic_ns()}"
+        self.make_segment(mark, {"event": mark, "op": "gte", "value": 1})
+        self.track(mark, event=mark, properties={mark: mark})
+        self.client.expect(200, "POST", "/v1/identify",
+                           {"userId": mark, "traits": {"name": mark}}, key=self.key)
+        self.client.expect(201, "POST", "/api/v1/sources", {"name": mark})
+        self.client.expect(201, "POST", "/api/v1/tokens", {"name": mark, "scopes": ["admin"]})
+        self.client.expect(200, "PUT", f"/api/v1/roles/{mark}",
+                           {"description": mark, "permissions": ["segment.read"]})
+        paths = [path for method, path, _ in self.secured()
+                 if method == "GET" and not path.startswith("/ws/")]
+        for path in sorted(paths, key=lambda path: "{" in path):  # the trail tells what was asked
+            for place in ("", there):
+                with self.subTest(place=place, route=path):
+                    for name in ("{id}", "{name}", "{letterId}", "{personId}", "{table}"):
+                        path = path.replace(name, mark)
+                    answer = admin.request("GET", place + path)
+                    told = answer.body.replace(path.encode(), b"")
+                    self.assertTrue(answer.status != 200 or mark.encode() not in told, answer)
+        self.assertIn(mark, json.dumps(self.client.items("/api/v1/segments")))
+
+    def test_a_write_key_of_one_workspace_sends_nothing_to_another(self):
+        there, _, key, admin = self.other_workspace()
+        user = f"sent{time.monotonic_ns()}"
+        body = {"userId": user, "event": "Seen"}
+        self.refused(self.client.request("POST", there + "/v1/track", body, key=self.key), 401)
+        self.refused(self.client.request("POST", "/w/default/v1/track", body, key=key), 401)
+        self.refused(self.client.request("POST", "/w/default/v1/track", {**body, "writeKey": key}),
+                     401)
+        self.client.expect(200, "POST", "/v1/track", body, key=key)
+        self.assertEqual(self.client.request("GET", f"/api/v1/users/{user}/profile").status, 404)
+        self.assertEqual(admin.request("GET", f"/api/v1/users/{user}/profile").status, 200)
+
+    def test_a_socket_of_another_workspace_opens_there_for_whom_it_may(self):
+        there, theirs, key, admin = self.other_workspace()
+        admin.expect(201, "POST", "/api/v1/segments", {
+            "key": "seen", "name": "seen", "expression": {"event": "Seen", "op": "gte",
+                                                          "value": 1}})
+        admin.wait_live("seen")
+        admin.expect(200, "POST", "/v1/track", {"userId": "someone", "event": "Seen"}, key=key)
+        for _, path, operation in self.secured():
+            if not path.startswith("/ws/"):
+                continue
+            real = (path.replace("segments/{id}", "segments/seen")
+                    .replace("users/{id}", "users/someone").replace("sources/{id}", "sources/api"))
+            for role in ROLES:
+                may, scope = MAY.get(role), operation["x-scope"]
+                for place in ("", there):
+                    with self.subTest(place=place, role=role, socket=path):
+                        answer = self.ask("GET", place + real, None, headers={
+                            **UPGRADE, "Sec-WebSocket-Protocol": f"sonnim.bearer.{theirs[role]}"})
+                        expected = 403 if may is not None and scope not in may else 101
+                        if expected == 101 and "{id}" in real:
+                            expected = 404
+                        self.assertEqual(answer.status, expected, answer)

@@ -45,6 +45,8 @@ struct entry {
 	enum entry_run         run;
 	unsigned               held;
 	bool                   doomed; /* nobody finds it any more */
+	bool                   ends;   /* with the server: requests of it may be left when it is closed,
+	                                  and directory_free() frees it */
 	struct workspace      *workspace;
 	struct workspace_first first; /* of its first open, for who made it */
 	struct error           failed;

@@ -332,10 +332,7 @@ static void *close_it(void *context)
 	struct workspace          *workspace = entry->workspace;
 	write_due(entry, workspace);
 	workspace_stop(workspace, &end);
-	pthread_mutex_lock(&directory->lock);
-	bool nobody = entry->held == 0; /* else requests of it are left: directory_free() */
-	pthread_mutex_unlock(&directory->lock);
-	if (nobody) {
+	if (!entry->ends) { /* nobody is in; who holds it by now waits for the next one */
 		workspace_free(workspace);
 		workspace = NULL;
 	}
@@ -539,9 +536,12 @@ void directory_stop(struct directory *directory)
 	pthread_mutex_lock(&directory->lock);
 	while (directory->threads > 0)
 		directory_wait(directory, -1);
-	for (size_t i = 0; i < directory->entries.count; i++)
-		if (directory->entries.items[i]->run == RUN_OPEN)
-			directory_close(directory->entries.items[i]);
+	for (size_t i = 0; i < directory->entries.count; i++) {
+		struct entry *entry = directory->entries.items[i];
+		entry->ends         = true;
+		if (entry->run == RUN_OPEN)
+			directory_close(entry);
+	}
 	while (directory->threads > 0)
 		directory_wait(directory, -1);
 	pthread_mutex_unlock(&directory->lock);
