@@ -107,6 +107,14 @@ static const char *check_url(const void *member)
 	return NULL;
 }
 
+static const char *check_variable(const void *member)
+{
+	const char *name = text_in(member);
+	return name[0] == '\0' || strlen(name) > 200 || strchr(name, '=') != NULL
+	           ? "must be the name of a variable"
+	           : NULL;
+}
+
 static const char *check_country(const void *member)
 {
 	struct text country = text_of(text_in(member));
@@ -128,6 +136,13 @@ static const struct setting table[] = {
 	SETTING_STRING(SERVE, keyring, "keyring", "./keyring",
                    "Directory of the keys, outside the data so that a backup never holds both",
                    "DIRECTORY", .check = check_named),
+	SETTING_STRING(SERVE, master_key_command, "master-key-command", NULL,
+                   "Command that prints the keyring's master key, which then lies in no file",
+                   "COMMAND", .check = check_named),
+	SETTING_STRING(SERVE, master_key_env, "master-key-env", NULL,
+                   "Variable of the environment that holds the master key; NAME_PREVIOUS: the one "
+                   "that it replaces",
+                   "NAME", .check = check_variable),
 	SETTING_STRING(SERVE, phone_country, "phone-country", "82",
                    "Country calling code of telephone numbers that are written without one",
                    "DIGITS", .check = check_country),

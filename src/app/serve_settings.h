@@ -20,6 +20,8 @@
 struct serve_settings {
 	char    *data;
 	char    *keyring;
+	char    *master_key_command;
+	char    *master_key_env;
 	char    *phone_country;
 	char    *clock;
 	bool     accept_clock;

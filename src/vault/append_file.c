@@ -129,6 +129,14 @@ enum status append_file_read(struct append_file *file, pthread_mutex_t *lock, ui
 	return done ? STATUS_OK : file_read_at(file->fd, into, length, offset, file->path, err);
 }
 
+void append_file_overwrite(struct append_file *file, uint64_t offset, const void *data,
+                           size_t length)
+{
+	struct append_part *part = &file->writing;
+	if (offset >= part->base && offset + length <= part->base + part->bytes.length)
+		memcpy(part->bytes.data + (offset - part->base), data, length);
+}
+
 uint64_t append_file_ahead(const struct append_file *file)
 {
 	uint64_t chunk = chunk_bytes(file);

@@ -65,6 +65,10 @@ MUST_USE enum status append_file_read(struct append_file *file, pthread_mutex_t 
                                       uint64_t offset, void *into, size_t length,
                                       struct error *err);
 
+/* What was overwritten in the file is so in memory too, where it still lies there. */
+void append_file_overwrite(struct append_file *file, uint64_t offset, const void *data,
+                           size_t length);
+
 /* How much should be allocated ahead now: 0, or up to which offset. */
 uint64_t append_file_ahead(const struct append_file *file);
 

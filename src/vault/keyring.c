@@ -12,9 +12,14 @@
 #include "base/file.h"
 #include "vault/append_file.h"
 #include "vault/keys_log.h"
+#include "vault/secret_key.h"
 #include "vault/vault.h"
 
-enum { MASTER_TEXT_BYTES = 2 * CIPHER_KEY_BYTES + 1, PATH_BYTES_MAX = 4096 };
+enum {
+	MASTER_TEXT_BYTES  = 2 * CIPHER_KEY_BYTES + 1,
+	PATH_BYTES_MAX     = 4096,
+	VARIABLE_BYTES_MAX = 256,
+};
 
 _Static_assert(crypto_shorthash_siphashx24_KEYBYTES == HASH_KEY_BYTES, "SipHash takes 128 bits");
 _Static_assert(crypto_shorthash_siphashx24_BYTES == sizeof(struct id_hash), "and gives 128");
@@ -42,7 +47,55 @@ struct id_hash keyring_mask(const struct keyring *keyring, struct id_hash hash, 
 	return (struct id_hash){hash.first ^ mask.first, hash.second ^ mask.second};
 }
 
-static enum status read_master(const char *path, struct keyring *keyring, struct error *err)
+static enum status path_in(const char *directory, const char *name, char into[PATH_BYTES_MAX],
+                           struct error *err)
+{
+	int length = snprintf(into, PATH_BYTES_MAX, "%s/%s", directory, name);
+	if (length < 0 || length >= PATH_BYTES_MAX)
+		return file_error(err, ENAMETOOLONG, "open", directory);
+	return STATUS_OK;
+}
+
+static bool exists(const char *path) { return access(path, F_OK) == 0; }
+
+/* ---- The master key ---- */
+
+void keyring_wrap(struct keyring *keyring, const uint8_t key[CIPHER_KEY_BYTES],
+                  uint8_t ret_wrapped[CIPHER_WRAPPED_BYTES])
+{
+	pthread_rwlock_rdlock(&keyring->lock);
+	cipher_wrap(keyring->master, key, ret_wrapped);
+	pthread_rwlock_unlock(&keyring->lock);
+}
+
+bool keyring_unwrap(struct keyring *keyring, const uint8_t wrapped[CIPHER_WRAPPED_BYTES],
+                    uint8_t ret_key[CIPHER_KEY_BYTES])
+{
+	pthread_rwlock_rdlock(&keyring->lock);
+	bool unwrapped = cipher_unwrap(keyring->master, wrapped, ret_key) ||
+	                 (keyring->rotating && cipher_unwrap(keyring->previous, wrapped, ret_key));
+	pthread_rwlock_unlock(&keyring->lock);
+	return unwrapped;
+}
+
+static enum status write_master(const char *path, const uint8_t master[CIPHER_KEY_BYTES],
+                                struct error *err)
+{
+	char text[MASTER_TEXT_BYTES + 1];
+	hash_hex(master, CIPHER_KEY_BYTES, text);
+	text[MASTER_TEXT_BYTES - 1] = '\n';
+	enum status status          = file_replace(path, 0600, text, MASTER_TEXT_BYTES, err);
+	cipher_wipe(text, sizeof text);
+	return status;
+}
+
+static bool from_file(const struct master_source *source)
+{
+	return source->command == NULL && source->variable == NULL;
+}
+
+static enum status read_file(const char *path, uint8_t ret_master[CIPHER_KEY_BYTES],
+                             struct error *err)
 {
 	struct buffer text;
 	buffer_init(&text);
@@ -51,7 +104,7 @@ static enum status read_master(const char *path, struct keyring *keyring, struct
 		struct text digits = buffer_text(&text);
 		if (digits.length > 0 && digits.data[digits.length - 1] == '\n')
 			digits.length--;
-		if (!hash_unhex(digits, keyring->master, sizeof keyring->master))
+		if (!hash_unhex(digits, ret_master, CIPHER_KEY_BYTES))
 			status =
 				error_set(err, STATUS_CORRUPT, "%s holds no key of 64 hexadecimal digits", path);
 	}
@@ -61,16 +114,154 @@ static enum status read_master(const char *path, struct keyring *keyring, struct
 	return status;
 }
 
-static enum status make_master(const char *path, struct keyring *keyring, struct error *err)
+/* `suffix`: of the variable's name. STATUS_NOT_FOUND: it is not set. */
+static enum status read_variable(const char *variable, const char *suffix,
+                                 uint8_t ret_master[CIPHER_KEY_BYTES], struct error *err)
 {
-	char text[MASTER_TEXT_BYTES + 1];
-	cipher_random(keyring->master, sizeof keyring->master);
-	hash_hex(keyring->master, sizeof keyring->master, text);
-	text[MASTER_TEXT_BYTES - 1] = '\n';
-	enum status status          = file_replace(path, 0600, text, MASTER_TEXT_BYTES, err);
-	cipher_wipe(text, sizeof text);
+	char name[VARIABLE_BYTES_MAX];
+	snprintf(name, sizeof name, "%s%s", variable, suffix);
+	const char *value = getenv(name);
+	if (value == NULL || value[0] == '\0')
+		return error_set(err, STATUS_NOT_FOUND, "the environment has no %s", name);
+	return secret_key_of_text(text_of(value), name, ret_master, err);
+}
+
+static enum status read_master(const struct master_source *source, const char *path,
+                               uint8_t ret_master[CIPHER_KEY_BYTES], struct error *err)
+{
+	if (source->command != NULL)
+		return secret_key_of_command(source->command, "--master-key-command", ret_master, err);
+	if (source->variable != NULL)
+		return read_variable(source->variable, "", ret_master, err);
+	return read_file(path, ret_master, err);
+}
+
+/* ---- Its rotation ---- */
+
+/* Each wrapped by the other. */
+struct rotation {
+	uint8_t next_by_previous[CIPHER_WRAPPED_BYTES];
+	uint8_t previous_by_next[CIPHER_WRAPPED_BYTES];
+};
+
+/* From now on `next` is the master key. */
+static enum status begin(struct keyring *keyring, const char *directory,
+                         const uint8_t next[CIPHER_KEY_BYTES], struct error *err)
+{
+	char            path[PATH_BYTES_MAX];
+	struct rotation rotation;
+	enum status     status = path_in(directory, "rotation", path, err);
+	cipher_wrap(keyring->master, next, rotation.next_by_previous);
+	cipher_wrap(next, keyring->master, rotation.previous_by_next);
+	if (status == STATUS_OK)
+		status = file_replace(path, 0600, &rotation, sizeof rotation, err);
+	if (status != STATUS_OK)
+		return status;
+	pthread_rwlock_wrlock(&keyring->lock);
+	memcpy(keyring->previous, keyring->master, CIPHER_KEY_BYTES);
+	memcpy(keyring->master, next, CIPHER_KEY_BYTES);
+	keyring->rotating = true;
+	pthread_rwlock_unlock(&keyring->lock);
+	return STATUS_OK;
+}
+
+enum status keyring_begin_rotation(struct keyring *keyring, const struct keyring_config *config,
+                                   struct error *err)
+{
+	uint8_t     next[CIPHER_KEY_BYTES];
+	enum status status = STATUS_OK;
+	if (config->master.variable != NULL)
+		return error_set(err, STATUS_CONFLICT,
+		                 "The master key comes from the environment: start with the new one in %s "
+		                 "and the present one in %s_PREVIOUS",
+		                 config->master.variable, config->master.variable);
+	if (config->master.command != NULL)
+		status = read_master(&config->master, NULL, next, err);
+	else
+		cipher_random(next, sizeof next);
+	if (status == STATUS_OK && memcmp(next, keyring->master, sizeof next) == 0)
+		status = error_set(err, STATUS_CONFLICT,
+		                   "--master-key-command still prints the key that is in use");
+	if (status == STATUS_OK)
+		status = begin(keyring, config->directory, next, err);
+	cipher_wipe(next, sizeof next);
 	return status;
 }
+
+/* Overwritten first: with it the old key yields the new one. */
+static enum status remove_rotation(const char *path, struct error *err)
+{
+	static const struct rotation nothing;
+	int                          fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return file_error(err, errno, "open", path);
+	bool wiped = pwrite(fd, &nothing, sizeof nothing, 0) == sizeof nothing && fsync(fd) == 0;
+	int  error = wiped ? 0 : errno;
+	close(fd);
+	if (wiped && unlink(path) != 0)
+		error = errno;
+	return error == 0 ? STATUS_OK : file_error(err, error, "remove", path);
+}
+
+enum status keyring_end_rotation(struct keyring *keyring, const struct keyring_config *config,
+                                 struct error *err)
+{
+	char        master_path[PATH_BYTES_MAX], path[PATH_BYTES_MAX];
+	enum status status = path_in(config->directory, "master.key", master_path, err);
+	if (status == STATUS_OK)
+		status = path_in(config->directory, "rotation", path, err);
+	if (status == STATUS_OK && from_file(&config->master))
+		status = write_master(master_path, keyring->master, err);
+	if (status == STATUS_OK)
+		status = remove_rotation(path, err);
+	if (status == STATUS_OK)
+		status = directory_sync(config->directory, err);
+	if (status != STATUS_OK)
+		return status;
+	pthread_rwlock_wrlock(&keyring->lock);
+	keyring->rotating = false;
+	cipher_wipe(keyring->previous, sizeof keyring->previous);
+	pthread_rwlock_unlock(&keyring->lock);
+	return STATUS_OK;
+}
+
+/* The rotation that was interrupted, if one was: whichever of its keys the source has now. */
+static enum status take_up_rotation(struct keyring *keyring, const char *directory,
+                                    struct error *err)
+{
+	char          path[PATH_BYTES_MAX];
+	struct buffer bytes  = {0};
+	enum status   status = path_in(directory, "rotation", path, err);
+	if (status != STATUS_OK || !exists(path))
+		return status;
+	status = file_read(path, sizeof(struct rotation), &bytes, err);
+	if (status != STATUS_OK)
+		return status;
+	struct rotation rotation;
+	uint8_t         other[CIPHER_KEY_BYTES];
+	bool            whole = bytes.length == sizeof rotation;
+	if (whole)
+		memcpy(&rotation, bytes.data, sizeof rotation);
+	buffer_done(&bytes);
+	if (whole && sodium_is_zero((const uint8_t *)&rotation, sizeof rotation))
+		return unlink(path) == 0 ? STATUS_OK /* it had ended */
+		                         : file_error(err, errno, "remove", path);
+	if (whole && cipher_unwrap(keyring->master, rotation.next_by_previous, other)) {
+		memcpy(keyring->previous, keyring->master, sizeof other);
+		memcpy(keyring->master, other, sizeof other);
+	} else if (whole && cipher_unwrap(keyring->master, rotation.previous_by_next, other)) {
+		memcpy(keyring->previous, other, sizeof other);
+	} else {
+		return error_set(err, STATUS_CORRUPT,
+		                 "%s: the master key is neither the old nor the new one of the rotation",
+		                 path);
+	}
+	keyring->rotating = true;
+	cipher_wipe(other, sizeof other);
+	return STATUS_OK;
+}
+
+/* ---- keys.log ---- */
 
 static enum status make_keys_log(const char *path, struct keyring *keyring,
                                  const uint8_t workspace_id[16], struct error *err)
@@ -90,67 +281,89 @@ static enum status make_keys_log(const char *path, struct keyring *keyring,
 	return file_replace(path, 0600, entries, sizeof entries, err);
 }
 
-static enum status read_keys_log(int fd, const char *path, struct keyring *keyring,
-                                 const uint8_t workspace_id[16], struct error *err)
+/* The variable holds a new key, and beside it stands the one that wraps. */
+static enum status replace_by_variable(struct keyring *keyring, const struct keyring_config *config,
+                                       const struct key_entry *hashes, struct error *err)
 {
-	struct key_entry entries[KEY_AT_FIRST];
-	enum status      status = file_read_at(fd, entries, sizeof entries, 0, path, err);
+	uint8_t previous[CIPHER_KEY_BYTES], next[CIPHER_KEY_BYTES], keys[CIPHER_KEY_BYTES];
+	if (config->master.variable == NULL || keyring->rotating ||
+	    read_variable(config->master.variable, "_PREVIOUS", previous, err) != STATUS_OK ||
+	    !cipher_unwrap(previous, hashes->wrapped, keys))
+		return STATUS_OK; /* it is no rotation: the key is a wrong one */
+	memcpy(next, keyring->master, sizeof next);
+	memcpy(keyring->master, previous, sizeof previous);
+	enum status status = begin(keyring, config->directory, next, err);
+	cipher_wipe(previous, sizeof previous);
+	cipher_wipe(next, sizeof next);
+	cipher_wipe(keys, sizeof keys);
+	return status;
+}
+
+static enum status read_keys_log(int fd, const char *path, struct keyring *keyring,
+                                 const struct keyring_config *config, struct error *err)
+{
+	struct key_entry        entries[KEY_AT_FIRST];
+	const struct key_entry *hashes = &entries[KEY_AT_HASHES];
+	enum status             status = file_read_at(fd, entries, sizeof entries, 0, path, err);
 	if (status == STATUS_OK)
-		status = key_entry_check_header(&entries[KEY_AT_HEADER], path, workspace_id, err);
+		status = key_entry_check_header(&entries[KEY_AT_HEADER], path, config->workspace_id, err);
 	if (status != STATUS_OK)
 		return status;
-	if (key_entry_kind(&entries[KEY_AT_HASHES], KEY_AT_HASHES) != KEY_ENTRY_HASHES)
+	if (key_entry_kind(hashes, KEY_AT_HASHES) != KEY_ENTRY_HASHES)
 		return error_set(err, STATUS_CORRUPT, "%s: bad entry at offset %d", path, KEY_ENTRY_BYTES);
 
 	uint8_t keys[CIPHER_KEY_BYTES];
-	if (!cipher_unwrap(keyring->master, entries[KEY_AT_HASHES].wrapped, keys))
-		return error_set(err, STATUS_CORRUPT, "master.key is not the key of %s", path);
+	if (!keyring_unwrap(keyring, hashes->wrapped, keys)) {
+		status = replace_by_variable(keyring, config, hashes, err);
+		if (status != STATUS_OK)
+			return status;
+		if (!keyring_unwrap(keyring, hashes->wrapped, keys))
+			return error_set(err, STATUS_CORRUPT, "the master key is not the key of %s", path);
+	}
 	memcpy(keyring->lookup, keys, HASH_KEY_BYTES);
 	memcpy(keyring->mask, keys + HASH_KEY_BYTES, HASH_KEY_BYTES);
 	cipher_wipe(keys, sizeof keys);
 	return STATUS_OK;
 }
 
-static bool exists(const char *path) { return access(path, F_OK) == 0; }
-
 /* The master key first: a crash in between leaves one without keys.log, which is taken up. */
 static enum status make_missing(const char *master_path, const char *log_path,
-                                struct keyring *keyring, const uint8_t workspace_id[16],
+                                struct keyring *keyring, const struct keyring_config *config,
                                 struct error *err)
 {
 	enum status status = STATUS_OK;
-	if (!exists(master_path))
-		status = exists(log_path) ? error_set(err, STATUS_NOT_FOUND, "%s is missing", master_path)
-		                          : make_master(master_path, keyring, err);
-	else
-		status = read_master(master_path, keyring, err);
+	if (from_file(&config->master) && !exists(master_path)) {
+		if (exists(log_path))
+			return error_set(err, STATUS_NOT_FOUND, "%s is missing", master_path);
+		cipher_random(keyring->master, sizeof keyring->master);
+		status = write_master(master_path, keyring->master, err);
+	} else {
+		status = read_master(&config->master, master_path, keyring->master, err);
+	}
 	if (status == STATUS_OK && !exists(log_path))
-		status = make_keys_log(log_path, keyring, workspace_id, err);
+		status = make_keys_log(log_path, keyring, config->workspace_id, err);
 	return status;
 }
 
-static enum status open_files(const char *directory, const uint8_t workspace_id[16], bool create,
-                              struct keyring *keyring, int *ret_fd, char **ret_path,
-                              struct error *err)
+static enum status open_files(const struct keyring_config *config, struct keyring *keyring,
+                              int *ret_fd, char **ret_path, struct error *err)
 {
-	char master_path[PATH_BYTES_MAX], log_path[PATH_BYTES_MAX];
-	int  length = snprintf(master_path, sizeof master_path, "%s/master.key", directory);
-	snprintf(log_path, sizeof log_path, "%s/keys.log", directory);
-	if (length < 0 || (size_t)length >= sizeof master_path)
-		return file_error(err, ENAMETOOLONG, "open", directory);
-
-	enum status status = STATUS_OK;
-	if (create)
-		status = make_missing(master_path, log_path, keyring, workspace_id, err);
+	char        master_path[PATH_BYTES_MAX], log_path[PATH_BYTES_MAX];
+	enum status status = path_in(config->directory, "master.key", master_path, err);
 	if (status == STATUS_OK)
-		status = read_master(master_path, keyring, err);
+		status = path_in(config->directory, "keys.log", log_path, err);
+	if (status == STATUS_OK)
+		status = config->create ? make_missing(master_path, log_path, keyring, config, err)
+		                        : read_master(&config->master, master_path, keyring->master, err);
+	if (status == STATUS_OK)
+		status = take_up_rotation(keyring, config->directory, err);
 	if (status != STATUS_OK)
 		return status;
 
 	int fd = open(log_path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return file_error(err, errno, "open", log_path);
-	status = read_keys_log(fd, log_path, keyring, workspace_id, err);
+	status = read_keys_log(fd, log_path, keyring, config, err);
 	if (status != STATUS_OK) {
 		close(fd);
 		return status;
@@ -162,22 +375,23 @@ static enum status open_files(const char *directory, const uint8_t workspace_id[
 	return STATUS_OK;
 }
 
-enum status keyring_open(const char *directory, const uint8_t workspace_id[16], bool create,
-                         struct keyring **ret_keyring, int *ret_fd, char **ret_path,
-                         int *ret_lock_fd, struct error *err)
+enum status keyring_open(const struct keyring_config *config, struct keyring **ret_keyring,
+                         int *ret_fd, char **ret_path, int *ret_lock_fd, struct error *err)
 {
 	enum status status = STATUS_OK;
-	if (create)
-		status = directory_create(directory, 0700, err);
+	if (config->create)
+		status = directory_create(config->directory, 0700, err);
 	if (status == STATUS_OK)
-		status = directory_lock(directory, ret_lock_fd, err);
+		status = directory_lock(config->directory, ret_lock_fd, err);
 	if (status != STATUS_OK)
 		return status;
 
 	struct keyring *keyring = sodium_malloc(sizeof *keyring);
 	if (!keyring)
 		abort();
-	status = open_files(directory, workspace_id, create, keyring, ret_fd, ret_path, err);
+	memset(keyring, 0, sizeof *keyring);
+	pthread_rwlock_init(&keyring->lock, NULL);
+	status = open_files(config, keyring, ret_fd, ret_path, err);
 	if (status == STATUS_OK) {
 		*ret_keyring = keyring;
 	} else {
@@ -187,7 +401,11 @@ enum status keyring_open(const char *directory, const uint8_t workspace_id[16], 
 	return status;
 }
 
-void keyring_free(struct keyring *keyring) { sodium_free(keyring); /* wipes */ }
+void keyring_free(struct keyring *keyring)
+{
+	pthread_rwlock_destroy(&keyring->lock);
+	sodium_free(keyring); /* wipes */
+}
 
 static void derive(const struct keyring *keyring, struct text label,
                    uint8_t ret_key[CIPHER_KEY_BYTES])

@@ -32,6 +32,10 @@ static void free_vault(struct vault *vault)
 	VECTOR_DONE(&vault->erased);
 	map_u64_done(&vault->leaving);
 	pthread_mutex_destroy(&vault->erasing_lock);
+	pthread_mutex_destroy(&vault->rotating_lock);
+	free((char *)vault->keyring_config.directory);
+	free((char *)vault->keyring_config.master.command);
+	free((char *)vault->keyring_config.master.variable);
 	free(vault);
 }
 
@@ -59,13 +63,20 @@ enum status vault_open(const struct vault_config *config, struct vault **ret_vau
 		abort();
 	memset(vault, 0, sizeof *vault);
 	pthread_mutex_init(&vault->erasing_lock, NULL);
+	pthread_mutex_init(&vault->rotating_lock, NULL);
 	enum status status = vault_load(vault, &complete, err);
-	if (status == STATUS_OK) {
-		make_blind(vault, config->phone_country == NULL ? "82" : config->phone_country);
-		*ret_vault = vault;
-	} else {
+	if (status != STATUS_OK) {
 		free_vault(vault);
+		return status;
 	}
+	make_blind(vault, config->phone_country == NULL ? "82" : config->phone_country);
+	size_t count;
+	if (vault->keyring->rotating)
+		status = vault_finish_rotation(vault, &count, err);
+	if (status == STATUS_OK)
+		*ret_vault = vault;
+	else
+		vault_close(vault);
 	return status;
 }
 

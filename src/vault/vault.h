@@ -44,6 +44,11 @@ struct vault_config {
 	uint32_t    partition_count;
 	uint8_t     workspace_id[16];
 
+	/* What prints the master key, or the name of the variable that holds it; both NULL: the
+	 * keyring's file. */
+	const char *master_command;
+	const char *master_variable;
+
 	/* Of telephone numbers without one: "82" (vault/blind.h). NULL: that. */
 	const char *phone_country;
 
@@ -148,6 +153,12 @@ void vault_seal_common(struct vault *vault, struct text purpose, struct text pla
 /* STATUS_CORRUPT: not authentic. */
 MUST_USE enum status vault_unseal_common(struct vault *vault, struct text purpose,
                                          struct text sealed, struct buffer *out, struct error *err);
+
+/* Replaces the master key while everything goes on: wraps anew what the present one wraps. Crashes
+ * at any instant lose nothing: the next vault_open() finishes it. `*ret_count` entries. Blocks for
+ * some milliseconds. STATUS_CONFLICT: another rotation is under way, or the key's source still has
+ * the present one; STATUS_INVALID, STATUS_TIMEOUT: what the source has is no key. */
+MUST_USE enum status vault_rotate(struct vault *vault, size_t *ret_count, struct error *err);
 
 /* How many bytes of persons.log are durable: whatever the journal's durable records need is in
  * them. Only appended to, so that a copy of so many bytes is a vault of this moment. */

@@ -21,16 +21,18 @@
 typedef VECTOR(uint64_t) vault_number_list;
 
 struct vault {
-	struct keyring      *keyring;
-	struct blind        *blind; /* in locked memory */
-	int                  keyring_lock_fd;
-	uint32_t             partition_count;
-	struct id_index      index;
-	struct slot_table    slots;
-	struct key_cache     cache;
-	struct writer        writer;
-	atomic_uint_fast64_t persons;
-	atomic_uint_fast64_t links;
+	struct keyring       *keyring;
+	struct blind         *blind;          /* in locked memory */
+	struct keyring_config keyring_config; /* without workspace_id */
+	pthread_mutex_t       rotating_lock;
+	int                   keyring_lock_fd;
+	uint32_t              partition_count;
+	struct id_index       index;
+	struct slot_table     slots;
+	struct key_cache      cache;
+	struct writer         writer;
+	atomic_uint_fast64_t  persons;
+	atomic_uint_fast64_t  links;
 
 	/* vault_erase.c: who is being erased, and who was. The lock is taken alone, or within that of a
 	 * shard. */
@@ -61,6 +63,10 @@ MUST_USE enum status vault_key_entry(struct vault *vault, struct person person,
 MUST_USE enum status vault_new_intermediate(struct vault *vault, struct person person,
                                             struct writer_space *space,
                                             uint8_t ret_key[CIPHER_KEY_BYTES], struct error *err);
+
+/* vault_rotate.c: ends a rotation that has begun. */
+MUST_USE enum status vault_finish_rotation(struct vault *vault, size_t *ret_count,
+                                           struct error *err);
 
 /* What an id is sealed for in persons.log. */
 static inline struct text vault_id_purpose(uint8_t namespace)

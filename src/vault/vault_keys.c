@@ -33,7 +33,7 @@ static enum status unwrap_intermediate(struct vault *vault, struct person person
 	struct key_entry entry;
 	enum status      status = read_entry(vault, granule->intermediate_at, KEY_ENTRY_INTERMEDIATE,
 	                                     granule_number(person), &entry, err);
-	if (status == STATUS_OK && !cipher_unwrap(vault->keyring->master, entry.wrapped, granule->key))
+	if (status == STATUS_OK && !keyring_unwrap(vault->keyring, entry.wrapped, granule->key))
 		status = damaged(granule->intermediate_at, err);
 	granule->unwrapped = status == STATUS_OK;
 	return status;
@@ -46,7 +46,7 @@ static enum status make_intermediate(struct vault *vault, struct person person,
 	struct key_entry entry = key_entry_of(KEY_ENTRY_INTERMEDIATE, granule_number(person));
 	uint8_t          key[CIPHER_KEY_BYTES];
 	cipher_random(key, sizeof key);
-	cipher_wrap(vault->keyring->master, key, entry.wrapped);
+	keyring_wrap(vault->keyring, key, entry.wrapped);
 
 	if (writer_begin(&vault->writer) == 0) {
 		cipher_wipe(key, sizeof key);

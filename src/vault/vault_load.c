@@ -269,6 +269,14 @@ static enum status load_all(struct load *load, bool create, struct error *err)
 	return status;
 }
 
+static const char *copy(const char *text)
+{
+	char *kept = text == NULL ? NULL : strdup(text);
+	if (text != NULL && kept == NULL)
+		abort();
+	return kept;
+}
+
 enum status vault_load(struct vault *vault, const struct vault_config *config, struct error *err)
 {
 	struct load load = {.vault = vault, .config = config, .persons_fd = -1, .keys_fd = -1};
@@ -282,8 +290,14 @@ enum status vault_load(struct vault *vault, const struct vault_config *config, s
 
 	bool create            = access(load.persons_path, F_OK) != 0;
 	vault->partition_count = config->partition_count;
-	status = keyring_open(config->keyring_directory, config->workspace_id, create, &vault->keyring,
-	                      &load.keys_fd, &load.keys_path, &vault->keyring_lock_fd, err);
+	vault->keyring_config  = (struct keyring_config){
+		 .directory    = copy(config->keyring_directory),
+		 .workspace_id = config->workspace_id,
+		 .create       = create,
+		 .master       = {copy(config->master_command), copy(config->master_variable)},
+    };
+	status = keyring_open(&vault->keyring_config, &vault->keyring, &load.keys_fd, &load.keys_path,
+	                      &vault->keyring_lock_fd, err);
 	if (status != STATUS_OK)
 		return status;
 	status = load_all(&load, create, err);

@@ -412,8 +412,15 @@ enum status writer_replace_keys(struct writer *writer, struct writer_key *keys, 
 		return writer_failure(writer, err);
 	struct error failure = {0};
 	enum status  status  = replace_keys(&writer->keys, keys, count, &failure);
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
+		/* The last group stays in memory, and is read from there, until the next one comes. */
+		pthread_mutex_lock(&writer->lock);
+		for (size_t i = 0; i < count; i++)
+			append_file_overwrite(&writer->keys, keys[i].at * KEY_ENTRY_BYTES, &keys[i].entry,
+			                      KEY_ENTRY_BYTES);
+		pthread_mutex_unlock(&writer->lock);
 		return STATUS_OK;
+	}
 	fail(writer, &failure);
 	return writer_failure(writer, err);
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "api/audience/filter_set.h"
-#include "api/personal_index.h"
+#include "api/personal/personal_index.h"
 #include "api/segment/segment_body.h"
 #include "base/edit_distance.h"
 #include "model/rules.h"

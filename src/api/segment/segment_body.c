@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "api/personal_index.h"
+#include "api/personal/personal_index.h"
 #include "api/call.h"
 #include "base/hash.h"
 #include "model/rules.h"

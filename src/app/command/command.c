@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{"audience", "Calculate audiences, save and refresh them", command_audience},
 	{"user", "Look at a user: profile, segments, history, events", command_user},
 	{"source", "List, make and delete sources and their write keys", command_source},
+	{"key", "Replace the keyring's master key", command_key},
 	{"token", "List, make and delete tokens", command_token},
 	{"person", "Who may log in: list, add, invite, change, delete", command_person},
 	{"import", "Send the rows of a CSV or JSON Lines file", command_import},

@@ -45,6 +45,7 @@ enum exit_code command_segment(int argc, char **argv);
 enum exit_code command_audience(int argc, char **argv);
 enum exit_code command_user(int argc, char **argv);
 enum exit_code command_source(int argc, char **argv);
+enum exit_code command_key(int argc, char **argv);
 enum exit_code command_token(int argc, char **argv);
 enum exit_code command_person(int argc, char **argv);
 enum exit_code command_import(int argc, char **argv);

@@ -149,6 +149,8 @@ static enum status open_vault(struct workspace *workspace, struct error *err)
 	struct vault_config config = {.directory         = path,
 	                              .keyring_directory = workspace->settings->keyring,
 	                              .partition_count   = workspace->row.partition_count,
+	                              .master_command    = workspace->settings->master_key_command,
+	                              .master_variable   = workspace->settings->master_key_env,
 	                              .phone_country     = workspace->settings->phone_country};
 	enum status         status = path_in(workspace, "vault", path, err);
 	row_bytes(&workspace->row, config.workspace_id);

@@ -1,4 +1,4 @@
-#include "api/personal_index.h"
+#include "api/personal/personal_index.h"
 
 static bool index_of(void *context, enum personal_index kind, struct text value,
                      char ret_index[PERSONAL_INDEX_BYTES], const char **ret_reason)
