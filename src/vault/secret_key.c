@@ -77,7 +77,7 @@ static int spawn(const char *command, pid_t *ret_pid, int *ret_fd)
 	return failed;
 }
 
-/* All that it prints, up to the limit; what is more is left in the pipe. False: it took too long. */
+/* All that it prints, up to the limit; what is more is left in the pipe. False: too long a time. */
 static bool read_pipe(int fd, char *into, size_t bytes_max, size_t *ret_length)
 {
 	int64_t until_ns =

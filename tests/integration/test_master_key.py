@@ -1,4 +1,4 @@
-"""The master key is replaced while the server runs, over kills, and from other places than a file."""
+"""The master key is replaced while the server runs, over kills, and comes from other places too."""
 import os
 import pathlib
 import random
