@@ -86,6 +86,22 @@ static bool write_parts(struct json_writer *w, struct api *api)
 	return !engine.failed && !journal.failed && !vault.failed;
 }
 
+/* One that fails is no reason for the server not to be ready. */
+static void write_workspaces(struct json_writer *w, const struct api *api)
+{
+	const struct api_workspaces *workspaces = api->config.workspaces;
+	struct workspace_counts      counts;
+	if (workspaces == NULL)
+		return;
+	workspaces->counts(workspaces->context, &counts);
+	json_add_key(w, TEXT("workspaces"));
+	json_begin_object(w);
+	json_member_int(w, "all", (int64_t)counts.all);
+	json_member_int(w, "open", (int64_t)counts.open);
+	json_member_int(w, "failed", (int64_t)counts.failed);
+	json_end_object(w);
+}
+
 void health_ready(struct api_call *call)
 {
 	struct api        *api   = call->api;
@@ -108,6 +124,7 @@ void health_ready(struct api_call *call)
 	write_phases(&w, phase);
 	json_add_key(&w, TEXT("parts"));
 	json_add_raw(&w, buffer_text(&parts));
+	write_workspaces(&w, api);
 	json_end_object(&w);
 	buffer_done(&parts);
 	call_answer(call, ready ? 200 : 503, &out);

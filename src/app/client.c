@@ -12,6 +12,8 @@ enum { TOKEN_FILE_BYTES_MAX = 4096, CELL_BYTES_MAX = 48, GAP = 2, COLUMNS_MAX = 
 #define CLIENT struct client_settings
 static const struct setting table[] = {
 	SETTING_STRING(CLIENT, url, "url", "http://127.0.0.1:8080", "Address of the server", "URL"),
+	SETTING_STRING(CLIENT, workspace, "workspace", NULL,
+                   "Slug of the workspace, where the token does not say it", "SLUG"),
 	SETTING_STRING(CLIENT, token, "token", NULL,
                    "Token; better in SONNIM_TOKEN or a file, since others see command lines",
                    "TOKEN"),
@@ -136,7 +138,12 @@ static enum exit_code send_request(struct client *client, struct http_client_req
 	size_t base = strlen(client->settings.url);
 	while (base > 0 && client->settings.url[base - 1] == '/')
 		base--;
-	buffer_printf(&url, "%.*s%s", (int)base, client->settings.url, path);
+	buffer_printf(&url, "%.*s", (int)base, client->settings.url);
+	if (client->settings.workspace != NULL) {
+		buffer_printf(&url, "/w");
+		client_add_segment(&url, client->settings.workspace);
+	}
+	buffer_printf(&url, "%s", path);
 	buffer_add_u8(&url, '\0');
 	request->url          = url.data;
 	request->headers      = headers;

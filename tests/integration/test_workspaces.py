@@ -258,6 +258,32 @@ class Workspaces(ServerCase):
             time.sleep(0.05)
 
 
+    def command(self, *arguments, token=None):
+        done = subprocess.run(
+            [SONNIM, *arguments, "--url", f"http://{self.server.address}"], capture_output=True,
+            text=True, timeout=60, check=False,
+            env={**os.environ, "SONNIM_TOKEN": token or self.server.token})
+        return done.returncode, done.stdout + done.stderr
+
+    def test_commands_make_list_and_delete_workspaces_and_go_there(self):
+        code, told = self.command("workspace", "create", "told", "By a command", "--json")
+        self.assertEqual(code, 0, told)
+        made = json.loads(told)
+        code, told = self.command("workspace", "list")
+        self.assertIn("By a command", told)
+        for flags in ((), ("--workspace", "told")):
+            code, told = self.command("source", "list", *flags, token=made["token"])
+            self.assertIn(made["writeKey"], told)
+        code, told = self.command("source", "list", "--workspace", "told")
+        self.assertEqual(code, 1, told)
+        code, told = self.command("workspace", "delete", "told", "tolt")
+        self.assertEqual((code, "confirm" in told), (1, True), told)
+        code, told = self.command("workspace", "delete", "told", "told")
+        self.assertEqual(code, 0, told)
+        code, told = self.command("workspace", "show", "told")
+        self.assertEqual(code, 1, told)
+
+
 class Members(ServerCase):
     flags = ("--partitions", "3")
 
@@ -606,7 +632,9 @@ class Crashes(unittest.TestCase):
         other.renew()
         other.track("lee")
         home = server.client()
-        self.assertEqual(home.get("/health/ready")["status"], "ready")
+        health = home.get("/health/ready")
+        self.assertEqual((health["status"], health["workspaces"]["failed"]), ("ready", 1))
+        self.assertIn(b"\nsonnim_workspaces_failed 1\n", home.request("GET", "/metrics").body)
         self.assertEqual(home.get("/api/v1/workspaces/broken")["state"], "failed")
         home.close()
         server.stop()

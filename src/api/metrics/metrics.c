@@ -327,6 +327,28 @@ static void write_server(struct buffer *out, const struct api *api)
 	           "Messages replaced for slow readers", counts.websocket_dropped);
 }
 
+static void write_workspaces(struct buffer *out, const struct api *api)
+{
+	const struct api_workspaces *workspaces = api->config.workspaces;
+	struct workspace_counts      counts;
+	if (workspaces == NULL)
+		return;
+	workspaces->counts(workspaces->context, &counts);
+	metric_one(out, "sonnim_workspaces", "gauge", "Workspaces besides the default one", counts.all);
+	metric_one(out, "sonnim_workspaces_open", "gauge", "Of them those that run", counts.open);
+	metric_one(out, "sonnim_workspaces_failed", "gauge",
+	           "Of them those that could not be opened when they were last asked for",
+	           counts.failed);
+	metric_one(out, "sonnim_workspaces_memory_bytes", "gauge",
+	           "Memory that those which run may hold, taken from the default one's",
+	           counts.memory_bytes);
+	metric_one(out, "sonnim_workspaces_opened_total", "counter", "Openings", counts.opened);
+	metric_one(out, "sonnim_workspaces_closed_total", "counter", "Closings", counts.closed);
+	metric_one(out, "sonnim_workspaces_refused_total", "counter",
+	           "Requests that were answered 503 since their workspace was not open in time",
+	           counts.refused);
+}
+
 static void write_memory(struct buffer *out, const struct api *api, const struct engine_status *s)
 {
 	struct vault_status   vault;
@@ -524,6 +546,7 @@ static void write_all(struct api_call *call)
 	write_letters(&out, api);
 	write_logins(&out, api);
 	write_server(&out, api);
+	write_workspaces(&out, api);
 	call_limit_write_metrics(api, &out);
 	write_engine(&out, api);
 	write_events(&out, api);

@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	{"source", "List, make and delete sources and their write keys", command_source},
 	{"key", "Replace the keyring's master key", command_key},
 	{"token", "List, make and delete tokens", command_token},
+	{"workspace", "List, make and delete other workspaces of the server", command_workspace},
 	{"person", "Who may log in: list, add, invite, change, delete", command_person},
 	{"import", "Send the rows of a CSV or JSON Lines file", command_import},
 	{"export", "Write events and profiles of a running server to files", command_export},

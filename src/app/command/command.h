@@ -47,6 +47,7 @@ enum exit_code command_user(int argc, char **argv);
 enum exit_code command_source(int argc, char **argv);
 enum exit_code command_key(int argc, char **argv);
 enum exit_code command_token(int argc, char **argv);
+enum exit_code command_workspace(int argc, char **argv);
 enum exit_code command_person(int argc, char **argv);
 enum exit_code command_import(int argc, char **argv);
 enum exit_code command_export(int argc, char **argv);

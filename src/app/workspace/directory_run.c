@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -334,6 +335,7 @@ static void *close_it(void *context)
 	workspace_stop(workspace, &end);
 	if (!entry->ends) { /* nobody is in; who holds it by now waits for the next one */
 		workspace_free(workspace);
+		malloc_trim(0); /* what it held is the others' */
 		workspace = NULL;
 	}
 	log_entry("a workspace is closed", entry);
