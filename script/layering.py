@@ -45,6 +45,7 @@ ALLOWED = {
 # Libraries behind a face of our own: only these folders see them.
 WRAPPED = {
     "microhttpd.h": {"http"},
+    "gnutls/": {"http"},
     "wslay/": {"http"},
     "curl/": {"http"},
     "sqlite3.h": {"store"},

@@ -215,6 +215,8 @@ void api_close_sockets(struct api *api)
 
 void api_set_server(struct api *api, struct http_server *server) { api->server = server; }
 
+void api_set_service(struct api *api, struct http_server *server) { api->service = server; }
+
 void api_set_address_limits(struct api *api, struct limits *limits)
 {
 	api->address_limits = limits;

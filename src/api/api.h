@@ -113,6 +113,9 @@ void api_close_sockets(struct api *api);
 /* For metrics; the server that uses the router. */
 void api_set_server(struct api *api, struct http_server *server);
 
+/* The same of a listener for services; without one it is not called. */
+void api_set_service(struct api *api, struct http_server *server);
+
 /* The limits by address, which are the whole server's and outlive the api. Before requests come. */
 void api_set_address_limits(struct api *api, struct limits *limits);
 

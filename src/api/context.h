@@ -46,6 +46,7 @@ struct api {
 	struct api_config   config;
 	struct definitions *definitions; /* set before `phase` becomes READY */
 	struct http_server *server;
+	struct http_server *service; /* NULL: there is no listener for services */
 	struct limits      *address_limits;
 	int64_t             started_ms;
 	_Atomic int         phase; /* enum api_phase */

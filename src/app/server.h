@@ -34,9 +34,9 @@ MUST_USE enum status server_open(struct server *server, struct workspace_first *
 const char *server_address(const struct server *server);   /* once it accepts */
 const char *server_directory(const struct server *server); /* the data's real path */
 
-/* Tells the engine what the rest of the process takes of memory: to be called some times a
- * second. */
-void server_watch_memory(struct server *server);
+/* Tells the engine what the rest of the process takes of memory, and looks whether certificates
+ * have changed: to be called some times a second. */
+void server_watch(struct server *server);
 
 /* Takes over what is `live` of the settings that it was started with, which the caller has changed
  * since: limits of HTTP, memory and the journal's keeping, and the level of the log. */

@@ -80,15 +80,25 @@ static void drop_unread(int fd)
 			return;
 }
 
-/* Written to the socket as it is; everything before it on this connection has been sent, and it
- * fits any socket's buffer. */
+/* It fits any socket's buffer. */
+static bool send_raw(struct http_loop *loop, struct MHD_Connection *mhd, int fd,
+                     const struct buffer *out)
+{
+	if (!loop->server->tls)
+		return send(fd, out->data, out->length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+	gnutls_session_t session =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+	return gnutls_record_send(session, out->data, out->length) >= 0;
+}
+
+/* Written to the socket as it is; everything before it on this connection has been sent. */
 void http_answer_raw(struct http_loop *loop, struct MHD_Connection *mhd, unsigned http_status)
 {
 	struct buffer out = {0};
 	int           fd  = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 
 	write_error(loop, http_status, &out);
-	if (send(fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+	if (send_raw(loop, mhd, fd, &out))
 		http_count(&loop->requests, 1);
 	drop_unread(fd);
 	buffer_done(&out);
@@ -115,7 +125,7 @@ void http_answer_early(struct http_request *request)
 	buffer_printf(&out, "traceparent: %s\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
 	              request->trace.parent, body.length);
 	buffer_add_text(&out, body);
-	request->queued = send(fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+	request->queued = send_raw(request->loop, request->mhd, fd, &out);
 	drop_unread(fd);
 	buffer_done(&out);
 }

@@ -175,3 +175,40 @@ bool http_socket_is_at(int socket, const char *address)
 	freeaddrinfo(found);
 	return same;
 }
+
+/* ---- Who can connect ---- */
+
+static bool is_loopback(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET6) {
+		const struct in6_addr *six = &((const struct sockaddr_in6 *)address)->sin6_addr;
+		return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+	}
+	const struct sockaddr_in *four = (const struct sockaddr_in *)address;
+	return address->sa_family == AF_INET && ntohl(four->sin_addr.s_addr) >> 24 == 127;
+}
+
+bool http_address_is_local(const char *address)
+{
+	char             host[HOST_BYTES_MAX];
+	char             port[8];
+	struct addrinfo *found = NULL;
+	struct addrinfo  hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	bool             local = true;
+
+	if (!split_address(address, host, port) ||
+	    getaddrinfo(host[0] ? host : NULL, port, &hints, &found) != 0)
+		return false;
+	for (const struct addrinfo *at = found; at; at = at->ai_next)
+		local &= is_loopback(at->ai_addr);
+	freeaddrinfo(found);
+	return local;
+}
+
+bool http_socket_is_local(int socket)
+{
+	struct sockaddr_storage bound  = {0};
+	socklen_t               length = sizeof bound;
+	return getsockname(socket, (struct sockaddr *)&bound, &length) == 0 &&
+	       is_loopback((struct sockaddr *)&bound);
+}

@@ -13,6 +13,7 @@
 enum {
 	STOP_STEP_MS    = 20, /* how often a stopping loop looks at what is left */
 	PENDING_POLL_MS = 1,
+	SHAKING_POLL_MS = 10,
 	LOOKS           = 8, /* at a connection within the request timeout */
 	NICE            = 3,
 };
@@ -126,6 +127,12 @@ static void set_patience(struct http_loop *loop)
 	loop->patience_ms[HTTP_PHASE_UPGRADED]  = INT64_MAX;
 }
 
+/* Who has just connected to speak TLS has no reason to wait. */
+static int64_t patience_ms(const struct http_loop *loop, const struct http_connection *connection)
+{
+	return loop->patience_ms[connection->shaking_hands ? HTTP_PHASE_RECEIVING : connection->phase];
+}
+
 /* Shut down, not closed: libmicrohttpd sees the end of the stream and cleans up by itself. */
 static void enforce_deadlines(struct http_loop *loop)
 {
@@ -134,7 +141,7 @@ static void enforce_deadlines(struct http_loop *loop)
 		struct http_connection *connection = loop->oldest;
 		take_out(loop, connection);
 		append(loop, connection);
-		bool late = loop->now_ms - connection->since_ms >= loop->patience_ms[connection->phase];
+		bool late = loop->now_ms - connection->since_ms >= patience_ms(loop, connection);
 		if (late)
 			http_count(&loop->timeouts, 1);
 		if (late || is_deserted(loop, connection))
@@ -151,6 +158,32 @@ static struct in6_addr address_of(const struct sockaddr *address)
 	return mapped;
 }
 
+/* GnuTLS calls it when a handshake is over, on the loop's thread. */
+static int hands_shaken(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                        const gnutls_datum_t *message)
+{
+	struct http_connection *connection = gnutls_db_get_ptr(session);
+	(void)type, (void)when, (void)message;
+	if (incoming && connection->shaking_hands) {
+		connection->shaking_hands = false;
+		http_loop_current->handshakes--;
+	}
+	return 0;
+}
+
+static void begin_tls(struct http_loop *loop, struct MHD_Connection *mhd,
+                      struct http_connection *connection)
+{
+	gnutls_session_t session =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+	connection->credentials   = tls_attach(loop->server->tls, session);
+	connection->shaking_hands = true;
+	loop->handshakes++;
+	gnutls_db_set_ptr(session, connection); /* nobody else uses it */
+	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
+	                                   hands_shaken);
+}
+
 static void connection_opened(struct http_loop *loop, struct MHD_Connection *mhd, void **context)
 {
 	struct http_connection *connection = calloc(1, sizeof *connection);
@@ -162,6 +195,8 @@ static void connection_opened(struct http_loop *loop, struct MHD_Connection *mhd
 	connection->address = address_of(address);
 	connection->trusted = proxy_networks_have(&loop->server->trusted, &connection->address);
 	proxy_address_write(&connection->address, connection->peer);
+	if (loop->server->tls)
+		begin_tls(loop, mhd, connection);
 	http_enter(loop, connection, HTTP_PHASE_WAITING);
 	append(loop, connection);
 	http_count(&loop->connections, 1);
@@ -177,8 +212,11 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **con
 		connection_opened(loop, mhd, context);
 		return;
 	}
-	take_out(loop, *context);
-	free(*context);
+	struct http_connection *connection = *context;
+	take_out(loop, connection);
+	tls_detach(connection->credentials);
+	loop->handshakes -= connection->shaking_hands;
+	free(connection);
 	*context = NULL;
 	http_count(&loop->connections, -1);
 	loop->again = true;
@@ -265,9 +303,12 @@ static int timeout_ms(struct http_loop *loop)
 	if (loop->again)
 		return 0;
 	if (MHD_get_timeout(loop->daemon, &daemon_ms) == MHD_YES) {
-		/* Pending requests make it say 0 all the time (see http_suspend()). */
+		/* Pending requests make it say 0 all the time (see http_suspend()), and so do handshakes
+		 * that wait for their client: what he sends wakes us in any case. */
 		if (daemon_ms == 0 && loop->pending > 0 && !loop->progress)
 			daemon_ms = PENDING_POLL_MS;
+		else if (daemon_ms == 0 && loop->handshakes > 0 && !loop->progress)
+			daemon_ms = SHAKING_POLL_MS;
 		earlier(&timeout, daemon_ms > 3600000 ? 3600000 : (int64_t)daemon_ms);
 	}
 	if (loop->oldest)
@@ -350,19 +391,38 @@ static unsigned connections_of(const struct http_server *server)
 	return each < 1 ? 1 : (unsigned)each;
 }
 
+/* Never asked: each connection gets its credentials when it begins. Without a way to any the
+ * library does not start. */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *issuers, int issuer_count,
+                          const gnutls_pk_algorithm_t *algorithms, int algorithm_count,
+                          gnutls_pcert_st **ret_certificate, unsigned *ret_length,
+                          gnutls_privkey_t *ret_key)
+{
+	(void)session, (void)issuers, (void)issuer_count, (void)algorithms, (void)algorithm_count;
+	(void)ret_certificate, (void)ret_length, (void)ret_key;
+	return -1;
+}
+
 static struct MHD_Daemon *start_daemon(struct http_loop *loop)
 {
 	const struct http_settings *settings   = &loop->server->settings;
 	size_t                      pool_bytes = 2 * settings->header_bytes_max + HTTP_POOL_BYTES_MORE;
+	const struct http_tls      *tls        = loop->server->tls;
+	struct MHD_OptionItem       secure[]   = {
+				{MHD_OPTION_HTTPS_PRIORITIES, 0, tls ? (void *)tls_priorities(tls) : NULL},
+				{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(intptr_t)no_certificate},
+				{MHD_OPTION_END, 0, NULL}};
+	struct MHD_OptionItem *more = tls ? secure : secure + 2;
 
 	return MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE, 0, NULL, NULL,
-		http_request_receive, loop, MHD_OPTION_LISTEN_SOCKET, loop->listen_fd,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | (tls ? MHD_USE_TLS : 0), 0,
+		NULL, NULL, http_request_receive, loop, MHD_OPTION_LISTEN_SOCKET, loop->listen_fd,
 		MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
 		connection_changed, loop, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
 		MHD_OPTION_CONNECTION_LIMIT, connections_of(loop->server),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_END);
+		(unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_ARRAY, more,
+		MHD_OPTION_END);
 }
 
 static bool open_descriptors(struct http_loop *loop)
@@ -388,7 +448,7 @@ enum status http_loop_start(struct http_loop *loop, struct http_server *server, 
 
 	*loop = (struct http_loop){
 		.server    = server,
-		.index     = index,
+		.index     = server->first_loop + index,
 		.epoll_fd  = -1,
 		.wake_fd   = -1,
 		.listen_fd = listen_fd,

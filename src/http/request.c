@@ -334,6 +334,7 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 		collect_all(request, MHD_GET_ARGUMENT_KIND, HTTP_QUERY_COUNT_MAX, &request->query);
 	copy_headers(request, method);
 	trace_begin(&request->trace, &loop->traces, look_at_headers(request));
+	request->secure = loop->server->tls != NULL;
 	if (request->connection->trusted)
 		http_forwarded_read(request);
 	decode_query(request);

@@ -117,7 +117,6 @@ static void trust(struct http_server *server, const struct http_settings *settin
 	}
 	server->reads_forwarded =
 		settings->proxy_header != NULL && strcmp(settings->proxy_header, "forwarded") == 0;
-	server->settings.trusted_proxies = server->settings.proxy_header = NULL; /* the caller's */
 }
 
 enum status http_server_start(const struct http_server_config *config,
@@ -126,12 +125,13 @@ enum status http_server_start(const struct http_server_config *config,
 	struct http_server *server = calloc(1, sizeof *server);
 	assert(server);
 
-	server->listen_fd       = -1;
-	server->settings        = *config->settings;
-	server->settings.listen = NULL; /* the caller's */
+	server->listen_fd = -1;
+	server->settings  = *config->settings;
 	trust(server, config->settings);
 	http_server_set_limits(server, config->settings);
 	server->router        = config->router;
+	server->tls           = config->tls;
+	server->first_loop    = config->first_loop;
 	server->error_body    = config->error_body ? config->error_body : default_error_body;
 	server->before_answer = config->before_answer;
 	server->user          = config->user;
@@ -257,3 +257,5 @@ struct http_server_counts http_server_counts(const struct http_server *server)
 	}
 	return counts;
 }
+
+const struct http_tls *http_server_tls(const struct http_server *server) { return server->tls; }

@@ -33,6 +33,7 @@
 struct http_server;
 struct http_request;
 struct http_router;
+struct http_tls;
 
 /* ---- Settings ---- */
 
@@ -53,6 +54,14 @@ struct http_settings {
 	int64_t  websocket_ping_ms;         /* no sign of life for twice this time: closed */
 	char    *trusted_proxies;           /* networks (http/proxy.h); NULL: none */
 	char    *proxy_header;              /* "x-forwarded-for" or "forwarded" */
+	char    *tls_certificate;           /* files (http/tls.h); NULL: plain HTTP */
+	char    *tls_key;
+	char    *tls_min_version; /* "1.3" or "1.2" */
+	bool     insecure_listen; /* plain HTTP on other addresses than this machine's own */
+	char    *service_listen;  /* where services that show certificates come in; NULL: nowhere */
+	char    *tls_client_ca;
+	char    *tls_client_crl;
+	char    *tls_client_names;
 };
 
 /* Whether it has the form of `listen`; it may be unknown or taken all the same. */
@@ -85,6 +94,9 @@ struct http_server_config {
 	http_error_body_fn         *error_body;    /* NULL: the form of contracts.md, "Errors" */
 	http_before_answer_fn      *before_answer; /* may be NULL */
 	void                       *user;          /* of both */
+
+	struct http_tls *tls;        /* outlives the server; NULL: plain HTTP */
+	unsigned         first_loop; /* what http_loop_index() begins with */
 
 	/* Sockets that listen already (http_server_sockets() of another process, or a supervisor's),
 	 * at most HTTP_SOCKETS_MAX. They belong to the server from here on, also when it does not
@@ -126,6 +138,10 @@ size_t http_server_sockets(const struct http_server *server, int ret_sockets[HTT
 /* Whether a passed socket listens at `address` ("127.0.0.1:8080"; port 0 is any port). */
 bool http_socket_is_at(int socket, const char *address);
 
+/* Whether only this machine itself can connect to it. What cannot be resolved is not local. */
+bool http_address_is_local(const char *address);
+bool http_socket_is_local(int socket);
+
 /* Whether it is a TCP socket that listens. */
 bool http_socket_listens(int socket);
 
@@ -150,6 +166,9 @@ struct http_server_counts {
 	uint64_t websocket_dropped; /* messages replaced or dropped for slow readers */
 };
 struct http_server_counts http_server_counts(const struct http_server *server);
+
+/* NULL: plain HTTP. */
+const struct http_tls *http_server_tls(const struct http_server *server);
 
 /* ---- Request: what came in ---- */
 
@@ -205,7 +224,8 @@ const char *http_trace_id(const struct http_request *request);
 
 struct arena *http_arena(struct http_request *request);
 
-/* The loop thread that it runs on, 0 … threads − 1, for state that each thread has of its own. */
+/* The loop thread that it runs on, first_loop … first_loop + threads − 1, for state that each has of
+ * its own. */
 unsigned http_loop_index(const struct http_request *request);
 
 /* clock_monotonic_ns() when its headers had arrived. */

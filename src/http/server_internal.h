@@ -18,6 +18,7 @@
 #include "http/proxy.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "http/tls_internal.h"
 #include "http/trace.h"
 
 struct http_loop;
@@ -88,8 +89,10 @@ struct http_connection {
 	int64_t                 since_ms; /* in this phase */
 	enum http_phase         phase;
 	int                     fd;
-	bool                    trusted; /* a proxy that may say whom it speaks for */
-	struct in6_addr         address; /* of IPv4: mapped */
+	bool                    shaking_hands; /* TLS has not begun yet */
+	bool                    trusted;       /* a proxy that may say whom it speaks for */
+	struct in6_addr         address;       /* of IPv4: mapped */
+	struct tls_credentials *credentials;   /* NULL: plain */
 	char                    peer[INET6_ADDRSTRLEN];
 };
 
@@ -114,9 +117,10 @@ struct http_loop {
 	int64_t                 look_step_ms;
 	int64_t                 patience_ms[HTTP_PHASE_COUNT];
 
-	unsigned pending;  /* suspended requests that are not parked */
-	bool     progress; /* libmicrohttpd may have more to do without any new event */
-	bool     again;    /* a connection was closed: it may accept another, in its next turn */
+	unsigned pending;    /* suspended requests that are not parked */
+	unsigned handshakes; /* connections whose handshake is not over */
+	bool     progress;   /* libmicrohttpd may have more to do without any new event */
+	bool     again;      /* a connection was closed: it may accept another, in its next turn */
 
 	struct http_request *idle; /* for reuse, singly linked by `next` */
 	unsigned             idle_count;
@@ -189,6 +193,8 @@ struct http_server {
 	http_error_body_fn       *error_body;
 	http_before_answer_fn    *before_answer;
 	void                     *user;
+	struct http_tls          *tls; /* NULL: plain */
+	unsigned                  first_loop;
 	struct proxy_networks     trusted;
 	bool                      reads_forwarded; /* else X-Forwarded-For and its kin */
 

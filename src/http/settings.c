@@ -30,6 +30,20 @@ static const char *check_header(const void *member)
 	           : "must be x-forwarded-for or forwarded";
 }
 
+static const char *check_version(const void *member)
+{
+	const char *text;
+	memcpy(&text, member, sizeof text);
+	return strcmp(text, "1.3") == 0 || strcmp(text, "1.2") == 0 ? NULL : "must be 1.3 or 1.2";
+}
+
+static const char *check_optional_address(const void *member)
+{
+	const char *address;
+	memcpy(&address, member, sizeof address);
+	return address == NULL ? NULL : check_address(member);
+}
+
 static const struct setting table[] = {
 	SETTING_STRING(struct http_settings, listen, "listen", "127.0.0.1:8080",
                    "Address to listen on; port 0 takes any free one", "HOST:PORT",
@@ -74,6 +88,30 @@ static const struct setting table[] = {
                    "What trusted proxies write: x-forwarded-for (with -proto and -host) or "
                    "forwarded (RFC 7239); the other is not looked at",
                    "x-forwarded-for|forwarded", .check = check_header),
+	SETTING_STRING(
+		struct http_settings, tls_certificate, "tls-certificate", NULL,
+		"File (PEM) with the server's certificate, then those in between; read anew when "
+		"it changes. Absent: plain HTTP",
+		"FILE"),
+	SETTING_STRING(struct http_settings, tls_key, "tls-key", NULL,
+                   "File (PEM) with the key of that certificate", "FILE"),
+	SETTING_STRING(struct http_settings, tls_min_version, "tls-min-version", "1.3",
+                   "Oldest version of TLS that is spoken", "1.3|1.2", .check = check_version),
+	SETTING_BOOL(struct http_settings, insecure_listen, "insecure-listen",
+                 "Listen in plain HTTP where other machines can reach it; without it that needs "
+                 "TLS here, or proxies that are trusted"),
+	SETTING_STRING(struct http_settings, service_listen, "service-listen", NULL,
+                   "A further address, for services that show a certificate", "HOST:PORT",
+                   .check = check_optional_address),
+	SETTING_STRING(struct http_settings, tls_client_ca, "tls-client-ca", NULL,
+                   "File (PEM) with who may sign those certificates", "FILE"),
+	SETTING_STRING(struct http_settings, tls_client_crl, "tls-client-crl", NULL,
+                   "File (PEM) with lists of those that were revoked; read anew when it changes",
+                   "FILE"),
+	SETTING_STRING(struct http_settings, tls_client_names, "tls-client-names", NULL,
+                   "Names (DNS, URI, e-mail or common name) of which such a certificate must have "
+                   "one; absent: any",
+                   "NAME,…"),
 };
 
 struct settings http_settings_of(struct http_settings *target)

@@ -243,6 +243,12 @@ static void work(struct websocket *socket)
 	}
 	bool said_goodbye = socket->out.length == 0 && !wslay_event_want_read(socket->frames) &&
 	                    !wslay_event_want_write(socket->frames);
+	/* Under TLS libmicrohttpd stands between, and passes no half of an end on: what was written it
+	 * sends before it closes. */
+	if (socket->phase == PHASE_OPEN && said_goodbye && socket->loop->server->tls) {
+		end(socket);
+		return;
+	}
 	if (socket->phase == PHASE_OPEN && (socket->broken || said_goodbye))
 		linger(socket);
 	watch_again(socket);

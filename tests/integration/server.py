@@ -91,8 +91,9 @@ class Refused(Exception):
 class Client:
     """One keep-alive connection; belongs to one thread."""
 
-    def __init__(self, address, token=None, timeout=60):
+    def __init__(self, address, token=None, timeout=60, tls=None):
         self.address = address
+        self.tls = tls  # an ssl.SSLContext; None: plain HTTP
         self.token = token
         self.timeout = timeout
         self.connection = None
@@ -137,7 +138,11 @@ class Client:
             self.close()
         if self.connection is None:
             host, port = self.address.rsplit(":", 1)
-            self.connection = http.client.HTTPConnection(host, int(port), timeout=self.timeout)
+            if self.tls is None:
+                self.connection = http.client.HTTPConnection(host, int(port), timeout=self.timeout)
+            else:
+                self.connection = http.client.HTTPSConnection(
+                    host, int(port), timeout=self.timeout, context=self.tls)
         self.connection.request(method, path, body, headers)
         answer = self.connection.getresponse()
         data = answer.read()
@@ -192,6 +197,7 @@ class Server:
         self.address = None
         self.process = None
         self.write_key = None
+        self.tls = None  # what its clients use
 
     @property
     def data(self):
@@ -242,7 +248,7 @@ class Server:
             self.address = (self.directory / "address").read_text().strip()
             if not self.address:
                 return False
-            client = Client(self.address)
+            client = Client(self.address, tls=self.tls)
             answer = client.request("GET", "/health/ready")
             client.close()
             return answer.status == 200
@@ -250,7 +256,7 @@ class Server:
             return False
 
     def client(self, token=None):
-        return Client(self.address, token or self.token)
+        return Client(self.address, token or self.token, tls=self.tls)
 
     def make_key(self):
         """A source's write key, the same one after a restart."""

@@ -16,6 +16,7 @@
 #include "base/instant.h"
 #include "base/machine.h"
 #include "base/map.h"
+#include "http/tls.h"
 #include "ingest/letters.h"
 #include "ingest/source.h"
 #include "journal/file_log.h"
@@ -349,6 +350,45 @@ static void write_workspaces(struct buffer *out, const struct api *api)
 	           counts.refused);
 }
 
+/* One listener, or both. */
+static void write_listener(struct buffer *out, const char *name, const struct http_server *server,
+                           const char *listener, uint64_t value)
+{
+	if (server != NULL && http_server_tls(server) != NULL)
+		buffer_printf(out, "%s{listener=\"%s\"} %" PRIu64 "\n", name, listener, value);
+}
+
+static void write_tls(struct buffer *out, const struct api *api)
+{
+	const struct http_server *servers[]   = {api->server, api->service};
+	static const char *const  listeners[] = {"main", "service"};
+	struct http_tls_counts    counts[2]   = {0};
+	if (http_server_tls(api->server) == NULL)
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		if (servers[i] != NULL)
+			counts[i] = http_tls_counts(http_server_tls(servers[i]));
+	metric_head(out, "sonnim_tls_certificate_expires_seconds", "gauge",
+	            "When the server's certificate ends, in seconds since 1970");
+	for (unsigned i = 0; i < 2; i++)
+		write_listener(out, "sonnim_tls_certificate_expires_seconds", servers[i], listeners[i],
+		               (uint64_t)(counts[i].expires_ms / 1000));
+	metric_head(out, "sonnim_tls_reloads_total", "counter", "Certificates that were read anew");
+	for (unsigned i = 0; i < 2; i++)
+		write_listener(out, "sonnim_tls_reloads_total", servers[i], listeners[i],
+		               counts[i].reloads);
+	metric_head(out, "sonnim_tls_reload_failures_total", "counter",
+	            "Changed certificates that could not be used; the old ones stay");
+	for (unsigned i = 0; i < 2; i++)
+		write_listener(out, "sonnim_tls_reload_failures_total", servers[i], listeners[i],
+		               counts[i].reload_failures);
+	metric_head(out, "sonnim_tls_clients_refused_total", "counter",
+	            "Handshakes of services whose certificate was not taken");
+	for (unsigned i = 0; i < 2; i++)
+		write_listener(out, "sonnim_tls_clients_refused_total", servers[i], listeners[i],
+		               counts[i].clients_refused);
+}
+
 static void write_memory(struct buffer *out, const struct api *api, const struct engine_status *s)
 {
 	struct vault_status   vault;
@@ -547,6 +587,7 @@ static void write_all(struct api_call *call)
 	write_logins(&out, api);
 	write_server(&out, api);
 	write_workspaces(&out, api);
+	write_tls(&out, api);
 	call_limit_write_metrics(api, &out);
 	write_engine(&out, api);
 	write_events(&out, api);

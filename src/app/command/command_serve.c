@@ -212,7 +212,7 @@ static bool serve(struct life *life)
 			return true;
 		if (call == CALL_RELOAD || life->reload_due)
 			reload(life);
-		server_watch_memory(life->server);
+		server_watch(life->server);
 		notify_alive(life->notify);
 	}
 }
