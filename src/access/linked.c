@@ -6,15 +6,17 @@
 #include "access/code.h"
 #include "access/scope.h"
 
-/* In place of a password's hash: compares with nothing. */
-static const struct text mark = {"linked", 6};
-
-bool linked_is(const struct account *account) { return text_equal(account->row.password, mark); }
-
-/* Of one that nobody can write, so that it is neither found by an address nor in the way of one. */
+/* In place of that of an address: nobody's leads to it, nor is it in the way of one. */
 static void hash_of(struct access *access, const char *id, uint8_t ret_hash[STORE_TOKEN_HASH_BYTES])
 {
 	code_hash(access_secret(access), "linked", text_of(id), ret_hash);
+}
+
+bool linked_is(struct access *access, const struct store_person *row)
+{
+	uint8_t hash[STORE_TOKEN_HASH_BYTES];
+	hash_of(access, row->id, hash);
+	return memcmp(hash, row->email_hash, sizeof hash) == 0;
 }
 
 enum status linked_put(struct access *access, const struct account *home, struct text roles,
@@ -28,7 +30,8 @@ enum status linked_put(struct access *access, const struct account *home, struct
 	if (status != STATUS_OK)
 		return status;
 	account.settings       = TEXT("{}");
-	account.row.password   = mark;
+	account.row.password   = TEXT("");
+	account.row.totp       = false;
 	account.row.roles      = roles;
 	account.row.active     = true;
 	account.row.created_ms = account.row.updated_ms = now_ms;
@@ -64,7 +67,7 @@ enum status linked_keep(struct access *access, const struct text *ids, size_t co
 	arena_init(&arena);
 	enum status status = store->ops->person_list(store, &arena, &rows, &row_count, err);
 	for (size_t i = 0; i < row_count && status == STATUS_OK; i++) {
-		if (!text_equal(rows[i].password, mark) || is_among(rows[i].id, ids, count))
+		if (!linked_is(access, &rows[i]) || is_among(rows[i].id, ids, count))
 			continue;
 		status       = store->ops->person_delete(store, text_of(rows[i].id), err);
 		*ret_removed = true;

@@ -9,7 +9,7 @@
 #include "access/people.h"
 
 /* Whether it is such a row. */
-bool linked_is(const struct account *account);
+bool linked_is(struct access *access, const struct store_person *row);
 
 /* Adds it, or takes over name, address and roles. `home`: his account there. STATUS_INVALID with
  * the field: there is no such role. */

@@ -340,7 +340,7 @@ static enum status live_session(struct access *access, struct text id, int64_t n
 		return STATUS_NOT_FOUND;
 	if (status == STATUS_OK)
 		status = people_get(access, text_of(ret_session->person_id), arena, ret_account, err);
-	if (status == STATUS_OK && linked_is(ret_account))
+	if (status == STATUS_OK && linked_is(access, &ret_account->row))
 		status = linked_check(access, ret_session->id, now_ms, err);
 	return status == STATUS_OK && !ret_account->row.active ? STATUS_NOT_FOUND : status;
 }

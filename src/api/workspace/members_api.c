@@ -258,7 +258,10 @@ static enum status enter(struct api_call *call, const struct api_workspaces *wor
                          struct error *err)
 {
 	struct api *there;
-	enum status status = find(call, workspaces, ret_workspace, err);
+	enum status status = STATUS_OK;
+	if (call->token.scopes == 0) /* who owes a second factor, above all */
+		return error_set(err, STATUS_FORBIDDEN, "You may do nothing here, so nothing there");
+	status = find(call, workspaces, ret_workspace, err);
 	if (status == STATUS_OK)
 		status = check_member(call, ret_workspace, err);
 	if (status != STATUS_OK)

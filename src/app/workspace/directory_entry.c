@@ -73,6 +73,22 @@ static char *path_of(const char *parent, const char *id)
 	return path;
 }
 
+/* The command is told for whom it prints the master key; a variable of its own goes before that of
+ * all. */
+static void derive_master(struct entry *entry)
+{
+	const struct serve_settings *settings = entry->directory->settings;
+	int                          length   = 0;
+	if (settings->master_key_command != NULL)
+		length = asprintf(&entry->master_command, "export SONNIM_WORKSPACE=%s; %s", entry->id,
+		                  settings->master_key_command);
+	if (settings->master_key_env != NULL && length >= 0)
+		length = asprintf(&entry->master_variable, "%s_%s", settings->master_key_env, entry->code);
+	assert(length >= 0);
+	if (entry->master_variable != NULL && getenv(entry->master_variable) == NULL)
+		entry->master_variable[strlen(settings->master_key_env)] = '\0';
+}
+
 /* Everything that is not its own is home's; what belongs to the process or would be shared with it
  * is nobody's. */
 void entry_derive_settings(struct entry *entry)
@@ -81,6 +97,8 @@ void entry_derive_settings(struct entry *entry)
 	*settings                       = *entry->directory->settings;
 	settings->data                  = entry->data;
 	settings->keyring               = entry->keyring;
+	settings->master_key_command    = entry->master_command;
+	settings->master_key_env        = entry->master_variable;
 	settings->backup.directory      = entry->backup;
 	settings->public_url            = entry->public_url;
 	settings->admin_token_file      = NULL;
@@ -125,7 +143,8 @@ struct entry *entry_new(struct directory *directory, const struct store_workspac
 	entry->keyring         = path_of(settings->keyring, entry->id);
 	entry->backup          = path_of(settings->backup.directory, entry->id);
 	entry->host            = (struct access_host){entry, check_visit};
-	int length             = asprintf(&entry->path_prefix, "/w/%s", entry->slug);
+	derive_master(entry);
+	int length = asprintf(&entry->path_prefix, "/w/%s", entry->slug);
 	if (length >= 0 && settings->public_url != NULL)
 		length = asprintf(&entry->public_url, "%s%s", settings->public_url, entry->path_prefix);
 	assert(length >= 0);
@@ -141,6 +160,8 @@ void entry_free(struct entry *entry)
 	free(entry->backup);
 	free(entry->path_prefix);
 	free(entry->public_url);
+	free(entry->master_command);
+	free(entry->master_variable);
 	free(entry);
 }
 

@@ -39,6 +39,7 @@ struct entry {
 
 	struct serve_settings settings; /* home's, but for what is its own; derived anew each time */
 	char                 *data, *keyring, *backup, *path_prefix, *public_url;
+	char                 *master_command, *master_variable; /* where its master key comes from */
 	struct access_host    host;
 
 	/* Under the directory's lock. */
