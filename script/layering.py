@@ -32,6 +32,7 @@ ALLOWED = {
     "ingest": DOMAIN | {"http", "vault"},  # reaches the engine only through the journal
     "destination": {"base", "model", "store", "http", "vault"},
     "transfer": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination"},
+    "privacy": DOMAIN | {"vault", "engine", "ingest", "job", "audit", "transfer"},
     "mart": DOMAIN | {"vault", "engine", "transfer"},
     "backup": DOMAIN | {"vault", "engine", "job"},
     "api": DOMAIN
@@ -39,7 +40,7 @@ ALLOWED = {
     | {"destination", "mart", "limit"},
     "app": DOMAIN
     | {"http", "vault", "access", "engine", "query", "ingest", "job", "audit", "transfer"}
-    | {"backup", "api", "limit"},
+    | {"backup", "privacy", "api", "limit"},
 }
 
 # Libraries behind a face of our own: only these folders see them.

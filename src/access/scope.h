@@ -33,6 +33,7 @@
 	X(SCOPE_PERSON_WRITE, "person.write", "Invite, change and delete people, and roles")           \
 	X(SCOPE_SETTINGS_WRITE, "settings.write", "Change subscriptions and signing keys")             \
 	X(SCOPE_WORKSPACE_WRITE, "workspace.write", "Make, change and delete other workspaces")        \
+	X(SCOPE_PRIVACY_WRITE, "privacy.write", "Suppress, erase and export persons")                  \
 	X(SCOPE_AUDIT_READ, "audit.read", "Read the audit trail")                                      \
 	X(SCOPE_CLOCK_WRITE, "clock.write", "Move the manual clock")                                   \
 	X(SCOPE_METRICS_READ, "metrics.read", "Read /metrics")                                         \

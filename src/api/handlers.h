@@ -129,6 +129,8 @@ api_handler_fn schedules_list, schedules_get, schedules_put, schedules_delete, s
 api_handler_fn imports_create, imports_rejected, exports_create, exports_file;
 
 /* backups_api.c */
+api_handler_fn privacy_create, privacy_upload, privacy_list, privacy_get, privacy_cancel,
+	privacy_file, privacy_subject;
 api_handler_fn backups_list_get, backups_post, backups_post_verify, backups_post_prune;
 
 /* filters_api.c */

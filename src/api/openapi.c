@@ -69,6 +69,11 @@ static const struct parameter {
 	{"phone", "query", "A telephone number, with or without its country", "{\"type\":\"string\"}"},
 	{"confirm", "query", "The slug of what is to be deleted, as a confirmation",
      "{\"type\":\"string\"}"},
+	{"type", "query", "What is asked for",
+     "{\"enum\":[\"SUPPRESS_ONLY\",\"UNSUPPRESS\",\"DELETE_ONLY\",\"SUPPRESS_WITH_DELETE\","
+     "\"EXPORT\"]}"},
+	{"reason", "query", "Why: a ticket, say, and nothing personal",
+     "{\"type\":\"string\",\"maxLength\":256}"},
 };
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, DROPPED };

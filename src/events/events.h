@@ -129,9 +129,10 @@ void events_read(const struct events *events, uint32_t slot, const struct events
  * from reading leaves the partition. Any thread; cheap. */
 MUST_USE enum status events_check(const struct events *events, struct error *err);
 
-/* Nobody asks for this person's any more from here on: he was erased by the record at `position` (0:
- * long ago). What lies in parts goes when they are written anew: with merges, at the latest after
- * `erased_rewrite_ms`, but not before a restart could ask for it (events_poll: `needed_after`). */
+/* Nobody asks for this person's any more from here on: he was erased by the record at `position`
+ * (0: long ago). What lies in parts goes when they are written anew: with merges, at the latest
+ * after `erased_rewrite_ms`, but not before a restart could ask for it (events_poll:
+ * `needed_after`). */
 void events_forget(struct events *events, uint32_t slot, uint64_t position);
 
 /* Between batches, when everything stamped at or before `now_ms`, through the position, is applied:

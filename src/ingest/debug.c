@@ -87,6 +87,16 @@ void debug_add(struct debug *debug, debug_list *list)
 	list->count = 0;
 }
 
+void debug_clear(struct debug *debug)
+{
+	pthread_mutex_lock(&debug->lock);
+	for (unsigned i = 0; i < DEBUG_EVENTS_MAX; i++) {
+		atomic_fetch_sub(debug->all_bytes, bytes_of(&debug->events[i]));
+		free_texts(&debug->events[i]);
+	}
+	pthread_mutex_unlock(&debug->lock);
+}
+
 void debug_read(struct debug *debug, uint64_t after, size_t max, struct arena *arena,
                 struct debug_event **ret_events, size_t *ret_count)
 {

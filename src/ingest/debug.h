@@ -56,6 +56,9 @@ bool debug_due(struct debug *debug);
 void debug_add(struct debug *debug, debug_list *list);
 void debug_drop(debug_list *list);
 
+/* Forgets the events; their numbers go on. */
+void debug_clear(struct debug *debug);
+
 /* The newest up to `max` behind number `after`, oldest first, copied to the arena; whoever reads
  * counts as looking on. */
 void debug_read(struct debug *debug, uint64_t after, size_t max, struct arena *arena,

@@ -12,7 +12,9 @@
 #include "ingest/runs.h"
 #include "ingest/source.h"
 #include "ingest/submission.h"
+#include "ingest/suppress.h"
 #include "ingest/watch.h"
+#include "vault/vault_subjects.h"
 #include "model/merge_out.h"
 
 enum { MESSAGES_KEPT_MAX = 4096 }; /* memory for them, from one request to the next */
@@ -260,6 +262,12 @@ static bool decode(struct ingest_thread *thread, struct submission *submission, 
 	struct message  *message = &thread->messages.items[thread->messages.count];
 	uint32_t         index   = (uint32_t)thread->messages.count++;
 	enum ingest_code code    = decoder_message(&thread->decoder, json, next, index, message);
+	if (vault_suppresses(thread->ingest->config.vault) &&
+	    suppress_message(thread->ingest->config.vault, message, json)) {
+		message->code = INGEST_SUPPRESSED;
+		submission->suppressed_count++;
+		return decoder_bytes(&thread->decoder) <= JOURNAL_APPEND_BYTES_MAX;
+	}
 	if (thread->observed != NULL)
 		observe(thread, message);
 	if (code != INGEST_ACCEPTED)
@@ -400,7 +408,7 @@ static enum status seal(struct ingest_thread *thread, const struct message *mess
 	                                RECORD_SEAL_PURPOSE, plain, &thread->scratch, err);
 	if (status == STATUS_OK)
 		*ret_sealed = buffer_text(&thread->scratch);
-	return status;
+	return persons_erased_meanwhile(status, err);
 }
 
 static enum record_kind kind_of(enum record_call call)
@@ -637,11 +645,11 @@ static void note_seen(struct ingest_thread *thread, const struct ingest_request 
 		raw_items(thread->body, request->kind == INGEST_BATCH ? TEXT("batch") : TEXT("events"));
 	bool listed =
 		(request->kind == INGEST_BATCH || request->kind == INGEST_EVENTS) && items.at < items.end;
-	if (!listed)
+	if (!listed && thread->messages.items[0].code != INGEST_SUPPRESSED)
 		note(thread, submission, request, &thread->messages.items[0], thread->body,
 		     &submission->seen);
 	for (; listed && index < count && raw_next(&items); index++)
-		if (index >= first)
+		if (index >= first && thread->messages.items[index].code != INGEST_SUPPRESSED)
 			note(thread, submission, request, &thread->messages.items[index], items.item,
 			     &submission->seen);
 }

@@ -91,7 +91,9 @@ enum ingest_code {
 #define X(name, code, message) INGEST_##name,
 	INGEST_CODES(X)
 #undef X
-		INGEST_CODE_COUNT
+		INGEST_CODE_COUNT,
+	/* No rejection: the sender is told that all is well, and nothing of the message is kept. */
+	INGEST_SUPPRESSED = INGEST_CODE_COUNT
 };
 
 /* Static. */

@@ -1,42 +1,13 @@
 #include "ingest/letters.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/instant.h"
 #include "base/log.h"
+#include "ingest/letters_internal.h"
 #include "ingest/raw.h"
-
-static const struct text purpose = {"dead letter", 11};
-
-struct letters {
-	struct store           *store;
-	struct vault           *vault;
-	struct journal         *journal;
-	struct letters_settings settings;
-
-	pthread_mutex_t     flushing; /* one at a time, with the parser */
-	struct json_parser *parser;
-
-	pthread_mutex_t lock; /* of what follows */
-	pthread_cond_t  wake;
-	bool            stopping;
-	letter_list     waiting;
-	size_t          waiting_bytes;
-
-	_Atomic bool     full; /* nothing needs to be copied */
-	_Atomic uint64_t added;
-	_Atomic uint64_t dropped;
-
-	pthread_mutex_t            totals_lock;
-	struct store_letter_totals totals;
-
-	bool      failing; /* the last write: logged once */
-	unsigned  rounds;  /* since the totals were read */
-	pthread_t thread;
-};
+#include "vault/vault_letters.h"
 
 #define LETTERS struct letters_settings
 static const struct setting table[] = {
@@ -269,14 +240,14 @@ static struct store_letter seal(struct letters *letters, const struct letter *le
 	struct person person = {0};
 	struct error  err;
 	struct buffer out = {0};
-	sealed.personal =
-		find_person(letters, letter, &person) &&
-		vault_seal(letters->vault, person, purpose, letter->content, &out, &err) == STATUS_OK;
+	sealed.personal   = find_person(letters, letter, &person) &&
+	                  vault_seal(letters->vault, person, LETTER_PURPOSE, letter->content, &out,
+	                             &err) == STATUS_OK;
 	if (sealed.personal) {
 		sealed.partition = person.partition;
 		sealed.slot      = person.slot;
 	} else {
-		vault_seal_common(letters->vault, purpose, letter->content, &out);
+		vault_seal_letter(letters->vault, LETTER_PURPOSE, letter->content, &out);
 	}
 	sealed.content = arena_text(arena, buffer_text(&out));
 	buffer_done(&out);
@@ -291,8 +262,8 @@ enum status letters_open(struct letters *letters, const struct store_letter *let
 	struct person person = {letter->partition, letter->slot};
 	enum status   status =
         letter->personal
-			  ? vault_unseal(letters->vault, person, purpose, letter->content, &plain, err)
-			  : vault_unseal_common(letters->vault, purpose, letter->content, &plain, err);
+			  ? vault_unseal(letters->vault, person, LETTER_PURPOSE, letter->content, &plain, err)
+			  : vault_unseal_letter(letters->vault, LETTER_PURPOSE, letter->content, &plain, err);
 	uint32_t shared = 0;
 	if (status == STATUS_OK && plain.length >= sizeof shared) {
 		memcpy(&shared, plain.data, sizeof shared);

@@ -8,8 +8,8 @@
  *   store: sealed, at most so many and so old a source ◄── seal ◄───────────────┘ LETTERS_WAIT_MS
  *
  * A letter holds personal data. It is sealed under the key of the person whose id it bears, so that
- * erasing him makes it unreadable; under a key of the workspace when nobody with that id is known,
- * until it expires. Nobody is made known by a rejected event.
+ * erasing him makes it unreadable; under a key for letters (vault_letters.h) when nobody with that
+ * id is known: each erasure renews that. Nobody is made known by a rejected event.
  *
  * A request that fails as a whole leaves none: it is sent again. What waits when the process is
  * killed is lost, and so is what comes faster than LETTERS_WAITING_MAX in LETTERS_WAIT_MS; that is

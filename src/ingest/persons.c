@@ -112,7 +112,7 @@ static enum status link_id(struct persons *persons, struct message *message, str
 
 	status = vault_link(persons->vault, id, message->person, &existed, &before, &sequence, err);
 	if (status != STATUS_OK)
-		return status;
+		return persons_erased_meanwhile(status, err);
 	await(persons, sequence);
 	message->links = !(existed && same(before, message->person));
 	message->before =
@@ -134,6 +134,13 @@ static enum status resolve_linking(struct persons *persons, struct message *mess
 	ask(persons, message);
 	status = answer(persons, err);
 	return status == STATUS_OK ? link_id(persons, message, id, err) : status;
+}
+
+enum status persons_erased_meanwhile(enum status status, struct error *err)
+{
+	return status == STATUS_NOT_FOUND
+	           ? error_set(err, STATUS_UNAVAILABLE, "a person of this request was just erased")
+	           : status;
 }
 
 enum status persons_resolve(struct persons *persons, struct message *messages, size_t count,

@@ -28,4 +28,8 @@ void persons_done(struct persons *persons);
 MUST_USE enum status persons_resolve(struct persons *persons, struct message *messages,
                                      size_t count, struct error *err);
 
+/* A person without key, of whom the vault knew an instant ago: the request is to be sent again, and
+ * then is about somebody new. Other statuses as they are. */
+enum status persons_erased_meanwhile(enum status status, struct error *err);
+
 #endif

@@ -13,6 +13,7 @@
 /* What is counted, by place in a slot. */
 enum counter {
 	COUNT_ACCEPTED,
+	COUNT_SUPPRESSED,
 	COUNT_VIOLATIONS,
 	COUNT_REQUESTS,
 	COUNT_BYTES,
@@ -25,6 +26,7 @@ enum counter {
 };
 
 static const char *const counter_names[COUNTER_COUNT] = {[COUNT_ACCEPTED]   = "accepted",
+                                                         [COUNT_SUPPRESSED] = "suppressed",
                                                          [COUNT_VIOLATIONS] = "violations",
                                                          [COUNT_REQUESTS]   = "requests",
                                                          [COUNT_BYTES]      = "bytes",
@@ -81,6 +83,7 @@ struct sources {
 	VECTOR(struct source *) list; /* by number */
 	_Atomic uint64_t refused[SOURCE_REFUSAL_COUNT];
 	_Atomic uint64_t debug_bytes;
+	_Atomic uint64_t suppressed;
 	_Atomic uint64_t violations;
 	_Atomic uint64_t bytes;
 	_Atomic int64_t  lag_sum_ms;
@@ -334,6 +337,8 @@ static void add_totals(struct sources *sources, const struct source_counts *coun
 {
 	atomic_fetch_add_explicit(&sources->bytes, counts->bytes, memory_order_relaxed);
 	atomic_fetch_add_explicit(&sources->lag_sum_ms, counts->lag_sum_ms, memory_order_relaxed);
+	if (counts->suppressed > 0)
+		atomic_fetch_add_explicit(&sources->suppressed, counts->suppressed, memory_order_relaxed);
 	if (counts->violations > 0)
 		atomic_fetch_add_explicit(&sources->violations, counts->violations, memory_order_relaxed);
 	for (unsigned i = 0; i < SOURCE_LAG_COUNT; i++)
@@ -348,6 +353,7 @@ void source_count(struct source *source, int64_t now_ms, const struct source_cou
 	int64_t *values = slot_of(source, now_ms)->values;
 	values[COUNT_REQUESTS]++;
 	values[COUNT_ACCEPTED] += (int64_t)counts->accepted;
+	values[COUNT_SUPPRESSED] += (int64_t)counts->suppressed;
 	values[COUNT_VIOLATIONS] += (int64_t)counts->violations;
 	values[COUNT_BYTES] += (int64_t)counts->bytes;
 	values[COUNT_LAG_SUM] += counts->lag_sum_ms;
@@ -435,6 +441,7 @@ void sources_totals(struct sources *sources, struct sources_totals *ret_totals)
 	for (unsigned i = 0; i < SOURCE_REFUSAL_COUNT; i++)
 		ret_totals->refused[i] = atomic_load(&sources->refused[i]);
 	ret_totals->debug_bytes = atomic_load(&sources->debug_bytes);
+	ret_totals->suppressed  = atomic_load(&sources->suppressed);
 	ret_totals->violations  = atomic_load(&sources->violations);
 	ret_totals->bytes       = atomic_load(&sources->bytes);
 	ret_totals->lag_sum_ms  = atomic_load(&sources->lag_sum_ms);

@@ -87,6 +87,7 @@ enum { SOURCE_LAG_COUNT = 7 };
 /* Of one request. The lag of an event is from its own time to its arrival. */
 struct source_counts {
 	uint64_t accepted;
+	uint64_t suppressed; /* dropped, for their person is not to be known (vault_subjects.h) */
 	uint64_t violations; /* of them, those against the tracking plan that it only reports */
 	uint64_t bytes;      /* of its body */
 	int64_t  lag_sum_ms;
@@ -134,8 +135,8 @@ void sources_count_duplicate(struct sources *sources, uint32_t number, uint64_t 
 
 /* ---- What was counted ---- */
 
-/* `name` is "accepted", "violations", "requests", "bytes", "duplicates", "lag.sum", "lag.0" to
- * "lag.6", "rejected.CODE", "refused.WHY"; static. */
+/* `name` is "accepted", "suppressed", "violations", "requests", "bytes", "duplicates", "lag.sum",
+ * "lag.0" to "lag.6", "rejected.CODE", "refused.WHY"; static. */
 struct source_row {
 	uint32_t    source_number;
 	int64_t     minute_ms;
@@ -155,6 +156,7 @@ void sources_return(struct sources *sources, const source_row_list *rows);
 struct sources_totals {
 	uint64_t refused[SOURCE_REFUSAL_COUNT];
 	uint64_t debug_bytes;            /* held by debuggers, now */
+	uint64_t suppressed;             /* messages of suppressed ids, which were dropped */
 	uint64_t violations;             /* accepted events that their plan reports */
 	uint64_t plans;                  /* sources with a tracking plan, now */
 	uint64_t observed_bytes;         /* held of what was observed, now */

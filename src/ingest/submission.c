@@ -73,13 +73,14 @@ static void give_back(struct submission *submission)
 	free(submission->held);
 	letters_drop(&submission->captured);
 	debug_drop(&submission->seen);
-	submission->held           = NULL;
-	submission->held_count     = 0;
-	submission->accepted_count = 0;
-	submission->source         = NULL;
-	submission->retry_after_s  = 0;
-	submission->rejected.count = 0;
-	submission->merges.count   = 0;
+	submission->held             = NULL;
+	submission->held_count       = 0;
+	submission->accepted_count   = 0;
+	submission->suppressed_count = 0;
+	submission->source           = NULL;
+	submission->retry_after_s    = 0;
+	submission->rejected.count   = 0;
+	submission->merges.count     = 0;
 	if (submission->arena.bytes > 0)
 		arena_reset(&submission->arena);
 	if (submission->rejected.capacity > REJECTIONS_KEPT_MAX)
@@ -107,7 +108,8 @@ void submission_finish(struct submission *submission, enum status status, uint64
 	}
 	result.retry_after_s = submission->retry_after_s;
 	if (status == STATUS_OK && submission->source != NULL) {
-		submission->counts.accepted = submission->accepted_count;
+		submission->counts.accepted   = submission->accepted_count;
+		submission->counts.suppressed = submission->suppressed_count;
 		source_count(submission->source, submission->now_ms, &submission->counts,
 		             submission->rejected.items, submission->rejected.count);
 	}

@@ -23,6 +23,7 @@ struct submission {
 	ingest_done_fn         *done;
 	void                   *context;
 	unsigned                accepted_count;
+	unsigned                suppressed_count;
 	VECTOR(struct ingest_rejection) rejected;
 	struct arena arena; /* their texts */
 

@@ -280,6 +280,10 @@ MUST_USE enum status jobs_file_path(struct jobs *jobs, const struct store_job *j
 MUST_USE enum status jobs_file_missing(const struct jobs *jobs, const struct store_job *job,
                                        const char *reason, struct error *err);
 
+/* Removes what lies in the directory of a job that is finished; `*ret_removed`: how many files. */
+MUST_USE enum status jobs_drop_files(struct jobs *jobs, const char *id, uint64_t *ret_removed,
+                                     struct error *err);
+
 /* The store came out of a backup, which has no files of jobs: what is not done begins anew, without
  * saved state, and the files of all jobs that there are now are gone. Before jobs_start(); may be
  * said twice. */

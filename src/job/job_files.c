@@ -139,6 +139,24 @@ enum status job_files_remove(struct jobs *jobs, const char *id, struct error *er
 	return status;
 }
 
+enum status jobs_drop_files(struct jobs *jobs, const char *id, uint64_t *ret_removed,
+                            struct error *err)
+{
+	char           path[JOB_PATH_BYTES];
+	struct dirent *entry;
+	*ret_removed       = 0;
+	enum status status = path_of(jobs, id, (struct text){0}, path, err);
+	if (status != STATUS_OK)
+		return status;
+	DIR *directory = opendir(path);
+	if (directory == NULL)
+		return errno == ENOENT ? STATUS_OK : file_error(err, errno, "read", path);
+	while ((entry = readdir(directory)) != NULL)
+		*ret_removed += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+	closedir(directory);
+	return job_files_remove(jobs, id, err);
+}
+
 /* Whether nothing was put into it for a day. */
 static bool is_old(DIR *directory, const char *name)
 {

@@ -133,6 +133,10 @@ enum status sqlite_letter_list(struct store *, const struct store_letter_filter 
 enum status sqlite_letter_again(struct store *, const struct store_letter *, struct error *);
 enum status sqlite_letter_delete(struct store *, uint32_t, const uint64_t *, size_t, size_t *,
                                  struct error *);
+enum status sqlite_letter_all(struct store *, uint64_t, size_t, struct arena *,
+                              struct store_letter **, size_t *, struct error *);
+enum status sqlite_letter_reseal(struct store *, const struct store_letter *, size_t,
+                                 struct error *);
 enum status sqlite_letter_expire(struct store *, int64_t, size_t *, struct error *);
 enum status sqlite_letter_totals(struct store *, int64_t, struct store_letter_totals *,
                                  struct error *);

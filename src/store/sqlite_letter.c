@@ -179,6 +179,46 @@ enum status sqlite_letter_delete(struct store *base, uint32_t source_number, con
 	return status;
 }
 
+enum status sqlite_letter_all(struct store *base, uint64_t after_id, size_t limit,
+                              struct arena *arena, struct store_letter **ret_letters,
+                              size_t *ret_count, struct error *err)
+{
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	struct store_letter       *letters   = NULL;
+	size_t                     count     = 0;
+	sqlite3_stmt              *statement = sqlite_statement(store, SQL_LETTER_ALL);
+	const struct sqlite_reader reader    = {
+		   .read = read_letter, .item_size = sizeof *letters, .arena = arena};
+	sqlite_bind_number(statement, 1, (int64_t)after_id);
+	sqlite_bind_number(statement, 2, (int64_t)limit);
+	status = sqlite_rows(store, statement, &reader, &letters, &count, err);
+	status = sqlite_end(store, status, err);
+	if (status == STATUS_OK) {
+		*ret_letters = letters;
+		*ret_count   = count;
+	}
+	return status;
+}
+
+enum status sqlite_letter_reseal(struct store *base, const struct store_letter *letters,
+                                 size_t count, struct error *err)
+{
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+		sqlite3_stmt *statement = sqlite_statement(store, SQL_LETTER_RESEAL);
+		sqlite_bind_bytes(statement, 1, letters[i].content.data, letters[i].content.length);
+		sqlite_bind_number(statement, 2, (int64_t)letters[i].id);
+		status = sqlite_run(store, statement, err);
+	}
+	return sqlite_end(store, status, err);
+}
+
 enum status sqlite_letter_expire(struct store *base, int64_t before_ms, size_t *ret_deleted,
                                  struct error *err)
 {

@@ -498,6 +498,12 @@ struct store_ops {
 	/* Rejected again: its code, place and reason are those of `*letter` now, and `replays` grows.
 	 * One that is gone stays so. */
 	enum status (*letter_again)(struct store *, const struct store_letter *letter, struct error *);
+	/* Of all sources, by id, behind `after_id`. */
+	enum status (*letter_all)(struct store *, uint64_t after_id, size_t limit, struct arena *,
+	                          struct store_letter **ret_letters, size_t *ret_count, struct error *);
+	/* What it holds is sealed anew: of each, `content` counts. Those that are gone stay so. */
+	enum status (*letter_reseal)(struct store *, const struct store_letter *letters, size_t count,
+	                             struct error *);
 	/* Those that are there; `*ret_deleted` tells how many. */
 	enum status (*letter_delete)(struct store *, uint32_t source_number, const uint64_t *ids,
 	                             size_t count, size_t *ret_deleted, struct error *);

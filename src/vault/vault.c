@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vault/letter_key.h"
+#include "vault/subjects.h"
 #include "vault/vault_internal.h"
 
 static int system_allocate(int fd, uint64_t offset, uint64_t length)
@@ -29,6 +31,8 @@ static const struct vault_system real_system = {
 
 static void free_vault(struct vault *vault)
 {
+	subjects_close(vault->subjects);
+	letter_key_close(vault->letter_key);
 	VECTOR_DONE(&vault->erased);
 	map_u64_done(&vault->leaving);
 	pthread_mutex_destroy(&vault->erasing_lock);
@@ -70,8 +74,12 @@ enum status vault_open(const struct vault_config *config, struct vault **ret_vau
 		return status;
 	}
 	make_blind(vault, config->phone_country == NULL ? "82" : config->phone_country);
+	status = subjects_open(config->keyring_directory, &vault->subjects, err);
+	if (status == STATUS_OK)
+		status =
+			letter_key_open(config->keyring_directory, vault->keyring, &vault->letter_key, err);
 	size_t count;
-	if (vault->keyring->rotating)
+	if (status == STATUS_OK && vault->keyring->rotating)
 		status = vault_finish_rotation(vault, &count, err);
 	if (status == STATUS_OK)
 		*ret_vault = vault;

@@ -36,10 +36,12 @@ struct vault {
 
 	/* vault_erase.c: who is being erased, and who was. The lock is taken alone, or within that of a
 	 * shard. */
-	pthread_mutex_t   erasing_lock;
-	struct map_u64    leaving; /* person numbers */
-	atomic_size_t     leaving_count;
-	vault_number_list erased;
+	pthread_mutex_t    erasing_lock;
+	struct map_u64     leaving; /* person numbers */
+	atomic_size_t      leaving_count;
+	vault_number_list  erased;
+	struct subjects   *subjects;
+	struct letter_key *letter_key;
 };
 
 /* vault_erase.c: whether a person is being erased, so that nothing is to be linked to him, or taken

@@ -116,8 +116,8 @@ static void write_lag(struct json_writer *w, const struct store_count *counts, s
 
 static void write_counts(struct json_writer *w, const struct store_count *counts, size_t count)
 {
-	static const char *const plain[] = {"accepted", "violations", "duplicates", "requests",
-	                                    "bytes"};
+	static const char *const plain[] = {"accepted",   "suppressed", "violations",
+	                                    "duplicates", "requests",   "bytes"};
 	for (unsigned i = 0; i < sizeof plain / sizeof plain[0]; i++)
 		json_member_int(w, plain[i], value_of(counts, count, plain[i]));
 	write_by_reason(w, "rejected", TEXT("rejected."), counts, count);

@@ -20,6 +20,7 @@
 #include "ingest/letters.h"
 #include "ingest/source.h"
 #include "journal/file_log.h"
+#include "vault/vault_subjects.h"
 
 /* Upper bounds of the duration histogram; the last bucket has none. */
 static const double bounds_s[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
@@ -243,6 +244,10 @@ static void write_sources(struct buffer *out, const struct api *api)
 	           totals.bytes);
 	write_lag(out, &totals);
 	metric_one(out, "sonnim_tracking_plans", "gauge", "Sources with a tracking plan", totals.plans);
+	metric_one(out, "sonnim_ingest_suppressed_total", "counter",
+	           "Messages of suppressed ids, which were answered and dropped", totals.suppressed);
+	metric_one(out, "sonnim_suppressed_ids", "gauge", "Ids whose messages are dropped",
+	           vault_suppressed_count(api->config.vault));
 	metric_one(out, "sonnim_plan_violations_total", "counter",
 	           "Accepted events of which something goes against their source's tracking plan",
 	           totals.violations);

@@ -134,6 +134,11 @@ static void register_transfer(struct workspace *workspace)
 	                                        .ingest          = workspace->ingest,
 	                                        .partition_count = workspace->row.partition_count};
 	transfer_register(&workspace->transfer, workspace->background.jobs);
+	workspace->privacy = (struct privacy){.transfer = &workspace->transfer,
+	                                      .jobs     = workspace->background.jobs,
+	                                      .letters  = workspace->letters,
+	                                      .audit    = workspace->audit};
+	privacy_register(&workspace->privacy);
 }
 
 /* What no request asks for, into the audit trail. It has happened in any case: the log says where
@@ -187,6 +192,7 @@ enum status workspace_open(struct workspace *workspace, struct workspace_first *
 	backfill_open(&workspace->background.backfill, workspace->definitions);
 	register_transfer(workspace);
 	if ((status = tell_restored(workspace, err)) != STATUS_OK ||
+	    (status = privacy_catch_up(&workspace->privacy, err)) != STATUS_OK ||
 	    (status = api_load(workspace->api, err)) != STATUS_OK ||
 	    (status = background_start(&workspace->background, err)) != STATUS_OK)
 		return status;

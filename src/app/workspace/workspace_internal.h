@@ -9,6 +9,7 @@
 #include "app/background/backup_source.h"
 #include "app/workspace/workspace.h"
 #include "engine/apply/indexed.h"
+#include "privacy/privacy.h"
 #include "transfer/transfer.h"
 
 struct workspace {
@@ -39,6 +40,7 @@ struct workspace {
 	struct definitions          *definitions;
 	struct background            background;
 	struct transfer              transfer;
+	struct privacy               privacy;
 };
 
 /* What it may hold. */

@@ -83,6 +83,13 @@ WHERE source = $1 AND ($2 = '' OR code = $2) AND at_ms >= $3 AND at_ms < $4;
 UPDATE dead_letter SET code = $1, place = $2, reason = $3, replays = replays + 1
 WHERE source = $4 AND id = $5;
 
+-- name: letter_all
+SELECT id, source, at_ms, code, place, kind, bytes, replays, partition, slot, content, reason
+FROM dead_letter WHERE id > $1 ORDER BY id LIMIT $2;
+
+-- name: letter_reseal
+UPDATE dead_letter SET content = $1 WHERE id = $2;
+
 -- name: letter_delete
 DELETE FROM dead_letter WHERE source = $1 AND id = $2 RETURNING id;
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "vault/vault_letters.h"
+#include "vault/vault_subjects.h"
 
 /* ---- Journal ---- */
 
@@ -295,7 +297,7 @@ bool vault_index(const struct vault *vault, enum personal_index kind, struct tex
 	return true;
 }
 
-void vault_seal_common(struct vault *vault, struct text purpose, struct text plain,
+void vault_seal_letter(struct vault *vault, struct text purpose, struct text plain,
                        struct buffer *out)
 {
 	(void)vault;
@@ -303,7 +305,7 @@ void vault_seal_common(struct vault *vault, struct text purpose, struct text pla
 	buffer_add_text(out, plain);
 }
 
-enum status vault_unseal_common(struct vault *vault, struct text purpose, struct text sealed,
+enum status vault_unseal_letter(struct vault *vault, struct text purpose, struct text sealed,
                                 struct buffer *out, struct error *err)
 {
 	(void)vault;
@@ -311,6 +313,47 @@ enum status vault_unseal_common(struct vault *vault, struct text purpose, struct
 	(void)err;
 	buffer_add_text(out, sealed);
 	return STATUS_OK;
+}
+
+bool vault_letter_is_new(struct vault *vault, struct text sealed)
+{
+	(void)vault;
+	(void)sealed;
+	return true;
+}
+
+enum status vault_letters_renew_begin(struct vault *vault, struct error *err)
+{
+	(void)vault;
+	(void)err;
+	return STATUS_OK;
+}
+
+enum status vault_letters_renew_end(struct vault *vault, struct error *err)
+{
+	(void)vault;
+	(void)err;
+	return STATUS_OK;
+}
+
+static const char *suppressed; /* the one userId; NULL: nobody */
+
+void fake_vault_suppress(const char *user_id) { suppressed = user_id; }
+
+bool vault_suppresses(struct vault *vault)
+{
+	(void)vault;
+	return suppressed != NULL;
+}
+
+bool vault_any_suppressed(struct vault *vault, const struct vault_id *ids, size_t count)
+{
+	(void)vault;
+	for (size_t i = 0; i < count; i++)
+		if (suppressed != NULL && ids[i].namespace == VAULT_USER &&
+		    text_equal(ids[i].id, text_of(suppressed)))
+			return true;
+	return false;
 }
 
 struct person fake_vault_person(enum vault_namespace namespace, const char *id)

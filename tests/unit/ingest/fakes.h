@@ -54,4 +54,7 @@ void          fake_vault_reset(void);
 void          fake_vault_sync(void);
 struct person fake_vault_person(enum vault_namespace, const char *id); /* SLOT_NONE: unknown */
 
+/* Whose messages are to be dropped; NULL: nobody's. */
+void fake_vault_suppress(const char *user_id);
+
 #endif

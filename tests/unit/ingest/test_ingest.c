@@ -285,6 +285,26 @@ static void submissions_may_be_finished_by_another_thread(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_new, harness_free)
 
+/* ---- Suppression ---- */
+
+static void messages_of_a_suppressed_id_are_taken_as_if_all_were_well_and_dropped(void **state)
+{
+	struct harness *harness = *state;
+	unsigned        before  = fake_journal_count(&harness->journal);
+	fake_vault_suppress("gone");
+	harness_submit_string(harness, INGEST_BATCH,
+	                      "{\"batch\":["
+	                      "{\"type\":\"track\",\"userId\":\"gone\",\"event\":\"e\"},"
+	                      "{\"type\":\"track\",\"userId\":\"gone\"},"
+	                      "{\"type\":\"track\",\"userId\":\"here\",\"event\":\"e\"}]}");
+	fake_vault_suppress(NULL);
+	assert_int_equal(harness->status, STATUS_OK);
+	assert_int_equal(harness->rejected.count, 0);
+	assert_int_equal(harness->accepted_count, 1);
+	assert_int_equal(fake_journal_count(&harness->journal), before + 1);
+	assert_int_equal(fake_vault_person(VAULT_USER, "gone").slot, SLOT_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +322,7 @@ int main(void)
 		TEST(a_failure_anywhere_accepts_nothing_and_says_which),
 		TEST(a_vault_that_fails_to_sync_fails_those_who_wait),
 		TEST(submissions_may_be_finished_by_another_thread),
+		TEST(messages_of_a_suppressed_id_are_taken_as_if_all_were_well_and_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

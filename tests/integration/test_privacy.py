@@ -1,0 +1,169 @@
+"""Rights of the person: what privacy requests do and what they answer. That nothing can be read
+behind an erasure shows test_erasure.py."""
+import json
+import unittest
+
+from case import ServerCase
+from privacy import REQUESTS, ask, carry_out, upload, wait
+
+
+class Privacy(ServerCase):
+    def members(self, key):
+        return {row.get("userId") or row.get("anonymousId")
+                for row in self.client.get(f"/api/v1/segments/{key}/members")["items"]}
+
+    def history(self, key):
+        return self.client.get(f"/api/v1/segments/{key}/history?limit=1000")["items"]
+
+    def subject(self, **who):
+        name, value = next(iter(who.items()))
+        return self.client.get(f"/api/v1/privacy/subjects?{name}={value}")
+
+    def known(self, user):
+        return self.client.request("GET", f"/api/v1/users/{user}/profile").status == 200
+
+    settled = 0
+
+    def settle(self):
+        """Reads that follow see what came before."""
+        Privacy.settled += 1
+        position = self.track(f"settle-{Privacy.settled}").position
+        self.client.get("/api/v1/segments?limit=1", headers={"X-Sonnim-Min-Position": position})
+
+    def test_an_erased_person_leaves_his_segments_once_and_comes_again_as_somebody_new(self):
+        self.make_segment("seen", {"event": "Seen", "op": "gte", "value": 2})
+        for _ in range(3):
+            self.track("kim")
+        self.track("lee")
+        self.track("lee")
+        self.settle()
+        self.assertEqual(self.members("seen"), {"kim", "lee"})
+        request = carry_out(self.client, "DELETE_ONLY", "kim")
+        self.assertEqual(request["state"], "FINISHED", request)
+        self.assertEqual((request["counts"]["done"], request["counts"]["persons"]), (1, 1))
+        self.assertEqual(len(request["receipt"]["auditHash"]), 64)
+        self.assertFalse(self.known("kim"))
+        self.assertEqual(self.members("seen"), {"lee"})
+        rows = [(row["userId"], row["change"], row["cause"]) for row in self.history("seen")]
+        self.assertEqual(rows.count((None, "exited", "erasure")), 1, rows)
+        self.assertNotIn("kim", json.dumps(rows))
+        statistics = self.client.get("/api/v1/segments/seen/statistics")
+        self.assertIn("1", json.dumps(statistics))
+        self.track("kim")
+        self.settle()
+        self.assertTrue(self.known("kim"))
+        self.assertEqual(len(self.events("kim")), 1)
+        self.assertEqual(self.members("seen"), {"lee"})
+        self.assertEqual([entry["what"] for entry in self.subject(userId="kim")["history"]],
+                         ["erased"])
+
+    def test_visitors_who_became_the_person_go_with_him(self):
+        self.client.expect(200, "POST", "/v1/track", {"anonymousId": "v1", "event": "Seen"},
+                           key=self.key)
+        self.client.expect(200, "POST", "/v1/identify", {"anonymousId": "v1", "userId": "park"},
+                           key=self.key)
+        self.settle()
+        request = carry_out(self.client, "DELETE_ONLY", {"anonymousId": "v1"})
+        self.assertEqual((request["state"], request["counts"]["persons"]), ("FINISHED", 2), request)
+        self.assertFalse(self.known("park"))
+        self.assertFalse(self.subject(anonymousId="v1")["known"])
+
+    def test_who_is_unknown_makes_a_request_a_partial_success(self):
+        self.track("cho")
+        request = carry_out(self.client, "DELETE_ONLY", "cho", "never-seen")
+        self.assertEqual(request["state"], "PARTIAL_SUCCESS", request)
+        self.assertEqual((request["counts"]["done"], request["counts"]["unknown"]), (1, 1))
+
+    def test_messages_of_a_suppressed_id_are_answered_and_dropped(self):
+        source = self.client.expect(201, "POST", "/api/v1/sources", {"name": "s"}).json
+        self.track("han")
+        request = carry_out(self.client, "SUPPRESS_WITH_DELETE", "han", {"anonymousId": "han-v"})
+        self.assertEqual(request["state"], "PARTIAL_SUCCESS", request)  # nobody had the visitor's
+        for message in ({"type": "track", "userId": "han", "event": "Seen"},
+                        {"type": "identify", "userId": "other", "anonymousId": "han-v"},
+                        {"type": "track", "userId": "han"}):  # rejected otherwise: no dead letter
+            answer = self.client.expect(200, "POST", "/v1/batch", {"batch": [message]},
+                                        key=source["writeKey"])
+            self.assertEqual(answer.json, {"success": True})
+        self.settle()
+        self.assertFalse(self.known("han"))
+        self.assertFalse(self.known("other"))
+        letters = self.client.get(f"/api/v1/sources/{source['id']}/dead-letters")
+        self.assertEqual(letters["items"], [])
+        self.assertTrue(self.subject(userId="han")["suppressed"])
+        carry_out(self.client, "UNSUPPRESS", "han", {"anonymousId": "han-v"})
+        self.assertFalse(self.subject(userId="han")["suppressed"])
+        self.track("han")
+        self.settle()
+        self.assertTrue(self.known("han"))
+
+    def test_suppressing_alone_keeps_what_is_there(self):
+        self.track("yun")
+        carry_out(self.client, "SUPPRESS_ONLY", "yun")
+        self.track("yun")
+        self.settle()
+        self.assertEqual(len(self.events("yun")), 1)
+
+    def test_an_export_is_a_complete_copy(self):
+        self.make_segment("loud", {"event": "Seen", "op": "gte", "value": 1})
+        self.client.expect(200, "POST", "/v1/identify", {
+            "userId": "seo", "traits": {"email": "seo@example.com", "city": "제주"}}, key=self.key)
+        self.track("seo", properties={"note": "긴 글 " * 40})
+        self.settle()
+        request = carry_out(self.client, "EXPORT", "seo")
+        self.assertEqual((request["state"], request["counts"]["persons"]), ("FINISHED", 1))
+        self.assertEqual({file["name"] for file in request["files"]},
+                         {"profiles.jsonl", "events.jsonl", "segments.jsonl", "manifest.json"})
+
+        def lines(name):
+            body = self.client.request("GET", f"{REQUESTS}/{request['id']}/files/{name}").body
+            return [json.loads(line) for line in body.decode().splitlines()]
+        self.assertEqual(lines("profiles.jsonl")[0]["traits"],
+                         {"email": "seo@example.com", "city": "제주"})
+        self.assertEqual(lines("events.jsonl")[0]["properties"], {"note": "긴 글 " * 40})
+        self.assertEqual([(row["segmentName"], row["change"]) for row in lines("segments.jsonl")],
+                         [("loud", "entered")])
+        self.assertEqual([file["rows"] for file in lines("manifest.json")[0]["files"]], [1, 1, 1])
+        carry_out(self.client, "DELETE_ONLY", "seo")
+        self.assertEqual(self.client.request(
+            "GET", f"{REQUESTS}/{request['id']}/files/profiles.jsonl").status, 404)
+
+    def test_a_file_names_thousands(self):
+        batch = [{"type": "track", "userId": f"file-{i}", "event": "Seen"} for i in range(3000)]
+        self.client.expect(200, "POST", "/v1/batch", {"batch": batch}, key=self.key)
+        rows = "userId\n" + "".join(f"file-{i}\n" for i in range(3500)) + '""\n'
+        request = wait(self.client, upload(self.client, "DELETE_ONLY", rows.encode()))
+        self.assertEqual(request["state"], "PARTIAL_SUCCESS", request)
+        counts = request["counts"]
+        self.assertEqual((counts["subjects"], counts["done"], counts["unknown"], counts["persons"]),
+                         (3500, 3000, 500, 3000))
+        lines = "".join(json.dumps({"userId": f"file-{i}"}) + "\n" for i in range(10))
+        request = wait(self.client, upload(self.client, "SUPPRESS_ONLY", lines.encode(),
+                                           "application/x-ndjson"))
+        self.assertEqual((request["state"], request["counts"]["done"]), ("FINISHED", 10))
+
+    def test_what_is_wrong_is_named(self):
+        for body, field in (
+                ({"type": "DELETE", "subjects": [{"userId": "a"}]}, "type"),
+                ({"type": "DELETE_ONLY", "subjects": []}, "subjects"),
+                ({"type": "DELETE_ONLY", "subjects": [{"userId": "a"}, {}]}, "subjects[1]"),
+                ({"type": "DELETE_ONLY", "subjects": [{"userId": ""}]}, "subjects[0]"),
+                ({"type": "DELETE_ONLY", "subjects": [{"userId": "a"}], "x": 1}, "x")):
+            answer = self.client.request("POST", REQUESTS, body)
+            self.assertEqual((answer.status, answer.field), (400, field), answer)
+
+    def test_it_needs_its_own_permission(self):
+        stranger, _ = self.client_with("user.read", "job.read", "job.write", "pii.read")
+        body = {"type": "EXPORT", "subjects": [{"userId": "a"}]}
+        self.assertEqual(stranger.request("POST", REQUESTS, body).status, 403)
+        self.assertEqual(stranger.request("GET", REQUESTS).status, 403)
+        request_id = ask(self.client, "EXPORT", "a")
+        wait(self.client, request_id)
+        self.assertEqual(stranger.request(
+            "GET", f"/api/v1/jobs/{request_id}/files/profiles.jsonl").status, 403)
+        clerk, _ = self.client_with("privacy.write")
+        self.assertEqual(clerk.request("GET", REQUESTS).status, 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
