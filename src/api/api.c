@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "api/browser.h"
 #include "api/call.h"
 #include "api/access/guards.h"
 #include "api/audience/filter_set.h"
@@ -82,35 +83,6 @@ static void add_routes(struct api *api)
 
 /* ---- What concerns every answer ---- */
 
-/* The path in its workspace: what follows the name of one. */
-static struct text path_within(struct text path)
-{
-	if (!text_starts_with(path, TEXT("/w/")))
-		return path;
-	const char *name = path.data + 3, *end = path.data + path.length;
-	const char *slash = memchr(name, '/', (size_t)(end - name));
-	return slash == NULL ? path : (struct text){slash, (size_t)(end - slash)};
-}
-
-static bool is_collection(const struct http_request *request)
-{
-	struct text path = path_within(http_path(request));
-	return text_starts_with(path, TEXT("/v1/")) || text_starts_with(path, TEXT("/beacon/")) ||
-	       text_starts_with(path, TEXT("/pixel/"));
-}
-
-static void answer_options(struct http_request *request, void *user)
-{
-	(void)user;
-	if (is_collection(request)) {
-		http_add_header(request, "Access-Control-Allow-Methods", TEXT("GET, POST, OPTIONS"));
-		http_add_header(request, "Access-Control-Allow-Headers",
-		                TEXT("authorization, content-type, x-retry-count"));
-		http_add_header(request, "Access-Control-Max-Age", TEXT("86400"));
-	}
-	http_respond(request, 204, NULL, NULL);
-}
-
 /* The pattern, not the path: that holds ids. */
 static void log_request(const struct http_request *request, unsigned http_status)
 {
@@ -133,14 +105,9 @@ void api_before_answer(void *user, struct http_request *request, unsigned http_s
 		http_add_header(request, "Retry-After", TEXT("1"));
 	if (http_status == 401)
 		http_add_header(request, "WWW-Authenticate",
-		                is_collection(request) ? TEXT("Basic realm=\"write key\"")
-		                                       : TEXT("Bearer"));
-	if (is_collection(request)) {
-		/* A source that lets only some origins send has said so: collect.c. */
-		if (!http_header_added(request, "Vary"))
-			http_add_header(request, "Access-Control-Allow-Origin", TEXT("*"));
-		http_add_header(request, "Access-Control-Expose-Headers", TEXT("Retry-After"));
-	}
+		                browser_is_collection(request) ? TEXT("Basic realm=\"write key\"")
+		                                               : TEXT("Bearer"));
+	browser_before_answer(api, request);
 }
 
 void api_error_body(void *user, unsigned http_status, const struct error *err, const char *trace_id,
@@ -178,7 +145,7 @@ struct api *api_new(const struct api_config *config)
 	openapi_write(&api->openapi);
 	if (api->config.code[0] == '\0') { /* all requests come by it */
 		add_routes(api);
-		http_router_set_options(api->router, answer_options, api);
+		http_router_set_options(api->router, browser_preflight, api);
 	}
 
 	api->ingest_threads = calloc(config->loop_count, sizeof *api->ingest_threads);

@@ -62,7 +62,8 @@ struct api_config {
 	int64_t     retention_ms;     /* windows must be shorter by a day; INSTANT_MS_NEVER: any */
 	uint64_t    upload_bytes_max; /* of one file to import */
 	bool        manual_clock;
-	const char *public_url; /* what addresses of this server begin with; NULL: where it listens */
+	const char *cors_origins; /* whose pages may use the api besides its own; NULL: none */
+	const char *public_url;   /* what addresses of this server begin with; NULL: where it listens */
 	const char *data_directory; /* for metrics of the disk; outlives the api */
 
 	/* Of several workspaces: what this one's credentials bear, what its paths begin with for others

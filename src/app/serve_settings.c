@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/browser.h"
 #include "base/instant.h"
 #include "base/log.h"
 #include "base/machine.h"
@@ -193,6 +194,10 @@ static const struct setting table[] = {
                    "What addresses of this server begin with for others, such as "
                    "https://cdp.example.com; else where it listens",
                    "URL", .check = check_url),
+	SETTING_STRING(SERVE, cors_origins, "cors-origins", NULL,
+                   "Origins whose pages may use the API, such as https://app.example.com; those of "
+                   "sources are settings of theirs",
+                   "ORIGIN,…", .check = browser_check_origins),
 	SETTING_STRING(SERVE, filters, "filters", NULL,
                    "File with own filters of audiences (docs/filters.md)", "FILE"),
 	SETTING_DURATION(SERVE, workspace_idle_ms, "workspace-idle", "15m", 1000,

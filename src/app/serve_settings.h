@@ -37,6 +37,7 @@ struct serve_settings {
 	char    *setup_token_file;
 	char    *address_file;
 	char    *public_url; /* NULL: where it listens */
+	char    *cors_origins;
 	char    *filters;
 	int64_t  workspace_idle_ms;
 	int64_t  workspaces_open_max;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/browser.h"
 #include "app/process/secure.h"
 #include "app/workspace/directory.h"
 #include "base/log.h"
@@ -76,16 +77,19 @@ enum status server_start(const struct serve_settings *settings, const struct soc
 
 enum status server_accept(struct server *server, struct error *err)
 {
-	struct api               *api    = workspace_api(server->home);
+	struct api               *api = workspace_api(server->home);
+	struct http_header        headers[BROWSER_HEADERS_MAX];
 	struct http_server_config config = {.settings      = &server->settings->http,
 	                                    .router        = api_router(api),
 	                                    .error_body    = api_error_body,
 	                                    .before_answer = api_before_answer,
 	                                    .user          = api,
+	                                    .headers       = headers,
 	                                    .tls           = server->secure.main,
 	                                    .sockets       = server->main_sockets.fds,
 	                                    .socket_count  = server->main_sockets.count};
-	enum status               status = http_server_start(&config, &server->http, err);
+	config.header_count              = browser_headers(config.tls != NULL, headers);
+	enum status status               = http_server_start(&config, &server->http, err);
 	if (status != STATUS_OK)
 		return status;
 	api_set_server(api, server->http);

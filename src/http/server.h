@@ -246,7 +246,7 @@ void        *http_owner(const struct http_request *request);
 
 /* Both texts are copied; CR, LF, TAB and NUL in them are replaced by spaces. In the handler, later
  * by whoever holds the request, and in before_answer. All headers of an answer together must stay
- * below 1 KiB: more has room only when the request's own headers were small. */
+ * below 2 KiB: more has room only when the request's own headers were small. */
 void http_add_header(struct http_request *request, const char *name, struct text value);
 
 /* The same, in the place of one of that name that was added before. */

@@ -29,9 +29,9 @@ enum {
 	/* libmicrohttpd has one piece of memory for a connection: the headers as they come, a list of
 	 * them, a copy of the cookies, and the headers of the answer. It zeroes all of it after each
 	 * request, so it is not larger than needed. */
-	HTTP_POOL_BYTES_MORE     = 3072, /* than twice header_bytes_max */
+	HTTP_POOL_BYTES_MORE     = 4096, /* than twice header_bytes_max */
 	HTTP_POOL_ENTRY_BYTES    = 64,   /* of the list */
-	HTTP_ANSWER_HEADER_BYTES = 1024, /* always left for the answer */
+	HTTP_ANSWER_HEADER_BYTES = 2048, /* always left for the answer */
 	/* A body that nobody will read (too large, unknown path) is read and dropped up to so much,
 	 * because a client that is still sending would lose the answer with its connection. */
 	HTTP_DRAIN_BYTES_MAX = 16 << 20,

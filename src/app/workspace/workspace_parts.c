@@ -331,6 +331,7 @@ static void start_api(struct workspace *workspace)
 	                            .loop_count       = workspace->config.loop_count,
 	                            .retention_ms     = ingest.retention_ms,
 	                            .manual_clock     = workspace->row.manual_clock,
+	                            .cors_origins     = workspace->settings->cors_origins,
 	                            .public_url       = workspace->settings->public_url,
 	                            .data_directory   = workspace->data,
 	                            .code             = workspace->config.code,
