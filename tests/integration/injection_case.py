@@ -135,6 +135,7 @@ class InjectionCase(unittest.TestCase):
         client.expect(201, "POST", "/api/v1/audience/filters", {
             "name": "shoe_size", "label": {"ko": "a", "en": "b"}, "type": "choice", "days": 30,
             "template": "count(\"Product Viewed\" where size in [$value]) within $days >= 1"})
+        made["workspace"] = make("/api/v1/workspaces", {"slug": "shop", "name": "Shop"})
         made["person"] = make("/api/v1/people", {"email": "kim@example.com", "name": "Kim",
                                                  "password": PASSWORD, "roles": ["admin"]})
         cls.grant = cls.log_in()
@@ -154,13 +155,15 @@ class InjectionCase(unittest.TestCase):
             return self.made["letter"]
         if name == "writeKey":
             return self.key
+        if name == "personId":
+            return self.made["person"]
         if name == "table":
             return "dim_users"
         by_path = {
             "/sources/": "source", "/segments/{id}": "segment", "/audiences/": "audience",
             "/destinations/": "destination", "/jobs/{id}": "job", "/imports/": "import",
             "/exports/{id}/files": "job", "/audience/exports/": "export", "/sessions/": "session",
-            "/people/": "person", "/invitations/": "invitation", "/tokens/": "token"}
+            "/workspaces/": "workspace", "/people/": "person", "/invitations/": "invitation", "/tokens/": "token"}
         names = {"/jobs/{id}/files": "manifest.json", "/exports/{id}/files": "manifest.json",
                  "/schedules/": "nightly", "/consumers/": "reader", "/roles/": "helper",
                  "/filters/": "shoe_size", "/dimensions/": "products"}
@@ -264,6 +267,10 @@ class InjectionCase(unittest.TestCase):
                             "password": PASSWORD, "roles": ["viewer"]}],
             "PersonChange": [{"name": "Kim"}],
             "InvitationWish": [{"email": f"{self.fresh()}@example.com", "roles": ["viewer"]}],
+            "WorkspaceWish": [{"slug": self.fresh(), "name": "w", "partitions": 1,
+                               "retentionDays": 2, "limits": {"profiles": 1000}}],
+            "WorkspaceChange": [{"name": "w", "limits": {"profiles": 1000}}],
+            "WorkspaceMemberWish": [{"roles": ["viewer"]}],
             "RoleWish": [{"permissions": ["user.read"]}],
             "SegmentStatus": [{"active": True}], "Clock": [{"now": NOW}],
         }

@@ -143,6 +143,19 @@ static enum status read_whole(struct json body, const char *name, int64_t min, i
 	return STATUS_OK;
 }
 
+/* What is shown to people in one line. */
+static enum status read_name(struct json body, bool optional, struct text *ret_name,
+                             struct error *err)
+{
+	enum status status =
+		call_string(body, "name", optional, 1, WORKSPACE_NAME_BYTES_MAX, ret_name, err);
+	for (size_t i = 0; status == STATUS_OK && i < ret_name->length; i++)
+		if ((unsigned char)ret_name->data[i] < ' ' || ret_name->data[i] == 0x7f)
+			status =
+				error_set_field(err, STATUS_INVALID, "name", "It must not have control characters");
+	return status;
+}
+
 static enum status read_new(struct api_call *call, struct workspace_wish *wish, struct error *err)
 {
 	static const char *const known[] = {"name",          "slug",   "partitions",
@@ -155,8 +168,7 @@ static enum status read_new(struct api_call *call, struct workspace_wish *wish, 
 	    (status = call_only(body, known, err)) != STATUS_OK ||
 	    (status = call_string(body, "slug", false, 1, WORKSPACE_SLUG_BYTES_MAX, &wish->slug,
 	                          err)) != STATUS_OK ||
-	    (status = call_string(body, "name", false, 1, WORKSPACE_NAME_BYTES_MAX, &wish->name,
-	                          err)) != STATUS_OK ||
+	    (status = read_name(body, false, &wish->name, err)) != STATUS_OK ||
 	    (status = read_whole(body, "partitions", 1, PARTITION_COUNT_MAX, &partitions, err)) !=
 	        STATUS_OK ||
 	    (status = read_whole(body, "retentionDays", 2, RETENTION_DAYS_MAX, &days, err)) !=
@@ -253,8 +265,7 @@ static enum status put(struct api_call *call, const struct api_workspaces *works
 	if ((status = call_if_match(call, &version, err)) != STATUS_OK ||
 	    (status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
-	    (status = call_string(body, "name", true, 1, WORKSPACE_NAME_BYTES_MAX, &wish.name, err)) !=
-	        STATUS_OK ||
+	    (status = read_name(body, true, &wish.name, err)) != STATUS_OK ||
 	    (status = read_limits(call, body, &wish.limits, err)) != STATUS_OK)
 		return status;
 	return workspaces->change(workspaces->context, id_of(call), &wish, version, call->arena,
