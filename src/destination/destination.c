@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "model/consent.h"
 
 #define SEAL_PURPOSE TEXT("sonnim destination")
 
@@ -50,6 +51,7 @@ static const struct member members[] = {
 	{"prefix", AT(prefix), OF_S3, false, false},
 	{"url", AT(url), OF_PLATFORM, true, false},
 	{"source", AT(source), OF_PLATFORM, false, false},
+	{"consent", AT(consent), OF_S3 | OF_PLATFORM, false, false},
 	{"accessKeyId", AT(access_key_id), OF_S3, true, true},
 	{"secretAccessKey", AT(secret_access_key), OF_S3, true, true},
 	{"token", AT(token), OF_PLATFORM, false, true},
@@ -115,6 +117,16 @@ static bool is_printable(const char *text)
 	return true;
 }
 
+static bool is_consent(const char *text)
+{
+	struct consent consent;
+	struct arena   arena;
+	arena_init(&arena);
+	bool valid = strcmp(text, "none") == 0 || consent_read(text_of(text), &arena, &consent);
+	arena_done(&arena);
+	return valid;
+}
+
 static enum status check_member(const struct member *member, const char *text, struct error *err)
 {
 	if (member->needed && *text == '\0')
@@ -131,7 +143,19 @@ static enum status check_member(const struct member *member, const char *text, s
 		return refuse(err, member->name, "A region is letters, digits and \"-\"");
 	if (strcmp(member->name, "bucket") == 0 && !is_of(text, ".-"))
 		return refuse(err, member->name, "A bucket's name is letters, digits, \".\" and \"-\"");
+	if (strcmp(member->name, "consent") == 0 && !is_consent(text))
+		return refuse(
+			err, member->name,
+			"It is a purpose, a purpose and a channel (\"marketing.email\"), or \"none\"");
 	return STATUS_OK;
+}
+
+struct text destination_consent(const struct destination *destination)
+{
+	const char *consent = destination->consent;
+	if (consent == NULL || *consent == '\0')
+		consent = destination->kind == DESTINATION_MARKETING_PLATFORM ? "marketing" : "none";
+	return strcmp(consent, "none") == 0 ? TEXT("") : text_of(consent);
 }
 
 static enum status check(const struct destination *destination, struct error *err)

@@ -7,6 +7,7 @@
  *   s3                   region, bucket, endpoint, prefix, pathStyle        accessKeyId,
  *                                                                           secretAccessKey
  *   marketing_platform   url, source (name of an s3 destination)            token
+ *   both                 consent
  *
  * Credentials lie in the store sealed under a key of the workspace, which its keyring yields; they
  * are never shown again, and what sends reads them anew each time, so that they can be replaced
@@ -44,6 +45,10 @@ struct destination {
 	const char *url;
 	const char *source;
 
+	/* Whom it is sent to: who has agreed to this (model/consent.h); "none": everybody. "": that of
+	 * the kind, "marketing" for marketing platforms and everybody for S3. */
+	const char *consent;
+
 	const char *access_key_id;
 	const char *secret_access_key;
 	const char *token;
@@ -51,6 +56,9 @@ struct destination {
 
 /* What an answer of HTTP from one of them means; 2xx: STATUS_OK. */
 enum status destination_judge(unsigned http_status);
+
+/* Who it is sent to; empty: everybody. */
+struct text destination_consent(const struct destination *destination);
 
 /* Takes over what `body` says: all of a new one, or changes. The kind never changes; credentials
  * that are absent stay. STATUS_INVALID with the field. */

@@ -455,6 +455,19 @@ static void add_link(struct ingest_thread *thread, const struct message *message
 	runs_add(&thread->runs, message->person.partition, &record);
 }
 
+/* Without the message's id: that is the event's. */
+static void add_consents(struct ingest_thread *thread, const struct message *message,
+                         uint32_t source_number)
+{
+	struct record record = record_of(message, source_number);
+	record.kind          = RECORD_TRAITS;
+	record.call          = CALL_IDENTIFY;
+	record.name          = (struct text){0};
+	record.message_id    = (struct text){0};
+	record.properties    = span_text(message->consents, &thread->decoder.lists);
+	runs_add(&thread->runs, message->person.partition, &record);
+}
+
 static enum status add_message(struct ingest_thread *thread, const struct message *message,
                                uint32_t source_number, struct error *err)
 {
@@ -467,6 +480,8 @@ static enum status add_message(struct ingest_thread *thread, const struct messag
 			return status;
 	}
 	runs_add(&thread->runs, message->person.partition, &record);
+	if (record.kind == RECORD_EVENT && message->consents.length > 0)
+		add_consents(thread, message, source_number);
 	/* Behind the call's own traits: the profile that is merged only fills their gaps. */
 	if (message->links) {
 		add_link(thread, message);

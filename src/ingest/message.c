@@ -1,12 +1,14 @@
 #include "ingest/message.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/instant.h"
 #include "ingest/envelope.h"
 #include "ingest/event_types.h"
 #include "ingest/tape.h"
 #include "model/birthday.h"
+#include "model/consent.h"
 #include "model/rules.h"
 
 enum { KEPT_BYTES_MAX = 1 << 20 }; /* of a buffer, from one request to the next */
@@ -238,6 +240,41 @@ static enum envelope_field values_field(const struct decoder *decoder, enum reco
 	return from_platform(decoder) ? FIELD_ATTRIBUTES : FIELD_PROPERTIES;
 }
 
+/* `context.consent.categoryPreferences` of Segment's SDKs: {"Advertising":true}. */
+static struct json consents_of(const struct decoder *decoder, const struct envelope *envelope)
+{
+	struct json context = envelope_get(envelope, FIELD_CONTEXT);
+	struct json consent = json_get(context, "consent");
+	if (json_type(consent) == JSON_NONE)
+		consent = json_get(decoder->shared_context, "consent");
+	return json_get(consent, "categoryPreferences");
+}
+
+/* Calls `add` for each trait that follows; at most CONSENTS_MAX. */
+static void each_consent(const struct decoder *decoder, const struct envelope *envelope,
+                         void (*add)(struct decoder *decoder, struct text name, bool given),
+                         struct decoder *into)
+{
+	enum { CONSENTS_MAX = 50 };
+	char        name[sizeof "consent." + CONSENT_NAME_BYTES_MAX];
+	struct json preferences = consents_of(decoder, envelope);
+	unsigned    count       = 0;
+	if (json_type(preferences) != JSON_OBJECT)
+		return;
+	for (struct json_iterator i = json_iterate(preferences); json_next(&i);) {
+		if (json_type(i.value) != JSON_BOOL || !consent_is_name(i.name) || count == CONSENTS_MAX)
+			continue;
+		int length = snprintf(name, sizeof name, "consent.%.*s", (int)i.name.length, i.name.data);
+		add(into, (struct text){name, (size_t)length}, json_bool(i.value));
+		count++;
+	}
+}
+
+static void sift_consent(struct decoder *decoder, struct text name, bool given)
+{
+	sift_add_bool(&decoder->values, name, given);
+}
+
 static enum ingest_code add_values(struct decoder *decoder, const struct envelope *envelope,
                                    enum record_call call)
 {
@@ -251,6 +288,8 @@ static enum ingest_code add_values(struct decoder *decoder, const struct envelop
 		return INGEST_INVALID_FIELD;
 	if (call == CALL_PAGE || call == CALL_SCREEN)
 		return add_page(&decoder->values, envelope, values);
+	if (call == CALL_IDENTIFY)
+		each_consent(decoder, envelope, sift_consent, decoder);
 	return add_members(&decoder->values, values);
 }
 
@@ -347,6 +386,33 @@ static void keep_personal(struct decoder *decoder, struct message *message)
 	message->personal = span_to_end(begin, &decoder->personal);
 }
 
+/* ---- Consent ---- */
+
+static void list_consent(struct decoder *decoder, struct text name, bool given)
+{
+	value_add(&decoder->lists, name, &(struct value){.type = given ? VALUE_TRUE : VALUE_FALSE});
+	decoder->consent_count++;
+}
+
+/* Of the event that SDKs send when somebody decides anew: it sets the traits, too. */
+static void keep_consents(struct decoder *decoder, const struct envelope *envelope,
+                          struct message *message)
+{
+	size_t begin             = decoder->lists.length;
+	message->consents.length = 0;
+	if (message->call != CALL_TRACK ||
+	    !text_equal(message->name, TEXT("Segment Consent Preference Updated")))
+		return;
+	decoder->consent_count = 0;
+	size_t list            = value_list_begin(&decoder->lists);
+	each_consent(decoder, envelope, list_consent, decoder);
+	value_list_end(&decoder->lists, list, decoder->consent_count);
+	if (decoder->consent_count > 0)
+		message->consents = span_to_end(begin, &decoder->lists);
+	else
+		decoder->lists.length = begin;
+}
+
 /* ---- The tracking plan ---- */
 
 /* Pages and screens are not asked to be in a plan. */
@@ -420,10 +486,12 @@ static enum ingest_code encode_lists(struct decoder *decoder, const struct envel
 	sift_end(&decoder->context);
 	message->context = span_to_end(between, &decoder->lists);
 
-	if (code == INGEST_ACCEPTED)
+	if (code == INGEST_ACCEPTED) {
 		keep_personal(decoder, message);
-	else
+		keep_consents(decoder, envelope, message);
+	} else {
 		decoder->lists.length = begin;
+	}
 	return code;
 }
 

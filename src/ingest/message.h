@@ -35,6 +35,7 @@ struct message {
 	int64_t          skew_ms;
 	struct span      values;   /* properties or traits, in `lists` */
 	struct span      context;  /* in `lists` */
+	struct span      consents; /* traits that an event sets, in `lists`; length 0: none */
 	struct span      personal; /* what is to be sealed, in `personal`; length 0: nothing */
 
 	/* What went against the plan: see decoder_violations(). */
@@ -54,6 +55,7 @@ struct decoder {
 	struct buffer lists;
 	struct buffer personal;
 	struct buffer indexes; /* of the message at hand: a value list */
+	unsigned      consent_count;
 	struct buffer scratch;
 	struct arena  arena; /* ids that were numbers */
 	struct sift   values;

@@ -303,6 +303,15 @@ void sift_add_text(struct sift *sift, struct text name, struct text value)
 	add_text(sift, sift->out, name, value);
 }
 
+void sift_add_bool(struct sift *sift, struct text name, bool value)
+{
+	const struct value added = {.type = value ? VALUE_TRUE : VALUE_FALSE};
+	size_t             at    = sift->out->length;
+	sift->count++;
+	value_add(sift->out, name, &added);
+	watch(sift, sift->out, at, kind_of(&added));
+}
+
 void sift_add_nested_text(struct sift *sift, struct text name, struct text inner, struct text value)
 {
 	struct buffer *nested = &sift->nested[0];

@@ -48,6 +48,8 @@ enum ingest_code sift_add(struct sift *sift, struct text name, struct json value
 /* A string that is not from JSON. */
 void sift_add_text(struct sift *sift, struct text name, struct text value);
 
+void sift_add_bool(struct sift *sift, struct text name, bool value);
+
 /* {name: {inner: value}} for a string. */
 void sift_add_nested_text(struct sift *sift, struct text name, struct text inner,
                           struct text value);

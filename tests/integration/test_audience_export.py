@@ -95,7 +95,7 @@ class ExportCase(ServerCase):
         self.addCleanup(platform.close)
         self.client.expect(201, "POST", "/api/v1/destinations",
                            {"name": "braze", "kind": "marketing_platform", "url": platform.url,
-                            "token": "t0ken", **rest})
+                            "token": "t0ken", "consent": "none", **rest})
         self.addCleanup(self.client.request, "DELETE", "/api/v1/destinations/braze")
         return platform
 

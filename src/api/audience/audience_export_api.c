@@ -103,8 +103,9 @@ static enum status read_mask(struct export_wish *wish, struct error *err)
 
 static enum status read_wish(struct api_call *call, struct export_wish *wish, struct error *err)
 {
-	static const char *const known[] = {"audience_id", "name",    "format", "compression",
-	                                    "destination", "columns", "mask",   NULL};
+	static const char *const known[] = {"audience_id", "name",        "format",
+	                                    "compression", "destination", "columns",
+	                                    "mask",        "consent",     NULL};
 	struct text              id, destination;
 	enum status              status;
 	if ((status = call_body(call, &wish->body, err)) != STATUS_OK ||
@@ -159,6 +160,7 @@ static void write_params(struct api_call *call, const struct export_wish *wish, 
 	copy_member(&w, wish, "format", "csv");
 	copy_member(&w, wish, "compression", NULL);
 	copy_member(&w, wish, "columns", NULL);
+	copy_member(&w, wish, "consent", NULL);
 	json_member_string(&w, "destination", wish->destination);
 	json_member_bool(&w, "masked", wish->masked);
 	json_member_string(&w, "base", base_url(call));
@@ -257,6 +259,7 @@ static void write_export(struct api_call *call, struct json_writer *w, const str
 	member_or_null(w, "file", text_member(result, "file"));
 	member_or_null(w, "sha256", text_member(result, "sha256"));
 	copy_or_null(w, "rows", json_get(result, "rows"));
+	copy_or_null(w, "without_consent", json_get(result, "withoutConsent"));
 	copy_or_null(w, "bytes", json_get(result, "bytes"));
 	copy_or_null(w, "as_of", json_get(result, "asOf"));
 	member_or_null(w, "error", job->reason.length > 0 ? job->reason : (struct text){0});

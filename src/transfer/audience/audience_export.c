@@ -11,6 +11,7 @@
 #include "destination/marketing_platform.h"
 #include "destination/s3.h"
 #include "destination/signed_url.h"
+#include "model/consent.h"
 #include "model/expr.h"
 #include "transfer/audience/audience_members.h"
 #include "transfer/audience/audience_row.h"
@@ -36,6 +37,7 @@ struct wish {
 	struct text             destination;
 	struct text             base;
 	bool                    masked;
+	struct text             consent; /* empty: what the destination says alone */
 	struct audience_columns columns;
 };
 
@@ -59,10 +61,13 @@ struct audience_job {
 	char                    directory[JOB_PATH_BYTES];
 	char                    name[NAME_BYTES]; /* of the file, without the dot */
 	char                    segment[MARKETING_SEGMENT_BYTES];
+	struct consent          consents[2]; /* all of them are needed */
+	unsigned                consent_count;
 
 	/* The state. */
 	enum phase phase;
 	uint64_t   rows;
+	uint64_t   left_out; /* for want of consent */
 	uint64_t   bytes;
 	char       checksum[EXPORT_CHECKSUM_BYTES];
 	char       upload[S3_UPLOAD_ID_BYTES]; /* "": none has begun */
@@ -118,6 +123,24 @@ static enum status read_as_of(struct wish *wish, struct json params, struct erro
 	return export_refuse(err, "params.as_of", "It is not an RFC 3339 instant");
 }
 
+static enum status read_consent(struct wish *wish, struct json params, struct error *err)
+{
+	struct json    value = json_get(params, "consent");
+	struct consent consent;
+	struct arena   arena;
+	if (json_type(value) == JSON_NONE)
+		return STATUS_OK;
+	arena_init(&arena);
+	bool valid =
+		json_type(value) == JSON_STRING && consent_read(json_string(value), &arena, &consent);
+	arena_done(&arena);
+	if (!valid)
+		return export_refuse(err, "params.consent",
+		                     "It is a purpose, or a purpose and a channel: \"marketing.email\"");
+	wish->consent = json_string(value);
+	return STATUS_OK;
+}
+
 static enum status read_form(struct wish *wish, struct json params, struct error *err)
 {
 	struct json compression = json_get(params, "compression");
@@ -128,7 +151,10 @@ static enum status read_form(struct wish *wish, struct json params, struct error
 	wish->compression = (enum export_compression)which;
 	if (!export_read_word(json_get(params, "format"), export_format_names, 2, &which))
 		return export_refuse(err, "params.format", "It is csv or jsonl");
-	wish->format = (enum export_format)which;
+	wish->format       = (enum export_format)which;
+	enum status status = read_consent(wish, params, err);
+	if (status != STATUS_OK)
+		return status;
 	return audience_columns_read(json_get(params, "columns"), &wish->columns, err);
 }
 
@@ -181,6 +207,7 @@ static enum status save(struct audience_job *export, enum phase phase, struct er
 	json_begin_object(&writer);
 	json_member_int(&writer, "phase", phase);
 	json_member_int(&writer, "rows", (int64_t) export->rows);
+	json_member_int(&writer, "leftOut", (int64_t) export->left_out);
 	json_member_int(&writer, "bytes", (int64_t) export->bytes);
 	json_member_string(&writer, "sha256", text_of(export->checksum));
 	json_member_string(&writer, "upload", text_of(export->upload));
@@ -206,9 +233,10 @@ static enum status read_state(struct audience_job *export, struct error *err)
 		json_parser_free(parser);
 		return error_set(err, STATUS_CORRUPT, "the saved state cannot be read");
 	}
-	export->phase = (enum phase)export_number(state, "phase");
-	export->rows  = export_number(state, "rows");
-	export->bytes = export_number(state, "bytes");
+	export->phase    = (enum phase)export_number(state, "phase");
+	export->rows     = export_number(state, "rows");
+	export->left_out = export_number(state, "leftOut");
+	export->bytes    = export_number(state, "bytes");
 	export_copy_text(export->checksum, sizeof export->checksum, json_get(state, "sha256"));
 	export_copy_text(export->upload, sizeof export->upload, json_get(state, "upload"));
 	for (struct json_iterator i = json_iterate(json_get(state, "etags")); json_next(&i);) {
@@ -294,13 +322,26 @@ static enum status flush(struct audience_job *export, struct rows *rows, struct 
 	return status;
 }
 
+static bool agrees(const struct audience_job *export, const struct export_profile *profile)
+{
+	for (unsigned i = 0; i < export->consent_count; i++)
+		if (!consent_given(&export->consents[i], profile->view.traits))
+			return false;
+	return true;
+}
+
 static enum status write_piece(struct audience_job *export, struct rows *rows, struct error *err)
 {
 	enum status status = STATUS_OK;
 	for (size_t i = 0; status == STATUS_OK && i < rows->reader.persons.count; i++) {
-		bool written;
-		status = audience_write_row(&rows->writer, &export->wish.columns,
-		                            &rows->reader.persons.items[i], &rows->text, &written, err);
+		const struct export_profile *profile = &rows->reader.persons.items[i];
+		bool                         written = false;
+		if (!agrees(export, profile)) {
+			export->left_out++;
+			continue;
+		}
+		status = audience_write_row(&rows->writer, &export->wish.columns, profile, &rows->text,
+		                            &written, err);
 		rows->in_text += written;
 		if (status == STATUS_OK && rows->text.length >= PIECE_TEXT_BYTES)
 			status = flush(export, rows, err);
@@ -355,6 +396,7 @@ static enum status write_file(struct audience_job *export, struct error *err)
 	struct rows rows = {.file = {.fd = -1}};
 	if (export->phase != PHASE_FILE)
 		return STATUS_OK;
+	export->left_out = 0;
 	export_reader_init(&rows.reader, export->transfer->engine, export->transfer->vault);
 	export_writer_init(&rows.writer, export->transfer->vault, export->wish.format,
 	                   export->wish.masked);
@@ -540,6 +582,8 @@ static void tell_result(struct audience_job *export)
 	json_begin_object(&writer);
 	json_member_string(&writer, "file", text_of(export->name));
 	json_member_int(&writer, "rows", (int64_t) export->rows);
+	if (export->consent_count > 0)
+		json_member_int(&writer, "withoutConsent", (int64_t) export->left_out);
 	json_member_int(&writer, "bytes", (int64_t) export->bytes);
 	json_member_string(&writer, "sha256", text_of(export->checksum));
 	json_member_instant(&writer, "asOf", export->members.as_of_ms);
@@ -582,6 +626,17 @@ static enum status find_destination(struct audience_job *export, struct error *e
 	return status;
 }
 
+/* What the destination asks for, and what was wished for besides. */
+static void find_consents(struct audience_job *export)
+{
+	struct text texts[] = {export->sends ? destination_consent(&export->destination) : TEXT(""),
+	                       export->wish.consent};
+	for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		if (texts[i].length > 0 &&
+		    consent_read(texts[i], &export->arena, &export->consents[export->consent_count]))
+			export->consent_count++;
+}
+
 static enum status work(struct audience_job *export, struct error *err)
 {
 	enum status status;
@@ -591,6 +646,7 @@ static enum status work(struct audience_job *export, struct error *err)
 	    (status = job_file_path(export->job, "x", export->directory, err)) != STATUS_OK)
 		return status;
 	*strrchr(export->directory, '/') = '\0';
+	find_consents(export);
 	if ((status = find_members(export, err)) != STATUS_OK)
 		return status;
 	name_file(export);

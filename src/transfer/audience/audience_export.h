@@ -7,10 +7,13 @@
  *   who is in it ─► .members ─► rows ─► {audience}_{YYYYMMDD}.csv ─► S3, in parts ─► platform
  *
  * Parameters: {"audience_id","name","snapshot","as_of","format","compression","destination",
- * "columns","masked","base"}: `destination` "file" or the name of one
+ * "columns","masked","consent","base"}: `destination` "file" or the name of one
  * (destination/destination.h), `base` what the file's own address begins with, `snapshot` true: the
  * members that were saved under `audience_id`; else the definition lies beside, in the job's file
  * AUDIENCE_DEFINITION_FILE (canonical), and is asked as of now or of `as_of`.
+ *
+ * Who has not agreed to what the destination asks for, and to `consent` where it is given
+ * (model/consent.h), is left out and counted.
  *
  * Each step is saved: who the members are is asked once, so that they are those of one instant
  * whatever happens; a file is whole or not there, and is written anew behind an interruption; parts
