@@ -31,13 +31,14 @@ ALLOWED = {
     "audit": {"base", "http"},
     "ingest": DOMAIN | {"http", "vault"},  # reaches the engine only through the journal
     "destination": {"base", "model", "store", "http", "vault"},
+    "sso": {"base", "store", "http", "vault", "access"},
     "transfer": DOMAIN | {"http", "vault", "engine", "query", "ingest", "job", "destination"},
     "privacy": DOMAIN | {"vault", "engine", "ingest", "job", "audit", "transfer"},
     "mart": DOMAIN | {"vault", "engine", "transfer"},
     "backup": DOMAIN | {"vault", "engine", "job"},
     "api": DOMAIN
     | {"http", "vault", "access", "engine", "query", "ingest", "job", "audit"}
-    | {"destination", "mart", "limit"},
+    | {"destination", "sso", "mart", "limit"},
     "app": DOMAIN
     | {"http", "vault", "access", "engine", "query", "ingest", "job", "audit", "transfer"}
     | {"backup", "privacy", "api", "limit"},

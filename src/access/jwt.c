@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "access/jws.h"
 #include "base/hash.h"
 
 enum { HMAC_BYTES = crypto_auth_hmacsha256_BYTES, SECRET_BYTES = 32, RSA_BITS = 2048 };
@@ -31,29 +32,6 @@ bool jwt_algorithm_of(struct text name, enum jwt_algorithm *ret_algorithm)
 			return true;
 		}
 	return false;
-}
-
-/* ---- base64url ---- */
-
-static void add_base64(struct buffer *out, const void *data, size_t length)
-{
-	size_t size = sodium_base64_ENCODED_LEN(length, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-	char  *at   = buffer_reserve(out, size);
-	sodium_bin2base64(at, size, data, length, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-	out->length += size - 1;
-}
-
-/* libsodium's decoder is strict: no other alphabet, no bits left over. */
-static bool read_base64(struct text text, struct buffer *out)
-{
-	size_t      length = 0;
-	const char *end    = NULL;
-	char       *at     = buffer_reserve(out, text.length + 1);
-	bool valid = sodium_base642bin((uint8_t *)at, text.length + 1, text.data, text.length, NULL,
-	                               &length, &end, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
-	             end == text.data + text.length;
-	out->length += valid ? length : 0;
-	return valid;
 }
 
 /* ---- Keys ---- */
@@ -145,7 +123,7 @@ void jwt_key_secret(const struct jwt_key *key, struct buffer *out)
 static void add_bytes(struct json_writer *w, const char *name, const void *data, size_t length)
 {
 	struct buffer text = {0};
-	add_base64(&text, data, length);
+	jws_add_base64(&text, data, length);
 	json_member_string(w, name, buffer_text(&text));
 	buffer_done(&text);
 }
@@ -217,14 +195,8 @@ static bool is_signed(const struct jwt_key *key, struct text text, struct text s
 		       crypto_auth_hmacsha256_verify((const uint8_t *)signature.data,
 		                                     (const uint8_t *)text.data, text.length,
 		                                     key->secret) == 0;
-	EVP_MD_CTX   *context = EVP_MD_CTX_new();
-	const EVP_MD *digest  = key->algorithm == JWT_RS256 ? EVP_sha256() : NULL;
-	assert(context != NULL);
-	bool valid = EVP_DigestVerifyInit(context, NULL, digest, NULL, key->pair) == 1 &&
-	             EVP_DigestVerify(context, (const uint8_t *)signature.data, signature.length,
-	                              (const uint8_t *)text.data, text.length) == 1;
-	EVP_MD_CTX_free(context);
-	return valid;
+	return jws_is_signed(key->algorithm == JWT_RS256 ? JWS_RS256 : JWS_EDDSA, key->pair, text,
+	                     signature);
 }
 
 void jwt_sign(const struct jwt_key *key, struct text claims, struct buffer *out)
@@ -237,43 +209,22 @@ void jwt_sign(const struct jwt_key *key, struct text claims, struct buffer *out)
 	json_member_string(&w, "typ", TEXT("JWT"));
 	json_member_string(&w, "kid", text_of(key->id));
 	json_end_object(&w);
-	add_base64(out, header.data, header.length);
+	jws_add_base64(out, header.data, header.length);
 	buffer_add_text(out, TEXT("."));
-	add_base64(out, claims.data, claims.length);
+	jws_add_base64(out, claims.data, claims.length);
 	add_signature(key, (struct text){out->data + begin, out->length - begin}, &signature);
 	buffer_add_text(out, TEXT("."));
-	add_base64(out, signature.data, signature.length);
+	jws_add_base64(out, signature.data, signature.length);
 	buffer_done(&header);
 	buffer_done(&signature);
 }
 
 /* ---- Reading ---- */
 
-struct parts {
-	struct text header, claims, signature;
-	struct text covered; /* by the signature */
-};
-
-static bool split(struct text token, struct parts *ret_parts)
-{
-	if (token.length > JWT_BYTES_MAX || token.length == 0)
-		return false;
-	const char *end   = token.data + token.length;
-	const char *first = memchr(token.data, '.', token.length);
-	const char *last  = first == NULL ? NULL : memchr(first + 1, '.', (size_t)(end - first - 1));
-	if (last == NULL || memchr(last + 1, '.', (size_t)(end - last - 1)) != NULL)
-		return false;
-	ret_parts->header    = (struct text){token.data, (size_t)(first - token.data)};
-	ret_parts->claims    = (struct text){first + 1, (size_t)(last - first - 1)};
-	ret_parts->signature = (struct text){last + 1, (size_t)(end - last - 1)};
-	ret_parts->covered   = (struct text){token.data, (size_t)(last - token.data)};
-	return true;
-}
-
 bool jwt_has_form(struct text token)
 {
-	struct parts parts;
-	return split(token, &parts);
+	struct jws parts;
+	return jws_split(token, JWT_BYTES_MAX, &parts);
 }
 
 /* Exactly alg, kid and, if it is there, typ "JWT"; each once. */
@@ -301,12 +252,13 @@ static bool read_header(struct json header, enum jwt_algorithm *ret_algorithm,
 	return alg == 1 && kid == 1 && typ <= 1 && other == 0;
 }
 
-static bool parse_header(struct text token, struct parts *ret_parts,
+static bool parse_header(struct text token, struct jws *ret_parts,
                          enum jwt_algorithm *ret_algorithm, char ret_id[JWT_KEY_ID_BYTES])
 {
 	struct buffer header = {0};
 	struct json   root;
-	bool          valid = split(token, ret_parts) && read_base64(ret_parts->header, &header);
+	bool          valid =
+		jws_split(token, JWT_BYTES_MAX, ret_parts) && jws_read_base64(ret_parts->header, &header);
 	if (valid) {
 		struct json_parser *parser = json_parser_new();
 		valid = json_parse_text(parser, buffer_text(&header), &root, NULL) == STATUS_OK &&
@@ -319,7 +271,7 @@ static bool parse_header(struct text token, struct parts *ret_parts,
 
 bool jwt_read_key_id(struct text token, char ret_id[JWT_KEY_ID_BYTES])
 {
-	struct parts       parts;
+	struct jws         parts;
 	enum jwt_algorithm algorithm;
 	return parse_header(token, &parts, &algorithm, ret_id);
 }
@@ -327,15 +279,16 @@ bool jwt_read_key_id(struct text token, char ret_id[JWT_KEY_ID_BYTES])
 enum status jwt_verify(const struct jwt_key *key, struct text token, struct buffer *out,
                        struct error *err)
 {
-	struct parts       parts;
+	struct jws         parts;
 	enum jwt_algorithm algorithm;
 	char               id[JWT_KEY_ID_BYTES];
 	struct buffer      signature = {0};
 	size_t             begin     = out->length;
-	bool               valid =
-		parse_header(token, &parts, &algorithm, id) && algorithm == key->algorithm &&
-		text_equal(text_of(id), text_of(key->id)) && read_base64(parts.signature, &signature) &&
-		is_signed(key, parts.covered, buffer_text(&signature)) && read_base64(parts.claims, out);
+	bool valid = parse_header(token, &parts, &algorithm, id) && algorithm == key->algorithm &&
+	             text_equal(text_of(id), text_of(key->id)) &&
+	             jws_read_base64(parts.signature, &signature) &&
+	             is_signed(key, parts.covered, buffer_text(&signature)) &&
+	             jws_read_base64(parts.claims, out);
 	buffer_done(&signature);
 	if (!valid) {
 		out->length = begin;

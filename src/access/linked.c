@@ -39,7 +39,7 @@ enum status linked_put(struct access *access, const struct account *home, struct
 	hash_of(access, account.row.id, account.row.email_hash);
 	status = store->ops->person_get(store, text_of(account.row.id), arena, &before, &why);
 	if (status == STATUS_NOT_FOUND)
-		return store->ops->person_add(store, &account.row, NULL, err);
+		return store->ops->person_add(store, &account.row, NULL, NULL, err);
 	if (status != STATUS_OK) {
 		*err = why;
 		return status;

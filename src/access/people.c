@@ -131,7 +131,6 @@ static size_t count_names(struct text roles)
 	return count;
 }
 
-/* Roles that somebody is to have: they exist, and who gives them has what they hold. */
 enum status people_check_roles(struct access *access, struct text roles, uint32_t granted,
                                struct arena *arena, struct error *err)
 {
@@ -342,9 +341,25 @@ bool people_owes_factor(const struct access *access, const struct store_person *
 	return access->second_factor_required && !person->totp && person->password.length > 0;
 }
 
-/* The row of somebody new. */
+static enum status hash_wish(const struct person_wish *wish, char ret_hash[PASSWORD_HASH_BYTES],
+                             struct error *err)
+{
+	ret_hash[0] = '\0';
+	if (wish->password.data == NULL)
+		return STATUS_OK;
+	enum status status = password_check(wish->password, wish->email, wish->name, err);
+	return status == STATUS_OK ? password_hash(wish->password, ret_hash, err) : status;
+}
+
+/* How somebody new comes. */
+struct way {
+	const char    *invitation_id; /* NULL: without one */
+	const uint8_t *link;          /* NULL: none */
+};
+
+/* The row of somebody new; without a password where the wish has none. */
 static enum status make(struct access *access, const struct person_wish *wish,
-                        const char *invitation_id, int64_t now_ms, struct arena *arena,
+                        const struct way *way, int64_t now_ms, struct arena *arena,
                         struct account *ret_account, struct error *err)
 {
 	struct store  *store   = access->config.store;
@@ -354,9 +369,8 @@ static enum status make(struct access *access, const struct person_wish *wish,
 	                          .settings = TEXT("{}")};
 	enum status    status;
 	if ((status = check_name(wish->name, err)) != STATUS_OK ||
-	    (status = password_check(wish->password, wish->email, wish->name, err)) != STATUS_OK ||
-	    (status = people_scopes(access, wish->roles, arena, &account.scopes, err)) != STATUS_OK ||
-	    (status = password_hash(wish->password, hash, err)) != STATUS_OK)
+	    (status = hash_wish(wish, hash, err)) != STATUS_OK ||
+	    (status = people_scopes(access, wish->roles, arena, &account.scopes, err)) != STATUS_OK)
 		return status;
 	account.row = (struct store_person){.profile    = people_seal(access, arena, &account),
 	                                    .password   = text_of(hash),
@@ -368,7 +382,7 @@ static enum status make(struct access *access, const struct person_wish *wish,
 	                                    .updated_ms = now_ms};
 	uuid_new(account.row.id);
 	access_email_hash(access, wish->email, account.row.email_hash);
-	status = store->ops->person_add(store, &account.row, invitation_id, err);
+	status = store->ops->person_add(store, &account.row, way->invitation_id, way->link, err);
 	if (status == STATUS_CONFLICT)
 		return error_set_field(err, status, "email", "Somebody has this address already");
 	if (status == STATUS_OK)
@@ -403,7 +417,19 @@ enum status people_add(struct access *access, const struct person_wish *wish, ui
 	    (status = people_check_roles(access, wish->roles, granted, arena, err)) != STATUS_OK ||
 	    (status = check_room(access, arena, err)) != STATUS_OK)
 		return status;
-	return make(access, wish, NULL, now_ms, arena, ret_account, err);
+	return make(access, wish, &(struct way){0}, now_ms, arena, ret_account, err);
+}
+
+enum status people_make_federated(struct access *access, const struct person_wish *wish,
+                                  const uint8_t link[STORE_TOKEN_HASH_BYTES], int64_t now_ms,
+                                  struct arena *arena, struct account *ret_account,
+                                  struct error *err)
+{
+	enum status status;
+	if ((status = check_email(wish->email, err)) != STATUS_OK ||
+	    (status = check_room(access, arena, err)) != STATUS_OK)
+		return status;
+	return make(access, wish, &(struct way){.link = link}, now_ms, arena, ret_account, err);
 }
 
 static enum status check_change(struct access *access, const struct account *account,
@@ -662,7 +688,8 @@ enum status people_register(struct access *access, struct text invitation,
 	if (status == STATUS_OK) {
 		whole.roles = row.roles;
 		whole.tier  = row.tier;
-		status      = make(access, &whole, row.id, now_ms, arena, ret_account, err);
+		status      = make(access, &whole, &(struct way){.invitation_id = row.id}, now_ms, arena,
+		                   ret_account, err);
 	}
 	if (status == STATUS_NOT_FOUND)
 		return error_set_field(err, STATUS_UNAUTHORIZED, "invitation",

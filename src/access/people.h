@@ -127,6 +127,11 @@ MUST_USE enum status people_register(struct access *access, struct text invitati
 MUST_USE enum status people_scopes(struct access *access, struct text roles, struct arena *arena,
                                    uint32_t *ret_scopes, struct error *err);
 
+/* Roles that somebody is to have: they exist, and who gives them has what they hold. With the field
+ * "roles" when not. */
+MUST_USE enum status people_check_roles(struct access *access, struct text roles, uint32_t granted,
+                                        struct arena *arena, struct error *err);
+
 /* A role of one's own; built-in names are STATUS_CONFLICT. */
 MUST_USE enum status people_put_role(struct access *access, struct store_role *role,
                                      uint32_t granted, int64_t now_ms, struct arena *arena,

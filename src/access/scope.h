@@ -31,7 +31,8 @@
 	X(SCOPE_CAMPAIGN_SEND, "campaign.send", "Send campaigns")                                      \
 	X(SCOPE_TOKEN_WRITE, "token.write", "Make, list and delete tokens")                            \
 	X(SCOPE_PERSON_WRITE, "person.write", "Invite, change and delete people, and roles")           \
-	X(SCOPE_SETTINGS_WRITE, "settings.write", "Change subscriptions and signing keys")             \
+	X(SCOPE_SETTINGS_WRITE, "settings.write",                                                      \
+	  "Change subscriptions, signing keys and single sign-on")                                     \
 	X(SCOPE_WORKSPACE_WRITE, "workspace.write", "Make, change and delete other workspaces")        \
 	X(SCOPE_PRIVACY_WRITE, "privacy.write", "Suppress, erase and export persons")                  \
 	X(SCOPE_AUDIT_READ, "audit.read", "Read the audit trail")                                      \

@@ -180,31 +180,16 @@ enum status second_factor_get(struct access *access, struct text person_id,
 	return STATUS_OK;
 }
 
-/* The name by which an app shows it, percent-encoded. */
-static void add_label(struct buffer *out, struct text text)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	for (size_t i = 0; i < text.length && i < FACTOR_LABEL_BYTES_MAX; i++) {
-		unsigned char c     = (unsigned char)text.data[i];
-		bool          plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-		             c == '-' || c == '.' || c == '_' || c == '~';
-		if (plain)
-			buffer_add_u8(out, c);
-		else
-			buffer_printf(out, "%%%c%c", digits[c >> 4], digits[c & 15]);
-	}
-}
-
 static void write_uri(const struct access *access, struct text email, const char *secret,
                       char ret_uri[FACTOR_URI_BYTES])
 {
 	struct buffer out = {0};
 	buffer_add_text(&out, TEXT("otpauth://totp/"));
-	add_label(&out, text_of(access->issuer));
+	buffer_add_percent(&out, text_of(access->issuer));
 	buffer_add_text(&out, TEXT(":"));
-	add_label(&out, email);
+	buffer_add_percent(&out, email);
 	buffer_printf(&out, "?secret=%s&issuer=", secret);
-	add_label(&out, text_of(access->issuer));
+	buffer_add_percent(&out, text_of(access->issuer));
 	buffer_printf(&out, "&algorithm=SHA1&digits=%d&period=%d", TOTP_DIGITS, TOTP_STEP_S);
 	snprintf(ret_uri, FACTOR_URI_BYTES, "%.*s", (int)out.length, out.data);
 	sodium_memzero(out.data, out.length);

@@ -18,11 +18,10 @@
 #include "access/totp.h"
 
 enum {
-	RECOVERY_CODES         = 10,
-	RECOVERY_TEXT_BYTES    = 15, /* "abcd-efgh-ijkl", with its NUL: 60 random bits */
-	FACTOR_CODE_BYTES_MAX  = 64,
-	FACTOR_URI_BYTES       = 4096,
-	FACTOR_LABEL_BYTES_MAX = 256,
+	RECOVERY_CODES        = 10,
+	RECOVERY_TEXT_BYTES   = 15, /* "abcd-efgh-ijkl", with its NUL: 60 random bits */
+	FACTOR_CODE_BYTES_MAX = 64,
+	FACTOR_URI_BYTES      = 4096,
 };
 
 struct factor_state {

@@ -8,6 +8,7 @@
 #include "api/browser.h"
 #include "api/call.h"
 #include "api/access/guards.h"
+#include "api/access/sso.h"
 #include "api/audience/filter_set.h"
 #include "api/errors.h"
 #include "api/audience/audiences.h"
@@ -137,6 +138,8 @@ struct api *api_new(const struct api_config *config)
 	api->workers         = workers_new(API_WORKER_COUNT);
 	api->password_worker = workers_new(1);
 	api->waiting_workers = config->workspaces == NULL ? NULL : workers_new(API_WAITING_COUNT);
+	api->sso_workers     = workers_new(API_SSO_WORKER_COUNT);
+	api->sso             = sso_new();
 	api->filters         = filter_set_new(config->store, config->queries, config->retention_ms);
 	api->overview        = overview_new(api);
 	if (config->workspaces != NULL)
@@ -254,6 +257,8 @@ void api_stop(struct api *api)
 	workers_free(api->password_worker);
 	workers_free(api->waiting_workers);
 	api->password_worker = api->waiting_workers = NULL;
+	workers_free(api->sso_workers);
+	api->sso_workers = NULL;
 	workers_free(api->workers);
 	api->workers = NULL;
 	guards_stop(api->guards);
@@ -268,6 +273,8 @@ void api_free(struct api *api)
 		return;
 	workers_free(api->password_worker);
 	workers_free(api->waiting_workers);
+	workers_free(api->sso_workers);
+	sso_free(api->sso);
 	workers_free(api->workers);
 	guards_stop(api->guards);
 	mailer_stop(api->mailer);

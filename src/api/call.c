@@ -178,8 +178,8 @@ void call_dispatch_named(struct http_request *request, void *user)
 /* What was counted for the call, which ends without an answer. */
 static void uncount(struct api_call *call)
 {
-	if (call->compares)
-		atomic_fetch_sub(&call->api->password_count, 1);
+	if (call->waits != NULL)
+		atomic_fetch_sub(call->waits, 1);
 	if (call->counted)
 		atomic_fetch_sub(&call->api->call_count, 1);
 	atomic_fetch_sub(&call->api->in_flight, 1);
@@ -244,17 +244,33 @@ void call_on_waiting_worker(struct api_call *call, call_step_fn *step)
 	go_on_by(call, waiting != NULL ? waiting : call->api->workers, step);
 }
 
-void call_on_password_worker(struct api_call *call, call_step_fn *step)
+/* On workers of their own, of whom so many may wait. */
+static void call_on_others(struct api_call *call, struct workers *workers, _Atomic int *count,
+                           int max, const char *reason, call_step_fn *step)
 {
 	struct error err;
-	call->compares = true;
-	if (atomic_fetch_add(&call->api->password_count, 1) >= API_PASSWORDS_MAX) {
-		error_set(&err, STATUS_LIMITED, "Too many passwords are being compared");
+	call->waits = count;
+	if (atomic_fetch_add(count, 1) >= max) {
+		error_set(&err, STATUS_LIMITED, "%s", reason);
 		call_fail(call, &err);
 		return;
 	}
 	call_suspend(call);
-	go_on_by(call, call->api->password_worker, step);
+	go_on_by(call, workers, step);
+}
+
+void call_on_password_worker(struct api_call *call, call_step_fn *step)
+{
+	struct api *api = call->api;
+	call_on_others(call, api->password_worker, &api->password_count, API_PASSWORDS_MAX,
+	               "Too many passwords are being compared", step);
+}
+
+void call_on_sso_worker(struct api_call *call, call_step_fn *step)
+{
+	struct api *api = call->api;
+	call_on_others(call, api->sso_workers, &api->sso_count, API_SSO_MAX,
+	               "Too many logins wait for a provider", step);
 }
 
 static void read_run(struct engine_read *read, struct view *view)
@@ -442,6 +458,15 @@ void call_fail_code(struct api_call *call, const struct error *err, const char *
 	}
 	errors_write(&body, err, code, http_trace_id(call->request), clock_wall_ms());
 	reply(call, http_status, "application/json", &body);
+}
+
+struct text call_public_url(struct api_call *call)
+{
+	const struct api *api = call->api;
+	if (api->config.public_url != NULL)
+		return text_of(api->config.public_url);
+	return text_of(arena_printf(call->arena, "http://%s%s", http_server_address(api->server),
+	                            api->config.path_prefix));
 }
 
 void call_add_retry_after(struct api_call *call, int64_t wait_ms)

@@ -56,7 +56,7 @@ struct api_call {
 	struct call_reply   reply;          /* while it waits for its record */
 	bool                suspended;
 	bool                counted;
-	bool                compares; /* a password */
+	_Atomic int        *waits; /* among how many on workers of their own; NULL: none */
 	struct json_parser *parser;
 	call_step_fn       *step;
 	call_run_fn        *run;
@@ -135,6 +135,10 @@ void call_on_waiting_worker(struct api_call *call, call_step_fn *step);
  * else; 429 when API_PASSWORDS_MAX wait. */
 void call_on_password_worker(struct api_call *call, call_step_fn *step);
 
+/* The same on workers for what asks a provider of single sign-on, which may take its time; 429 when
+ * API_SSO_MAX wait. */
+void call_on_sso_worker(struct api_call *call, call_step_fn *step);
+
 /* Reads the engine: `run` on the partition's thread (or on every one's), then `step` on a worker;
  * an error is answered here. X-Sonnim-Min-Position is waited for. */
 void call_read_person(struct api_call *call, uint32_t partition, call_run_fn *run,
@@ -171,6 +175,9 @@ void call_answer_file(struct api_call *call, call_open_fn *open, const char *con
 void call_answer_static(struct api_call *call, const char *content_type, struct text body);
 void call_fail(struct api_call *call, const struct error *err);
 void call_fail_code(struct api_call *call, const struct error *err, const char *code);
+
+/* What addresses of this server begin with for others: public-url, else where it listens. */
+struct text call_public_url(struct api_call *call);
 
 /* Adds Retry-After, when there is something to wait for. */
 void call_add_retry_after(struct api_call *call, int64_t wait_ms);

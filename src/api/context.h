@@ -18,7 +18,9 @@ enum {
 	API_UPLOADS_MAX       = 8,  /* files on their way to the disk at a time; then 429 */
 	API_MART_ANSWERS_MAX  = 4,  /* tables of the mart on their way at a time; then 429 */
 	API_PASSWORDS_MAX     = 64, /* to be compared or hashed, one at a time; then 429 */
-	API_AUDIT_EXPORTS_MAX = 2,  /* of the audit trail on their way at a time; then 429 */
+	API_SSO_MAX           = 64, /* logins that wait for a provider; then 429 */
+	API_SSO_WORKER_COUNT  = 2,
+	API_AUDIT_EXPORTS_MAX = 2, /* of the audit trail on their way at a time; then 429 */
 };
 
 struct api_route;
@@ -26,6 +28,7 @@ struct tokens;
 struct tickets;
 struct guards;
 struct mailer;
+struct sso;
 struct write_keys;
 struct counting;
 struct metrics;
@@ -57,6 +60,7 @@ struct api {
 	_Atomic int         audit_export_count;
 	_Atomic int         mart_count; /* tables of the mart on their way */
 	_Atomic int         password_count;
+	_Atomic int         sso_count;
 	_Atomic int         in_flight; /* all of them: what api_stop() waits for */
 
 	struct http_router *router;
@@ -65,6 +69,8 @@ struct api {
 	struct workers     *workers;
 	struct workers     *password_worker;
 	struct workers     *waiting_workers; /* of home; NULL elsewhere */
+	struct workers     *sso_workers;
+	struct sso         *sso;
 	struct tokens      *tokens;
 	struct tickets     *tickets;
 	struct guards      *guards;

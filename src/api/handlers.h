@@ -71,6 +71,10 @@ api_handler_fn me_get, me_put, settings_get, settings_put, subscription_get, sub
 /* totp_api.c */
 api_handler_fn totp_get, totp_begin, totp_confirm, totp_end, people_api_reset_totp;
 
+/* sso_login_api.c, sso_providers_api.c */
+api_handler_fn oidc_start, oidc_callback, oidc_exchange;
+api_handler_fn sso_providers_list, sso_providers_get, sso_providers_put, sso_providers_delete;
+
 /* people_api.c, roles_api.c */
 api_handler_fn people_api_list, people_api_create, people_api_get, people_api_put,
 	people_api_delete, people_api_sessions, people_api_end_sessions;

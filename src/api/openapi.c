@@ -11,6 +11,7 @@ static const struct parameter {
 	const char *in;
 	const char *description;
 	const char *schema; /* JSON */
+	const char *key;    /* by which it is referred to; NULL: its name */
 } parameters[PARAMETER_COUNT] = {
 	{"limit", "query", "Items of a page",
      "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000,\"default\":100}"},
@@ -74,7 +75,16 @@ static const struct parameter {
      "\"EXPORT\"]}"},
 	{"reason", "query", "Why: a ticket, say, and nothing personal",
      "{\"type\":\"string\",\"maxLength\":256}"},
+	{"code", "query", "What the provider gave the browser", "{\"type\":\"string\"}", "ssoCode"},
+	{"state", "query", "What was sent with the browser", "{\"type\":\"string\"}", "ssoState"},
+	{"iss", "query", "Who the provider is (RFC 9207)", "{\"type\":\"string\"}", "ssoIssuer"},
+	{"error", "query", "Why there is no code", "{\"type\":\"string\"}", "ssoError"},
 };
+
+static const char *key_of(const struct parameter *parameter)
+{
+	return parameter->key != NULL ? parameter->key : parameter->name;
+}
 
 enum answerer { ANYBODY, KNOWN, SCOPED, MATCHED, SOCKET, DROPPED };
 
@@ -115,7 +125,8 @@ static bool can_answer(const struct api_route *route, const struct failure *fail
 	case KNOWN:
 		return route->access != ACCESS_PUBLIC || (route->flags & ROUTE_CREDENTIALS) != 0;
 	case SCOPED:
-		return route->scope != SCOPE_NONE || route->access == ACCESS_PERSON;
+		return route->scope != SCOPE_NONE || route->access == ACCESS_PERSON ||
+		       (route->flags & ROUTE_SSO) != 0;
 	case MATCHED:
 		return (route->parameters & PARAMETER_IF_MATCH) != 0;
 	case SOCKET:
@@ -183,7 +194,7 @@ static void write_parameters(struct json_writer *w, const struct api_route *rout
 	write_path_parameters(w, route->path);
 	for (unsigned i = 0; i < PARAMETER_COUNT; i++)
 		if ((route->parameters >> i & 1) != 0)
-			write_reference(w, "parameters", parameters[i].name);
+			write_reference(w, "parameters", key_of(&parameters[i]));
 	json_end_array(w);
 }
 
@@ -257,6 +268,7 @@ static void write_success(struct json_writer *w, const struct api_route *route)
 	                   : route->success == 201 ? TEXT("Made")
 	                   : route->success == 202 ? TEXT("Taken; a job works on it")
 	                   : route->success == 204 ? TEXT("Done")
+	                   : route->success == 302 ? TEXT("Elsewhere: Location")
 	                                           : TEXT("The answer"));
 	if (is_limited(route))
 		write_headers(w, false);
@@ -270,6 +282,10 @@ static void write_responses(struct json_writer *w, const struct api_route *route
 	json_add_key(w, TEXT("responses"));
 	json_begin_object(w);
 	write_success(w, route);
+	if ((route->flags & ROUTE_SSO) != 0 && route->success != 302) {
+		json_add_key(w, TEXT("302"));
+		json_add_raw(w, TEXT("{\"description\":\"Elsewhere: Location\"}"));
+	}
 	for (unsigned i = 0; i < sizeof failures / sizeof failures[0]; i++) {
 		if (!can_answer(route, &failures[i]))
 			continue;
@@ -356,7 +372,7 @@ static void write_shared_parameters(struct json_writer *w)
 	json_add_key(w, TEXT("parameters"));
 	json_begin_object(w);
 	for (unsigned i = 0; i < PARAMETER_COUNT; i++) {
-		json_add_key(w, text_of(parameters[i].name));
+		json_add_key(w, text_of(key_of(&parameters[i])));
 		json_begin_object(w);
 		json_member_string(w, "name", text_of(parameters[i].name));
 		json_member_string(w, "in", text_of(parameters[i].in));

@@ -21,10 +21,11 @@ enum route_access {
 };
 
 enum route_flag {
-	ROUTE_STARTING     = 1, /* also answered before the server is ready */
-	ROUTE_MANUAL_CLOCK = 2, /* 404 under any other clock */
-	ROUTE_UPLOAD       = 4, /* the body goes to a file, however large (http/server.h) */
-	ROUTE_CREDENTIALS  = 8, /* what is sent says who asks: 401 when it is wrong */
+	ROUTE_STARTING     = 1,  /* also answered before the server is ready */
+	ROUTE_MANUAL_CLOCK = 2,  /* 404 under any other clock */
+	ROUTE_UPLOAD       = 4,  /* the body goes to a file, however large (http/server.h) */
+	ROUTE_CREDENTIALS  = 8,  /* what is sent says who asks: 401 when it is wrong */
+	ROUTE_SSO          = 16, /* a browser's: 302 besides its success, 403 when somebody refuses */
 };
 
 /* What the audit trail is told of a request that was let in (call_audit.h). */
@@ -76,7 +77,11 @@ enum route_parameter {
 	PARAMETER_CONFIRM      = UINT64_C(1) << 35,
 	PARAMETER_PRIVACY_TYPE = UINT64_C(1) << 36,
 	PARAMETER_REASON       = UINT64_C(1) << 37,
-	PARAMETER_COUNT        = 38,
+	PARAMETER_SSO_CODE     = UINT64_C(1) << 38,
+	PARAMETER_SSO_STATE    = UINT64_C(1) << 39,
+	PARAMETER_SSO_ISSUER   = UINT64_C(1) << 40,
+	PARAMETER_SSO_ERROR    = UINT64_C(1) << 41,
+	PARAMETER_COUNT        = 42,
 	PARAMETER_RANGE        = PARAMETER_FROM | PARAMETER_TO,
 	PARAMETER_LETTERS      = PARAMETER_CODE | PARAMETER_TEXT | PARAMETER_RANGE,
 	PARAMETER_PAGE         = PARAMETER_LIMIT | PARAMETER_CURSOR,
@@ -84,6 +89,8 @@ enum route_parameter {
 	PARAMETER_UPLOAD =
 		PARAMETER_DRY_RUN | PARAMETER_MAPPING | PARAMETER_FILE_NAME | PARAMETER_SOURCE,
 	PARAMETER_RECORDS = PARAMETER_ACTOR | PARAMETER_ACTION | PARAMETER_TARGET | PARAMETER_RANGE,
+	PARAMETER_SSO =
+		PARAMETER_SSO_CODE | PARAMETER_SSO_STATE | PARAMETER_SSO_ISSUER | PARAMETER_SSO_ERROR,
 	PARAMETER_MESSAGE = PARAMETER_USER_ID | PARAMETER_ANONYMOUS_ID,
 };
 

@@ -43,3 +43,19 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 	va_end(arguments);
 	buffer->length += (size_t)length;
 }
+
+void buffer_add_percent(struct buffer *buffer, struct text text)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	for (size_t i = 0; i < text.length; i++) {
+		uint8_t c = (uint8_t)text.data[i], lower = c | 0x20;
+		if ((c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z') || c == '-' || c == '.' ||
+		    c == '_' || c == '~') {
+			buffer_add_u8(buffer, c);
+			continue;
+		}
+		buffer_add_u8(buffer, '%');
+		buffer_add_u8(buffer, (uint8_t)digits[c >> 4]);
+		buffer_add_u8(buffer, (uint8_t)digits[c & 15]);
+	}
+}

@@ -53,6 +53,9 @@ static inline void buffer_add_text(struct buffer *buffer, struct text text)
 	buffer_add(buffer, text.data, text.length);
 }
 
+/* Percent-encoded (RFC 3986): all but letters, digits and "-._~". */
+void buffer_add_percent(struct buffer *buffer, struct text text);
+
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

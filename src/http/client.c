@@ -43,13 +43,23 @@ void http_client_free(struct http_client *client)
 	free(client);
 }
 
+static size_t bytes_max(const struct http_client_request *request)
+{
+	return request->body_bytes_max > 0 ? request->body_bytes_max : HTTP_CLIENT_BODY_BYTES_MAX;
+}
+
+struct sink {
+	struct buffer *body;
+	size_t         bytes_max;
+};
+
 static size_t take_body(char *data, size_t size, size_t count, void *user)
 {
-	struct buffer *body = user;
+	struct sink *sink = user;
 
-	if (body->length + size * count > HTTP_CLIENT_BODY_BYTES_MAX)
+	if (sink->body->length + size * count > sink->bytes_max)
 		return 0;
-	buffer_add(body, data, size * count);
+	buffer_add(sink->body, data, size * count);
 	return size * count;
 }
 
@@ -132,7 +142,8 @@ static const char *method_of(const struct http_client_request *request)
 }
 
 static void prepare(struct http_client *client, const struct http_client_request *request,
-                    struct http_client_response *response, struct curl_slist *headers)
+                    struct http_client_response *response, struct sink *sink,
+                    struct curl_slist *headers)
 {
 	CURL       *curl   = client->curl;
 	const char *method = method_of(request);
@@ -151,7 +162,7 @@ static void prepare(struct http_client *client, const struct http_client_request
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)total_ms);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response->body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &response->headers);
 	if (strcmp(method, "HEAD") == 0) {
@@ -209,8 +220,8 @@ static enum status explain(const struct http_client *client, CURLcode result,
 	case CURLE_ABORTED_BY_CALLBACK:
 		return error_set(err, STATUS_IO, "%.*s: what was to be sent cannot be read", length, begin);
 	case CURLE_WRITE_ERROR:
-		return error_set(err, STATUS_TOO_LARGE, "%.*s: the answer is larger than %d bytes", length,
-		                 begin, HTTP_CLIENT_BODY_BYTES_MAX);
+		return error_set(err, STATUS_TOO_LARGE, "%.*s: the answer is larger than %zu bytes", length,
+		                 begin, bytes_max(request));
 	default:
 		return error_set(err, STATUS_UNAVAILABLE, "%.*s: %s", length, begin, why);
 	}
@@ -226,7 +237,8 @@ enum status http_client_send(struct http_client *client, const struct http_clien
 	buffer_clear(&response->body);
 	response->status = 0;
 	client->why[0]   = '\0';
-	prepare(client, request, response, headers);
+	struct sink sink = {&response->body, bytes_max(request)};
+	prepare(client, request, response, &sink, headers);
 	CURLcode result = curl_easy_perform(client->curl);
 	curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);

@@ -153,7 +153,17 @@ enum status sqlite_person_get(struct store *, struct text, struct arena *, struc
 enum status sqlite_person_by_email(struct store *, const uint8_t[STORE_TOKEN_HASH_BYTES],
                                    struct arena *, struct store_person *, struct error *);
 enum status sqlite_person_add(struct store *, const struct store_person *, const char *,
-                              struct error *);
+                              const uint8_t *, struct error *);
+enum status sqlite_person_by_link(struct store *, const uint8_t[STORE_TOKEN_HASH_BYTES],
+                                  struct arena *, struct store_person *, struct error *);
+enum status sqlite_person_link(struct store *, const uint8_t[STORE_TOKEN_HASH_BYTES], struct text,
+                               struct error *);
+enum status sqlite_sso_provider_list(struct store *, struct arena *, struct store_sso_provider **,
+                                     size_t *, struct error *);
+enum status sqlite_sso_provider_get(struct store *, struct text, struct arena *,
+                                    struct store_sso_provider *, struct error *);
+enum status sqlite_sso_provider_put(struct store *, struct store_sso_provider *, struct error *);
+enum status sqlite_sso_provider_delete(struct store *, struct text, struct error *);
 enum status sqlite_person_change(struct store *, struct store_person *, struct text,
                                  struct error *);
 enum status sqlite_person_delete(struct store *, struct text, struct error *);

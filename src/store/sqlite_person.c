@@ -79,6 +79,33 @@ enum status sqlite_person_by_email(struct store *base, const uint8_t hash[STORE_
 	return find_by_hash(base, SQL_PERSON_BY_EMAIL, hash, &reader, ret_person, err);
 }
 
+enum status sqlite_person_by_link(struct store *base, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
+                                  struct arena *arena, struct store_person *ret_person,
+                                  struct error *err)
+{
+	const struct sqlite_reader reader = person_reader(arena);
+	return find_by_hash(base, SQL_PERSON_BY_LINK, hash, &reader, ret_person, err);
+}
+
+static enum status link_to(struct sqlite_store *store, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
+                           struct text person_id, struct error *err)
+{
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_PERSON_LINK);
+	sqlite_bind_bytes(statement, 1, hash, STORE_TOKEN_HASH_BYTES);
+	sqlite_bind_text_of(statement, 2, person_id);
+	return sqlite_run(store, statement, err);
+}
+
+enum status sqlite_person_link(struct store *base, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
+                               struct text person_id, struct error *err)
+{
+	struct sqlite_store *store  = sqlite_store_of(base);
+	enum status          status = sqlite_begin(store, err);
+	if (status != STATUS_OK)
+		return status;
+	return sqlite_end(store, link_to(store, hash, person_id, err), err);
+}
+
 static enum status use_up(struct sqlite_store *store, const char *invitation_id, struct error *err)
 {
 	sqlite3_stmt *statement = sqlite_statement(store, SQL_INVITATION_DELETE);
@@ -91,7 +118,7 @@ static enum status use_up(struct sqlite_store *store, const char *invitation_id,
 }
 
 enum status sqlite_person_add(struct store *base, const struct store_person *person,
-                              const char *invitation_id, struct error *err)
+                              const char *invitation_id, const uint8_t *link, struct error *err)
 {
 	struct sqlite_store *store  = sqlite_store_of(base);
 	enum status          status = sqlite_begin(store, err);
@@ -111,6 +138,8 @@ enum status sqlite_person_add(struct store *base, const struct store_person *per
 		sqlite_bind_number(statement, 8, person->created_ms);
 		status = sqlite_run(store, statement, err);
 	}
+	if (status == STATUS_OK && link != NULL)
+		status = link_to(store, link, text_of(person->id), err);
 	if (status == STATUS_OK)
 		status = sqlite_run(store, sqlite_statement(store, SQL_INVITATION_FORGET_FIRST), err);
 	return sqlite_end(store, status, err);

@@ -146,6 +146,16 @@ struct store_person {
 	int64_t     updated_ms;
 };
 
+/* Who says who people are: a provider of single sign-on (OpenID Connect). */
+struct store_sso_provider {
+	char        id[37];
+	struct text name;        /* unique */
+	struct text settings;    /* JSON object */
+	struct text credentials; /* sealed */
+	int64_t     created_ms;
+	int64_t     updated_ms;
+};
+
 /* A person's second factor: codes by time, and recovery codes that stand in for it once each. */
 struct store_factor {
 	char        person_id[37];
@@ -528,9 +538,10 @@ struct store_ops {
 	enum status (*person_by_email)(struct store *, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
 	                               struct arena *, struct store_person *ret_person, struct error *);
 	/* With the first version. `invitation_id` is used up by it (NULL: without one; STATUS_NOT_FOUND
-	 * when it is not there any more), and so is that of the first person. */
+	 * when it is not there any more), and so is that of the first person.
+	 * `link`: NULL, or the hash by which person_by_link() finds him. */
 	enum status (*person_add)(struct store *, const struct store_person *person,
-	                          const char *invitation_id, struct error *);
+	                          const char *invitation_id, const uint8_t *link, struct error *);
 	/* Where the version is still that of `person`, which becomes the next; else
 	 * STATUS_PRECONDITION. His sessions but `only_session` (empty: all) end with it; data NULL:
 	 * they stay. */
@@ -600,6 +611,23 @@ struct store_ops {
 	/* Adds or replaces it; created_ms is set to when it was added: the first `updated_ms`. */
 	enum status (*role_put)(struct store *, struct store_role *role, struct error *);
 	enum status (*role_delete)(struct store *, struct text name, struct error *);
+
+	/* By who he is at a provider of single sign-on. */
+	enum status (*person_by_link)(struct store *, const uint8_t        hash[STORE_TOKEN_HASH_BYTES],
+	                              struct arena *, struct store_person *ret_person, struct error *);
+	/* STATUS_CONFLICT: the hash is somebody's already. */
+	enum status (*person_link)(struct store *, const uint8_t hash[STORE_TOKEN_HASH_BYTES],
+	                           struct text person_id, struct error *);
+
+	enum status (*sso_provider_list)(struct store *, struct arena *,
+	                                 struct store_sso_provider **ret_providers, size_t *ret_count,
+	                                 struct error *); /* by name */
+	enum status (*sso_provider_get)(struct store *, struct text name, struct arena *,
+	                                struct store_sso_provider *ret_provider, struct error *);
+	/* Adds or replaces it; of one that was there `id` and created_ms are set to what they were. */
+	enum status (*sso_provider_put)(struct store *, struct store_sso_provider *provider,
+	                                struct error *);
+	enum status (*sso_provider_delete)(struct store *, struct text name, struct error *);
 
 	enum status (*factor_get)(struct store *, struct text person_id, struct arena *,
 	                          struct store_factor *ret_factor, struct error *);

@@ -3,6 +3,7 @@
 
 #include "access/reset.h"
 #include "access/second_factor.h"
+#include "api/access/grant.h"
 #include "api/access/guards.h"
 #include "api/access/mailer.h"
 #include "api/access/person_json.h"
@@ -12,25 +13,6 @@
 
 enum { SECRET_TEXT_BYTES_MAX = 512 };
 
-static void answer_grant(struct api_call *call, unsigned http_status, const struct grant *grant)
-{
-	struct buffer      out = {0};
-	struct json_writer w   = json_writer_of(&out);
-	call_audit_actor(call, text_of(arena_printf(call->arena, "person:%s", grant->account.row.id)));
-	if (grant->challenge[0] == '\0')
-		call_audit_target(call, text_of(grant->session_id));
-	person_json_grant(&w, grant);
-	http_add_header(call->request, "Cache-Control", TEXT("no-store"));
-	call_answer(call, http_status, &out);
-}
-
-static struct login login_of(struct api_call *call)
-{
-	struct login login = {.address = text_of(http_client_address(call->request))};
-	http_header(call->request, "User-Agent", &login.agent);
-	return login;
-}
-
 /* ---- POST register, login ---- */
 
 static enum status register_person(struct api_call *call, struct grant *ret_grant,
@@ -38,7 +20,7 @@ static enum status register_person(struct api_call *call, struct grant *ret_gran
 {
 	static const char *const known[] = {"invitation", "email", "name", "password", NULL};
 	struct access           *access  = call->api->config.access;
-	struct login             login   = login_of(call);
+	struct login             login   = grant_login(call);
 	struct person_wish       wish    = {0};
 	int64_t                  now_ms  = clock_wall_ms();
 	struct account           account;
@@ -68,7 +50,7 @@ static void register_step(struct api_call *call)
 	if (register_person(call, &grant, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
-		answer_grant(call, 201, &grant);
+		grant_answer(call, 201, &grant);
 }
 
 void auth_register(struct api_call *call) { call_on_password_worker(call, register_step); }
@@ -77,7 +59,7 @@ static enum status log_in(struct api_call *call, struct grant *ret_grant, int64_
                           struct error *err)
 {
 	static const char *const known[] = {"email", "password", "device_token", NULL};
-	struct login             login   = login_of(call);
+	struct login             login   = grant_login(call);
 	struct json              body;
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
@@ -99,7 +81,7 @@ static void login_step(struct api_call *call)
 	int64_t      wait_ms = 0;
 	struct error err     = {0};
 	if (log_in(call, &grant, &wait_ms, &err) == STATUS_OK) {
-		answer_grant(call, 200, &grant);
+		grant_answer(call, 200, &grant);
 		return;
 	}
 	call_add_retry_after(call, wait_ms);
@@ -112,7 +94,7 @@ static enum status log_in_code(struct api_call *call, struct grant *ret_grant, i
                                struct error *err)
 {
 	static const char *const known[] = {"ticket", "code", "device_token", NULL};
-	struct login             login   = login_of(call);
+	struct login             login   = grant_login(call);
 	struct text              ticket, code;
 	struct json              body;
 	enum status              status;
@@ -135,7 +117,7 @@ static void login_code_step(struct api_call *call)
 	int64_t      wait_ms = 0;
 	struct error err     = {0};
 	if (log_in_code(call, &grant, &wait_ms, &err) == STATUS_OK) {
-		answer_grant(call, 200, &grant);
+		grant_answer(call, 200, &grant);
 		return;
 	}
 	call_add_retry_after(call, wait_ms);
@@ -172,7 +154,7 @@ static void refresh_step(struct api_call *call)
 	if (refresh(call, &grant, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else
-		answer_grant(call, 200, &grant);
+		grant_answer(call, 200, &grant);
 }
 
 void auth_refresh(struct api_call *call) { call_on_worker(call, refresh_step); }

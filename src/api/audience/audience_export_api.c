@@ -126,15 +126,6 @@ static enum status read_wish(struct api_call *call, struct export_wish *wish, st
 	return find_destination(call, destination, &wish->destination, err);
 }
 
-static struct text base_url(struct api_call *call)
-{
-	const struct api *api = call->api;
-	if (api->config.public_url != NULL)
-		return text_of(api->config.public_url);
-	return text_of(arena_printf(call->arena, "http://%s%s", http_server_address(api->server),
-	                            api->config.path_prefix));
-}
-
 static void copy_member(struct json_writer *w, const struct export_wish *wish, const char *name,
                         const char *fallback)
 {
@@ -163,7 +154,7 @@ static void write_params(struct api_call *call, const struct export_wish *wish, 
 	copy_member(&w, wish, "consent", NULL);
 	json_member_string(&w, "destination", wish->destination);
 	json_member_bool(&w, "masked", wish->masked);
-	json_member_string(&w, "base", base_url(call));
+	json_member_string(&w, "base", call_public_url(call));
 	json_end_object(&w);
 }
 
@@ -237,7 +228,7 @@ static void write_file_url(struct api_call *call, struct json_writer *w,
 	struct text   location = text_member(result, "location");
 	struct buffer url      = {0};
 	if (location.data == NULL) {
-		signed_url_write(call->api->config.vault, base_url(call), text_of(job->id),
+		signed_url_write(call->api->config.vault, call_public_url(call), text_of(job->id),
 		                 clock_wall_ms() + ADDRESS_MS, &url);
 		location = buffer_text(&url);
 	}

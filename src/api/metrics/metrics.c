@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "api/access/sso.h"
 #include "api/audience/audiences.h"
 #include "api/audience/filter_set.h"
 #include "api/call_limit.h"
@@ -302,6 +303,7 @@ static void write_logins(struct buffer *out, const struct api *api)
 	           (uint64_t)atomic_load(&api->password_count));
 	metric_one(out, "sonnim_login_passwords_waiting_max", "gauge", "Beyond it logins get 429",
 	           API_PASSWORDS_MAX);
+	sso_write_metrics(api->sso, (unsigned)atomic_load(&api->sso_count), API_SSO_MAX, out);
 	metric_one(out, "sonnim_login_refreshes_total", "counter", "Refresh tokens exchanged",
 	           counts.refreshes);
 	metric_one(out, "sonnim_login_reuses_total", "counter",

@@ -168,6 +168,30 @@ SELECT id, email_hash, profile, password, roles, tier, active, version, created_
 	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0)
 FROM person WHERE email_hash = $1;
 
+-- name: person_by_link
+SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms,
+	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0)
+FROM person WHERE id = (SELECT person_id FROM person_link WHERE hash = $1);
+
+-- name: person_link
+INSERT INTO person_link (hash, person_id) VALUES ($1, $2);
+
+-- name: sso_provider_list
+SELECT name, id, settings, credentials, created_ms, updated_ms FROM sso_provider ORDER BY name;
+
+-- name: sso_provider_get
+SELECT name, id, settings, credentials, created_ms, updated_ms FROM sso_provider WHERE name = $1;
+
+-- name: sso_provider_put
+INSERT INTO sso_provider (name, id, settings, credentials, created_ms, updated_ms)
+VALUES ($1, $2, $3, $4, $5, $5)
+ON CONFLICT (name) DO UPDATE SET settings = excluded.settings, credentials = excluded.credentials,
+	updated_ms = excluded.updated_ms
+RETURNING id, created_ms;
+
+-- name: sso_provider_delete
+DELETE FROM sso_provider WHERE name = $1 RETURNING name;
+
 -- name: person_add
 INSERT INTO person (id, email_hash, profile, password, roles, tier, active, version, created_ms,
                     updated_ms)

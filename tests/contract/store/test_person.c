@@ -29,7 +29,7 @@ static struct store_person person_of(const char *id, int64_t created_ms)
 static void add_person(struct fixture *f, const char *id, int64_t created_ms)
 {
 	struct store_person person = person_of(id, created_ms);
-	assert_ok(f, OPS(f)->person_add(f->store, &person, NULL, &f->err));
+	assert_ok(f, OPS(f)->person_add(f->store, &person, NULL, NULL, &f->err));
 }
 
 static void add_session(struct fixture *f, const char *id, const char *person_id,
@@ -80,7 +80,7 @@ static void an_address_is_one_persons_only(void **state)
 	struct store_person second = person_of(kim, 6);
 	add_person(f, kim, 5);
 	snprintf(second.id, sizeof second.id, "%s", lee);
-	assert_int_equal(OPS(f)->person_add(f->store, &second, NULL, &f->err), STATUS_CONFLICT);
+	assert_int_equal(OPS(f)->person_add(f->store, &second, NULL, NULL, &f->err), STATUS_CONFLICT);
 }
 
 static void a_person_is_changed_at_the_version_that_was_read(void **state)
@@ -142,8 +142,8 @@ static void an_invitation_makes_one_person(void **state)
 	assert_ok(f, OPS(f)->invitation_add(f->store, &invitation, &f->err));
 	assert_ok(f, OPS(f)->invitation_by_hash(f->store, invitation.hash, &f->arena, &found, &f->err));
 	assert_string_equal(found.id, one);
-	assert_ok(f, OPS(f)->person_add(f->store, &first, one, &f->err));
-	assert_int_equal(OPS(f)->person_add(f->store, &second, one, &f->err), STATUS_NOT_FOUND);
+	assert_ok(f, OPS(f)->person_add(f->store, &first, one, NULL, &f->err));
+	assert_int_equal(OPS(f)->person_add(f->store, &second, one, NULL, &f->err), STATUS_NOT_FOUND);
 	assert_ok(f, OPS(f)->invitation_list(f->store, &f->arena, &all, &count, &f->err));
 	assert_int_equal(count, 0);
 	assert_int_equal(OPS(f)->person_get(f->store, text_of(lee), &f->arena, &second, &f->err),
@@ -242,6 +242,51 @@ static void each_code_of_a_second_factor_counts_once(void **state)
 	assert_int_equal(OPS(f)->factor_delete(f->store, id, &f->err), STATUS_NOT_FOUND);
 }
 
+static void a_person_is_found_by_who_he_is_elsewhere(void **state)
+{
+	static const uint8_t first[STORE_TOKEN_HASH_BYTES]  = {1};
+	static const uint8_t second[STORE_TOKEN_HASH_BYTES] = {2};
+	struct fixture      *f                              = *state;
+	struct store_person  person = person_of(kim, 5), other = person_of(lee, 6), found;
+	assert_ok(f, OPS(f)->person_add(f->store, &person, NULL, first, &f->err));
+	assert_int_equal(OPS(f)->person_add(f->store, &other, NULL, first, &f->err), STATUS_CONFLICT);
+	assert_int_equal(OPS(f)->person_get(f->store, text_of(lee), &f->arena, &found, &f->err),
+	                 STATUS_NOT_FOUND);
+	assert_ok(f, OPS(f)->person_link(f->store, second, text_of(kim), &f->err));
+	assert_int_equal(OPS(f)->person_link(f->store, second, text_of(kim), &f->err), STATUS_CONFLICT);
+	assert_ok(f, OPS(f)->person_by_link(f->store, second, &f->arena, &found, &f->err));
+	assert_string_equal(found.id, kim);
+	assert_ok(f, OPS(f)->person_delete(f->store, text_of(kim), &f->err));
+	assert_int_equal(OPS(f)->person_by_link(f->store, first, &f->arena, &found, &f->err),
+	                 STATUS_NOT_FOUND);
+}
+
+static void a_provider_keeps_its_id_and_its_begin(void **state)
+{
+	struct fixture           *f        = *state;
+	struct store_sso_provider provider = {.name        = TEXT("company"),
+	                                      .settings    = TEXT("{}"),
+	                                      .credentials = TEXT("sealed"),
+	                                      .updated_ms  = 5};
+	struct store_sso_provider found, *all;
+	size_t                    count;
+	snprintf(provider.id, sizeof provider.id, "%s", one);
+	assert_ok(f, OPS(f)->sso_provider_put(f->store, &provider, &f->err));
+	snprintf(provider.id, sizeof provider.id, "%s", two);
+	provider.settings   = TEXT("{\"a\":1}");
+	provider.updated_ms = 6;
+	assert_ok(f, OPS(f)->sso_provider_put(f->store, &provider, &f->err));
+	assert_string_equal(provider.id, one);
+	assert_int_equal(provider.created_ms, 5);
+	assert_ok(f, OPS(f)->sso_provider_get(f->store, TEXT("company"), &f->arena, &found, &f->err));
+	assert_true(text_equal(found.settings, provider.settings));
+	assert_ok(f, OPS(f)->sso_provider_list(f->store, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_ok(f, OPS(f)->sso_provider_delete(f->store, TEXT("company"), &f->err));
+	assert_int_equal(OPS(f)->sso_provider_delete(f->store, TEXT("company"), &f->err),
+	                 STATUS_NOT_FOUND);
+}
+
 static void a_session_is_renewed_once_from_each_generation(void **state)
 {
 	struct fixture      *f = *state;
@@ -320,11 +365,11 @@ static void on_a_full_disk_an_invitation_is_not_used_up(void **state)
 	snprintf(invitation.id, sizeof invitation.id, "%s", one);
 	assert_ok(f, OPS(f)->invitation_add(f->store, &invitation, &f->err));
 	f->backend->disk_full(true);
-	assert_int_equal(OPS(f)->person_add(f->store, &person, one, &f->err), STATUS_NO_SPACE);
+	assert_int_equal(OPS(f)->person_add(f->store, &person, one, NULL, &f->err), STATUS_NO_SPACE);
 	f->backend->disk_full(false);
 	assert_ok(f, OPS(f)->invitation_list(f->store, &f->arena, &all, &count, &f->err));
 	assert_int_equal(count, 1);
-	assert_ok(f, OPS(f)->person_add(f->store, &person, one, &f->err));
+	assert_ok(f, OPS(f)->person_add(f->store, &person, one, NULL, &f->err));
 }
 
 int run_person_tests(const char *backend)
@@ -339,6 +384,8 @@ int run_person_tests(const char *backend)
 		STORE_TEST(a_persons_tokens_are_deleted_with_him),
 		STORE_TEST(a_second_factor_is_begun_anew_until_it_is_confirmed),
 		STORE_TEST(each_code_of_a_second_factor_counts_once),
+		STORE_TEST(a_person_is_found_by_who_he_is_elsewhere),
+		STORE_TEST(a_provider_keeps_its_id_and_its_begin),
 		STORE_TEST(a_session_is_renewed_once_from_each_generation),
 		STORE_TEST(sessions_end_with_their_person_one_by_one_or_by_time),
 		STORE_TEST(a_role_is_there_until_it_is_deleted),

@@ -1,0 +1,408 @@
+"""Single sign-on: logins by OpenID Connect, against the provider oidc-provider and against one of
+our own that lies."""
+import base64
+import hashlib
+import hmac
+import http.client
+import http.server
+import json
+import threading
+import time
+import urllib.parse
+
+from case import ServerCase
+from program import Node
+from server import Client
+from test_people import PASSWORD, claims_of
+from totp import App
+
+MAPPING = {"analysts": ["analyst"], "operators": ["operator", "viewer"], "chiefs": ["admin"]}
+
+
+class Browser:
+    """Follows redirects by hand, and keeps cookies by host and port."""
+
+    def __init__(self):
+        self.cookies = {}
+
+    def get(self, url):
+        parts = urllib.parse.urlsplit(url)
+        jar = self.cookies.setdefault(parts.netloc, {})
+        connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in jar.items())} if jar else {}
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+        for name, value in answer.getheaders():
+            if name.lower() == "set-cookie":
+                pair = value.split(";")[0]
+                key, _, text = pair.partition("=")
+                if "max-age=0" in value.lower() or not text:
+                    jar.pop(key, None)
+                else:
+                    jar[key] = text
+        connection.close()
+        return Answer(answer, body)
+
+
+class Answer:
+    def __init__(self, answer, body):
+        self.status = answer.status
+        self.headers = dict(answer.getheaders())
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def location(self):
+        return self.headers["Location"]
+
+    def __repr__(self):
+        return f"{self.status} {self.headers.get('Location')} {self.body[:400]!r}"
+
+
+def query_of(url):
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
+
+
+class SsoCase(ServerCase):
+    @property
+    def base(self):
+        return f"http://{self.server.address}"
+
+    def put(self, name, **wish):
+        return self.client.expect(200, "PUT", f"/api/v1/sso-providers/{name}", wish).json
+
+    def start(self, browser, name):
+        answer = browser.get(f"{self.base}/api/v1/auth/oidc/{name}/start")
+        self.assertEqual(answer.status, 302, answer)
+        return answer.location
+
+    def refused(self, answer, status, code=None, field=None):
+        self.assertEqual(answer.status, status, answer)
+        error = answer.json["error"]
+        if code:
+            self.assertEqual(error["code"], code, answer)
+        if field:
+            self.assertEqual(error["details"].get("field"), field, answer)
+        return error
+
+    def client_of(self, grant):
+        client = Client(self.server.address, grant["access_token"])
+        self.addCleanup(client.close)
+        return client
+
+
+class Certified(SsoCase):
+    """With oidc-provider."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        names = ("basic", "post", "public", "paged", "linking", "open")
+        cls.provider = Node("oidc.mjs", *(
+            f"http://{cls.server.address}/api/v1/auth/oidc/{name}/callback" for name in names))
+        cls.addClassCleanup(cls.provider.__exit__)
+        cls.issuer = cls.provider.next()["issuer"]
+
+    def setUp(self):
+        super().setUp()
+        self.configure("basic", client_secret="a secret: with %")
+
+    def configure(self, name, client_id="basic", **more):
+        return self.put(name, issuer=self.issuer, client_id=client_id, **{
+            "scopes": ["email", "profile", "groups"], "role_mapping": MAPPING, **more})
+
+    def tell(self, **command):
+        self.provider.send(**command)
+        self.assertEqual(self.provider.next(), {})
+
+    def comes(self, account, groups=("analysts",), **claims):
+        self.tell(account=account, claims={
+            "email": f"{account}@example.com", "email_verified": True, "name": account.title(),
+            "groups": list(groups), **claims})
+
+    def to_callback(self, browser, name):
+        """The address of ours that the provider sends the browser to."""
+        url = self.start(browser, name)
+        for _ in range(6):
+            if url.startswith(self.base):
+                return url
+            answer = browser.get(url)
+            self.assertIn(answer.status, (302, 303), answer)
+            url = urllib.parse.urljoin(url, answer.location)
+        raise AssertionError(url)
+
+    def login(self, name="basic", browser=None):
+        browser = browser or Browser()
+        return browser.get(self.to_callback(browser, name))
+
+    def test_a_person_is_made_at_the_first_login_and_known_at_the_next(self):
+        self.comes("kim")
+        first = self.login()
+        self.assertEqual(first.status, 200, first)
+        self.assertEqual(first.headers["Cache-Control"], "no-store")
+        user = first.json["user"]
+        self.assertEqual((user["email"], user["name"], user["roles"]),
+                         ("kim@example.com", "Kim", ["analyst"]))
+        self.client_of(first.json).expect(200, "GET", "/api/v1/segments")
+        again = self.login()
+        self.assertEqual(again.json["user"]["id"], user["id"])
+        self.assertNotEqual(again.json["session_id"], first.json["session_id"])
+        self.assertEqual(claims_of(again.json["access_token"])["sub"], user["id"])
+        records = self.client.get("/api/v1/audit?action=auth.sso")["items"]
+        self.assertEqual(records[0]["user_id"], f"person:{user['id']}")
+
+    def test_secrets_go_in_header_or_body_and_public_clients_have_none(self):
+        self.configure("post", "post", client_secret="post secret")
+        self.configure("public", "public")
+        self.comes("many")
+        ids = {self.login(name).json["user"]["id"] for name in ("basic", "post", "public")}
+        self.assertEqual(len(ids), 1)  # signed by RS256, ES256 and EdDSA
+        self.configure("post", "post", client_secret="wrong")
+        self.refused(self.login("post"), 503, "UNAVAILABLE")
+
+    def test_the_browser_goes_with_state_nonce_and_pkce(self):
+        browser = Browser()
+        values = query_of(self.start(browser, "basic"))
+        self.assertEqual((values["response_type"], values["code_challenge_method"]),
+                         ("code", "S256"))
+        self.assertEqual(values["scope"], "openid email profile groups")
+        self.assertEqual(values["redirect_uri"], f"{self.base}/api/v1/auth/oidc/basic/callback")
+        for name in ("state", "nonce", "code_challenge"):
+            self.assertEqual(len(values[name]), 43)
+        again = query_of(self.start(Browser(), "basic"))
+        self.assertNotEqual(values["state"], again["state"])
+        answer = Browser().get(f"{self.base}/api/v1/auth/oidc/basic/start")
+        cookie = answer.headers["Set-Cookie"]
+        self.assertRegex(cookie, "^sonnim-sso=sno_.*; Path=/; Max-Age=600; HttpOnly; SameSite=Lax$")
+
+    def test_a_login_of_another_browser_or_another_state_is_refused(self):
+        self.comes("kim")
+        browser = Browser()
+        url = self.to_callback(browser, "basic")
+        self.refused(Browser().get(url), 401, "UNAUTHORIZED", "state")
+        other = Browser()
+        self.start(other, "basic")
+        self.refused(other.get(url), 401, "UNAUTHORIZED", "state")
+        values = query_of(url)
+        for state in ("", "x", values["state"][:-1] + "_", values["state"] + "A"):
+            changed = url.replace(values["state"], state)
+            self.refused(browser.get(changed), 401, "UNAUTHORIZED", "state")
+        # A cookie of one provider is good for no other.
+        self.configure("post", "post", client_secret="post secret")
+        self.refused(browser.get(url.replace("/basic/", "/post/")), 401, "UNAUTHORIZED", "state")
+        self.assertEqual(browser.get(url).status, 200)
+
+    def test_a_code_is_good_once_and_for_its_own_verifier(self):
+        self.comes("kim")
+        browser = Browser()
+        url = self.to_callback(browser, "basic")
+        cookies = dict(browser.cookies[self.server.address])
+        self.assertEqual(browser.get(url).status, 200)
+        self.assertNotIn("sonnim-sso", browser.cookies[self.server.address])
+        browser.cookies[self.server.address] = cookies
+        self.refused(browser.get(url), 401, "UNAUTHORIZED", "code")
+        # A stolen code with the thief's own login: his verifier is not the one of the code.
+        stolen = query_of(self.to_callback(Browser(), "basic"))["code"]
+        thief = Browser()
+        own = query_of(self.start(thief, "basic"))["state"]
+        self.refused(thief.get(f"{self.base}/api/v1/auth/oidc/basic/callback?" +
+                               urllib.parse.urlencode({"code": stolen, "state": own,
+                                                       "iss": self.issuer})),
+                     401, "UNAUTHORIZED", "code")
+
+    def test_an_answer_of_another_issuer_or_with_an_error_is_refused(self):
+        self.comes("kim")
+        browser = Browser()
+        url = self.to_callback(browser, "basic")
+        values = query_of(url)
+        self.assertEqual(values["iss"], self.issuer)
+        for issuer in ("https://evil.example", None):
+            told = {**values, "iss": issuer} if issuer else {
+                name: value for name, value in values.items() if name != "iss"}
+            self.refused(browser.get(url.split("?")[0] + "?" + urllib.parse.urlencode(told)),
+                         401, "UNAUTHORIZED", "iss")
+        denied = {"state": values["state"], "error": "access_denied",
+                  "error_description": "<script>alert(1)</script>"}
+        error = self.refused(browser.get(url.split("?")[0] + "?" + urllib.parse.urlencode(denied)),
+                             403, "FORBIDDEN")
+        self.assertIn("access_denied", json.dumps(error))
+        self.assertNotIn("script", json.dumps(error))
+
+    def test_groups_are_roles_anew_at_each_login_and_what_is_taken_away_is_gone(self):
+        self.comes("lee", ["operators", "others"])
+        grant = self.login().json
+        self.assertEqual(grant["user"]["roles"], ["operator", "viewer"])
+        client = self.client_of(grant)
+        client.expect(200, "GET", "/api/v1/audit")
+        self.comes("lee", ["analysts"])
+        self.assertEqual(self.login().json["user"]["roles"], ["analyst"])
+        self.assertEqual(client.request("GET", "/api/v1/audit").status, 403)
+        self.comes("lee", [])
+        self.refused(self.login(), 403, "FORBIDDEN")
+        self.configure("open", "basic", client_secret="a secret: with %", default_roles=["viewer"])
+        self.assertEqual(self.login("open").json["user"]["roles"], ["viewer"])
+
+    def test_who_was_switched_off_is_refused(self):
+        self.comes("off")
+        grant = self.login().json
+        self.client.expect(200, "PUT", f"/api/v1/people/{grant['user']['id']}", {"active": False})
+        self.refused(self.login(), 403, "FORBIDDEN")
+
+    def test_somebody_who_is_here_is_linked_only_by_a_setting_and_a_verified_address(self):
+        person = self.client.expect(201, "POST", "/api/v1/people", {
+            "email": "here@example.com", "name": "Here", "password": PASSWORD,
+            "roles": ["viewer"]}).json
+        self.comes("here")
+        self.refused(self.login(), 409, "CONFLICT", "email")
+        self.configure("linking", client_secret="a secret: with %", link_by_email=True)
+        self.comes("here", email_verified=False)
+        self.refused(self.login("linking"), 409, "CONFLICT", "email")
+        self.comes("here", email="HERE@example.com")
+        linked = self.login("linking").json["user"]
+        self.assertEqual((linked["id"], linked["roles"]), (person["id"], ["analyst"]))
+        self.comes("here", email="elsewhere@example.com")
+        self.assertEqual(self.login().json["user"]["id"], person["id"])
+
+    def test_an_address_must_be_told_and_not_denied(self):
+        self.comes("unverified", email_verified=False)
+        self.refused(self.login(), 403, "FORBIDDEN")
+        self.comes("silent", email=None)
+        self.refused(self.login(), 403, "FORBIDDEN")
+
+    def test_a_second_factor_is_asked_for_here_too(self):
+        self.comes("careful")
+        grant = self.login().json
+        client = self.client_of(grant)
+        app = App(client.expect(200, "POST", "/api/v1/auth/totp", {}).json["secret"])
+        client.expect(200, "POST", "/api/v1/auth/totp/confirm", {"code": app.code()})
+        answer = self.login().json
+        self.assertEqual(answer["challenge"], "totp")
+        let_in = Client(self.server.address)
+        self.addCleanup(let_in.close)
+        self.assertEqual(let_in.expect(200, "POST", "/api/v1/auth/login/totp", {
+            "ticket": answer["ticket"], "code": app.code()}).json["user"]["id"],
+            grant["user"]["id"])
+
+    def test_who_came_by_it_has_no_password(self):
+        self.comes("nopassword")
+        grant = self.login().json
+        somebody = Client(self.server.address)
+        self.addCleanup(somebody.close)
+        for password in ("", " ", PASSWORD):
+            answer = somebody.request("POST", "/api/v1/auth/login", {
+                "email": "nopassword@example.com", "password": password})
+            self.assertIn(answer.status, (400, 401), answer)
+        answer = self.client_of(grant).request("PUT", "/api/v1/auth/password", {
+            "current_password": "x", "password": PASSWORD})
+        self.assertEqual(answer.status, 401, answer)
+
+    def test_a_page_gets_a_code_that_is_good_once_and_in_its_browser(self):
+        self.configure("paged", client_secret="a secret: with %", return_path="/login?from=sso")
+        self.comes("paged")
+        browser = Browser()
+        answer = self.login("paged", browser)
+        self.assertEqual(answer.status, 302, answer)
+        path, _, code = answer.location.rpartition("&code=")
+        self.assertEqual(path, "/login?from=sso")
+        self.assertEqual(answer.body, b"")
+        cookie = browser.cookies[self.server.address]["sonnim-sso"]
+        somebody = Client(self.server.address)
+        self.addCleanup(somebody.close)
+
+        def exchange(with_cookie):
+            headers = {"Cookie": f"a=b; sonnim-sso={with_cookie}"} if with_cookie else {}
+            return somebody.request("POST", "/api/v1/auth/oidc/exchange", {"code": code},
+                                    headers=headers)
+        for other in (None, cookie[:-1], "x"):
+            self.refused(exchange(other), 401, "UNAUTHORIZED", "code")
+        self.assertEqual(exchange(cookie).json["user"]["email"], "paged@example.com")
+        self.refused(exchange(cookie), 401, "UNAUTHORIZED", "code")
+
+    def test_new_keys_are_fetched_when_a_token_names_one(self):
+        self.comes("rotated")
+        user = self.login().json["user"]["id"]
+        self.tell(keys="second")
+        self.assertEqual(self.login().json["user"]["id"], user)
+
+    def test_a_provider_that_is_down_is_told_and_the_rest_goes_on(self):
+        self.comes("kim")
+        browser = Browser()
+        url = self.to_callback(browser, "basic")
+        self.tell(down=True)
+        try:
+            error = self.refused(browser.get(url), 503, "UNAVAILABLE")
+            self.assertIn('"basic"', json.dumps(error).replace("\\", ""))
+            self.client.expect(200, "GET", "/api/v1/segments")
+        finally:
+            self.tell(down=False)
+        self.put("nobody", issuer="http://127.0.0.1:9", client_id="x")
+        self.refused(Browser().get(f"{self.base}/api/v1/auth/oidc/nobody/start"), 503,
+                     "UNAVAILABLE")
+
+
+class Providers(SsoCase):
+    GOOD = {"issuer": "https://login.example.com", "client_id": "sonnim",
+            "client_secret": "very secret", "role_mapping": {"a": ["viewer"]}}
+
+    def test_a_provider_is_configured_and_its_secret_never_comes_out(self):
+        made = self.put("company", **self.GOOD)
+        self.assertEqual((made["has_secret"], made["redirect_uri"]),
+                         (True, f"{self.base}/api/v1/auth/oidc/company/callback"))
+        kept = self.put("company", **{k: v for k, v in self.GOOD.items() if k != "client_secret"})
+        self.assertTrue(kept["has_secret"])
+        self.assertEqual(kept["created_at"], made["created_at"])
+        for answer in (self.client.request("GET", "/api/v1/sso-providers"),
+                       self.client.request("GET", "/api/v1/sso-providers/company")):
+            self.assertNotIn(b"very secret", answer.body)
+        for file in self.server.data.rglob("*"):
+            if file.is_file():
+                self.assertNotIn(b"very secret", file.read_bytes(), file)
+        self.assertFalse(self.put("company", **{**self.GOOD, "client_secret": None})["has_secret"])
+        self.client.expect(204, "DELETE", "/api/v1/sso-providers/company")
+        self.refused(self.client.request("GET", "/api/v1/sso-providers/company"), 404)
+        self.refused(Browser().get(f"{self.base}/api/v1/auth/oidc/company/start"), 404)
+
+    def test_a_bad_wish_is_refused_with_its_place(self):
+        for change, field in [({"issuer": "http://login.example.com"}, "issuer"),
+                              ({"issuer": "http://127.0.0.1.example.com"}, "issuer"),
+                              ({"issuer": "https://a@login.example.com"}, "issuer"),
+                              ({"issuer": "file:///etc/passwd"}, "issuer"),
+                              ({"issuer": "https://a/?b"}, "issuer"), ({"issuer": 1}, "issuer"),
+                              ({"client_id": ""}, "client_id"),
+                              ({"client_id": "a\nb"}, "client_id"),
+                              ({"scopes": ["a b"]}, "scopes"),
+                              ({"role_mapping": {"a": ["king"]}}, "role_mapping"),
+                              ({"role_mapping": ["a"]}, "role_mapping"),
+                              ({"role_mapping": {}, "default_roles": ["king"]}, "default_roles"),
+                              ({"return_path": "https://evil.example"}, "return_path"),
+                              ({"return_path": "//evil.example"}, "return_path"),
+                              ({"return_path": "/\\evil.example"}, "return_path"),
+                              ({"active": "yes"}, "active"), ({"unknown": 1}, "unknown")]:
+            with self.subTest(change=change):
+                self.refused(self.client.request("PUT", "/api/v1/sso-providers/bad",
+                                                 {**self.GOOD, **change}),
+                             400, "VALIDATION_ERROR", field)
+        self.refused(self.client.request("PUT", "/api/v1/sso-providers/Bad", self.GOOD), 400,
+                     "VALIDATION_ERROR", "name")
+
+    def test_nobody_gives_by_a_provider_what_he_lacks(self):
+        keeper, _ = self.client_with("settings.write", "audience.read", "segment.read",
+                                     "dimension.read", "job.read")
+        keeper.expect(200, "PUT", "/api/v1/sso-providers/small", self.GOOD)
+        self.refused(keeper.request("PUT", "/api/v1/sso-providers/small", {
+            **self.GOOD, "role_mapping": {"a": ["admin"]}}), 403, "FORBIDDEN", "role_mapping")
+        self.refused(keeper.request("PUT", "/api/v1/sso-providers/small", {
+            **self.GOOD, "link_by_email": True}), 403, "FORBIDDEN", "link_by_email")
+
+    def test_plain_http_is_for_this_machine_only(self):
+        from server import Server
+        with Server("--partitions", "2", "--public-url", "http://cdp.example.com") as server:
+            client = server.client()
+            self.addCleanup(client.close)
+            client.expect(200, "PUT", "/api/v1/sso-providers/company", self.GOOD)
+            self.refused(client.request("GET", "/api/v1/auth/oidc/company/start"), 400)
