@@ -2,15 +2,13 @@
 our own that lies."""
 import base64
 import hashlib
-import hmac
 import http.client
-import http.server
 import json
-import threading
 import time
 import urllib.parse
 
 from case import ServerCase
+from liar import Liar, by_secret, part, public_key, signed
 from program import Node
 from server import Client
 from test_people import PASSWORD, claims_of
@@ -343,6 +341,169 @@ class Certified(SsoCase):
         self.put("nobody", issuer="http://127.0.0.1:9", client_id="x")
         self.refused(Browser().get(f"{self.base}/api/v1/auth/oidc/nobody/start"), 503,
                      "UNAVAILABLE")
+
+
+class Lies(SsoCase):
+    """With a provider that says whatever it wants."""
+
+    def setUp(self):
+        super().setUp()
+        self.liar = Liar()
+        self.addCleanup(self.liar.close)
+        self.configure()
+
+    def configure(self, **more):
+        self.put("liar", **{"issuer": self.liar.issuer, "client_id": "sonnim",
+                            "client_secret": "s", "default_roles": ["viewer"], **more})
+
+    def begun(self):
+        """A browser that is at the provider, and what it was sent with."""
+        browser = Browser()
+        return browser, query_of(self.start(browser, "liar"))
+
+    def claims(self, values, **more):
+        now = int(time.time())
+        return {key: value for key, value in {
+            "iss": self.liar.issuer, "aud": "sonnim", "sub": "someone", "iat": now,
+            "exp": now + 300, "nonce": values["nonce"],
+            "email": f"{self.liar.issuer.rsplit(':', 1)[1]}@example.com",
+            "groups": [], **more}.items() if value is not None}
+
+    def back(self, browser, values, token=None, **more):
+        if token is not None:
+            self.liar.token = {"id_token": token, "access_token": "an access token", **more}
+        return browser.get(f"{self.base}/api/v1/auth/oidc/liar/callback?code=x&state="
+                           f"{values['state']}")
+
+    def login(self, header=None, sign=None, claims=None, **changes):
+        browser, values = self.begun()
+        token = signed(self.claims(values, **changes) if claims is None else claims,
+                       header, **({"sign": sign} if sign else {}))
+        return self.back(browser, values, token)
+
+    def test_who_tells_the_truth_is_believed(self):
+        at_hash = part(hashlib.sha256(b"an access token").digest()[:16])
+        for changes in ({}, {"aud": ["sonnim"]}, {"aud": ["sonnim", "b"], "azp": "sonnim"},
+                        {"at_hash": at_hash}, {"email_verified": "true"}, {"nbf": 1},
+                        {"exp": time.time() + 300.5}):
+            with self.subTest(changes=changes):
+                self.assertEqual(self.login(**changes).status, 200)
+        self.assertEqual(self.login(header={"alg": "RS256"}).status, 200)  # any key, no kid
+        headers = self.liar.asked[-1][1]
+        self.assertEqual(headers["Authorization"], "Basic " +
+                         base64.b64encode(b"sonnim:s").decode())
+
+    def test_claims_that_are_not_of_this_login_are_refused(self):
+        now = time.time()
+        for changes, field in [
+                ({"iss": "https://evil.example"}, "iss"), ({"iss": None}, "iss"),
+                ({"aud": "another"}, "aud"), ({"aud": None}, "aud"), ({"aud": []}, "aud"),
+                ({"aud": ["another"]}, "aud"), ({"aud": ["sonnim", "b"]}, "azp"),
+                ({"azp": "another"}, "azp"), ({"azp": 1}, "azp"),
+                ({"exp": now - 61}, "exp"), ({"exp": None}, "exp"), ({"exp": "never"}, "exp"),
+                ({"iat": now + 120}, "iat"), ({"iat": now - 700}, "iat"), ({"iat": None}, "iat"),
+                ({"nbf": now + 120}, "nbf"), ({"nonce": "another"}, "nonce"),
+                ({"nonce": None}, "nonce"), ({"nonce": 1}, "nonce"), ({"sub": ""}, "sub"),
+                ({"sub": None}, "sub"), ({"sub": "x" * 256}, "sub"),
+                ({"at_hash": part(b"another access token")}, "at_hash")]:
+            with self.subTest(changes=changes):
+                self.refused(self.login(**changes), 401, "UNAUTHORIZED", field)
+
+    def test_a_nonce_of_another_login_is_refused(self):
+        _, other = self.begun()
+        self.refused(self.login(nonce=other["nonce"]), 401, "UNAUTHORIZED", "nonce")
+
+    def test_a_token_that_is_not_signed_by_a_published_key_is_refused(self):
+        key = public_key()
+        modulus = base64.urlsafe_b64decode(key["n"] + "==")
+        other = {"keys": [{**key, "kid": "other", "alg": "RS512"},
+                          {**key, "kid": "encrypts", "use": "enc"}, public_key()]}
+        self.liar.keys = other
+        for header, sign in [
+                ({"alg": "none"}, lambda text: b""), ({"alg": "None", "kid": "lies"}, None),
+                ({"alg": "HS256", "kid": "lies"}, by_secret(modulus)),
+                ({"alg": "HS256", "kid": "lies"}, by_secret(json.dumps(key).encode())),
+                ({"alg": "HS256"}, by_secret(b"s")),
+                ({"alg": "RS512", "kid": "other"}, None), ({"alg": "RS256", "kid": "other"}, None),
+                ({"alg": "RS256", "kid": "encrypts"}, None),
+                ({"alg": "ES256", "kid": "lies"}, None), ({"alg": "EdDSA", "kid": "lies"}, None),
+                ({"alg": "RS256", "kid": "nobody's"}, None),
+                ({"alg": "RS256", "kid": "lies", "crit": ["exp"]}, None),
+                ({"alg": "RS256", "kid": "x", "jwk": key}, None), ({"kid": "lies"}, None),
+                ({"alg": "RS256", "kid": "lies"}, lambda text: b"\0" * 256),
+                ({"alg": "RS256", "kid": "lies"}, lambda text: b"")]:
+            with self.subTest(header=header):
+                self.refused(self.login(header=header, sign=sign), 401, "UNAUTHORIZED")
+        browser, values = self.begun()
+        good = signed(self.claims(values))
+        head, claims, signature = good.split(".")
+        more = part({**self.claims(values), "sub": "another"})
+        for token in (f"{head}.{more}.{signature}", f"{head}.{claims}.", f"{head}.{claims}",
+                      good + ".AA", "", "x", "A" * 40000):
+            with self.subTest(token=token[:60]):
+                answer = self.back(browser, values, token)
+                self.assertIn(answer.status, (401, 503), answer)
+        self.assertEqual(self.back(browser, values, good).status, 200)
+
+    def test_a_key_that_is_new_is_fetched_and_one_that_is_gone_is_not_believed(self):
+        self.assertEqual(self.login().status, 200)
+        fetched = sum(path == "/keys" for path, _, _ in self.liar.asked)
+        self.assertEqual((self.login().status, fetched), (200, 1))
+        self.liar.keys = {"keys": [public_key("next")]}
+        self.assertEqual(self.login(header={"alg": "RS256", "kid": "next"}).status, 200)
+        self.assertEqual(sum(path == "/keys" for path, _, _ in self.liar.asked), 2)
+        self.refused(self.login(), 401, "UNAUTHORIZED")
+
+    def test_what_the_token_lacks_is_asked_of_userinfo_if_it_is_of_the_same_person(self):
+        self.configure(role_mapping={"a": ["analyst"]}, default_roles=[])
+        self.liar.userinfo = {"sub": "another", "email": "x@example.com", "groups": ["a"]}
+        self.refused(self.login(email=None, groups=None), 401, "UNAUTHORIZED", "sub")
+        self.liar.userinfo = {"sub": "asked", "email": "asked@example.com", "groups": "a"}
+        answer = self.login(sub="asked", email=None, groups=None)
+        self.assertEqual(answer.json["user"]["roles"], ["analyst"])
+        path, headers, _ = self.liar.asked[-1]
+        self.assertEqual((path, headers["Authorization"]), ("/userinfo", "Bearer an access token"))
+
+    def test_a_provider_that_answers_nonsense_is_told_apart(self):
+        for token in ((200, b"<html>"), (200, b"[]"), (200, {}), (500, b""), (302, {}, [
+                ("Location", f"{self.liar.issuer}/keys")]), (200, b"x" * 300_000),
+                      (400, {"error": "invalid_client"})):
+            with self.subTest(token=str(token)[:60]):
+                browser, values = self.begun()
+                self.liar.token = token
+                self.refused(self.back(browser, values), 503, "UNAVAILABLE")
+        self.liar.token = (400, {"error": "invalid_grant"})
+        browser, values = self.begun()
+        self.refused(self.back(browser, values), 401, "UNAUTHORIZED", "code")
+
+    def test_a_document_that_leads_elsewhere_is_not_followed(self):
+        good = dict(self.liar.document)
+        for change in ({"issuer": "https://evil.example"}, {"jwks_uri": "http://evil.example/k"},
+                       {"jwks_uri": "file:///etc/passwd"}, {"jwks_uri": None},
+                       {"authorization_endpoint": "javascript:alert(1)"},
+                       {"authorization_endpoint": "http://evil.example"},
+                       {"issuer": None}):
+            with self.subTest(change=change):
+                other = Liar()
+                self.addCleanup(other.close)
+                other.document = {**other.document, **change}
+                self.put("liar", issuer=other.issuer, client_id="x", default_roles=["viewer"])
+                self.refused(Browser().get(f"{self.base}/api/v1/auth/oidc/liar/start"), 503,
+                             "UNAVAILABLE")
+        self.configure()
+        for document in ((302, {}, [("Location", "/keys")]), (200, b"x" * 300_000)):
+            self.liar.document = document
+            self.refused(Browser().get(f"{self.base}/api/v1/auth/oidc/liar/start"), 503,
+                         "UNAVAILABLE")
+        self.liar.document = good
+        self.assertEqual(self.login().status, 200)
+
+    def test_names_and_addresses_that_cannot_be_are_left_out(self):
+        self.assertEqual(self.login(sub="odd", email="odd@example.com", name="a\u0007b")
+                         .json["user"]["name"], "odd@example.com")
+        self.refused(self.login(sub="odder", email="no address"), 400, "VALIDATION_ERROR", "email")
+        self.liar.userinfo = {"sub": "oddest"}
+        self.refused(self.login(sub="oddest", email=["a@example.com"]), 403, "FORBIDDEN")
 
 
 class Providers(SsoCase):
