@@ -5,19 +5,21 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "ingest/letters_internal.h"
+#include "vault/vault_erase.h"
 #include "vault/vault_letters.h"
 
 enum { PAGE_LETTERS = 256, WORD_BYTES_MIN = 1 };
 
-void letter_terms_init(struct letter_terms *terms)
+void letter_terms_init(struct letter_terms *terms, struct vault *vault)
 {
-	*terms = (struct letter_terms){0};
+	*terms = (struct letter_terms){.vault = vault};
 	arena_init(&terms->arena);
 }
 
 void letter_terms_done(struct letter_terms *terms)
 {
 	map_u64_done(&terms->hashes);
+	map_u64_done(&terms->id_hashes);
 	arena_done(&terms->arena);
 	VECTOR_DONE(&terms->few);
 }
@@ -33,9 +35,40 @@ void letter_terms_add(struct letter_terms *terms, struct text term)
 		VECTOR_ADD(&terms->few, arena_text(&terms->arena, term));
 }
 
+static void words_of(struct text hash, uint64_t *ret_first, uint64_t *ret_second)
+{
+	struct byte_reader reader = byte_reader_of(hash.data, hash.length);
+	*ret_first                = read_u64(&reader);
+	uint64_t second           = read_u64(&reader);
+	*ret_second               = second == 0 ? 1 : second;
+}
+
+void letter_terms_add_hash(struct letter_terms *terms, struct text hash)
+{
+	uint64_t first, second;
+	words_of(hash, &first, &second);
+	*map_u64_put(&terms->id_hashes, first) = second;
+}
+
+static bool is_id(const struct letter_terms *terms, enum vault_namespace namespace,
+                  struct text                text)
+{
+	char     hash[VAULT_HASH_BYTES];
+	uint64_t first, second;
+	vault_id_hash(terms->vault, (struct vault_id){namespace, text}, hash);
+	words_of((struct text){hash, sizeof hash}, &first, &second);
+	const uint64_t *found = map_u64_find(&terms->id_hashes, first);
+	return found != NULL && *found == second;
+}
+
 static bool is_term(const struct letter_terms *terms, struct text text)
 {
-	return text.length > 0 && map_u64_find(&terms->hashes, hash_of(text)) != NULL;
+	if (text.length == 0)
+		return false;
+	if (map_u64_find(&terms->hashes, hash_of(text)) != NULL)
+		return true;
+	return terms->id_hashes.count > 0 && text.length <= VAULT_ID_BYTES_MAX &&
+	       (is_id(terms, VAULT_ANONYMOUS, text) || is_id(terms, VAULT_USER, text));
 }
 
 /* Of a value, or of something in it. */

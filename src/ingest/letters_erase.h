@@ -14,14 +14,18 @@
 enum { LETTER_TERMS_SEARCHED_MAX = 64 /* looked for anywhere in a letter */ };
 
 struct letter_terms {
-	struct map_u64 hashes; /* of all terms */
+	struct vault  *vault;
+	struct map_u64 hashes;    /* of all terms */
+	struct map_u64 id_hashes; /* first word of keyed hashes of ids → second, or 1 where it is 0 */
 	struct arena   arena;
 	VECTOR(struct text) few; /* the terms, while there are no more than that */
 };
 
-void letter_terms_init(struct letter_terms *terms);
+void letter_terms_init(struct letter_terms *terms, struct vault *vault);
 void letter_terms_done(struct letter_terms *terms);
 void letter_terms_add(struct letter_terms *terms, struct text term);
+/* Any id with this keyed hash (vault_id_hash()) is a term. */
+void letter_terms_add_hash(struct letter_terms *terms, struct text hash);
 
 /* Whether one of them occurs in a text that is JSON, or was to be. */
 bool letter_terms_occur(const struct letter_terms *terms, struct text text);

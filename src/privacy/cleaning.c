@@ -1,53 +1,29 @@
 #include "privacy/cleaning.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "ingest/debug.h"
 #include "ingest/letters_erase.h"
 #include "ingest/source.h"
-#include "vault/subject_list.h"
+#include "privacy/terms.h"
 
 enum { PAGE_JOBS = 100 };
 
 /* ---- Dead letters ---- */
 
-static enum status read_terms(struct privacy *privacy, const char *subjects,
-                              struct letter_terms *terms, struct error *err)
-{
-	vault_id_list ids    = {0};
-	uint64_t      offset = 0;
-	enum status   status = STATUS_OK;
-	int           fd     = open(subjects, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return file_error(err, errno, "open", subjects);
-	while (status == STATUS_OK) {
-		struct arena arena;
-		arena_init(&arena);
-		status =
-			subject_list_read(privacy->transfer->vault, fd, subjects, &offset, &arena, &ids, err);
-		for (size_t i = 0; i < ids.count && status == STATUS_OK; i++)
-			letter_terms_add(terms, ids.items[i].id);
-		arena_done(&arena);
-	}
-	VECTOR_DONE(&ids);
-	close(fd);
-	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
 static bool may_go_on(void *context) { return job_stopping(context) == JOB_GO_ON; }
 
 static enum status clean_letters(struct privacy *privacy, struct job *job, const char *subjects,
-                                 struct privacy_counts *counts, struct error *err)
+                                 const char *more, struct privacy_counts *counts, struct error *err)
 {
+	struct vault       *vault = privacy->transfer->vault;
 	struct letter_terms terms;
 	uint64_t            removed = 0;
-	letter_terms_init(&terms);
+	letter_terms_init(&terms, vault);
 	job_progress(job, -1, -1, "subjects", "dead letters");
-	enum status status = read_terms(privacy, subjects, &terms, err);
+	enum status status = privacy_terms_read(vault, subjects, &terms, err);
+	if (status == STATUS_OK)
+		status = privacy_terms_read(vault, more, &terms, err);
 	if (status == STATUS_OK)
 		status = letters_erase(privacy->letters, &terms, may_go_on, job, &removed, err);
 	counts->letters += removed;
@@ -124,9 +100,10 @@ static void clean_debuggers(struct privacy *privacy)
 }
 
 enum status cleaning_run(struct privacy *privacy, struct job *job, const char *subjects,
-                         int64_t done_ms, struct privacy_counts *counts, struct error *err)
+                         const char *terms, int64_t done_ms, struct privacy_counts *counts,
+                         struct error *err)
 {
-	enum status status = clean_letters(privacy, job, subjects, counts, err);
+	enum status status = clean_letters(privacy, job, subjects, terms, counts, err);
 	clean_debuggers(privacy);
 	if (status == STATUS_OK)
 		status = clean_jobs(privacy, job_id(job), done_ms, counts, err);

@@ -118,7 +118,8 @@ static enum status note_erased(struct transfer *transfer, const struct erasing *
 }
 
 static enum status erase_all(struct transfer *transfer, struct erasing *erasing,
-                             const struct person *persons, size_t count, struct error *err)
+                             struct privacy_terms *terms, const struct person *persons,
+                             size_t count, struct error *err)
 {
 	struct vault_erasure *erasure = NULL;
 	enum status status = vault_erasure_begin(transfer->vault, persons, count, &erasure, err);
@@ -127,7 +128,9 @@ static enum status erase_all(struct transfer *transfer, struct erasing *erasing,
 	size_t               going_count;
 	const struct person *going = vault_erasure_persons(erasure, &going_count);
 	erasing->person_count      = going_count;
-	status = erasing_append(transfer, going, going_count, &erasing->position, err);
+	status                     = privacy_terms_add(terms, erasure, err);
+	if (status == STATUS_OK)
+		status = erasing_append(transfer, going, going_count, &erasing->position, err);
 	if (status == STATUS_OK)
 		status = note_erased(transfer, erasing, err);
 	if (status != STATUS_OK) {
@@ -137,7 +140,8 @@ static enum status erase_all(struct transfer *transfer, struct erasing *erasing,
 	return vault_erasure_finish(erasure, err);
 }
 
-enum status erasing_run(struct transfer *transfer, struct erasing *erasing, struct error *err)
+enum status erasing_run(struct transfer *transfer, struct erasing *erasing,
+                        struct privacy_terms *terms, struct error *err)
 {
 	struct person *persons = calloc(erasing->count + 1, sizeof *persons);
 	size_t         count   = 0;
@@ -154,7 +158,7 @@ enum status erasing_run(struct transfer *transfer, struct erasing *erasing, stru
 			persons[count++] = persons[i];
 	}
 	if (status == STATUS_OK && count > 0)
-		status = erase_all(transfer, erasing, persons, count, err);
+		status = erase_all(transfer, erasing, terms, persons, count, err);
 	free(persons);
 	return status;
 }

@@ -3,6 +3,7 @@
 
 /* Erasing persons in journal and vault together. */
 
+#include "privacy/terms.h"
 #include "transfer/transfer.h"
 #include "vault/vault_subjects.h"
 
@@ -24,7 +25,7 @@ struct erasing {
 	uint64_t position;     /* out: of the last record; 0: there was nobody */
 };
 MUST_USE enum status erasing_run(struct transfer *transfer, struct erasing *erasing,
-                                 struct error *err);
+                                 struct privacy_terms *terms, struct error *err);
 
 /* Waits until the engine has applied the journal so far. */
 MUST_USE enum status erasing_await(struct transfer *transfer, uint64_t position, struct error *err);

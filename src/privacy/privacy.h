@@ -10,6 +10,7 @@
  * never half done and finished:
  *   1. suppressed, where asked for: nothing of the ids comes in any more
  *   2. who goes is settled: those named and the visitors who became them; nobody is linked to them
+ *      by what else they may be named is noted (terms.h)
  *   3. an ERASURE record for each lies in the journal, durably
  *   4. what is asked about later ("was X erased?") is noted by keyed hash, with the request's id
  *   5. keys are overwritten, mappings gone
@@ -27,6 +28,7 @@
 #define PRIVACY_KIND     "privacy"
 #define PRIVACY_UPLOAD   ".upload"
 #define PRIVACY_SUBJECTS ".subjects"
+#define PRIVACY_TERMS    ".terms"
 
 enum { PRIVACY_REASON_BYTES_MAX = 256 };
 

@@ -29,6 +29,8 @@ struct run {
 	struct arena          arena;   /* of the batch */
 	vault_id_list         ids;
 	struct privacy_export export;
+	struct privacy_terms terms; /* of a deletion */
+	char                 terms_path[JOB_PATH_BYTES];
 };
 
 static enum status save(struct run *run, struct error *err)
@@ -105,7 +107,7 @@ static enum status delete_batch(struct run *run, bool *known, struct error *err)
 	                          .at_ms = job_now_ms(run->job),
 	                          .known = known};
 	memcpy(erasing.request, run->request, sizeof erasing.request);
-	enum status status = erasing_run(run->privacy->transfer, &erasing, err);
+	enum status status = erasing_run(run->privacy->transfer, &erasing, &run->terms, err);
 	if (status == STATUS_OK && run->resumed)
 		status = recognise(run, known, err);
 	if (status == STATUS_OK && erasing.position > 0)
@@ -272,6 +274,8 @@ static enum status work(struct run *run, struct error *err)
 	if (status == STATUS_OK && run->state.phase == PRIVACY_WORKING) {
 		if (run->params.type == PRIVACY_EXPORT)
 			status = begin_export(run, err);
+		else if (privacy_type_deletes(run->params.type))
+			status = privacy_terms_open(&run->terms, run->privacy->transfer, run->terms_path, err);
 		if (status == STATUS_OK)
 			status = take_batches(run, err);
 		run->state.phase = PRIVACY_CLEANING;
@@ -281,8 +285,8 @@ static enum status work(struct run *run, struct error *err)
 			status = save(run, err);
 	}
 	if (status == STATUS_OK && privacy_type_deletes(run->params.type))
-		status = cleaning_run(run->privacy, run->job, run->path, run->state.done_ms,
-		                      &run->state.counts, err);
+		status = cleaning_run(run->privacy, run->job, run->path, run->terms_path,
+		                      run->state.done_ms, &run->state.counts, err);
 	if (status == STATUS_OK)
 		status = tell_audit(run, err);
 	return status;
@@ -306,14 +310,18 @@ static enum status run_job(void *context, struct job *job, struct error *err)
 		status = privacy_state_read(job_state(job), &run.state, err);
 	if (status == STATUS_OK)
 		status = job_file_path(job, PRIVACY_SUBJECTS, run.path, err);
+	if (status == STATUS_OK)
+		status = job_file_path(job, PRIVACY_TERMS, run.terms_path, err);
 	read_count(&run);
 	if (status == STATUS_OK)
 		status = work(&run, err);
 	if (status == STATUS_OK) {
 		remove_file(&run, PRIVACY_SUBJECTS);
+		remove_file(&run, PRIVACY_TERMS);
 		set_result(&run);
 	}
 	privacy_export_done(&run.export);
+	privacy_terms_done(&run.terms);
 	VECTOR_DONE(&run.ids);
 	arena_done(&run.arena);
 	if (run.fd >= 0)

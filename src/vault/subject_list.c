@@ -66,7 +66,7 @@ static bool read_entry(struct byte_reader *reader, struct arena *arena, vault_id
 	uint8_t namespace = read_u8(reader);
 	struct text id    = read_bytes(reader, read_u16(reader));
 	if (reader->failed || id.length == 0 || id.length > VAULT_ID_BYTES_MAX ||
-	    (namespace != VAULT_USER && namespace != VAULT_ANONYMOUS))
+	    namespace < VAULT_USER || namespace > SUBJECT_TERM)
 		return false;
 	VECTOR_ADD(list, (struct vault_id){(enum vault_namespace) namespace, arena_text(arena, id)});
 	return true;

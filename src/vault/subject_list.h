@@ -4,7 +4,7 @@
 /* Ids in a file of their own, sealed: whom a privacy request is about, as long as it is worked off.
  *
  *   file  = chunk …              chunk = u32 length, sealed bytes (vault_seal_common)
- *   plain = entry …              entry = u8 namespace, u16 length, the id
+ *   plain = entry …              entry = u8 namespace (below), u16 length, the id
  *
  * One thread. */
 
@@ -13,6 +13,12 @@
 #include "vault/vault.h"
 
 enum { SUBJECT_CHUNK_IDS = 512 };
+
+/* Beside ids, in place of their namespace. */
+enum {
+	SUBJECT_HASH = 3, /* the keyed hash of an id (vault_id_hash) */
+	SUBJECT_TERM = 4, /* something else by which a person may be named */
+};
 
 struct subject_writer {
 	struct vault *vault;

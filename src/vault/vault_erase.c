@@ -122,6 +122,25 @@ const struct person *vault_erasure_persons(const struct vault_erasure *erasure, 
 	return erasure->persons.items;
 }
 
+_Static_assert(sizeof(struct id_hash) == VAULT_HASH_BYTES, "a hash");
+
+size_t vault_erasure_hash_count(const struct vault_erasure *erasure)
+{
+	return erasure->hashes.count;
+}
+
+void vault_erasure_hash(const struct vault_erasure *erasure, size_t index,
+                        char ret_hash[VAULT_HASH_BYTES])
+{
+	memcpy(ret_hash, &erasure->hashes.items[index], VAULT_HASH_BYTES);
+}
+
+void vault_id_hash(struct vault *vault, struct vault_id id, char ret_hash[VAULT_HASH_BYTES])
+{
+	struct id_hash hash = keyring_hash(vault->keyring, (uint8_t)id.namespace, id.id);
+	memcpy(ret_hash, &hash, VAULT_HASH_BYTES);
+}
+
 static enum status void_keys(struct vault_erasure *erasure, struct error *err)
 {
 	struct vault *vault            = erasure->vault;

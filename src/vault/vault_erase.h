@@ -42,6 +42,15 @@ MUST_USE enum status vault_erasure_begin(struct vault *vault, const struct perso
 /* All who go. */
 const struct person *vault_erasure_persons(const struct vault_erasure *erasure, size_t *ret_count);
 
+/* The keyed hashes of the ids that lead to them: also of those that are not kept otherwise. */
+enum { VAULT_HASH_BYTES = 16 };
+size_t vault_erasure_hash_count(const struct vault_erasure *erasure);
+void   vault_erasure_hash(const struct vault_erasure *erasure, size_t index,
+                          char ret_hash[VAULT_HASH_BYTES]);
+
+/* The same of any id. */
+void vault_id_hash(struct vault *vault, struct vault_id id, char ret_hash[VAULT_HASH_BYTES]);
+
 /* Ends it; the erasure is freed in any case. STATUS_FAILED: after a failed write or sync nothing
  * is known of those whose entries were not read back; the vault takes no writes until it is opened
  * again. */
