@@ -77,6 +77,9 @@ enum status federated_person(struct access *access, const struct federated_wish 
 	uint8_t        hash[STORE_TOKEN_HASH_BYTES];
 	struct error   why;
 	*ret_changed = false;
+	if (people_check_roles(access, wish->roles, SCOPE_ADMIN, arena, &why) == STATUS_INVALID)
+		return error_set(err, STATUS_FORBIDDEN, "The roles of the provider's groups: %s",
+		                 why.reason);
 	link_hash(access, wish, hash);
 	enum status status = store->ops->person_by_link(store, hash, arena, &account.row, &why);
 	if (status == STATUS_OK)

@@ -2,8 +2,8 @@
 #define SONNIM_ACCESS_FEDERATED_H
 
 /* People whom somebody else knows: who comes by single sign-on is found by his provider's name for
- * him (issuer and subject, kept as a keyed hash), and made when he comes for the first time, without
- * a password. His roles are what the provider says at each login. */
+ * him (issuer and subject, kept as a keyed hash), and made when he comes for the first time,
+ * without a password. His roles are what the provider says at each login. */
 
 #include "access/people.h"
 
@@ -20,9 +20,9 @@ struct federated_wish {
 	bool        by_email;     /* somebody who is there already is known by a verified address */
 };
 
-/* STATUS_FORBIDDEN: he was switched off, or his address is not told or not verified;
- * STATUS_CONFLICT: his address is somebody's. `*ret_changed`: his roles are others now, the caller
- * forgets what he keeps of him. */
+/* STATUS_FORBIDDEN: he was switched off, his address is not told or not verified, or a role is
+ * gone; STATUS_CONFLICT: his address is somebody's. `*ret_changed`: his roles are others now, the
+ * caller forgets what he keeps of him. */
 MUST_USE enum status federated_person(struct access *access, const struct federated_wish *wish,
                                       int64_t now_ms, struct arena *arena,
                                       struct account *ret_account, bool *ret_changed,

@@ -498,6 +498,12 @@ class Lies(SsoCase):
         self.liar.document = good
         self.assertEqual(self.login().status, 200)
 
+    def test_a_role_that_is_gone_lets_nobody_in(self):
+        self.client.expect(200, "PUT", "/api/v1/roles/passing", {"permissions": ["user.read"]})
+        self.configure(default_roles=["passing"])
+        self.client.expect(204, "DELETE", "/api/v1/roles/passing")
+        self.refused(self.login(), 403, "FORBIDDEN")
+
     def test_names_and_addresses_that_cannot_be_are_left_out(self):
         self.assertEqual(self.login(sub="odd", email="odd@example.com", name="a\u0007b")
                          .json["user"]["name"], "odd@example.com")
