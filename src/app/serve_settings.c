@@ -5,6 +5,7 @@
 
 #include "api/browser.h"
 #include "base/instant.h"
+#include "ingest/quota.h"
 #include "base/log.h"
 #include "base/machine.h"
 #include "model/person.h"
@@ -198,6 +199,12 @@ static const struct setting table[] = {
                    "Origins whose pages may use the API, such as https://app.example.com; those of "
                    "sources are settings of theirs",
                    "ORIGIN,…", .check = browser_check_origins),
+	SETTING_INT(SERVE, quota_day, "quota-day", "0", 0, QUOTA_EVENTS_MAX,
+                "Events that a workspace takes in a day (UTC), of all its sources; then 429 until "
+                "the next. 0: any number",
+                .live = true),
+	SETTING_INT(SERVE, quota_month, "quota-month", "0", 0, QUOTA_EVENTS_MAX, "The same in a month",
+                .live = true),
 	SETTING_STRING(SERVE, filters, "filters", NULL,
                    "File with own filters of audiences (docs/filters.md)", "FILE"),
 	SETTING_DURATION(SERVE, workspace_idle_ms, "workspace-idle", "15m", 1000,

@@ -38,6 +38,8 @@ struct serve_settings {
 	char    *address_file;
 	char    *public_url; /* NULL: where it listens */
 	char    *cors_origins;
+	int64_t  quota_day; /* events; 0: any number */
+	int64_t  quota_month;
 	char    *filters;
 	int64_t  workspace_idle_ms;
 	int64_t  workspaces_open_max;

@@ -304,11 +304,19 @@ static enum status too_much(struct error *err)
 static enum status limit(const struct ingest_request *request, struct submission *submission,
                          uint64_t count, struct error *err)
 {
-	if (request->source == NULL ||
-	    source_admits(request->source, submission->now_ms, count, &submission->retry_after_s))
+	struct quota_refusal *limited = &submission->limited;
+	if (request->source == NULL)
 		return STATUS_OK;
+	if (source_takes(request->source, submission->now_ms, count, limited)) {
+		submission->taken = count;
+		return STATUS_OK;
+	}
 	source_count_refused(request->source, submission->now_ms, SOURCE_REFUSED_RATE_LIMITED);
-	return error_set(err, STATUS_LIMITED, "The source sends more events than it may");
+	return error_set(err, STATUS_LIMITED,
+	                 strcmp(limited->limit, "source") == 0
+	                     ? "The source sends more events than it may"
+	                     : "As many events were taken as may be in this period (UTC): %s",
+	                 limited->limit);
 }
 
 static enum status take_messages(struct ingest_thread *thread, const struct ingest_request *request,

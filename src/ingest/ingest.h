@@ -40,6 +40,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "ingest/quota.h"
 #include "journal/journal.h"
 #include "vault/vault.h"
 
@@ -147,12 +148,12 @@ struct ingest_result {
 	/* OK: what was accepted is durable (also when that is nothing).
 	 * INVALID: the body has no messages where they belong; TOO_LARGE: more than
 	 * INGEST_MESSAGES_MAX, or than the journal takes at once. Not retriable.
-	 * LIMITED: the source has sent too much: again in `retry_after_s`.
+	 * LIMITED: the source has sent too much: `limited` says which limit, and when to come again.
 	 * NO_SPACE, UNAVAILABLE, NO_MEMORY: nothing was accepted, the client shall retry.
 	 * FAILED: nothing more is taken until the server restarts; this may or may not be there. */
-	enum status         status;
-	const struct error *err; /* unless OK */
-	unsigned            retry_after_s;
+	enum status          status;
+	const struct error  *err; /* unless OK */
+	struct quota_refusal limited;
 
 	uint64_t position;    /* of the last record in the journal; 0 when there is none */
 	int64_t  log_time_ms; /* its stamp */

@@ -63,6 +63,9 @@ struct source {
 	_Atomic int64_t burst;
 	_Atomic int64_t full_ns; /* when the bucket is full again */
 
+	struct quota    quota;
+	_Atomic int64_t quota_sizes[QUOTA_PERIODS];
+
 	_Atomic bool     restricts_origins;
 	pthread_rwlock_t origins_lock;
 	VECTOR(struct text) origins; /* each its own memory */
@@ -88,6 +91,9 @@ struct sources {
 	_Atomic uint64_t bytes;
 	_Atomic int64_t  lag_sum_ms;
 	_Atomic uint64_t lags[SOURCE_LAG_COUNT];
+
+	struct quota    quota; /* of all together */
+	_Atomic int64_t quota_sizes[QUOTA_PERIODS];
 
 	struct observed_totals observed;
 };
@@ -252,6 +258,8 @@ void source_set(struct source *source, const struct source_settings *settings)
 		VECTOR_ADD(&source->origins, copy_of(settings->origins[i]));
 	pthread_rwlock_unlock(&source->origins_lock);
 	atomic_store(&source->restricts_origins, !settings->any_origin);
+	for (unsigned p = 0; p < QUOTA_PERIODS; p++)
+		atomic_store(&source->quota_sizes[p], settings->quota.events[p]);
 	atomic_store(&source->burst, settings->burst);
 	atomic_store(&source->rate, settings->rate);
 }
@@ -316,6 +324,111 @@ bool source_admits(struct source *source, int64_t now_ms, uint64_t events,
 		if (atomic_compare_exchange_weak(&source->full_ns, &full_ns, then_ns))
 			return true;
 	}
+}
+
+/* ---- Quotas ---- */
+
+void sources_set_quota(struct sources *sources, const struct quota_sizes *sizes)
+{
+	for (unsigned p = 0; p < QUOTA_PERIODS; p++)
+		atomic_store(&sources->quota_sizes[p], sizes->events[p]);
+}
+
+void source_load_quota(struct source *source, int64_t now_ms, const uint64_t events[QUOTA_PERIODS])
+{
+	quota_load(&source->quota, now_ms, events);
+	quota_load(&source->sources->quota, now_ms, events);
+}
+
+static struct quota_sizes sizes_of(_Atomic int64_t sizes[QUOTA_PERIODS])
+{
+	struct quota_sizes copy;
+	for (unsigned p = 0; p < QUOTA_PERIODS; p++)
+		copy.events[p] = atomic_load_explicit(&sizes[p], memory_order_relaxed);
+	return copy;
+}
+
+static unsigned seconds_to_end(enum quota_period period, int64_t now_ms)
+{
+	return (unsigned)((quota_end_ms(period, now_ms) - now_ms + 999) / 1000);
+}
+
+static bool take_quota(struct quota *quota, const struct quota_sizes *sizes,
+                       const char *const names[QUOTA_PERIODS], int64_t now_ms, uint64_t events,
+                       struct quota_refusal *ret_limited)
+{
+	enum quota_period full;
+	if (quota_take(quota, sizes, now_ms, events, &full))
+		return true;
+	*ret_limited =
+		(struct quota_refusal){names[full], sizes->events[full], seconds_to_end(full, now_ms)};
+	return false;
+}
+
+bool source_takes(struct source *source, int64_t now_ms, uint64_t events,
+                  struct quota_refusal *ret_limited)
+{
+	static const char *const own[QUOTA_PERIODS] = {"source-day", "source-month"};
+	static const char *const all[QUOTA_PERIODS] = {"workspace-day", "workspace-month"};
+	struct sources          *sources            = source->sources;
+	const struct quota_sizes own_sizes          = sizes_of(source->quota_sizes);
+	const struct quota_sizes all_sizes          = sizes_of(sources->quota_sizes);
+	if (!take_quota(&source->quota, &own_sizes, own, now_ms, events, ret_limited))
+		return false;
+	if (!take_quota(&sources->quota, &all_sizes, all, now_ms, events, ret_limited)) {
+		quota_return(&source->quota, now_ms, events);
+		return false;
+	}
+	if (source_admits(source, now_ms, events, &ret_limited->retry_after_s))
+		return true;
+	ret_limited->limit = "source";
+	ret_limited->size  = atomic_load(&source->burst);
+	source_gives_back(source, now_ms, events);
+	return false;
+}
+
+void source_gives_back(struct source *source, int64_t taken_ms, uint64_t events)
+{
+	quota_return(&source->quota, taken_ms, events);
+	quota_return(&source->sources->quota, taken_ms, events);
+}
+
+static void tighten(struct source_left *left, int64_t size, int64_t remaining, int64_t reset_s)
+{
+	if (remaining < 0)
+		remaining = 0;
+	if (left->size == 0 || remaining < left->remaining)
+		*left = (struct source_left){size, remaining, (unsigned)reset_s};
+}
+
+static void tighten_quota(struct source_left *left, const struct quota *quota,
+                          const struct quota_sizes *sizes, int64_t now_ms)
+{
+	for (unsigned p = 0; p < QUOTA_PERIODS; p++) {
+		enum quota_period period = (enum quota_period)p;
+		if (sizes->events[p] != 0)
+			tighten(left, sizes->events[p],
+			        sizes->events[p] - (int64_t)quota_used(quota, period, now_ms),
+			        seconds_to_end(period, now_ms));
+	}
+}
+
+bool source_left(struct source *source, int64_t now_ms, struct source_left *ret_left)
+{
+	const struct quota_sizes own  = sizes_of(source->quota_sizes);
+	const struct quota_sizes all  = sizes_of(source->sources->quota_sizes);
+	int64_t                  rate = atomic_load_explicit(&source->rate, memory_order_relaxed);
+	*ret_left                     = (struct source_left){0};
+	tighten_quota(ret_left, &source->quota, &own, now_ms);
+	tighten_quota(ret_left, &source->sources->quota, &all, now_ms);
+	if (rate != 0) {
+		int64_t burst   = atomic_load(&source->burst);
+		int64_t debt_ns = atomic_load(&source->full_ns) - now_ms * (SECOND_NS / 1000);
+		debt_ns         = debt_ns > 0 ? debt_ns : 0;
+		tighten(ret_left, burst, burst - debt_ns / (SECOND_NS / rate),
+		        (debt_ns + SECOND_NS - 1) / SECOND_NS);
+	}
+	return ret_left->size != 0;
 }
 
 /* ---- Counting ---- */

@@ -26,6 +26,7 @@
 #include "ingest/debug.h"
 #include "ingest/ingest.h"
 #include "ingest/observed.h"
+#include "ingest/quota.h"
 
 enum {
 	SOURCE_OF_API            = 0, /* the platform's own events API */
@@ -61,6 +62,7 @@ struct source_settings {
 	const struct text *origins; /* "https://shop.example"; a host may begin with "*." */
 	size_t             origin_count;
 	bool               any_origin; /* whatever `origins` say */
+	struct quota_sizes quota;
 };
 
 void source_set(struct source *source, const struct source_settings *settings); /* copies */
@@ -73,6 +75,27 @@ bool source_restricts_origins(struct source *source);
  * a thread that has joined the watch (ingest/watch.h), which alone exchanges plans. */
 const struct plan *source_plan(const struct source *source);
 struct plan       *source_exchange_plan(struct source *source, struct plan *plan);
+
+/* Of all sources together. */
+void sources_set_quota(struct sources *sources, const struct quota_sizes *sizes);
+
+/* What was accepted of the source in the periods of `now_ms` before this process. */
+void source_load_quota(struct source *source, int64_t now_ms, const uint64_t events[QUOTA_PERIODS]);
+
+/* Takes `events` from the bucket and from the quotas of the source and of all of them. False:
+ * nothing was taken. */
+bool source_takes(struct source *source, int64_t now_ms, uint64_t events,
+                  struct quota_refusal *ret_limited);
+/* Those of them that were not accepted: the quotas have them back. */
+void source_gives_back(struct source *source, int64_t taken_ms, uint64_t events);
+
+/* What is left of the tightest limit; false: there is none. */
+struct source_left {
+	int64_t  size;
+	int64_t  remaining;
+	unsigned reset_s;
+};
+bool source_left(struct source *source, int64_t now_ms, struct source_left *ret_left);
 
 /* Takes `events` from the bucket at `now_ms` (log time), or says when to come again. */
 bool source_admits(struct source *source, int64_t now_ms, uint64_t events,

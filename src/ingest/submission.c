@@ -78,7 +78,8 @@ static void give_back(struct submission *submission)
 	submission->accepted_count   = 0;
 	submission->suppressed_count = 0;
 	submission->source           = NULL;
-	submission->retry_after_s    = 0;
+	submission->taken            = 0;
+	submission->limited          = (struct quota_refusal){0};
 	submission->rejected.count   = 0;
 	submission->merges.count     = 0;
 	if (submission->arena.bytes > 0)
@@ -106,7 +107,10 @@ void submission_finish(struct submission *submission, enum status status, uint64
 		result.rejected       = submission->rejected.items;
 		result.rejected_count = submission->rejected.count;
 	}
-	result.retry_after_s = submission->retry_after_s;
+	result.limited = submission->limited;
+	if (submission->taken > result.accepted_count)
+		source_gives_back(submission->source, submission->now_ms,
+		                  submission->taken - result.accepted_count);
 	if (status == STATUS_OK && submission->source != NULL) {
 		submission->counts.accepted   = submission->accepted_count;
 		submission->counts.suppressed = submission->suppressed_count;

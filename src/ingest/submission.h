@@ -29,8 +29,9 @@ struct submission {
 
 	struct source       *source; /* for whom it is counted; NULL: nobody */
 	struct source_counts counts;
-	int64_t              now_ms; /* when it came */
-	unsigned             retry_after_s;
+	int64_t              now_ms;  /* when it came */
+	uint64_t             taken;   /* from the source's quotas */
+	struct quota_refusal limited; /* why it was not */
 	struct letters      *letters; /* where `captured` goes when the submission succeeds */
 	letter_list          captured;
 	debug_list           seen; /* for who looks on at the source */

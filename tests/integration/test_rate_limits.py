@@ -176,6 +176,91 @@ class Proxies(unittest.TestCase):
                 ["2001:db8::7", "127.0.0.1"])
 
 
+class Quotas(unittest.TestCase):
+    """By log time, which the tests set: a day is over when they say so."""
+
+    def send(self, client, key, count=1, kind="track"):
+        self.number = getattr(self, "number", 0) + 1
+        return client.request("POST", "/v1/batch", {"batch": [
+            {"type": kind, "userId": "u", "event": "Seen", "messageId": f"{self.number}-{i}"}
+            for i in range(count)]}, key=key)
+
+    def make(self, client, **quota):
+        return client.expect(201, "POST", "/api/v1/sources",
+                             {"name": "limited", "quota": quota}).json
+
+    def test_a_source_gets_no_more_than_its_day_and_then_the_next(self):
+        with Server() as server:
+            client = server.client()
+            client.set_clock("2025-01-30T10:00:00Z")
+            source = self.make(client, eventsPerDay=10, eventsPerMonth=25)
+            self.assertEqual(source["quota"], {"eventsPerDay": 10, "eventsPerMonth": 25})
+            key = source["writeKey"]
+            self.assertEqual(self.send(client, key, 7).headers["X-RateLimit-Remaining"], "3")
+            refused = self.send(client, key, 4)
+            self.assertEqual((refused.status, refused.code), (429, "RATE_LIMITED"))
+            self.assertEqual(refused.json["error"]["details"]["limit"], "source-day")
+            self.assertEqual(refused.headers["Retry-After"], str(14 * 3600))
+            self.assertEqual(refused.headers["X-RateLimit-Limit"], "10")
+            self.assertEqual(self.send(client, key, 3).status, 200)
+            self.assertEqual(self.send(client, key).status, 429)
+            client.set_clock("2025-01-31T00:00:00Z")
+            self.assertEqual(self.send(client, key, 10).status, 200)
+            client.set_clock("2025-01-31T23:00:00Z")
+            self.assertEqual(self.send(client, key).json["error"]["details"]["limit"],
+                             "source-day")
+            client.set_clock("2025-02-01T00:00:00Z")
+            self.assertEqual(self.send(client, key, 10).status, 200)
+
+    def test_the_month_holds_where_the_day_has_room(self):
+        with Server() as server:
+            client = server.client()
+            client.set_clock("2025-01-30T10:00:00Z")
+            key = self.make(client, eventsPerMonth=5)["writeKey"]
+            self.assertEqual(self.send(client, key, 5).status, 200)
+            client.set_clock("2025-01-31T10:00:00Z")
+            refused = self.send(client, key)
+            self.assertEqual(refused.json["error"]["details"]["limit"], "source-month")
+            self.assertEqual(refused.headers["Retry-After"], str(14 * 3600))
+
+    def test_what_was_rejected_does_not_count(self):
+        with Server() as server:
+            client = server.client()
+            client.set_clock(START)
+            key = self.make(client, eventsPerDay=5)["writeKey"]
+            self.assertEqual(len(self.send(client, key, 5, "nonsense").json["rejected"]), 5)
+            self.assertEqual(self.send(client, key, 5).status, 200)
+            self.assertEqual(self.send(client, key).status, 429)
+
+    def test_all_sources_together_get_no_more_than_the_workspaces(self):
+        with Server("--quota-day", "10") as server:
+            client = server.client()
+            client.set_clock(START)
+            one, other = (self.make(client)["writeKey"] for _ in range(2))
+            self.assertEqual(self.send(client, one, 6).status, 200)
+            refused = self.send(client, other, 5)
+            self.assertEqual(refused.json["error"]["details"]["limit"], "workspace-day")
+            self.assertEqual(self.send(client, other, 4).status, 200)
+
+    def test_over_a_restart_the_count_goes_on(self):
+        with Server() as server:
+            client = server.client()
+            client.set_clock(START)
+            key = self.make(client, eventsPerDay=10)["writeKey"]
+            self.assertEqual(self.send(client, key, 6).status, 200)
+            server.stop()
+            server.start()
+            client = server.client()
+            self.assertEqual(self.send(client, key, 5).status, 429)
+            self.assertEqual(self.send(client, key, 4).status, 200)
+
+    def test_quotas_that_make_no_sense_are_refused(self):
+        with Server() as server:
+            client = server.client()
+            for quota in (5, {"eventsPerDay": 0}, {"eventsPerDay": 1.5}, {"perDay": 1}):
+                client.expect(400, "POST", "/api/v1/sources", {"name": "x", "quota": quota})
+
+
 class Recovery(unittest.TestCase):
     def test_behind_retry_after_a_request_is_let_in(self):
         with Server(*limit("token", 1, 2)) as server:

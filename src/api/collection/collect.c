@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "api/call_limit.h"
 #include "api/handlers.h"
 #include "api/metrics/metrics.h"
 #include "api/collection/write_keys.h"
@@ -84,6 +85,18 @@ static void go_on_with_own(struct api_call *call)
 	state->done(call, state->position);
 }
 
+/* What the source may still send, where it is limited at all. */
+static void add_left(struct api_call *call, struct source *source)
+{
+	struct journal    *journal = call->api->config.journal;
+	struct source_left left;
+	if (!source_left(source, journal->ops->log_time_ms(journal), &left))
+		return;
+	const struct bucket_state state = {
+		.limit = left.size, .remaining = left.remaining, .reset_s = left.reset_s};
+	call_limit_headers(call->request, &state);
+}
+
 static void answer_accepted(struct api_call *call, const struct ingest_result *result)
 {
 	struct collection *state = call->state;
@@ -93,6 +106,8 @@ static void answer_accepted(struct api_call *call, const struct ingest_result *r
 		return;
 	}
 	call_add_position(call, result->position);
+	if (state->source != NULL)
+		add_left(call, state->source);
 	if (state->answer == COLLECT_ANSWER_PIXEL) {
 		http_add_header(call->request, "Cache-Control", TEXT("no-store"));
 		call_answer_static(call, "image/gif", (struct text){pixel, sizeof pixel - 1});
@@ -114,11 +129,12 @@ static void answer_accepted(struct api_call *call, const struct ingest_result *r
 		call_on_worker(call, answer_rejected);
 }
 
-static void add_retry_after(struct api_call *call, unsigned seconds)
+static void refuse_limited(struct api_call *call, const struct quota_refusal *limited,
+                           const struct error *err)
 {
-	char text[16];
-	snprintf(text, sizeof text, "%u", seconds);
-	http_add_header(call->request, "Retry-After", text_of(text));
+	const struct bucket_state state = {.limit = limited->size, .reset_s = limited->retry_after_s};
+	call_limit_headers(call->request, &state);
+	call_limited(call, limited->limit, err->reason, limited->retry_after_s);
 }
 
 /* On the journal's thread, on the vault's, or on that of ingest_submit(). */
@@ -132,9 +148,11 @@ static void ingested(void *context, const struct ingest_result *result)
 	if (result->status != STATUS_OK) {
 		struct error err = *result->err;
 		err.status       = result->status;
-		if (result->status == STATUS_LIMITED)
-			add_retry_after(call, result->retry_after_s);
-		else if (result->status == STATUS_INVALID)
+		if (result->status == STATUS_LIMITED) {
+			refuse_limited(call, &result->limited, &err);
+			return;
+		}
+		if (result->status == STATUS_INVALID)
 			count_refused(call, SOURCE_REFUSED_INVALID_BODY);
 		else if (result->status == STATUS_TOO_LARGE)
 			count_refused(call, SOURCE_REFUSED_TOO_LARGE);

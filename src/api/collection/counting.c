@@ -104,6 +104,58 @@ static void *run(void *context)
 	return NULL;
 }
 
+/* Deleted ones count for the workspace too: their numbers lie among the others. */
+static enum status highest_number(struct store *store, struct arena *arena, uint32_t *ret_number,
+                                  struct error *err)
+{
+	struct store_source *sources;
+	size_t               count;
+	*ret_number        = 0;
+	enum status status = store->ops->source_list(store, arena, &sources, &count, err);
+	for (size_t i = 0; status == STATUS_OK && i < count; i++)
+		if (sources[i].number > *ret_number)
+			*ret_number = sources[i].number;
+	return status;
+}
+
+static enum status load_quota(struct counting *counting, uint32_t number, int64_t now_ms,
+                              struct arena *arena, struct error *err)
+{
+	struct store_count *counts;
+	size_t              count;
+	uint64_t            events[QUOTA_PERIODS] = {0};
+	int64_t             day_ms                = quota_begin_ms(QUOTA_DAY, now_ms);
+	enum status         status                = counting->store->ops->count_list(
+							   counting->store, number, STORE_SPAN_DAY, quota_begin_ms(QUOTA_MONTH, now_ms),
+							   quota_end_ms(QUOTA_MONTH, now_ms), arena, &counts, &count, err);
+	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+		if (!text_equal(counts[i].name, TEXT("accepted")))
+			continue;
+		events[QUOTA_MONTH] += (uint64_t)counts[i].value;
+		if (counts[i].at_ms == day_ms)
+			events[QUOTA_DAY] += (uint64_t)counts[i].value;
+	}
+	if (status == STATUS_OK && events[QUOTA_MONTH] > 0)
+		source_load_quota(source_of(counting->sources, number), now_ms, events);
+	return status;
+}
+
+/* Quotas go on where they stood. */
+static enum status load_quotas(struct counting *counting, struct error *err)
+{
+	int64_t      now_ms = counting->journal->ops->log_time_ms(counting->journal);
+	uint32_t     highest;
+	struct arena arena;
+	arena_init(&arena);
+	enum status status = highest_number(counting->store, &arena, &highest, err);
+	for (uint32_t number = 0; status == STATUS_OK && number <= highest; number++) {
+		status = load_quota(counting, number, now_ms, &arena, err);
+		arena_reset(&arena);
+	}
+	arena_done(&arena);
+	return status;
+}
+
 enum status counting_new(struct ingest *ingest, struct store *store, struct journal *journal,
                          struct counting **ret_counting, struct error *err)
 {
@@ -124,6 +176,10 @@ enum status counting_new(struct ingest *ingest, struct store *store, struct jour
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&counting->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	if ((status = load_quotas(counting, err)) != STATUS_OK) {
+		free(counting);
+		return status;
+	}
 	if (pthread_create(&counting->thread, NULL, run, counting) != 0)
 		abort();
 	*ret_counting = counting;

@@ -12,9 +12,9 @@
 #include "store/store.h"
 
 enum {
-	COUNTING_INTERVAL_MS     = 5000,
+	COUNTING_INTERVAL_MS     = 1000,
 	COUNTING_ROWS_AT_ONCE    = 2000,
-	COUNTING_OBSERVED_ROUNDS = 12,
+	COUNTING_OBSERVED_ROUNDS = 60,
 };
 
 struct counting;

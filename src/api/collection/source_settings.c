@@ -119,6 +119,63 @@ static enum status read_limit(struct json limit, struct source_settings *setting
 	return STATUS_OK;
 }
 
+/* ---- Quotas ---- */
+
+static const char *const quota_names[QUOTA_PERIODS] = {"eventsPerDay", "eventsPerMonth"};
+
+static enum status read_period(struct json quota, unsigned period, int64_t *ret_events,
+                               struct error *err)
+{
+	struct json value = json_get(quota, quota_names[period]);
+	char        field[64];
+	*ret_events = 0;
+	if (json_type(value) <= JSON_NULL)
+		return STATUS_OK;
+	snprintf(field, sizeof field, "quota.%s", quota_names[period]);
+	if (json_type(value) != JSON_INT || json_int(value) < 1 || json_int(value) > QUOTA_EVENTS_MAX)
+		return error_set_field(err, STATUS_INVALID, field,
+		                       "It must be null or a whole number from 1 to %lld",
+		                       (long long)QUOTA_EVENTS_MAX);
+	*ret_events = json_int(value);
+	return STATUS_OK;
+}
+
+static enum status read_quota(struct json quota, struct source_settings *settings,
+                              struct error *err)
+{
+	enum status status = STATUS_OK;
+	if (json_type(quota) == JSON_NULL) {
+		settings->quota = (struct quota_sizes){0};
+		return STATUS_OK;
+	}
+	if (json_type(quota) != JSON_OBJECT)
+		return error_set_field(err, STATUS_INVALID, "quota", "It must be null or an object");
+	for (struct json_iterator i = json_iterate(quota); json_next(&i);)
+		if (!text_equal(i.name, text_of(quota_names[QUOTA_DAY])) &&
+		    !text_equal(i.name, text_of(quota_names[QUOTA_MONTH]))) {
+			char field[ERROR_FIELD_BYTES_MAX];
+			snprintf(field, sizeof field, "quota.%.*s", TEXT_FORMAT(i.name));
+			return error_set_field(err, STATUS_INVALID, field, "There is no such field here");
+		}
+	for (unsigned p = 0; p < QUOTA_PERIODS && status == STATUS_OK; p++)
+		status = read_period(quota, p, &settings->quota.events[p], err);
+	return status;
+}
+
+static void write_quota(struct json_writer *writer, const struct quota_sizes *quota)
+{
+	if (quota->events[QUOTA_DAY] == 0 && quota->events[QUOTA_MONTH] == 0) {
+		json_member_null(writer, "quota");
+		return;
+	}
+	json_add_key(writer, TEXT("quota"));
+	json_begin_object(writer);
+	for (unsigned p = 0; p < QUOTA_PERIODS; p++)
+		if (quota->events[p] != 0)
+			json_member_int(writer, quota_names[p], quota->events[p]);
+	json_end_object(writer);
+}
+
 /* ---- All of it ---- */
 
 enum status source_settings_read(struct json body, struct arena *arena,
@@ -126,11 +183,14 @@ enum status source_settings_read(struct json body, struct arena *arena,
 {
 	struct json origins = json_get(body, "allowedOrigins");
 	struct json limit   = json_get(body, "rateLimit");
+	struct json quota   = json_get(body, "quota");
 	enum status status  = STATUS_OK;
 	if (json_type(origins) != JSON_NONE)
 		status = read_origins(origins, arena, settings, err);
 	if (status == STATUS_OK && json_type(limit) != JSON_NONE)
 		status = read_limit(limit, settings, err);
+	if (status == STATUS_OK && json_type(quota) != JSON_NONE)
+		status = read_quota(quota, settings, err);
 	return status;
 }
 
@@ -145,6 +205,7 @@ void source_settings_write(struct json_writer *writer, const struct source_setti
 			json_add_string(writer, settings->origins[i]);
 		json_end_array(writer);
 	}
+	write_quota(writer, &settings->quota);
 	if (settings->rate == 0) {
 		json_member_null(writer, "rateLimit");
 		return;

@@ -5,6 +5,7 @@
  * themselves in the store.
  *
  *   "allowedOrigins": null (pages of any origin may send) or ["https://shop.example", …]
+ *   "quota": null or {"eventsPerDay": 1000000, "eventsPerMonth": 20000000}
  *   "rateLimit": null or {"eventsPerSecond": 1000, "burst": 5000}
  */
 

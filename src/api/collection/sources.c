@@ -45,7 +45,7 @@ static void answer(struct api_call *call, unsigned http_status, const struct sto
 static enum status read_wish(struct api_call *call, struct store_source *source,
                              struct source_settings *ret_settings, struct error *err)
 {
-	static const char *const known[] = {"name", "allowedOrigins", "rateLimit", NULL};
+	static const char *const known[] = {"name", "allowedOrigins", "rateLimit", "quota", NULL};
 	struct json              body;
 	struct text              name;
 	enum status              status;

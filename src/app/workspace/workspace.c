@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/instant.h"
 #include "base/log.h"
+#include "ingest/source.h"
 #include "journal/file_log.h"
 
 enum status workspace_start(const struct workspace_config *config, struct workspace **ret_workspace,
@@ -263,12 +264,20 @@ int64_t workspace_due_ms(struct workspace *workspace)
 	return due_ms;
 }
 
+void workspace_set_quota(struct workspace *workspace)
+{
+	const struct quota_sizes sizes = {{[QUOTA_DAY]   = workspace->settings->quota_day,
+	                                   [QUOTA_MONTH] = workspace->settings->quota_month}};
+	sources_set_quota(ingest_sources(workspace->ingest), &sizes);
+}
+
 void workspace_reload(struct workspace *workspace)
 {
 	const struct serve_settings *settings = workspace->settings;
 	engine_set_memory_limit(workspace->engine, workspace_memory_bytes(workspace));
 	file_log_set_keeping(workspace->journal, settings->journal_retention_ms,
 	                     settings->journal_pack_bytes_s);
+	workspace_set_quota(workspace);
 	limits_set(workspace->limits, &settings->limits);
 	workspace_note(workspace, "settings.reload", "{}");
 }

@@ -46,6 +46,9 @@ struct workspace {
 /* What it may hold. */
 uint64_t workspace_memory_bytes(const struct workspace *workspace);
 
+/* What its sources together may send, as the settings say now. */
+void workspace_set_quota(struct workspace *workspace);
+
 /* Opens all of them in the order in which they need each other; the api is not open yet. */
 MUST_USE enum status workspace_open_parts(struct workspace *workspace, struct error *err);
 

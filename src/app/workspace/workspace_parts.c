@@ -307,10 +307,11 @@ static void start_api(struct workspace *workspace)
 	                                   workspace->journal->ops->position(workspace->journal),
 	                               .admit         = admit,
 	                               .admit_context = workspace};
-	workspace->letters       = letters_new(workspace->store, workspace->vault, workspace->journal,
-	                                       &workspace->settings->letters);
-	ingest.letters           = workspace->letters;
-	workspace->ingest        = ingest_new(&ingest);
+	workspace->letters = letters_new(workspace->store, workspace->vault, workspace->journal,
+	                                 &workspace->settings->letters);
+	ingest.letters     = workspace->letters;
+	workspace->ingest  = ingest_new(&ingest);
+	workspace_set_quota(workspace);
 	workspace->limits        = limits_new(&workspace->settings->limits, LIMITS_SLOTS_OF_WORKSPACE);
 	struct api_config config = {.store            = workspace->store,
 	                            .journal          = workspace->journal,
