@@ -224,7 +224,7 @@ const char *http_trace_id(const struct http_request *request);
 
 struct arena *http_arena(struct http_request *request);
 
-/* The loop thread that it runs on, from first_loop on, for state that each of them has of its own. */
+/* The loop thread that it runs on, from first_loop on: for state that each of them has. */
 unsigned http_loop_index(const struct http_request *request);
 
 /* clock_monotonic_ns() when its headers had arrived. */

@@ -44,7 +44,7 @@ bool quota_take(struct quota *quota, const struct quota_sizes *sizes, int64_t no
 /* Of what was taken at `taken_ms`. */
 void quota_return(struct quota *quota, int64_t taken_ms, uint64_t events);
 
-/* What was accepted before this process, in the periods of `now_ms`, besides what it has counted. */
+/* What was accepted before this process, in the periods of `now_ms`; it is added. */
 void quota_load(struct quota *quota, int64_t now_ms, const uint64_t events[QUOTA_PERIODS]);
 
 uint64_t quota_used(const struct quota *quota, enum quota_period period, int64_t now_ms);

@@ -121,13 +121,15 @@ static enum status highest_number(struct store *store, struct arena *arena, uint
 static enum status load_quota(struct counting *counting, uint32_t number, int64_t now_ms,
                               struct arena *arena, struct error *err)
 {
+	struct store       *store = counting->store;
 	struct store_count *counts;
 	size_t              count;
 	uint64_t            events[QUOTA_PERIODS] = {0};
 	int64_t             day_ms                = quota_begin_ms(QUOTA_DAY, now_ms);
-	enum status         status                = counting->store->ops->count_list(
-							   counting->store, number, STORE_SPAN_DAY, quota_begin_ms(QUOTA_MONTH, now_ms),
-							   quota_end_ms(QUOTA_MONTH, now_ms), arena, &counts, &count, err);
+	int64_t             month_ms              = quota_begin_ms(QUOTA_MONTH, now_ms);
+	enum status         status;
+	status = store->ops->count_list(store, number, STORE_SPAN_DAY, month_ms,
+	                                quota_end_ms(QUOTA_MONTH, now_ms), arena, &counts, &count, err);
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		if (!text_equal(counts[i].name, TEXT("accepted")))
 			continue;
