@@ -10,8 +10,8 @@
 
 #include "privacy/request.h"
 
-/* `subjects` is the list of the job's ids, `terms` of what else names them. STATUS_UNAVAILABLE (retriable): a job that may hold them
- * is still running. Once more is harmless. */
+/* `subjects` is the list of the job's ids, `terms` of what else names them. STATUS_UNAVAILABLE
+ * (retriable): a job that may hold them is still running. Once more is harmless. */
 MUST_USE enum status cleaning_run(struct privacy *privacy, struct job *job, const char *subjects,
                                   const char *terms, int64_t done_ms, struct privacy_counts *counts,
                                   struct error *err);

@@ -96,6 +96,7 @@ static enum status recognise(struct run *run, bool *known, struct error *err)
 		status   = vault_subject_notes(run->privacy->transfer->vault, run->ids.items[i], on_note,
 		                               &asking, err);
 		known[i] = asking.erased;
+		run->state.counts.persons += asking.erased;
 	}
 	return status;
 }

@@ -24,6 +24,7 @@ static const struct command commands[] = {
 	{"health", "Whether the server is ready", command_health},
 	{"journal", "Verify or dump the journal of a stopped server", command_journal},
 	{"audit", "Verify, list and export the audit trail", command_audit},
+	{"privacy", "Suppress, erase and export persons at their request", command_privacy},
 	{"backup", "Make, list, verify and prune backups", command_backup},
 	{"restore", "Bring data back from a backup, into an empty directory", command_restore},
 	{"filters", "List the built-in filters of audiences, check a file of own ones",

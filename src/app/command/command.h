@@ -57,6 +57,7 @@ enum exit_code command_health(int argc, char **argv);
 enum exit_code command_job(int argc, char **argv);
 enum exit_code command_journal(int argc, char **argv);
 enum exit_code command_audit(int argc, char **argv);
+enum exit_code command_privacy(int argc, char **argv);
 enum exit_code command_backup(int argc, char **argv);
 enum exit_code command_restore(int argc, char **argv);
 enum exit_code command_config(int argc, char **argv);
