@@ -1,10 +1,12 @@
 """Rights of the person: what privacy requests do and what they answer. That nothing can be read
 behind an erasure shows test_erasure.py."""
 import json
+import subprocess
 import unittest
 
 from case import ServerCase
 from privacy import REQUESTS, ask, carry_out, upload, wait
+from server import SONNIM
 
 
 class Privacy(ServerCase):
@@ -141,6 +143,23 @@ class Privacy(ServerCase):
         request = wait(self.client, upload(self.client, "SUPPRESS_ONLY", lines.encode(),
                                            "application/x-ndjson"))
         self.assertEqual((request["state"], request["counts"]["done"]), ("FINISHED", 10))
+
+    def test_the_command_asks_and_waits(self):
+        self.track("by-command")
+        done = self.command("privacy", "user", "DELETE_ONLY", "by-command", "ticket 7")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("FINISHED", done.stdout)
+        self.assertIn("ticket 7", self.command("privacy", "list").stdout)
+        self.assertIn("erased", self.command("privacy", "known", "by-command").stdout)
+        path = self.server.directory / "ids.csv"
+        path.write_text("anonymousId\nnobody\n")
+        self.assertIn("PARTIAL_SUCCESS",
+                      self.command("privacy", "file", "DELETE_ONLY", str(path)).stdout)
+
+    def command(self, *arguments):
+        return subprocess.run([SONNIM, *arguments, "--url", f"http://{self.server.address}",
+                               "--token-file", str(self.server.directory / "token")],
+                              capture_output=True, text=True, timeout=60, check=False)
 
     def test_what_is_wrong_is_named(self):
         for body, field in (
