@@ -56,6 +56,9 @@ struct options {
 	int64_t users;
 	int64_t batch;
 	int64_t rate;
+	int64_t new_every;
+	int64_t users_before;
+	bool    personal;
 	bool    json;
 };
 
@@ -69,6 +72,11 @@ static const struct setting table[] = {
 	SETTING_INT(struct options, batch, "batch", "100", 1, BATCH_MAX, "Events in a batch"),
 	SETTING_INT(struct options, rate, "rate", "0", 0, 100000000,
                 "Events a second; 0: all it takes"),
+	SETTING_INT(struct options, new_every, "new-every", "0", 0, 1000000,
+                "Every so many events a new user, the others of any who came; 0: as --users says"),
+	SETTING_INT(struct options, users_before, "users-before", "0", 0, 99999999,
+                "How many came before this run, with --new-every"),
+	SETTING_BOOL(struct options, personal, "personal", "Two personal properties in each event"),
 	SETTING_BOOL(struct options, json, "json", "Print the result as one line of JSON"),
 };
 
@@ -79,6 +87,8 @@ static struct options options;
 /* Where the digits of an event lie in its pattern. */
 struct event_slots {
 	size_t user;
+	size_t email; /* 0: there is none */
+	size_t phone;
 	size_t revenue;
 	size_t message;
 	size_t time;
@@ -95,6 +105,8 @@ static char           digits[10000][4];
 static uint64_t       sequence; /* of requests */
 static uint64_t       user;     /* the last one */
 static uint64_t       user_step;
+static uint64_t       user_count;  /* with --new-every */
+static uint64_t       event_count; /* likewise */
 static uint64_t       random_state = 88172645463325252;
 static int64_t        time_ms; /* of time_text */
 static char           time_text[64];
@@ -124,6 +136,15 @@ static void choose_user_step(void)
 	user = next_random() % count;
 }
 
+static void add_personal(struct buffer *out, struct event_slots *slots)
+{
+	buffer_printf(out, ",\"email\":\"u");
+	slots->email = out->length;
+	buffer_printf(out, "00000000@example.com\",\"phone\":\"+8210");
+	slots->phone = out->length;
+	buffer_printf(out, "00000000\"");
+}
+
 static void add_event(struct pattern *pattern, struct event_slots *slots, const char *run,
                       int64_t index)
 {
@@ -141,8 +162,11 @@ static void add_event(struct pattern *pattern, struct event_slots *slots, const 
 	buffer_printf(
 		out, "00000000\",\"event\":\"%s\",\"properties\":{\"revenue\":", events[next_random() % 8]);
 	slots->revenue = out->length;
-	buffer_printf(out, "1000.00,\"category\":\"%s\",\"quantity\":%d},\"messageId\":\"%s-",
-	              categories[next_random() % 8], 1 + (int)(next_random() % 9), run);
+	buffer_printf(out, "1000.00,\"category\":\"%s\",\"quantity\":%d",
+	              categories[next_random() % 8], 1 + (int)(next_random() % 9));
+	if (options.personal)
+		add_personal(out, slots);
+	buffer_printf(out, "},\"messageId\":\"%s-", run);
 	slots->message = out->length;
 	buffer_printf(out, "0000000000-%03d\",\"timestamp\":\"", (int)index);
 	slots->time = out->length;
@@ -238,6 +262,19 @@ static void update_time(int64_t now_ms)
 	time_ms = now_ms;
 }
 
+static void choose_user(void)
+{
+	if (options.new_every == 0) {
+		user += user_step;
+		if (user >= (uint64_t)options.users)
+			user -= (uint64_t)options.users;
+	} else if (event_count++ % (uint64_t)options.new_every == 0) {
+		user = user_count++;
+	} else {
+		user = next_random() % user_count;
+	}
+}
+
 /* The next request, valid until PATTERN_COUNT more were made. */
 static struct text next_request(int64_t events)
 {
@@ -250,10 +287,12 @@ static struct text next_request(int64_t events)
 	for (int64_t i = 0; i < events; i++) {
 		const struct event_slots *slots = &pattern->slots[i];
 		uint64_t                  dice  = next_random();
-		user += user_step;
-		if (user >= (uint64_t)options.users)
-			user -= (uint64_t)options.users;
+		choose_user();
 		patch_digits(data + slots->user, user, USER_DIGITS);
+		if (slots->email > 0) {
+			memcpy(data + slots->email, data + slots->user, USER_DIGITS);
+			memcpy(data + slots->phone, data + slots->user, USER_DIGITS);
+		}
 		memcpy(data + slots->revenue, digits[1000 + dice % 9000], 4);
 		memcpy(data + slots->revenue + 5, digits[(dice >> 32) % 100] + 2, 2);
 		memcpy(data + slots->message, number, SEQUENCE_DIGITS);
@@ -555,6 +594,8 @@ static void report(double seconds)
 	               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 	uint64_t sent  = sequence * (uint64_t)events_each;
 	uint64_t users = sent < (uint64_t)options.users ? sent : (uint64_t)options.users;
+	if (options.new_every > 0)
+		users = user_count; /* with those of runs before */
 
 	const char *format =
 		options.json
@@ -607,6 +648,7 @@ static void prepare(bool batch)
 	random_bytes(&random_state, sizeof random_state);
 	random_state |= 1;
 	choose_user_step();
+	user_count = (uint64_t)options.users_before;
 	build_patterns(batch);
 	epoll_fd    = epoll_create1(EPOLL_CLOEXEC);
 	connections = calloc((size_t)options.connections, sizeof *connections);

@@ -1,0 +1,107 @@
+"""What protection costs: the release with encryption and limits beside a build of the same sources
+that encrypts nothing, without limits (meson option `protection`). The same load for both, in turns:
+batches of 100 events, each with an e-mail address and a telephone number among its properties, and
+a new user with every 20th; the others are of any user who came before.
+
+Collection is not in the audit trail, with protection or without: the trail costs nothing here."""
+import os
+import pathlib
+import statistics
+import subprocess
+import threading
+
+import machine
+import perf
+from figure import Figure, less_is_better
+from programs import ROOT, Measured, build, run_load
+
+ROUNDS, ROUNDS_QUICK = 5, 2
+SECONDS, SECONDS_QUICK = 6, 2  # of a round
+CONNECTIONS = 64
+NEW_EVERY = 20
+MOST = "1000000"
+LIMITED = ("--limit-collection-address", MOST, "--limit-collection-address-burst", MOST)
+UNLIMITED = tuple(part for name in ("token", "person", "address", "collection-address", "websocket",
+                                    "websocket-address") for part in (f"--limit-{name}", "0"))
+
+
+def _unprotected():
+    """The other program; built where the release lies when it is not given."""
+    given = os.environ.get("SONNIM_UNPROTECTED")
+    if given:
+        return pathlib.Path(given).resolve()
+    subprocess.run([ROOT / "script" / "build", "build-unprotected", "-Dprotection=false", "--",
+                    "sonnim"], check=True)
+    return ROOT / "build-unprotected" / "sonnim"
+
+
+class Side(Measured):
+    """One of the two, and what its rounds have given."""
+
+    def __init__(self, load_program, program, *flags):
+        super().__init__(*flags)
+        self.load_program, self.program = load_program, program
+        self.users = self.events = self.errors = 0
+        self.us, self.others = [], []
+
+    def command(self):
+        return [str(self.program), *super().command()[1:]]
+
+    def limit(self):
+        """A limit of the source, which every event is counted against and none reaches."""
+        client = self.client()
+        source = client.items("/api/v1/sources")[-1]["id"]
+        client.expect(200, "PUT", f"/api/v1/sources/{source}",
+                      {"rateLimit": {"eventsPerSecond": 10_000_000}})
+        client.close()
+
+    def take(self, seconds):
+        """A round; with what it leaves to be applied."""
+        before, others = machine.cpu_s(self.pid), machine.Others()
+        options = {"users-before": self.users, "new-every": NEW_EVERY}
+        result = run_load(self.load_program, self.address, self.make_key(), mode="batch",
+                          connections=CONNECTIONS, seconds=seconds, personal="true", **options)
+        self.wait_applied()
+        used_s = machine.cpu_s(self.pid) - before
+        self.others.append(others.share(used_s + result["cpu_s"]))
+        self.us.append(used_s * 1e6 / result["events"])
+        self.users, self.events = result["users"], self.events + result["events"]
+        self.errors += result["errors"]
+
+    def text(self):
+        return (f"{statistics.median(self.us):.2f} µs ({', '.join(f'{us:.2f}' for us in self.us)}), "
+                f"{self.events:,} events, {self.users:,} users, "
+                f"others used up to {max(self.others):.0%}")
+
+
+def measure(facts, quick=False, profile_directory=None):
+    (load_program,) = build("load")
+    rounds, seconds = (ROUNDS_QUICK, SECONDS_QUICK) if quick else (ROUNDS, SECONDS)
+    with Side(load_program, os.environ["SONNIM"], *LIMITED) as ours, \
+            Side(load_program, _unprotected(), *UNLIMITED) as bare:
+        ours.make_key()
+        ours.limit()
+        for turn in range(rounds + 1):  # the first is to get warm
+            for side in (ours, bare) if turn % 2 else (bare, ours):
+                side.take(seconds)
+            if turn == 0:
+                ours.us.clear()
+                bare.us.clear()
+        if profile_directory:
+            _profile(ours, seconds, profile_directory)
+    # Of neighbours in time, so that what disturbs both is in neither difference.
+    differences = [a - b for a, b in zip(ours.us, bare.us)]
+    return [
+        Figure("7", "encryption and limits, an event with two personal properties",
+               statistics.median(differences), "µs/event", less_is_better(0.6),
+               f"without: {bare.text()}",
+               f"with: {ours.text()}; differences {', '.join(f'{d:.2f}' for d in differences)}"),
+        Figure("7", "errors", ours.errors + bare.errors, "", less_is_better(0), "", ""),
+    ]
+
+
+def _profile(side, seconds, directory):
+    recorder = threading.Thread(target=perf.record, args=(side.pid, seconds, directory))
+    recorder.start()
+    side.take(seconds)
+    recorder.join()
