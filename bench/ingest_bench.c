@@ -5,7 +5,7 @@
  *
  * First every user is seen once (so that the measured ones are known), then the batches: track
  * calls of about 220 bytes, as server libraries send them. --personal gives each an e-mail
- * address, --source a source whose limit is asked, for whom they are counted and the types of whose
+ * address and a telephone number, --source a source whose limit is asked, for whom they are counted and the types of whose
  * properties are watched, --plan one with a tracking plan that declares all of them. */
 
 #include <inttypes.h>
@@ -35,7 +35,8 @@ static const struct setting option_table[] = {
 	SETTING_INT(struct options, batch, "batch", "100", 1, 20000, "Events a request"),
 	SETTING_INT(struct options, users, "users", "1000000", 1, 100000000, "Distinct users"),
 	SETTING_INT(struct options, seconds, "seconds", "3", 1, 600, "How long to measure"),
-	SETTING_BOOL(struct options, personal, "personal", "With an e-mail address each"),
+	SETTING_BOOL(struct options, personal, "personal",
+                 "With an e-mail address and a telephone number each"),
 	SETTING_BOOL(struct options, source, "source", "With a source's limit, statistics and types"),
 	SETTING_BOOL(struct options, plan, "plan", "With a source that has a tracking plan"),
 };
@@ -46,7 +47,7 @@ enum { BODY_COUNT = 500 };
 	"{\"name\":\"revenue\",\"type\":\"number\",\"required\":true},"                                \
 	"{\"name\":\"region\",\"type\":\"string\"},{\"name\":\"nights\",\"type\":\"integer\"},"        \
 	"{\"name\":\"sku\",\"type\":\"string\",\"required\":true},"                                    \
-	"{\"name\":\"email\",\"type\":\"string\"}"
+	"{\"name\":\"email\",\"type\":\"string\"},{\"name\":\"phone\",\"type\":\"string\"}"
 
 static struct options options;
 
@@ -72,15 +73,15 @@ static void add_event(struct buffer *body, uint64_t user)
 	static const char *const regions[] = {"제주", "부산", "서울", "강릉"};
 	char                     time[INSTANT_TEXT_BYTES];
 	instant_format(clock_wall_ms(), time);
-	buffer_printf(body,
-	              "{\"type\":\"track\",\"userId\":\"user-%07" PRIu64 "\",\"event\":\"%s\","
-	              "\"messageId\":\"node-%016" PRIx64 "\",\"timestamp\":\"%s\","
-	              "\"properties\":{\"revenue\":%" PRIu64 ".5,\"region\":\"%s\",\"nights\":%" PRIu64
-	              ",\"sku\":\"p-%" PRIu64 "\"%s}}",
-	              user, events[random_below(4)], random_below(UINT64_MAX), time,
-	              random_below(200000), regions[random_below(4)], random_below(7),
-	              random_below(10000),
-	              options.personal ? ",\"email\":\"someone@example.com\"" : "");
+	buffer_printf(
+		body,
+		"{\"type\":\"track\",\"userId\":\"user-%07" PRIu64 "\",\"event\":\"%s\","
+		"\"messageId\":\"node-%016" PRIx64 "\",\"timestamp\":\"%s\","
+		"\"properties\":{\"revenue\":%" PRIu64 ".5,\"region\":\"%s\",\"nights\":%" PRIu64
+		",\"sku\":\"p-%" PRIu64 "\"%s}}",
+		user, events[random_below(4)], random_below(UINT64_MAX), time, random_below(200000),
+		regions[random_below(4)], random_below(7), random_below(10000),
+		options.personal ? ",\"email\":\"someone@example.com\",\"phone\":\"+821012345678\"" : "");
 }
 
 /* Events of `count` users from `first` on, or of random ones. */

@@ -162,8 +162,8 @@ static void add_event(struct pattern *pattern, struct event_slots *slots, const 
 	buffer_printf(
 		out, "00000000\",\"event\":\"%s\",\"properties\":{\"revenue\":", events[next_random() % 8]);
 	slots->revenue = out->length;
-	buffer_printf(out, "1000.00,\"category\":\"%s\",\"quantity\":%d",
-	              categories[next_random() % 8], 1 + (int)(next_random() % 9));
+	buffer_printf(out, "1000.00,\"category\":\"%s\",\"quantity\":%d", categories[next_random() % 8],
+	              1 + (int)(next_random() % 9));
 	if (options.personal)
 		add_personal(out, slots);
 	buffer_printf(out, "},\"messageId\":\"%s-", run);

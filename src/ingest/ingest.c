@@ -17,7 +17,10 @@
 #include "vault/vault_subjects.h"
 #include "model/merge_out.h"
 
-enum { MESSAGES_KEPT_MAX = 4096 }; /* memory for them, from one request to the next */
+enum {
+	MESSAGES_KEPT_MAX = 4096, /* memory for them, from one request to the next */
+	KEYS_AHEAD        = 4,    /* as many messages take as long to seal as memory to answer */
+};
 
 struct ingest {
 	struct ingest_config config;
@@ -499,12 +502,23 @@ static enum status add_message(struct ingest_thread *thread, const struct messag
 	return STATUS_OK;
 }
 
+/* The key of a message that is sealed soon. */
+static void prefetch_key(const struct ingest_thread *thread, size_t index)
+{
+	if (index >= thread->messages.count)
+		return;
+	const struct message *message = &thread->messages.items[index];
+	if (message->code == INGEST_ACCEPTED && message->personal.length > 0)
+		vault_prefetch_key(thread->ingest->config.vault, message->person);
+}
+
 static enum status encode(struct ingest_thread *thread, uint32_t source_number,
                           struct submission *submission, struct error *err)
 {
 	runs_begin(&thread->runs);
 	for (size_t i = 0; i < thread->messages.count; i++) {
 		const struct message *message = &thread->messages.items[i];
+		prefetch_key(thread, i + KEYS_AHEAD);
 		if (message->code != INGEST_ACCEPTED)
 			continue;
 		enum status status = add_message(thread, message, source_number, err);

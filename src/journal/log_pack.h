@@ -25,7 +25,7 @@ struct log_pack;
 
 enum {
 	LOG_PACK_CHUNK_BYTES = 256 << 10, /* of the log file; a larger frame is a chunk alone */
-	LOG_PACK_LEVEL       = 3,         /* zstd's */
+	LOG_PACK_LEVEL       = 1, /* zstd's: higher ones search what is sealed, and find nothing */
 };
 
 /* Opens the packed file behind `fd`, which stays the caller's; `path` is for errors. Cost: its

@@ -4,13 +4,17 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 
-enum { STOCK_BYTES = 4096 };
+enum {
+	STOCK_BYTES    = 4096,
+	AAD_BYTES_FAST = 64,
+};
 
 /* One for each thread. */
 struct cipher {
@@ -27,6 +31,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t  mine;
 static EVP_CIPHER    *gcm;
 static EVP_CIPHER    *ecb;
+static bool           fast; /* the processor has what libsodium's AES-GCM needs */
 
 /* A forked child must not hand out the random bytes that its parent also holds. */
 static atomic_uint generation = 1;
@@ -70,6 +75,7 @@ static void prepare(void)
 	gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	ecb = EVP_CIPHER_fetch(NULL, "AES-256-ECB", NULL);
 	must(gcm && ecb);
+	fast = sodium_init() >= 0 && crypto_aead_aes256gcm_is_available() == 1;
 	must(pthread_key_create(&mine, free_cipher) == 0);
 	must(pthread_atfork(NULL, NULL, after_fork) == 0);
 	must(atexit(free_of_main_thread) == 0);
@@ -158,6 +164,54 @@ bool cipher_unwrap(const uint8_t wrapping[CIPHER_KEY_BYTES],
 
 #else
 
+/* The same bytes as OpenSSL's, at half the cost for what is short: a key of its own for every
+ * person means that setting up is most of the work. */
+struct fast {
+	crypto_aead_aes256gcm_state state;
+	size_t                      length; /* of what is authenticated with it */
+	uint8_t                     aad[AAD_BYTES_FAST + sizeof(uint64_t)];
+};
+
+static void fast_begin(struct fast *with, const uint8_t key[CIPHER_KEY_BYTES], struct text purpose,
+                       uint64_t number)
+{
+	crypto_aead_aes256gcm_beforenm(&with->state, key);
+	if (purpose.length > 0)
+		memcpy(with->aad, purpose.data, purpose.length);
+	memcpy(with->aad + purpose.length, &number, sizeof number);
+	with->length = purpose.length + sizeof number;
+}
+
+static void seal_fast(const uint8_t key[CIPHER_KEY_BYTES], struct text purpose, uint64_t number,
+                      struct text plain, uint8_t *ret_sealed)
+{
+	struct fast with;
+	uint8_t    *body = ret_sealed + CIPHER_NONCE_BYTES;
+	fast_begin(&with, key, purpose, number);
+	take_random(cipher_of_thread(), ret_sealed, CIPHER_NONCE_BYTES);
+	must(crypto_aead_aes256gcm_encrypt_detached_afternm(
+			 body, body + plain.length, NULL, (const uint8_t *)plain.data, plain.length, with.aad,
+			 with.length, NULL, ret_sealed, (const void *)&with.state) == 0);
+	cipher_wipe(&with.state, sizeof with.state);
+}
+
+static bool open_fast(const uint8_t key[CIPHER_KEY_BYTES], struct text purpose, uint64_t number,
+                      struct text sealed, uint8_t *ret_plain)
+{
+	struct fast    with;
+	const uint8_t *nonce = (const uint8_t *)sealed.data;
+	const uint8_t *body  = nonce + CIPHER_NONCE_BYTES;
+	size_t         size  = sealed.length - CIPHER_EXTRA_BYTES;
+	fast_begin(&with, key, purpose, number);
+	bool authentic = crypto_aead_aes256gcm_decrypt_detached_afternm(
+						 ret_plain, NULL, body, size, body + size, with.aad, with.length, nonce,
+						 (const void *)&with.state) == 0;
+	cipher_wipe(&with.state, sizeof with.state);
+	if (!authentic)
+		cipher_wipe(ret_plain, size);
+	return authentic;
+}
+
 static void authenticate(EVP_CIPHER_CTX *context, struct text purpose, uint64_t number)
 {
 	int length;
@@ -171,7 +225,11 @@ void cipher_seal(const uint8_t key[CIPHER_KEY_BYTES], struct text purpose, uint6
                  struct text plain, uint8_t *ret_sealed)
 {
 	assert(plain.length <= INT32_MAX && purpose.length <= INT32_MAX);
-
+	pthread_once(&once, prepare);
+	if (fast && purpose.length <= AAD_BYTES_FAST) {
+		seal_fast(key, purpose, number, plain, ret_sealed);
+		return;
+	}
 	struct cipher  *cipher  = cipher_of_thread();
 	EVP_CIPHER_CTX *context = cipher->seal;
 	uint8_t        *body    = ret_sealed + CIPHER_NONCE_BYTES;
@@ -193,6 +251,9 @@ bool cipher_open(const uint8_t key[CIPHER_KEY_BYTES], struct text purpose, uint6
 	assert(sealed.length <= INT32_MAX && purpose.length <= INT32_MAX);
 	if (sealed.length < CIPHER_EXTRA_BYTES)
 		return false;
+	pthread_once(&once, prepare);
+	if (fast && purpose.length <= AAD_BYTES_FAST)
+		return open_fast(key, purpose, number, sealed, ret_plain);
 
 	EVP_CIPHER_CTX *context = cipher_of_thread()->open;
 	const uint8_t  *nonce   = (const uint8_t *)sealed.data;

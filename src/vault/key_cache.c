@@ -1,35 +1,71 @@
 #include "vault/key_cache.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+static size_t bytes_of(size_t set_count) { return set_count * sizeof(struct key_cache_set); }
+
+/* Pages are locked when they are first used. */
+static bool take(struct key_cache *cache, size_t set_count, bool must_lock)
+{
+	void *memory =
+		mmap(NULL, bytes_of(set_count), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		abort();
+	(void)madvise(memory, bytes_of(set_count), MADV_DONTDUMP);
+	if (mlock2(memory, bytes_of(set_count), MLOCK_ONFAULT) != 0 && must_lock) {
+		munmap(memory, bytes_of(set_count));
+		return false;
+	}
+	cache->sets      = memory;
+	cache->set_count = set_count;
+	return true;
+}
 
 void key_cache_init(struct key_cache *cache)
 {
-	cache->sets = sodium_allocarray(KEY_CACHE_SETS, sizeof *cache->sets);
-	if (!cache->sets)
-		abort();
-	memset(cache->sets, 0, KEY_CACHE_SETS * sizeof *cache->sets);
+	if (!take(cache, KEY_CACHE_SETS_MAX, true))
+		(void)take(cache, KEY_CACHE_SETS_MIN, false);
 	for (size_t i = 0; i < KEY_CACHE_LOCKS; i++)
 		pthread_mutex_init(&cache->locks[i].mutex, NULL);
 }
 
 void key_cache_done(struct key_cache *cache)
 {
-	sodium_free(cache->sets); /* wipes */
+	for (size_t i = 0; i < cache->set_count; i++)
+		if (cache->sets[i].next != 0) /* it was never used otherwise */
+			cipher_wipe(&cache->sets[i], sizeof cache->sets[i]);
+	munmap(cache->sets, bytes_of(cache->set_count));
 	for (size_t i = 0; i < KEY_CACHE_LOCKS; i++)
 		pthread_mutex_destroy(&cache->locks[i].mutex);
 }
 
-/* Slots are dense: multiplying spreads neighbours over the sets (Knuth, 6.4). */
-static size_t set_of(uint64_t number)
+uint64_t key_cache_memory_bytes(const struct key_cache *cache, uint64_t persons)
 {
-	return (size_t)(number * UINT64_C(0x9e3779b97f4a7c15) >> 32) % KEY_CACHE_SETS;
+	uint64_t sets = persons / KEY_CACHE_WAYS + 1;
+	return bytes_of(sets < cache->set_count ? sets : cache->set_count);
+}
+
+/* Partitions begin far from one another: multiples of the golden section (Knuth, 6.4). */
+static size_t set_of(const struct key_cache *cache, uint64_t number)
+{
+	struct person person = person_of_number(number);
+	uint64_t begin = person.partition * UINT32_C(0x9e3779b1) * (uint64_t)cache->set_count >> 32;
+	return (begin + person.slot / KEY_CACHE_WAYS) & (cache->set_count - 1);
+}
+
+void key_cache_prefetch(const struct key_cache *cache, uint64_t number)
+{
+	const struct key_cache_set *set = &cache->sets[set_of(cache, number)];
+	__builtin_prefetch(set->tags);
+	__builtin_prefetch(set->keys[0]);
+	__builtin_prefetch(set->keys[2]);
 }
 
 bool key_cache_get(struct key_cache *cache, uint64_t number, uint8_t ret_key[CIPHER_KEY_BYTES])
 {
-	size_t                set   = set_of(number);
+	size_t                set   = set_of(cache, number);
 	struct key_cache_set *keys  = &cache->sets[set];
 	pthread_mutex_t      *mutex = &cache->locks[set % KEY_CACHE_LOCKS].mutex;
 	bool                  found = false;
@@ -54,7 +90,7 @@ static unsigned way_for(struct key_cache_set *keys, uint64_t number)
 
 void key_cache_put(struct key_cache *cache, uint64_t number, const uint8_t key[CIPHER_KEY_BYTES])
 {
-	size_t                set   = set_of(number);
+	size_t                set   = set_of(cache, number);
 	struct key_cache_set *keys  = &cache->sets[set];
 	pthread_mutex_t      *mutex = &cache->locks[set % KEY_CACHE_LOCKS].mutex;
 	pthread_mutex_lock(mutex);
@@ -66,7 +102,7 @@ void key_cache_put(struct key_cache *cache, uint64_t number, const uint8_t key[C
 
 void key_cache_remove(struct key_cache *cache, uint64_t number)
 {
-	size_t                set   = set_of(number);
+	size_t                set   = set_of(cache, number);
 	struct key_cache_set *keys  = &cache->sets[set];
 	pthread_mutex_t      *mutex = &cache->locks[set % KEY_CACHE_LOCKS].mutex;
 	pthread_mutex_lock(mutex);

@@ -177,6 +177,11 @@ enum status vault_external_id(struct vault *vault, struct person person, struct 
 	return status;
 }
 
+void vault_prefetch_key(const struct vault *vault, struct person person)
+{
+	key_cache_prefetch(&vault->cache, person_number(person));
+}
+
 enum status vault_seal(struct vault *vault, struct person person, struct text purpose,
                        struct text plain, struct buffer *out, struct error *err)
 {
@@ -241,12 +246,13 @@ uint64_t vault_durable_bytes(struct vault *vault)
 
 void vault_status(struct vault *vault, struct vault_status *ret_status)
 {
-	*ret_status = (struct vault_status){
-		.persons      = atomic_load_explicit(&vault->persons, memory_order_relaxed),
-		.links        = atomic_load_explicit(&vault->links, memory_order_relaxed),
-		.memory_bytes = id_index_memory_bytes(&vault->index) +
-	                    slot_table_memory_bytes(&vault->slots) +
-	                    KEY_CACHE_SETS * sizeof(struct key_cache_set),
-		.failed = writer_failed(&vault->writer),
-	};
+	uint64_t persons = atomic_load_explicit(&vault->persons, memory_order_relaxed);
+	*ret_status      = (struct vault_status){
+			 .persons      = persons,
+			 .links        = atomic_load_explicit(&vault->links, memory_order_relaxed),
+			 .memory_bytes = id_index_memory_bytes(&vault->index) +
+	                         slot_table_memory_bytes(&vault->slots) +
+	                         key_cache_memory_bytes(&vault->cache, persons),
+			 .failed = writer_failed(&vault->writer),
+    };
 }

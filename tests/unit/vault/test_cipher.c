@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <openssl/evp.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,6 +61,38 @@ static void values_of_any_length_open_again(void **state)
 	}
 }
 
+/* One that is so long goes another way: both open what the other one has sealed. */
+static void the_bytes_are_those_of_aes_256_gcm(void **state)
+{
+	static const char long_purpose[200] = "p";
+	struct text       purposes[]        = {TEXT(""),
+	                                       TEXT("p"),
+	                                       {long_purpose, 64},
+	                                       {long_purpose, 65},
+	                                       {long_purpose, sizeof long_purpose}};
+	const uint64_t    number            = 5;
+	(void)state;
+	for (size_t p = 0; p < sizeof purposes / sizeof purposes[0]; p++)
+		for (int length = 0; length < 300; length++) {
+			uint8_t plain[300], sealed[300 + CIPHER_EXTRA_BYTES], opened[300];
+			int     out;
+			memset(plain, length, sizeof plain);
+			cipher_seal(key, purposes[p], number,
+			            (struct text){(const char *)plain, (size_t)length}, sealed);
+			EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+			EVP_DecryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, sealed);
+			EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, CIPHER_TAG_BYTES,
+			                    sealed + CIPHER_NONCE_BYTES + length);
+			EVP_DecryptUpdate(context, NULL, &out, (const uint8_t *)purposes[p].data,
+			                  (int)purposes[p].length);
+			EVP_DecryptUpdate(context, NULL, &out, (const uint8_t *)&number, sizeof number);
+			EVP_DecryptUpdate(context, opened, &out, sealed + CIPHER_NONCE_BYTES, length);
+			assert_int_equal(EVP_DecryptFinal_ex(context, opened + length, &out), 1);
+			assert_memory_equal(opened, plain, (size_t)length);
+			EVP_CIPHER_CTX_free(context);
+		}
+}
+
 static void key_purpose_and_person_number_must_be_those_of_the_sealing(void **state)
 {
 	(void)state;
@@ -113,6 +146,7 @@ int main(void)
 		cmocka_unit_test(wrapping_gives_what_rfc_3394_says),
 		cmocka_unit_test(a_wrapped_key_that_was_touched_does_not_unwrap),
 		cmocka_unit_test(values_of_any_length_open_again),
+		cmocka_unit_test(the_bytes_are_those_of_aes_256_gcm),
 		cmocka_unit_test(key_purpose_and_person_number_must_be_those_of_the_sealing),
 		cmocka_unit_test(random_bytes_are_never_handed_out_twice),
 		cmocka_unit_test(a_forked_child_draws_other_random_bytes_than_its_parent),
