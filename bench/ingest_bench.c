@@ -4,9 +4,10 @@
  *   ingest_bench [--batch=100] [--users=1000000] [--seconds=3] [--personal] [--source] [--plan]
  *
  * First every user is seen once (so that the measured ones are known), then the batches: track
- * calls of about 220 bytes, as server libraries send them. --personal gives each an e-mail
- * address and a telephone number, --source a source whose limit is asked, for whom they are counted and the types of whose
- * properties are watched, --plan one with a tracking plan that declares all of them. */
+ * calls of about 220 bytes, as server libraries send them. --personal gives each an e-mail address
+ * and a telephone number, --source a source whose limit is asked, for whom they are counted and the
+ * types of whose properties are watched, --plan one with a tracking plan that declares all of
+ * them. */
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
-"""What protection costs: the release with encryption and limits beside a build of the same sources
-that encrypts nothing, without limits (meson option `protection`). The same load for both, in turns:
-batches of 100 events, each with an e-mail address and a telephone number among its properties, and
-a new user with every 20th; the others are of any user who came before.
+"""What protection costs: the server with encryption and limits beside the same one without
+(bench/unsealed.c). The same load for both, in turns: batches of 100 events, each with an e-mail
+address and a telephone number among its properties, and a new user with every 20th; the others are
+of any user who came before. Then what takes events in, alone, on one thread: that is told exactly
+on a busy machine, too.
 
 Collection is not in the audit trail, with protection or without: the trail costs nothing here."""
-import os
-import pathlib
+import re
 import statistics
 import subprocess
 import threading
@@ -13,26 +13,21 @@ import threading
 import machine
 import perf
 from figure import Figure, less_is_better
-from programs import ROOT, Measured, build, run_load
+from programs import SONNIM, Measured, build, run_load
 
 ROUNDS, ROUNDS_QUICK = 5, 2
 SECONDS, SECONDS_QUICK = 6, 2  # of a round
 CONNECTIONS = 64
 NEW_EVERY = 20
+TAKEN_USERS = 1_000_000
 MOST = "1000000"
 LIMITED = ("--limit-collection-address", MOST, "--limit-collection-address-burst", MOST)
 UNLIMITED = tuple(part for name in ("token", "person", "address", "collection-address", "websocket",
                                     "websocket-address") for part in (f"--limit-{name}", "0"))
 
 
-def _unprotected():
-    """The other program; built where the release lies when it is not given."""
-    given = os.environ.get("SONNIM_UNPROTECTED")
-    if given:
-        return pathlib.Path(given).resolve()
-    subprocess.run([ROOT / "script" / "build", "build-unprotected", "-Dprotection=false", "--",
-                    "sonnim"], check=True)
-    return ROOT / "build-unprotected" / "sonnim"
+def _listed(values):
+    return ", ".join(f"{value:.2f}" for value in values)
 
 
 class Side(Measured):
@@ -69,16 +64,17 @@ class Side(Measured):
         self.errors += result["errors"]
 
     def text(self):
-        return (f"{statistics.median(self.us):.2f} µs ({', '.join(f'{us:.2f}' for us in self.us)}), "
+        return (f"{statistics.median(self.us):.2f} µs ({_listed(self.us)}), "
                 f"{self.events:,} events, {self.users:,} users, "
                 f"others used up to {max(self.others):.0%}")
 
 
 def measure(facts, quick=False, profile_directory=None):
-    (load_program,) = build("load")
+    load_program, unsealed, *taking = build("load", "sonnim-unsealed", "ingest_bench",
+                                            "ingest_bench_unsealed")
     rounds, seconds = (ROUNDS_QUICK, SECONDS_QUICK) if quick else (ROUNDS, SECONDS)
-    with Side(load_program, os.environ["SONNIM"], *LIMITED) as ours, \
-            Side(load_program, _unprotected(), *UNLIMITED) as bare:
+    with Side(load_program, SONNIM, *LIMITED) as ours, \
+            Side(load_program, unsealed, *UNLIMITED) as bare:
         ours.make_key()
         ours.limit()
         for turn in range(rounds + 1):  # the first is to get warm
@@ -95,9 +91,32 @@ def measure(facts, quick=False, profile_directory=None):
         Figure("7", "encryption and limits, an event with two personal properties",
                statistics.median(differences), "µs/event", less_is_better(0.6),
                f"without: {bare.text()}",
-               f"with: {ours.text()}; differences {', '.join(f'{d:.2f}' for d in differences)}"),
+               f"with: {ours.text()}; differences {_listed(differences)}"),
+        *_alone(taking, quick),
         Figure("7", "errors", ours.errors + bare.errors, "", less_is_better(0), "", ""),
     ]
+
+
+def _take_in(program, seconds):
+    """Processor time of an event, and of one that brings a new user."""
+    output = subprocess.run([program, "--personal=true", "--source=true", f"--users={TAKEN_USERS}",
+                             f"--seconds={seconds}"], capture_output=True, text=True,
+                            check=True).stdout
+    new, known = re.search(r"([\d.]+) µs CPU each", output), re.search(
+        r"µs CPU an event +([\d.]+)", output)
+    return float(known[1]), float(new[1])
+
+
+def _alone(programs, quick):
+    rounds = [[_take_in(program, 1 if quick else 3) for program in programs]
+              for _ in range(ROUNDS_QUICK if quick else ROUNDS)]
+    (with_us, new_with), (bare_us, new_bare) = (
+        [statistics.median(values) for values in zip(*side)] for side in zip(*rounds))
+    known, new = with_us - bare_us, new_with - new_bare
+    return [Figure("7", f"taking in alone, {TAKEN_USERS:,} users",
+                   known + (new - known) / NEW_EVERY, "µs/event", less_is_better(0.6),
+                   f"without: {bare_us:.2f} µs, {new_bare:.2f} µs with a new user",
+                   f"with: {with_us:.2f} µs, {new_with:.2f} µs with a new user")]
 
 
 def _profile(side, seconds, directory):

@@ -45,9 +45,6 @@ static bool in_context(struct text path)
 
 bool personal_by_name(enum personal_place place, struct text path)
 {
-#ifdef SONNIM_UNPROTECTED
-	return false;
-#endif
 	switch (place) {
 	case PERSONAL_IN_TRAITS:
 		return is_covered(path, trait_names);

@@ -123,47 +123,6 @@ static void take_random(struct cipher *cipher, void *into, size_t length)
 
 void cipher_random(void *into, size_t length) { take_random(cipher_of_thread(), into, length); }
 
-#ifdef SONNIM_UNPROTECTED
-
-/* To measure what the others cost: the same bytes to the same places, as they are. */
-
-void cipher_seal(const uint8_t key[CIPHER_KEY_BYTES], struct text purpose, uint64_t number,
-                 struct text plain, uint8_t *ret_sealed)
-{
-	(void)key, (void)purpose, (void)number;
-	memset(ret_sealed, 0, CIPHER_NONCE_BYTES);
-	memcpy(ret_sealed + CIPHER_NONCE_BYTES, plain.data, plain.length);
-	memset(ret_sealed + CIPHER_NONCE_BYTES + plain.length, 0, CIPHER_TAG_BYTES);
-}
-
-bool cipher_open(const uint8_t key[CIPHER_KEY_BYTES], struct text purpose, uint64_t number,
-                 struct text sealed, uint8_t *ret_plain)
-{
-	(void)key, (void)purpose, (void)number;
-	if (sealed.length < CIPHER_EXTRA_BYTES)
-		return false;
-	memcpy(ret_plain, sealed.data + CIPHER_NONCE_BYTES, sealed.length - CIPHER_EXTRA_BYTES);
-	return true;
-}
-
-void cipher_wrap(const uint8_t wrapping[CIPHER_KEY_BYTES], const uint8_t key[CIPHER_KEY_BYTES],
-                 uint8_t ret_wrapped[CIPHER_WRAPPED_BYTES])
-{
-	(void)wrapping;
-	memset(ret_wrapped, 0, CIPHER_WRAPPED_BYTES);
-	memcpy(ret_wrapped, key, CIPHER_KEY_BYTES);
-}
-
-bool cipher_unwrap(const uint8_t wrapping[CIPHER_KEY_BYTES],
-                   const uint8_t wrapped[CIPHER_WRAPPED_BYTES], uint8_t ret_key[CIPHER_KEY_BYTES])
-{
-	(void)wrapping;
-	memcpy(ret_key, wrapped, CIPHER_KEY_BYTES);
-	return true;
-}
-
-#else
-
 /* The same bytes as OpenSSL's, at half the cost for what is short: a key of its own for every
  * person means that setting up is most of the work. */
 struct fast {
@@ -338,7 +297,5 @@ bool cipher_unwrap(const uint8_t wrapping[CIPHER_KEY_BYTES],
 	cipher_wipe(block, sizeof block);
 	return authentic;
 }
-
-#endif
 
 void cipher_wipe(void *secret, size_t length) { OPENSSL_cleanse(secret, length); }

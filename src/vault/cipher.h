@@ -1,9 +1,9 @@
 #ifndef SONNIM_VAULT_CIPHER_H
 #define SONNIM_VAULT_CIPHER_H
 
-/* The vault's cryptography: AES-256-GCM for values, by libsodium where the processor has instructions
- * for it, else by OpenSSL, with the same bytes; by OpenSSL AES-256 key wrap (RFC 3394) for keys; and
- * random bytes. Contexts and a stock of random bytes are kept for each thread, so that a
+/* The vault's cryptography: AES-256-GCM for values, by libsodium where the processor has
+ * instructions for it, else by OpenSSL, with the same bytes; AES-256 key wrap (RFC 3394) for keys;
+ * and random bytes. Contexts and a stock of random bytes are kept for each thread, so that a
  * call costs no set-up; they are wiped when the thread ends.
  *
  * A sealed value: 12 bytes of nonce (random: no counter could be trusted after a restore), the

@@ -1,13 +1,14 @@
 #ifndef SONNIM_VAULT_KEY_CACHE_H
 #define SONNIM_VAULT_KEY_CACHE_H
 
-/* Unwrapped data keys of the persons seen last, in sets of four; the oldest of a set gives way. A key
- * that gives way is overwritten by the new one, the rest is wiped at the end. Slots are dense, so
- * that neighbours lie beside one another, and memory is used only for as many persons as there are.
+/* Unwrapped data keys of the persons seen last, in sets of four; the oldest of a set gives way. A
+ * key that gives way is overwritten by the new one, the rest is wiped at the end. Slots are dense,
+ * so that neighbours lie beside one another, and memory is used only for as many persons as there
+ * are.
  *
  * The memory is locked and left out of core dumps. There are KEY_CACHE_SETS_MAX sets where so much
- * may be locked (RLIMIT_MEMLOCK), else KEY_CACHE_SETS_MIN, locked where that is allowed. To unwrap a
- * key costs some four times as much as to seal with it: a million persons may be active before it
+ * may be locked (RLIMIT_MEMLOCK), else KEY_CACHE_SETS_MIN, locked where that is allowed. To unwrap
+ * a key costs some four times as much as to seal with it: a million persons may be active before it
  * has to be done again and again.
  *
  * Threads: any. */

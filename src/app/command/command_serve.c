@@ -153,9 +153,6 @@ static enum status become_ready(struct life *life, struct error *err)
 	    (!server_accepts(life->server) && (status = accept_connections(life, err)) != STATUS_OK))
 		return status;
 	show_first(&life->settings, &first);
-#ifdef SONNIM_UNPROTECTED
-	log_line(LOG_WARNING, "this build encrypts nothing: it is for measuring, never for real data");
-#endif
 	log_line(LOG_INFO, "ready", LOG_STRING("address", server_address(life->server)));
 	notify_ready(life->notify, "ready");
 	return STATUS_OK;
