@@ -52,6 +52,7 @@ int run_job_tests(const char *backend);
 int run_person_tests(const char *backend);
 int run_plan_tests(const char *backend);
 int run_segment_tests(const char *backend);
+int run_workspace_tests(const char *backend);
 int run_sqlite_tests(void);
 
 #endif

@@ -76,6 +76,7 @@ int main(void)
 		failures += run_audience_tests(current->name);
 		failures += run_filter_tests(current->name);
 		failures += run_person_tests(current->name);
+		failures += run_workspace_tests(current->name);
 	}
 	current = &sqlite_backend;
 	failures += run_sqlite_tests();
