@@ -163,7 +163,8 @@ class InjectionCase(unittest.TestCase):
             "/sources/": "source", "/segments/{id}": "segment", "/audiences/": "audience",
             "/destinations/": "destination", "/jobs/{id}": "job", "/imports/": "import",
             "/exports/{id}/files": "job", "/audience/exports/": "export", "/sessions/": "session",
-            "/workspaces/": "workspace", "/people/": "person", "/invitations/": "invitation", "/tokens/": "token"}
+            "/workspaces/": "workspace",
+            "/people/": "person", "/invitations/": "invitation", "/tokens/": "token"}
         names = {"/jobs/{id}/files": "manifest.json", "/exports/{id}/files": "manifest.json",
                  "/schedules/": "nightly", "/consumers/": "reader", "/roles/": "helper",
                  "/filters/": "shoe_size", "/dimensions/": "products"}
