@@ -201,7 +201,7 @@ static void write_parameters(struct json_writer *w, const struct api_route *rout
 /* Of an answer with that schema. */
 static const char *content_type_of(const char *schema)
 {
-	if (strcmp(schema, "Upload") == 0)
+	if (strcmp(schema, "Upload") == 0 || strcmp(schema, "PrivacyUpload") == 0)
 		return "multipart/form-data";
 	if (strcmp(schema, "Lines") == 0 || is_rows(schema))
 		return "application/x-ndjson";

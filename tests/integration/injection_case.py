@@ -169,7 +169,8 @@ class InjectionCase(unittest.TestCase):
                  "/schedules/": "nightly", "/consumers/": "reader", "/roles/": "helper",
                  "/filters/": "shoe_size", "/dimensions/": "products"}
         if name == "name":
-            return next(value for part, value in names.items() if part in operation.path)
+            return next((value for part, value in names.items() if part in operation.path),
+                        "unknown")
         if "/dimensions/" in operation.path:
             return "p1"
         if "/users/" in operation.path:
