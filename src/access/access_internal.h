@@ -63,8 +63,4 @@ bool people_owes_factor(const struct access *access, const struct store_person *
 struct text people_seal(const struct access *access, struct arena *arena,
                         const struct account *account);
 
-/* Roles that somebody is to have: they exist, and who gives them has what they hold (`granted`). */
-MUST_USE enum status people_check_roles(struct access *access, struct text roles, uint32_t granted,
-                                        struct arena *arena, struct error *err);
-
 #endif

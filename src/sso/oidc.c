@@ -261,6 +261,28 @@ static void add_challenge(struct buffer *out, struct text verifier)
 	buffer_done(&challenge);
 }
 
+static bool has_openid(struct text scopes)
+{
+	for (size_t begin = 0, at = 0; at <= scopes.length; at++)
+		if (at == scopes.length || scopes.data[at] == ' ') {
+			if (text_equal((struct text){scopes.data + begin, at - begin}, TEXT("openid")))
+				return true;
+			begin = at + 1;
+		}
+	return false;
+}
+
+/* Without openid there is no ID token. */
+static void add_scopes(struct buffer *out, struct text scopes)
+{
+	struct buffer all = {0};
+	if (!has_openid(scopes))
+		buffer_add_text(&all, TEXT("openid "));
+	buffer_add_text(&all, scopes);
+	add_parameter(out, "scope", buffer_text(&all));
+	buffer_done(&all);
+}
+
 static enum status write_address(const struct asking *asking, const struct oidc_login *login,
                                  struct text *ret_url, struct error *err)
 {
@@ -273,7 +295,7 @@ static enum status write_address(const struct asking *asking, const struct oidc_
 	buffer_add_text(&out, TEXT("response_type=code"));
 	add_parameter(&out, "client_id", asking->provider->client_id);
 	add_parameter(&out, "redirect_uri", login->redirect_uri);
-	add_parameter(&out, "scope", asking->provider->scopes);
+	add_scopes(&out, asking->provider->scopes);
 	add_parameter(&out, "state", login->state);
 	add_parameter(&out, "nonce", login->nonce);
 	add_challenge(&out, login->verifier);

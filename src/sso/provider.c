@@ -178,13 +178,10 @@ static enum status take_names(struct json list, const char *field, size_t count_
 static enum status take_scopes(struct json body, struct arena *arena, struct text *ret_scopes,
                                struct error *err)
 {
-	struct buffer all = {0};
-	struct text   wished;
-	enum status   status =
-		take_names(json_get(body, "scopes"), "scopes", SSO_SCOPES_MAX, arena, &wished, err);
-	add_name(&all, TEXT("openid")); /* without it there is no ID token */
-	add_names(&all, wished.length > 0 ? wished : TEXT("email profile"));
-	*ret_scopes = kept(&all, arena);
+	enum status status =
+		take_names(json_get(body, "scopes"), "scopes", SSO_SCOPES_MAX, arena, ret_scopes, err);
+	if (status == STATUS_OK && ret_scopes->length == 0)
+		*ret_scopes = TEXT("email profile");
 	return status;
 }
 

@@ -36,7 +36,7 @@ struct sso_provider {
 	struct text         issuer;
 	struct text         client_id;
 	struct text         client_secret; /* empty: a public client, by PKCE alone */
-	struct text         scopes;        /* separated by blanks; openid among them */
+	struct text         scopes;        /* separated by blanks; openid is asked for in any case */
 	struct text         groups_claim;
 	struct sso_mapping *mappings;
 	size_t              mapping_count;

@@ -131,6 +131,8 @@ class InjectionCase(unittest.TestCase):
             "active": False})
         client.expect(200, "PUT", "/api/v1/consumers/reader", {})
         client.expect(200, "PUT", "/api/v1/roles/helper", {"permissions": ["user.read"]})
+        client.expect(200, "PUT", "/api/v1/sso-providers/company", {
+            "issuer": "http://127.0.0.1:1", "client_id": "c", "role_mapping": {"g": ["viewer"]}})
         client.expect(200, "PUT", "/api/v1/dimensions/products/p1", {"name": "n", "region": "jeju"})
         client.expect(201, "POST", "/api/v1/audience/filters", {
             "name": "shoe_size", "label": {"ko": "a", "en": "b"}, "type": "choice", "days": 30,
@@ -167,6 +169,7 @@ class InjectionCase(unittest.TestCase):
             "/people/": "person", "/invitations/": "invitation", "/tokens/": "token"}
         names = {"/jobs/{id}/files": "manifest.json", "/exports/{id}/files": "manifest.json",
                  "/schedules/": "nightly", "/consumers/": "reader", "/roles/": "helper",
+                 "/privacy/requests/{id}/files": "data.json", "/sso-providers/": "company", "/auth/oidc/": "company",
                  "/filters/": "shoe_size", "/dimensions/": "products"}
         if name == "name":
             return next((value for part, value in names.items() if part in operation.path),

@@ -73,7 +73,7 @@ static void groups_give_each_role_once_and_those_by_default_where_none_does(void
 	assert_true(text_equal(sso_provider_roles(&provider, NULL, 0, &arena), TEXT("viewer")));
 	assert_true(
 		text_equal(sso_provider_all_roles(&provider, &arena), TEXT("viewer analyst operator")));
-	assert_true(text_equal(provider.scopes, TEXT("openid email profile")));
+	assert_true(text_equal(provider.scopes, TEXT("email profile")));
 	assert_true(provider.active && !provider.link_by_email);
 	arena_done(&arena);
 }
@@ -88,7 +88,7 @@ static void what_was_written_is_read_back(void **state)
 	(void)state;
 	arena_init(&arena);
 	assert_int_equal(read_wish("{\"issuer\":\"https://a.example/b\",\"client_id\":\"x\","
-	                           "\"scopes\":[\"groups\",\"openid\"],\"groups_claim\":\"r\","
+	                           "\"scopes\":[\"groups\",\"other\"],\"groups_claim\":\"r\","
 	                           "\"role_mapping\":{\"a \\\"b\\\"\":[\"viewer\"],\"c\":[]},"
 	                           "\"link_by_email\":true,\"return_path\":\"/in\",\"active\":false}",
 	                           &arena, &provider, &err),
@@ -99,7 +99,7 @@ static void what_was_written_is_read_back(void **state)
 	buffer_add_u8(&out, 0);
 	assert_int_equal(read_wish(out.data, &arena, &again, &err), STATUS_OK);
 	assert_true(text_equal(again.issuer, provider.issuer));
-	assert_true(text_equal(again.scopes, TEXT("openid groups")));
+	assert_true(text_equal(again.scopes, TEXT("groups other")));
 	assert_true(text_equal(again.groups_claim, TEXT("r")));
 	assert_int_equal(again.mapping_count, 2);
 	assert_true(text_equal(again.mappings[0].group, TEXT("a \"b\"")));
