@@ -169,7 +169,8 @@ class InjectionCase(unittest.TestCase):
             "/people/": "person", "/invitations/": "invitation", "/tokens/": "token"}
         names = {"/jobs/{id}/files": "manifest.json", "/exports/{id}/files": "manifest.json",
                  "/schedules/": "nightly", "/consumers/": "reader", "/roles/": "helper",
-                 "/privacy/requests/{id}/files": "data.json", "/sso-providers/": "company", "/auth/oidc/": "company",
+                 "/privacy/requests/{id}/files": "data.json", "/sso-providers/": "company",
+                 "/auth/oidc/": "company",
                  "/filters/": "shoe_size", "/dimensions/": "products"}
         if name == "name":
             return next((value for part, value in names.items() if part in operation.path),
