@@ -17,6 +17,7 @@
 #include "api/stream/live.h"
 #include "api/metrics/metrics.h"
 #include "api/openapi.h"
+#include "api/personal/classification.h"
 #include "api/collection/collect.h"
 #include "api/collection/counting.h"
 #include "api/collection/debugger.h"
@@ -220,6 +221,8 @@ enum status api_load(struct api *api, struct error *err)
 	struct sources *sources = ingest_sources(api->config.ingest);
 	enum status     status  = collect_load(api, err);
 	if (status == STATUS_OK)
+		status = classification_load(api, err);
+	if (status == STATUS_OK)
 		status = tracking_plans_load(api, err);
 	if (status == STATUS_OK)
 		status = counting_new(api->config.ingest, api->config.store, api->config.journal,
@@ -228,7 +231,7 @@ enum status api_load(struct api *api, struct error *err)
 		return status;
 	api->job_live = job_live_new(api);
 	engine_on_duplicate(api->config.engine, count_duplicate, sources);
-	api->debugger = debugger_new(api->config.journal);
+	api->debugger = debugger_new(api->config.journal, api->config.ingest);
 	return STATUS_OK;
 }
 

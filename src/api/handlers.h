@@ -49,6 +49,7 @@ api_handler_fn segments_members, segments_statistics, segments_history;
 api_handler_fn users_search;
 api_handler_fn master_key_rotate;
 api_handler_fn consents_get, consents_put;
+api_handler_fn classification_get, classification_put;
 api_handler_fn users_segments, users_history, users_profile, users_profile_put, users_events;
 
 /* user_explain.c */

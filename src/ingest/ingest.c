@@ -1,6 +1,7 @@
 #include "ingest/ingest.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/instant.h"
@@ -28,6 +29,9 @@ struct ingest {
 	struct event_types  *event_types;
 	struct sources      *sources;
 	struct watch        *watch;
+
+	_Atomic(struct classes *) classes; /* NULL: none */
+	VECTOR(struct classes *) retired;  /* versions before it */
 };
 
 struct ingest_thread {
@@ -99,7 +103,24 @@ void ingest_free(struct ingest *ingest)
 	event_types_free(ingest->event_types);
 	sources_free(ingest->sources);
 	watch_free(ingest->watch);
+	classes_free(atomic_load(&ingest->classes));
+	for (size_t i = 0; i < ingest->retired.count; i++)
+		classes_free(ingest->retired.items[i]);
+	VECTOR_DONE(&ingest->retired);
 	free(ingest);
+}
+
+const struct classes *ingest_classes(const struct ingest *ingest)
+{
+	return atomic_load_explicit(&ingest->classes, memory_order_acquire);
+}
+
+void ingest_set_classes(struct ingest *ingest, struct classes *classes)
+{
+	struct classes *before =
+		atomic_exchange_explicit(&ingest->classes, classes, memory_order_acq_rel);
+	if (before != NULL)
+		VECTOR_ADD(&ingest->retired, before);
 }
 
 struct event_types *ingest_event_types(struct ingest *ingest) { return ingest->event_types; }
@@ -337,6 +358,8 @@ static enum status take_messages(struct ingest_thread *thread, const struct inge
 	uint64_t count = json_type(messages) == JSON_ARRAY ? json_count(messages) : 1;
 	if ((status = limit(request, submission, count, err)) != STATUS_OK)
 		return status;
+	thread->decoder.values.classes  = ingest_classes(thread->ingest);
+	thread->decoder.context.classes = thread->decoder.values.classes;
 	decoder_begin(&thread->decoder, request->kind, thread->body.length, submission->now_ms,
 	              config->retention_ms);
 	if (request->planned != NULL)

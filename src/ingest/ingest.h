@@ -188,6 +188,12 @@ struct event_types *ingest_event_types(struct ingest *ingest);
 
 struct sources *ingest_sources(struct ingest *ingest);
 
+/* What the workspace says of its names; NULL: nothing. It holds for requests from now on; the one
+ * before stays until the end, for those that still use it: changes are rare. Takes it over. */
+struct classes;
+const struct classes *ingest_classes(const struct ingest *ingest);
+void                  ingest_set_classes(struct ingest *ingest, struct classes *classes);
+
 /* For changes of plans, and of what was observed. */
 struct watch *ingest_watch(struct ingest *ingest);
 

@@ -94,12 +94,27 @@ static enum observed_kind kind_of(const struct value *value)
 
 /* ---- Values ---- */
 
+/* Whether a value is sealed: of its name, of its class, or for being `long_text`. */
+static bool is_sealed(const struct sift *sift, struct text path, bool scalar, bool long_text)
+{
+	switch (classes_find(sift->classes, sift->place, path)) {
+	case CLASS_PERSONAL:
+		return true;
+	case CLASS_FREE_TEXT:
+		return !scalar || personal_by_name(sift->place, path);
+	case CLASS_PLAIN:
+		return personal_by_name(sift->place, path);
+	default:
+		return long_text || personal_by_name(sift->place, path);
+	}
+}
+
 static void add_text(struct sift *sift, struct buffer *out, struct text name, struct text text)
 {
 	struct value value = {.type = VALUE_STRING, .text = text};
 	struct text  path  = path_of(sift, name);
 	size_t       at    = out->length;
-	if (text.length > PERSONAL_TEXT_BYTES_MAX || personal_by_name(sift->place, path)) {
+	if (is_sealed(sift, path, false, text.length > PERSONAL_TEXT_BYTES_MAX)) {
 		value_add(&sift->personal, path, &value);
 		add_personal_entry(sift, out, name);
 	} else {
@@ -129,7 +144,7 @@ static void add_scalar(struct sift *sift, struct buffer *out, struct text name, 
 	struct value value = scalar_of(json);
 	struct text  path  = path_of(sift, name);
 	size_t       at    = out->length;
-	if (value.type != VALUE_NULL && personal_by_name(sift->place, path)) {
+	if (value.type != VALUE_NULL && is_sealed(sift, path, true, false)) {
 		value_add(&sift->personal, path, &value);
 		add_personal_entry(sift, out, name);
 	} else {
@@ -151,7 +166,8 @@ static enum ingest_code add_whole(struct sift *sift, struct buffer *out, struct 
 
 	enum status status;
 	size_t      at = out->length;
-	if (personal || scan.text_bytes_max > PERSONAL_TEXT_BYTES_MAX) {
+	if (personal || is_sealed(sift, path_of(sift, name), false,
+	                          scan.text_bytes_max > PERSONAL_TEXT_BYTES_MAX)) {
 		status = value_add_json(&sift->personal, path_of(sift, name), json, NULL);
 		add_personal_entry(sift, out, name);
 	} else {
@@ -224,7 +240,11 @@ static enum ingest_code add_json(struct sift *sift, struct buffer *out, struct t
 		return INGEST_ACCEPTED;
 	case JSON_ARRAY:
 	case JSON_OBJECT:
-		personal = personal_by_name(sift->place, path_of(sift, name));
+		personal = is_sealed(sift, path_of(sift, name),
+		                     json_type(value) == JSON_OBJECT &&
+		                         classes_find(sift->classes, sift->place, path_of(sift, name)) !=
+		                             CLASS_FREE_TEXT,
+		                     false);
 		if (personal || json_type(value) == JSON_ARRAY)
 			return add_whole(sift, out, name, value, personal, depth);
 		return add_object(sift, out, name, value, depth);
@@ -256,7 +276,8 @@ static void add_coerced(struct sift *sift, struct buffer *out, struct text name,
 {
 	size_t      at   = out->length;
 	struct text path = path_of(sift, name);
-	if (is_long(value) || personal_by_name(sift->place, path)) {
+	bool        text = value->type == VALUE_STRING || value->type == VALUE_STRING_SET;
+	if (is_sealed(sift, path, !text, is_long(value))) {
 		value_add(&sift->personal, path, value);
 		add_personal_entry(sift, out, name);
 	} else {

@@ -15,19 +15,20 @@
 #include "base/json.h"
 #include "ingest/ingest.h"
 #include "ingest/plan.h"
-#include "model/personal.h"
+#include "model/classes.h"
 #include "model/value.h"
 
 struct sift {
-	enum personal_place place;
-	struct plan_check  *check;    /* NULL: every member as it comes */
-	bool                watching; /* makes `shape` */
-	uint64_t            shape;    /* of the list since it was begun */
-	struct buffer       personal; /* a value list, once ended */
-	unsigned            personal_count;
-	size_t              personal_begin;
-	struct buffer       path; /* of the object that is walked; empty at the top */
-	struct buffer       nested[VALUE_DEPTH_MAX]; /* by depth: objects before their size is known */
+	enum personal_place   place;
+	const struct classes *classes;  /* NULL: what is personal by default alone */
+	struct plan_check    *check;    /* NULL: every member as it comes */
+	bool                  watching; /* makes `shape` */
+	uint64_t              shape;    /* of the list since it was begun */
+	struct buffer         personal; /* a value list, once ended */
+	unsigned              personal_count;
+	size_t                personal_begin;
+	struct buffer         path;            /* of the object that is walked; empty at the top */
+	struct buffer nested[VALUE_DEPTH_MAX]; /* by depth: objects before their size is known */
 
 	struct buffer *out; /* the list at the top */
 	unsigned       count;

@@ -56,6 +56,13 @@ bool personal_by_name(enum personal_place place, struct text path)
 	return false;
 }
 
+const char *const *personal_names(enum personal_place place)
+{
+	return place == PERSONAL_IN_TRAITS       ? trait_names
+	       : place == PERSONAL_IN_PROPERTIES ? property_names
+	                                         : context_names;
+}
+
 enum personal_index personal_indexed(struct text trait)
 {
 	if (text_equal(trait, TEXT("email")))

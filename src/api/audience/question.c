@@ -5,6 +5,7 @@
 #include "api/audience/filter_set.h"
 #include "api/personal/personal_index.h"
 #include "api/segment/segment_body.h"
+#include "api/personal/classification.h"
 #include "base/edit_distance.h"
 #include "model/rules.h"
 
@@ -254,6 +255,8 @@ enum status question_read(struct api *api, struct arena *arena, struct json obje
 {
 	struct question question = {0};
 	enum status     status   = read(api, arena, object, others, flat, &question, err);
+	if (status == STATUS_OK)
+		status = classification_check(api, question.expr, "expression", err);
 	if (status == STATUS_OK)
 		status = resolve(api, arena, &question, err);
 	if (status == STATUS_OK)

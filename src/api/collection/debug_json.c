@@ -31,24 +31,26 @@ static bool is_personal_text(struct text text)
 }
 
 /* At most DEBUGGER_DEPTH_MAX deep: checked before. */
-static void write_masked(struct json_writer *w, struct json value, bool device)
+static void write_masked(struct json_writer *w, struct json value, const struct classes *classes,
+                         bool device)
 {
 	switch (json_type(value)) {
 	case JSON_OBJECT:
 		json_begin_object(w);
 		for (struct json_iterator i = json_iterate(value); json_next(&i);) {
 			json_add_key(w, is_personal_text(i.name) ? TEXT("***") : i.name);
-			if (is_personal_name(i.name) || (device && is_device_name(i.name)))
+			if (is_personal_name(i.name) || classes_mention(classes, i.name) ||
+			    (device && is_device_name(i.name)))
 				json_add_string(w, TEXT("***"));
 			else
-				write_masked(w, i.value, text_equal(i.name, TEXT("device")));
+				write_masked(w, i.value, classes, text_equal(i.name, TEXT("device")));
 		}
 		json_end_object(w);
 		break;
 	case JSON_ARRAY:
 		json_begin_array(w);
 		for (struct json_iterator i = json_iterate(value); json_next(&i);)
-			write_masked(w, i.value, device);
+			write_masked(w, i.value, classes, device);
 		json_end_array(w);
 		break;
 	case JSON_STRING:
@@ -60,7 +62,7 @@ static void write_masked(struct json_writer *w, struct json value, bool device)
 }
 
 static void write_event(struct json_writer *w, struct json_parser *parser, struct text event,
-                        bool personal)
+                        bool personal, const struct classes *classes)
 {
 	struct json      root;
 	struct error     err;
@@ -74,11 +76,12 @@ static void write_event(struct json_writer *w, struct json_parser *parser, struc
 	else if (personal)
 		json_add_value(w, root);
 	else
-		write_masked(w, root, false);
+		write_masked(w, root, classes, false);
 }
 
 void debug_event_write(struct json_writer *w, struct json_parser *parser,
-                       const struct debug_event *event, bool personal)
+                       const struct debug_event *event, bool personal,
+                       const struct classes *classes)
 {
 	bool listed    = event->kind == INGEST_BATCH || event->kind == INGEST_EVENTS;
 	char place[32] = "";
@@ -97,6 +100,6 @@ void debug_event_write(struct json_writer *w, struct json_parser *parser,
 	json_add_key(w, TEXT("violations"));
 	json_add_raw(w, event->violations.data != NULL ? event->violations : TEXT("[]"));
 	json_member_int(w, "bytes", (int64_t)event->bytes);
-	write_event(w, parser, event->event, personal);
+	write_event(w, parser, event->event, personal, classes);
 	json_end_object(w);
 }

@@ -19,6 +19,7 @@ struct debug_watcher {
 
 struct debugger {
 	struct journal       *journal;
+	struct ingest        *ingest;
 	pthread_mutex_t       lock;
 	pthread_cond_t        wake;
 	pthread_t             thread;
@@ -107,7 +108,8 @@ static void tell(struct debugger *debugger, struct debug_watcher *watcher, struc
 	json_add_key(&w, TEXT("events"));
 	json_begin_array(&w);
 	for (size_t i = 0; i < count; i++)
-		debug_event_write(&w, parser, &events[i], watcher->personal);
+		debug_event_write(&w, parser, &events[i], watcher->personal,
+		                  ingest_classes(debugger->ingest));
 	json_end_array(&w);
 	json_member_instant(&w, "as_of", debugger->journal->ops->log_time_ms(debugger->journal));
 	json_end_object(&w);
@@ -151,13 +153,14 @@ static void *work(void *context)
 
 /* ---- Life ---- */
 
-struct debugger *debugger_new(struct journal *journal)
+struct debugger *debugger_new(struct journal *journal, struct ingest *ingest)
 {
 	struct debugger   *debugger = calloc(1, sizeof *debugger);
 	pthread_condattr_t monotonic;
 	if (debugger == NULL)
 		abort();
 	debugger->journal = journal;
+	debugger->ingest  = ingest;
 	pthread_mutex_init(&debugger->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

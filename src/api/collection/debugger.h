@@ -9,12 +9,14 @@
  * The first message of a socket holds the newest there are. A reader that is slow misses some
  * (numbers have gaps) and never gets a queue of old ones. Personal values are "***" for who lacks
  * pii.read: those that are personal by their name, wherever it stands, texts longer than
- * PERSONAL_TEXT_BYTES_MAX, and texts with an "@". Threads: any. */
+ * PERSONAL_TEXT_BYTES_MAX, and texts with an "@"; names that the workspace's classes seal, too.
+ * Threads: any. */
 
 #include "api/api.h"
 #include "base/json.h"
 #include "http/websocket.h"
 #include "ingest/debug.h"
+#include "model/classes.h"
 
 enum {
 	DEBUGGER_INTERVAL_MS  = 200,
@@ -26,7 +28,7 @@ struct source;
 struct debugger;
 struct debug_watcher;
 
-struct debugger *debugger_new(struct journal *journal);
+struct debugger *debugger_new(struct journal *journal, struct ingest *ingest);
 void             debugger_stop(struct debugger *debugger); /* ends its thread; sockets stay */
 void             debugger_free(struct debugger *debugger); /* when the sockets are gone */
 
@@ -36,8 +38,9 @@ void                  debug_watcher_free(struct debug_watcher *watcher); /* no s
 void                  debug_watcher_open(struct websocket *socket, void *user);
 void                  debug_watcher_close(struct websocket *socket, unsigned code, void *user);
 
-/* Writes one; personal values in clear when `personal`. */
+/* Writes one; personal values in clear when `personal`. `classes`: the workspace's. */
 void debug_event_write(struct json_writer *writer, struct json_parser *parser,
-                       const struct debug_event *event, bool personal);
+                       const struct debug_event *event, bool personal,
+                       const struct classes *classes);
 
 #endif

@@ -31,7 +31,8 @@ static enum status write_newest(struct api_call *call, struct buffer *out, struc
 	struct journal     *journal = call->api->config.journal;
 	struct json_writer  w       = call_begin_list(out);
 	for (size_t i = count; i > 0; i--)
-		debug_event_write(&w, parser, &events[i - 1], call_shows_personal(call));
+		debug_event_write(&w, parser, &events[i - 1], call_shows_personal(call),
+		                  ingest_classes(call->api->config.ingest));
 	call_end_list(&w, CURSOR_OFFSET, TEXT(""), (int64_t)count, journal->ops->log_time_ms(journal));
 	json_parser_free(parser);
 	return STATUS_OK;

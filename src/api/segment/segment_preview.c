@@ -5,6 +5,7 @@
 #include "api/call.h"
 #include "api/handlers.h"
 #include "api/segment/segment_body.h"
+#include "api/personal/classification.h"
 #include "query/query.h"
 
 enum { SAMPLE_DEFAULT = 10, TRIES_MAX = 5 };
@@ -70,6 +71,7 @@ static enum status read_wish(struct api_call *call, struct definition_wish *wish
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = segment_body_read_definition(body, !named, call->api->config.vault, call->arena,
 	                                           wish, err)) != STATUS_OK ||
+	    (status = classification_check(call->api, wish->expr, "expression", err)) != STATUS_OK ||
 	    (status = read_sample(body, call->state, err)) != STATUS_OK)
 		return status;
 	return wish->expr == NULL

@@ -7,6 +7,7 @@
 #include "api/call.h"
 #include "api/handlers.h"
 #include "api/segment/segment_body.h"
+#include "api/personal/classification.h"
 
 /* ---- Answering one segment: with warnings, for which every partition tells its names ---- */
 
@@ -61,8 +62,10 @@ static void answer(struct api_call *call, unsigned http_status, const struct def
 
 static enum status check_windows(struct api_call *call, const struct expr *expr, struct error *err)
 {
-	return expr == NULL ? STATUS_OK
-	                    : segment_body_check_windows(expr, call->api->config.retention_ms, err);
+	enum status status = classification_check(call->api, expr, "expression", err);
+	if (status != STATUS_OK || expr == NULL)
+		return status;
+	return segment_body_check_windows(expr, call->api->config.retention_ms, err);
 }
 
 static enum status create(struct api_call *call, struct definition *ret_definition,
