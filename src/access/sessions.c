@@ -358,37 +358,67 @@ static enum status end_reused(struct access *access, const char *session_id, boo
 	                 "The refresh token was used before: its session has ended");
 }
 
-enum status sessions_refresh(struct access *access, struct text refresh, int64_t now_ms,
+/* The session's next token, for whoever has brought its newest. STATUS_PRECONDITION: somebody was
+ * faster with the same one. */
+static enum status renew(struct access *access, struct store_session *session, int64_t now_ms,
+                         struct grant *grant, struct error *err)
+{
+	write_refresh(access, session->id, session->generation + 1, grant->refresh);
+	refresh_hash(text_of(grant->refresh), session->refresh_hash);
+	session->used_ms    = now_ms;
+	session->expires_ms = session_end_ms(access, session->created_ms, now_ms);
+	return access->config.store->ops->session_renew(access->config.store, session, err);
+}
+
+/* The one before the newest, which another window of the browser has just exchanged. */
+static bool is_shared(const struct refresh *refresh, const struct code *code,
+                      const struct store_session *session)
+{
+	return refresh->shared && code->number + 1 == session->generation &&
+	       refresh->now_ms - session->used_ms <= SESSION_SHARED_MS;
+}
+
+static bool is_newest(const struct refresh *refresh, const struct code *code,
+                      const struct store_session *session)
+{
+	uint8_t hash[STORE_TOKEN_HASH_BYTES];
+	refresh_hash(refresh->token, hash);
+	return code->number == session->generation &&
+	       sodium_memcmp(hash, session->refresh_hash, sizeof hash) == 0;
+}
+
+/* STATUS_PRECONDITION: it was used before. */
+static enum status exchange(struct access *access, const struct refresh *refresh,
+                            const struct code *code, struct store_session *session,
+                            struct grant *grant, struct error *err)
+{
+	if (!is_newest(refresh, code, session))
+		return is_shared(refresh, code, session) ? STATUS_OK : STATUS_PRECONDITION;
+	enum status status = renew(access, session, refresh->now_ms, grant, err);
+	if (status != STATUS_PRECONDITION || !refresh->shared)
+		return status;
+	memset(grant->refresh, 0, sizeof grant->refresh);
+	return STATUS_OK;
+}
+
+enum status sessions_refresh(struct access *access, const struct refresh *refresh,
                              struct arena *arena, struct grant *ret_grant, bool *ret_ended,
                              struct error *err)
 {
-	struct store        *store = access->config.store;
 	struct store_session session;
 	struct grant         grant = {0};
 	struct code          code;
 	struct error         why;
-	uint8_t              hash[STORE_TOKEN_HASH_BYTES];
 	*ret_ended = false;
-	if (!code_read(access_secret(access), refresh_prefix, refresh, &code))
+	if (!code_read(access_secret(access), refresh_prefix, refresh->token, &code))
 		return no_session(err);
-	enum status status =
-		live_session(access, text_of(code.id), now_ms, arena, &session, &grant.account, &why);
+	enum status status = live_session(access, text_of(code.id), refresh->now_ms, arena, &session,
+	                                  &grant.account, &why);
 	if (status == STATUS_NOT_FOUND)
 		return no_session(err);
-	if (status != STATUS_OK) {
-		*err = why;
-		return status;
-	}
-	refresh_hash(refresh, hash);
-	if (code.number != session.generation ||
-	    sodium_memcmp(hash, session.refresh_hash, sizeof hash) != 0)
-		return end_reused(access, session.id, ret_ended, err);
-	write_refresh(access, session.id, session.generation + 1, grant.refresh);
-	refresh_hash(text_of(grant.refresh), session.refresh_hash);
-	session.used_ms    = now_ms;
-	session.expires_ms = session_end_ms(access, session.created_ms, now_ms);
-	status             = store->ops->session_renew(store, &session, &why);
-	if (status == STATUS_PRECONDITION) /* somebody was faster with the same one */
+	if (status == STATUS_OK)
+		status = exchange(access, refresh, &code, &session, &grant, &why);
+	if (status == STATUS_PRECONDITION)
 		return end_reused(access, session.id, ret_ended, err);
 	if (status != STATUS_OK) {
 		*err = why;
@@ -397,7 +427,7 @@ enum status sessions_refresh(struct access *access, struct text refresh, int64_t
 	memcpy(grant.session_id, session.id, sizeof grant.session_id);
 	grant.session_ends_ms = session.expires_ms;
 	grant.owes_factor     = people_owes_factor(access, &grant.account.row);
-	sign(access, now_ms, arena, &grant);
+	sign(access, refresh->now_ms, arena, &grant);
 	atomic_fetch_add(&access->refreshes, 1);
 	*ret_grant = grant;
 	return STATUS_OK;

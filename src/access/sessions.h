@@ -24,7 +24,12 @@
 #include "access/code.h"
 #include "access/people.h"
 
-enum { SESSION_AGENT_BYTES_MAX = 256, SESSIONS_OF_PERSON_MAX = 100, CHALLENGE_SECONDS = 300 };
+enum {
+	SESSION_AGENT_BYTES_MAX = 256,
+	SESSIONS_OF_PERSON_MAX  = 100,
+	SESSION_SHARED_MS       = 10 * 1000,
+	CHALLENGE_SECONDS       = 300
+};
 
 /* What somebody is given who logged in or refreshed. */
 struct grant {
@@ -78,9 +83,19 @@ MUST_USE enum status sessions_begin(struct access *access, const struct account 
                                     const struct login *login, int64_t now_ms, struct arena *arena,
                                     struct grant *ret_grant, struct error *err);
 
+/* What is asked for with a refresh token. */
+struct refresh {
+	struct text token;
+	int64_t     now_ms;
+	/* The windows of one browser share the token, so that two of them may come with the same one:
+	 * for SESSION_SHARED_MS the second gets an access token, and no refresh token (the first has
+	 * it for both). */
+	bool shared;
+};
+
 /* STATUS_UNAUTHORIZED: it is none, its session is over, or it was used before: then the session
  * has ended, `*ret_ended` is true and the caller forgets what he keeps. */
-MUST_USE enum status sessions_refresh(struct access *access, struct text refresh, int64_t now_ms,
+MUST_USE enum status sessions_refresh(struct access *access, const struct refresh *refresh,
                                       struct arena *arena, struct grant *ret_grant, bool *ret_ended,
                                       struct error *err);
 

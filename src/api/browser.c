@@ -132,6 +132,12 @@ static struct text path_within(struct text path)
 	return slash == NULL ? path : (struct text){slash, (size_t)(end - slash)};
 }
 
+struct text browser_path_prefix(const struct http_request *request)
+{
+	struct text path = http_path(request);
+	return (struct text){path.data, path.length - path_within(path).length};
+}
+
 bool browser_is_collection(const struct http_request *request)
 {
 	struct text path = path_within(http_path(request));

@@ -19,6 +19,9 @@
 enum { BROWSER_HEADERS_MAX = 4 };
 size_t browser_headers(bool secure, struct http_header ret_headers[BROWSER_HEADERS_MAX]);
 
+/* What its path has before that of a route: "/w/NAME", or nothing. */
+struct text browser_path_prefix(const struct http_request *request);
+
 /* Whether the path is one of collection, which pages of other origins use. */
 bool browser_is_collection(const struct http_request *request);
 

@@ -3,8 +3,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "api/access/guards.h"
 #include "api/metrics/metrics_text.h"
 #include "base/clock.h"
+
+enum { SOCKETS_RETRY_S = 1 };
 
 static void set_number(struct http_request *request, const char *name, int64_t number)
 {
@@ -87,6 +90,14 @@ bool call_limit_token(struct api_call *call)
 bool call_limit_socket(struct api_call *call)
 {
 	const struct token *token = &call->token;
+	int64_t             most  = limits_sockets_max(call->api->config.limits);
+	if (most != 0 && guards_count(call->api->guards, token) >= (size_t)most) {
+		call_limited(call, "websockets",
+		             "Too many WebSockets are open: the limit of one token or "
+		             "person is reached",
+		             SOCKETS_RETRY_S);
+		return false;
+	}
 	return take(call, call->api->config.limits, LIMIT_SOCKET,
 	            text_of(is_person(token) ? token->person_id : token->id), NULL);
 }

@@ -193,6 +193,11 @@ void http_answer_send(struct http_request *request)
 	if (server->before_answer)
 		server->before_answer(server->user, request, request->http_status);
 
+	if (!request->socket && !request->stream)
+		http_loop_sending(request->loop, request->connection,
+		                  request->answer_is_file      ? request->answer_file_bytes
+		                  : request->answer.length > 0 ? request->answer.length
+		                                               : request->answer_static.length);
 	struct MHD_Response *response = make_response(request);
 	if (request->content_type)
 		MHD_add_response_header(response, "Content-Type", request->content_type);

@@ -124,13 +124,17 @@ static void set_patience(struct http_loop *loop)
 	loop->patience_ms[HTTP_PHASE_WAITING]   = loop->server->settings.idle_timeout_ms + request_ms;
 	loop->patience_ms[HTTP_PHASE_RECEIVING] = request_ms;
 	loop->patience_ms[HTTP_PHASE_ANSWERING] = INT64_MAX;
+	loop->patience_ms[HTTP_PHASE_SENDING]   = request_ms;
 	loop->patience_ms[HTTP_PHASE_UPGRADED]  = INT64_MAX;
 }
 
 /* Who has just connected to speak TLS has no reason to wait. */
 static int64_t patience_ms(const struct http_loop *loop, const struct http_connection *connection)
 {
-	return loop->patience_ms[connection->shaking_hands ? HTTP_PHASE_RECEIVING : connection->phase];
+	if (connection->shaking_hands)
+		return loop->patience_ms[HTTP_PHASE_RECEIVING];
+	int64_t slack_ms = connection->phase == HTTP_PHASE_SENDING ? connection->slack_ms : 0;
+	return loop->patience_ms[connection->phase] + slack_ms;
 }
 
 /* Shut down, not closed: libmicrohttpd sees the end of the stream and cleans up by itself. */
@@ -147,6 +151,23 @@ static void enforce_deadlines(struct http_loop *loop)
 		if (late || is_deserted(loop, connection))
 			shutdown(connection->fd, SHUT_RDWR);
 	}
+}
+
+void http_loop_sending(struct http_loop *loop, struct http_connection *connection, uint64_t bytes)
+{
+	uint64_t rate = loop->server->settings.send_rate_min;
+	if (rate == 0)
+		return;
+	connection->slack_ms = (int64_t)(bytes / rate * 1000 + bytes % rate * 1000 / rate);
+	http_enter(loop, connection, HTTP_PHASE_SENDING);
+}
+
+/* Of this machine itself, and of proxies, who speak for many, there may be any number. */
+static bool is_counted(const struct http_server *server, const struct in6_addr *address)
+{
+	return !IN6_IS_ADDR_LOOPBACK(address) &&
+	       !(IN6_IS_ADDR_V4MAPPED(address) && address->s6_addr[12] == 127) &&
+	       !proxy_networks_have(&server->trusted, address);
 }
 
 static struct in6_addr address_of(const struct sockaddr *address)
@@ -184,6 +205,22 @@ static void begin_tls(struct http_loop *loop, struct MHD_Connection *mhd,
 	                                   hands_shaken);
 }
 
+/* Before anything is set up for a connection. */
+static enum MHD_Result admit_connection(void *cls, const struct sockaddr *socket_address,
+                                        socklen_t length)
+{
+	struct http_loop     *loop    = cls;
+	struct http_server   *server  = loop->server;
+	const struct in6_addr address = address_of(socket_address);
+	int64_t               most    = server->settings.address_connections_max;
+	(void)length;
+	if (most == 0 || !is_counted(server, &address) ||
+	    neighbours_admit(server->neighbours, &address, (uint64_t)most))
+		return MHD_YES;
+	http_count(&loop->refused, 1);
+	return MHD_NO;
+}
+
 static void connection_opened(struct http_loop *loop, struct MHD_Connection *mhd, void **context)
 {
 	struct http_connection *connection = calloc(1, sizeof *connection);
@@ -193,6 +230,9 @@ static void connection_opened(struct http_loop *loop, struct MHD_Connection *mhd
 
 	connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	connection->address = address_of(address);
+	connection->counted = is_counted(loop->server, &connection->address);
+	if (connection->counted)
+		neighbours_add(loop->server->neighbours, &connection->address);
 	connection->trusted = proxy_networks_have(&loop->server->trusted, &connection->address);
 	proxy_address_write(&connection->address, connection->peer);
 	if (loop->server->tls)
@@ -214,6 +254,8 @@ static void connection_changed(void *cls, struct MHD_Connection *mhd, void **con
 	}
 	struct http_connection *connection = *context;
 	take_out(loop, connection);
+	if (connection->counted)
+		neighbours_remove(loop->server->neighbours, &connection->address);
 	tls_detach(connection->credentials);
 	loop->handshakes -= connection->shaking_hands;
 	free(connection);
@@ -416,10 +458,10 @@ static struct MHD_Daemon *start_daemon(struct http_loop *loop)
 
 	return MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | (tls ? MHD_USE_TLS : 0), 0,
-		NULL, NULL, http_request_receive, loop, MHD_OPTION_LISTEN_SOCKET, loop->listen_fd,
-		MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
-		connection_changed, loop, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-		MHD_OPTION_CONNECTION_LIMIT, connections_of(loop->server),
+		admit_connection, loop, http_request_receive, loop, MHD_OPTION_LISTEN_SOCKET,
+		loop->listen_fd, MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, loop,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, loop, MHD_OPTION_UNESCAPE_CALLBACK,
+		leave_escaped, NULL, MHD_OPTION_CONNECTION_LIMIT, connections_of(loop->server),
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
 		(unsigned)((settings->idle_timeout_ms + 999) / 1000), MHD_OPTION_ARRAY, more,
 		MHD_OPTION_END);

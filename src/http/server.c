@@ -128,6 +128,7 @@ enum status http_server_start(const struct http_server_config *config,
 	server->listen_fd = -1;
 	server->settings  = *config->settings;
 	trust(server, config->settings);
+	server->neighbours = neighbours_new();
 	http_server_set_limits(server, config->settings);
 	server->router        = config->router;
 	server->tls           = config->tls;
@@ -231,6 +232,7 @@ void http_server_free(struct http_server *server)
 		free((char *)server->headers[i].value.data);
 	}
 	free(server->headers);
+	neighbours_free(server->neighbours);
 	pthread_mutex_destroy(&server->stop_lock);
 	pthread_cond_destroy(&server->stop_cond);
 	free(server);
@@ -251,6 +253,7 @@ struct http_server_counts http_server_counts(const struct http_server *server)
 		counts.suspended += atomic_load_explicit(&loop->suspended, memory_order_relaxed);
 		counts.bodies_bytes += atomic_load_explicit(&loop->bodies_bytes, memory_order_relaxed);
 		counts.uploads += atomic_load_explicit(&loop->uploads, memory_order_relaxed);
+		counts.refused += atomic_load_explicit(&loop->refused, memory_order_relaxed);
 		counts.timeouts += atomic_load_explicit(&loop->timeouts, memory_order_relaxed);
 		counts.websocket_dropped +=
 			atomic_load_explicit(&loop->socket_dropped, memory_order_relaxed);

@@ -44,17 +44,23 @@ struct http_settings {
 	uint64_t bodies_bytes_max;     /* of all requests together → 503 */
 	uint64_t header_bytes_max;     /* request line and headers → 431 (414 for the line alone) */
 	int64_t  connection_count_max; /* of all threads; more wait in the kernel's queue */
-	int64_t  idle_timeout_ms;      /* a connection on which nothing moves is closed */
-	int64_t  request_timeout_ms;   /* from a request's first header to its last byte */
-	int64_t  stop_timeout_ms;      /* how long http_server_stop() waits for what is in flight */
-	int64_t  stop_linger_ms;       /* http_server_retire(): how long after its last answer a
+	int64_t  address_connections_max; /* of one address that is not this machine's, and no trusted
+	                                   * proxy; more are closed at once. 0: any number */
+	int64_t  idle_timeout_ms;         /* a connection on which nothing moves is closed */
+	int64_t  request_timeout_ms;      /* from a request's first header to its last byte */
+	uint64_t send_rate_min;       /* bytes a second that a client has to take of an answer, behind
+	                                * the request timeout; 0: as slowly as it likes */
+	int64_t  stop_timeout_ms;     /* how long http_server_stop() waits for what is in flight */
+	int64_t  stop_linger_ms;      /* http_server_retire(): how long after its last answer a
 	                                * connection may begin another request */
-	int64_t  websocket_queue_max;  /* messages that wait for one slow reader */
+	int64_t  websocket_queue_max; /* messages that wait for one slow reader */
 	uint64_t websocket_queue_bytes_max; /* their bytes */
 	int64_t  websocket_ping_ms;         /* no sign of life for twice this time: closed */
-	char    *trusted_proxies;           /* networks (http/proxy.h); NULL: none */
-	char    *proxy_header;              /* "x-forwarded-for" or "forwarded" */
-	char    *tls_certificate;           /* files (http/tls.h); NULL: plain HTTP */
+	int64_t  websocket_rate_max; /* frames a second from one client, ten times as many at once;
+	                                     * 0: any number. Then 1008 */
+	char    *trusted_proxies;    /* networks (http/proxy.h); NULL: none */
+	char    *proxy_header;       /* "x-forwarded-for" or "forwarded" */
+	char    *tls_certificate;    /* files (http/tls.h); NULL: plain HTTP */
 	char    *tls_key;
 	char    *tls_min_version; /* "1.3" or "1.2" */
 	bool     insecure_listen; /* plain HTTP on other addresses than this machine's own */
@@ -161,6 +167,7 @@ struct http_server_counts {
 	uint64_t suspended;    /* waiting for an answer */
 	uint64_t bodies_bytes; /* held in request bodies */
 	uint64_t bodies_bytes_max;
+	uint64_t refused;           /* connections of addresses that had enough */
 	uint64_t timeouts;          /* connections closed by the idle or the request timeout */
 	uint64_t uploads;           /* bodies that are on their way to a file */
 	uint64_t websocket_dropped; /* messages replaced or dropped for slow readers */

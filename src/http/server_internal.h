@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "http/neighbours.h"
 #include "http/proxy.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -76,6 +77,7 @@ enum http_phase {
 	HTTP_PHASE_WAITING,   /* for the next request's headers */
 	HTTP_PHASE_RECEIVING, /* a request's body */
 	HTTP_PHASE_ANSWERING, /* no deadline here */
+	HTTP_PHASE_SENDING,   /* the answer, or a block of it */
 	HTTP_PHASE_UPGRADED,  /* nor here: websocket.c has its own */
 	HTTP_PHASE_COUNT
 };
@@ -87,9 +89,11 @@ struct http_connection {
 	struct http_connection *newer;
 	int64_t                 look_ms;
 	int64_t                 since_ms; /* in this phase */
+	int64_t                 slack_ms; /* more of it, for what there is to send */
 	enum http_phase         phase;
 	int                     fd;
 	bool                    shaking_hands; /* TLS has not begun yet */
+	bool                    counted;       /* among its address's */
 	bool                    trusted;       /* a proxy that may say whom it speaks for */
 	struct in6_addr         address;       /* of IPv4: mapped */
 	struct tls_credentials *credentials;   /* NULL: plain */
@@ -111,6 +115,8 @@ struct http_loop {
 
 	_Atomic(struct http_post *) posted; /* newest first */
 	atomic_bool                 asleep;
+
+	atomic_uint_fast64_t refused;
 
 	struct http_connection *oldest; /* of all connections, by look_ms */
 	struct http_connection *newest;
@@ -196,6 +202,7 @@ struct http_server {
 	struct http_tls          *tls; /* NULL: plain */
 	unsigned                  first_loop;
 	struct proxy_networks     trusted;
+	struct neighbours        *neighbours;
 	bool                      reads_forwarded; /* else X-Forwarded-For and its kin */
 
 	int      listen_fd;
@@ -351,6 +358,9 @@ static inline bool http_upload_holds(const struct http_request *request)
 {
 	return request->upload != NULL && request->body_begun && !request->body_ended;
 }
+
+/* loop.c. So many bytes are to be taken by the client from now on. */
+void http_loop_sending(struct http_loop *loop, struct http_connection *connection, uint64_t bytes);
 
 /* forwarded.c. Takes from the headers for whom a trusted proxy speaks. */
 void http_forwarded_read(struct http_request *request);

@@ -61,10 +61,18 @@ static const struct setting table[] = {
                   1 << 20, "Largest request line and headers together"),
 	SETTING_INT(struct http_settings, connection_count_max, "http-connections-max", "16384", 1,
                 1000000, "Connections at a time; more wait in the kernel's queue"),
+	SETTING_INT(struct http_settings, address_connections_max, "http-connections-address-max",
+                "1024", 0, 1000000,
+                "Connections of one address (of IPv6 its first 64 bits) at a time; 0: any number. "
+                "It holds for neither trusted proxies nor this machine itself"),
 	SETTING_DURATION(struct http_settings, idle_timeout_ms, "http-idle-timeout", "75s", 1000,
                      86400000, "A connection on which nothing moves for so long is closed"),
 	SETTING_DURATION(struct http_settings, request_timeout_ms, "http-request-timeout", "30s", 100,
                      86400000, "Time that a client has to send a request", .live = true),
+	SETTING_BYTES(struct http_settings, send_rate_min, "http-send-rate-min", "16KiB", 0,
+                  INT64_C(1) << 30,
+                  "Bytes a second that a client has to take of an answer, once the request timeout "
+                  "is over; 0: it may take as long as it likes"),
 	SETTING_DURATION(struct http_settings, stop_timeout_ms, "http-stop-timeout", "10s", 0, 3600000,
                      "Time that requests in flight have to finish when the server stops",
                      .live = true),
@@ -80,6 +88,10 @@ static const struct setting table[] = {
 	SETTING_DURATION(struct http_settings, websocket_ping_ms, "websocket-ping-interval", "30s", 20,
                      3600000,
                      "How often WebSockets are pinged; twice as long without a pong: closed"),
+	SETTING_INT(struct http_settings, websocket_rate_max, "websocket-messages-max", "100", 0,
+                1000000,
+                "Messages a second from one WebSocket's client, ten times as many at once; beyond "
+                "it is closed (1008). 0: any number"),
 	SETTING_STRING(struct http_settings, trusted_proxies, "trusted-proxies", NULL,
                    "Networks of proxies that may say whom they speak for, such as "
                    "10.0.0.0/8,2001:db8::/32; from elsewhere such headers count for nothing",

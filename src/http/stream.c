@@ -7,19 +7,20 @@
 
 /* Of the producer, of libmicrohttpd's answer, and of a posted wake-up: the last one frees. */
 struct http_stream {
-	pthread_mutex_t        lock;
-	pthread_cond_t         drained;
-	struct http_loop      *loop;
-	struct MHD_Connection *mhd; /* the loop's, until `gone` */
-	struct buffer          waiting;
-	size_t                 sent; /* of `waiting` */
-	unsigned               refs;
-	bool                   ended; /* nothing more comes */
-	bool                   whole;
-	bool                   gone;   /* nobody takes it any more */
-	bool                   parked; /* the connection waits for more */
-	bool                   posted;
-	struct http_post       post;
+	pthread_mutex_t         lock;
+	pthread_cond_t          drained;
+	struct http_loop       *loop;
+	struct MHD_Connection  *mhd; /* the loop's, until `gone` */
+	struct buffer           waiting;
+	size_t                  sent; /* of `waiting` */
+	unsigned                refs;
+	bool                    ended; /* nothing more comes */
+	bool                    whole;
+	bool                    gone; /* nobody takes it any more */
+	struct http_connection *connection;
+	bool                    parked; /* the connection waits for more */
+	bool                    posted;
+	struct http_post        post;
 };
 
 enum { BLOCK_BYTES = 64 << 10 };
@@ -61,6 +62,11 @@ static ssize_t give(void *context, uint64_t position, char *into, size_t room)
 		pthread_cond_signal(&stream->drained);
 	}
 	pthread_mutex_unlock(&stream->lock);
+	/* A block is to be taken in its time; what the producer takes is no fault of the client. */
+	if (given > 0)
+		http_loop_sending(stream->loop, stream->connection, (uint64_t)given);
+	else if (given == 0)
+		http_enter(stream->loop, stream->connection, HTTP_PHASE_ANSWERING);
 	/* It is resumed on this very thread, so not before. */
 	if (given == 0)
 		MHD_suspend_connection(stream->mhd);
@@ -95,6 +101,7 @@ struct MHD_Response *http_stream_response(struct http_request *request)
 	struct http_stream *stream = request->stream;
 	request->stream            = NULL;
 	stream->mhd                = request->mhd;
+	stream->connection         = request->connection;
 	struct MHD_Response *response =
 		MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, give, stream, leave);
 	assert(response);

@@ -14,7 +14,12 @@ enum {
 	IN_BYTES_MAX      = 256 << 10, /* read in one turn, then it is the others' turn */
 	CONTROL_QUEUE_MAX = 64,        /* pongs that wait for a client that pings and does not read */
 	NO_STATUS         = 1005,
+
+	RATE_BURST_SECONDS = 10,
 };
+
+#define MS_NS     INT64_C(1000000)
+#define SECOND_NS INT64_C(1000000000)
 
 /* ---- The end ---- */
 
@@ -118,12 +123,30 @@ static ssize_t write_frames(wslay_event_context_ptr frames, const uint8_t *data,
 	return (ssize_t)length;
 }
 
+/* A bucket (generic cell rate algorithm) of RATE_BURST_SECONDS of what is allowed. */
+static bool may_send(struct websocket *socket)
+{
+	int64_t rate = socket->loop->server->settings.websocket_rate_max;
+	if (rate == 0)
+		return true;
+	int64_t now_ns  = socket->loop->now_ms * MS_NS;
+	int64_t from_ns = socket->full_ns > now_ns ? socket->full_ns : now_ns;
+	if (from_ns - now_ns > RATE_BURST_SECONDS * SECOND_NS)
+		return false;
+	socket->full_ns = from_ns + SECOND_NS / rate;
+	return true;
+}
+
 static void message_arrived(wslay_event_context_ptr                   frames,
                             const struct wslay_event_on_msg_recv_arg *message, void *user)
 {
 	struct websocket *socket = user;
 
 	(void)frames;
+	if (!may_send(socket)) {
+		websocket_close(socket, WEBSOCKET_POLICY, "too many messages");
+		return;
+	}
 	if (wslay_is_ctrl_frame(message->opcode) || !socket->options.on_message)
 		return;
 	socket->options.on_message(socket,

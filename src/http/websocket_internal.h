@@ -57,6 +57,7 @@ struct websocket {
 	size_t                            in_left; /* before it is the others' turn */
 	uint32_t                          watched;
 	int64_t                           heard_ms;
+	int64_t                           full_ns; /* when the client may send its most again */
 	int64_t                           pinged_ms;
 	int64_t                           due_ms; /* of the peer's close; 0: none */
 	bool                              close_queued;

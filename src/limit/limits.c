@@ -12,6 +12,7 @@ struct limits {
 	_Atomic int64_t  rates[LIMIT_COUNT];
 	_Atomic int64_t  bursts[LIMIT_COUNT];
 	_Atomic uint64_t refused[LIMIT_COUNT];
+	_Atomic int64_t  sockets_max;
 };
 
 static const char *const names[LIMIT_COUNT] = {
@@ -50,6 +51,9 @@ static const struct setting table[] = {
 	LIMIT_SETTINGS(SOCKET_ADDRESS, "websocket-address", "20", "500",
                    "Handshakes of WebSockets a second of one address; 0: no limit",
                    "Handshakes of WebSockets that an address may send at once"),
+	SETTING_INT(struct limits_settings, sockets_max, "websockets-max", "1000", 0, 1000000,
+                "WebSockets that a token or person may have open at a time; 0: any number",
+                .live = true),
 };
 
 struct settings limits_settings_of(struct limits_settings *target)
@@ -80,6 +84,7 @@ void limits_set(struct limits *limits, const struct limits_settings *settings)
 		atomic_store_explicit(&limits->rates[i], settings->rates[i], memory_order_relaxed);
 		atomic_store_explicit(&limits->bursts[i], settings->bursts[i], memory_order_relaxed);
 	}
+	atomic_store_explicit(&limits->sockets_max, settings->sockets_max, memory_order_relaxed);
 }
 
 bool limits_take(struct limits *limits, enum limit limit, struct text key,
@@ -108,6 +113,11 @@ struct text limits_network(const char *address, uint8_t into[LIMITS_NETWORK_BYTE
 	if (IN6_IS_ADDR_V4MAPPED(&six))
 		return (struct text){(const char *)into + 12, into[12] == 127 ? 0 : 4};
 	return (struct text){(const char *)into, IN6_IS_ADDR_LOOPBACK(&six) ? 0 : 8};
+}
+
+int64_t limits_sockets_max(const struct limits *limits)
+{
+	return atomic_load_explicit(&limits->sockets_max, memory_order_relaxed);
 }
 
 uint64_t limits_refused(const struct limits *limits, enum limit limit)

@@ -31,6 +31,7 @@ enum { LIMITS_SLOTS_OF_SERVER = 1 << 16, LIMITS_SLOTS_OF_WORKSPACE = 1 << 14 };
 struct limits_settings {
 	int64_t rates[LIMIT_COUNT];
 	int64_t bursts[LIMIT_COUNT];
+	int64_t sockets_max; /* open at a time, of one token or person; 0: any number */
 };
 struct settings limits_settings_of(struct limits_settings *target);
 
@@ -52,6 +53,8 @@ bool limits_take(struct limits *limits, enum limit limit, struct text key,
  * IPv6 address. Empty: one of this machine itself, which no limit of addresses holds for. */
 enum { LIMITS_NETWORK_BYTES = 16 };
 struct text limits_network(const char *address, uint8_t into[LIMITS_NETWORK_BYTES]);
+
+int64_t limits_sockets_max(const struct limits *limits);
 
 uint64_t limits_refused(const struct limits *limits, enum limit limit);
 uint64_t limits_evicted(const struct limits *limits);

@@ -107,5 +107,101 @@ class Origins(unittest.TestCase):
         self.assertNotEqual(server.wait_end(), 0)
 
 
+PASSWORD = "a long one that only I know"
+
+
+class Cookie(unittest.TestCase):
+    """A login that a browser keeps."""
+
+    def setUp(self):
+        self.server = Server("--trusted-proxies", "127.0.0.1", clock="wall")
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__, None, None, None)
+        self.server.client().expect(201, "POST", "/api/v1/people", {
+            "email": "kim@example.com", "name": "Kim", "roles": ["viewer"],
+            "password": PASSWORD})
+        self.origin = f"http://{self.server.address}"
+
+    def login(self, headers=None, **more):
+        client = self.server.client(token="none")
+        return client.request("POST", "/api/v1/auth/login", {
+            "email": "kim@example.com", "password": PASSWORD, "cookie": True, **more}, headers)
+
+    def refresh(self, cookie, headers=None):
+        client = self.server.client(token="none")
+        return client.request("POST", "/api/v1/auth/refresh", {}, {
+            "Cookie": f"theme=dark; {cookie}", "Origin": self.origin, "X-Sonnim-CSRF": "1",
+            **(headers or {})})
+
+    @staticmethod
+    def cookie_of(answer):
+        return answer.headers["Set-Cookie"].split(";")[0]
+
+    def test_the_refresh_token_is_in_a_cookie_that_no_script_reads_and_nowhere_else(self):
+        answer = self.login()
+        self.assertEqual(answer.status, 200, answer)
+        self.assertNotIn("refresh_token", answer.json)
+        cookie = answer.headers["Set-Cookie"]
+        self.assertRegex(cookie, r"^sonnim_refresh=snr_[^;]+; Path=/api; Max-Age=[0-9]+; "
+                                 r"HttpOnly; SameSite=Strict$")
+        self.assertNotIn(answer.json["access_token"], cookie)
+        again = self.refresh(self.cookie_of(answer))
+        self.assertEqual(again.status, 200, again)
+        self.assertNotIn("refresh_token", again.json)
+        self.assertNotEqual(self.cookie_of(again), self.cookie_of(answer))
+
+    def test_over_tls_it_is_secure_and_elsewhere_there_is_none(self):
+        far = {"X-Forwarded-For": "203.0.113.7"}
+        self.assertEqual(self.login(far).status, 400)
+        answer = self.login({**far, "X-Forwarded-Proto": "https"})
+        self.assertEqual(answer.status, 200, answer)
+        self.assertRegex(answer.headers["Set-Cookie"],
+                         r"^__Secure-sonnim_refresh=.*; SameSite=Strict; Secure$")
+
+    def test_no_page_of_another_origin_can_use_it(self):
+        cookie = self.cookie_of(self.login())
+        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"},
+                        {"X-Sonnim-CSRF": ""}, {"Sec-Fetch-Site": "cross-site"},
+                        {"Origin": self.origin + ".evil.example"}):
+            answer = self.refresh(cookie, headers)
+            self.assertEqual(answer.status, 403, (headers, answer))
+            self.assertNotIn("Set-Cookie", answer.headers)
+        client = self.server.client(token="none")
+        bare = client.request("POST", "/api/v1/auth/refresh", {},
+                              {"Cookie": cookie, "X-Sonnim-CSRF": "1"})
+        self.assertEqual(bare.status, 403)  # nothing says where it comes from
+        self.assertEqual(self.refresh(cookie).status, 200)
+
+    def test_two_windows_that_refresh_at_once_do_not_end_the_session(self):
+        cookie = self.cookie_of(self.login())
+        first, second = self.refresh(cookie), self.refresh(cookie)
+        self.assertEqual((first.status, second.status), (200, 200))
+        self.assertNotIn("Set-Cookie", second.headers)
+        for answer in (first, second):
+            me = self.server.client(token=answer.json["access_token"])
+            me.expect(200, "GET", "/api/v1/users/me")
+        self.assertEqual(self.refresh(self.cookie_of(first)).status, 200)
+
+    def test_one_that_was_used_long_before_ends_the_session(self):
+        first = self.cookie_of(self.login())
+        second = self.cookie_of(self.refresh(first))
+        third = self.cookie_of(self.refresh(second))
+        self.assertEqual(self.refresh(first).status, 401)
+        self.assertEqual(self.refresh(third).status, 401)
+
+    def test_logging_out_ends_the_session_and_forgets_the_cookie(self):
+        login = self.login()
+        client = self.server.client(token=login.json["access_token"])
+        answer = client.request("POST", "/api/v1/auth/logout", headers={
+            "Cookie": self.cookie_of(login)})
+        self.assertEqual(answer.status, 204)
+        self.assertIn("sonnim_refresh=; Path=/api; Max-Age=0;", answer.headers["Set-Cookie"])
+        self.assertEqual(self.refresh(self.cookie_of(login)).status, 401)
+
+    def test_without_a_cookie_and_a_token_there_is_nothing_to_refresh(self):
+        answer = self.refresh("other=1")
+        self.assertEqual(answer.status, 401, answer)
+
+
 if __name__ == "__main__":
     unittest.main()

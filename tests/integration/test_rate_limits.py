@@ -1,12 +1,16 @@
 """How often somebody may ask: by token, person, address and source, what he is told of it, and
 whom the address belongs to when proxies stand between."""
+import json
+import pathlib
 import signal
+import subprocess
 import time
 import unittest
 
 from case import START
 from server import Server, remove_directory, temporary_directory
 
+HERE = pathlib.Path(__file__).parent
 PROXY = ("--trusted-proxies", "127.0.0.0/8,2001:db8:ffff::/48")
 
 
@@ -259,6 +263,42 @@ class Quotas(unittest.TestCase):
             client = server.client()
             for quota in (5, {"eventsPerDay": 0}, {"eventsPerDay": 1.5}, {"perDay": 1}):
                 client.expect(400, "POST", "/api/v1/sources", {"name": "x", "quota": quota})
+
+
+class Sockets(unittest.TestCase):
+    def open(self, server):
+        process = subprocess.Popen(
+            ["node", str(HERE / "socket.mjs"), f"ws://{server.address}/ws/jobs",
+             f"sonnim.bearer.{server.token}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process, json.loads(process.stdout.readline())
+
+    def test_a_token_has_so_many_open_and_no_more(self):
+        with Server("--websockets-max", "2") as server:
+            first, told = self.open(server)
+            self.assertIn("open", told)
+            self.assertIn("open", self.open(server)[1])
+            self.assertEqual(self.open(server)[1], {"refused": 429})
+            first.stdin.close()
+            first.wait()
+            deadline = time.monotonic() + 30
+            while "open" not in self.open(server)[1]:
+                self.assertLess(time.monotonic(), deadline)
+
+    def test_a_client_that_sends_too_much_is_closed(self):
+        with Server("--websocket-messages-max", "1") as server:
+            process, told = self.open(server)
+            self.assertIn("open", told)
+            try:
+                process.stdin.write(b"{}\n" * 100)
+                process.stdin.flush()
+            except BrokenPipeError:
+                pass
+            while "closed" not in (told := json.loads(process.stdout.readline())):
+                pass
+            self.assertEqual(told, {"closed": 1008})
 
 
 class Recovery(unittest.TestCase):

@@ -3,6 +3,7 @@
 
 #include "access/reset.h"
 #include "access/second_factor.h"
+#include "api/access/cookie.h"
 #include "api/access/grant.h"
 #include "api/access/guards.h"
 #include "api/access/mailer.h"
@@ -12,6 +13,17 @@
 #include "base/clock.h"
 
 enum { SECRET_TEXT_BYTES_MAX = 512 };
+
+/* Whether the refresh token goes into a cookie. */
+static enum status read_cookie(struct api_call *call, struct json body, bool *ret_cookie,
+                               struct error *err)
+{
+	struct json value = json_get(body, "cookie");
+	*ret_cookie       = json_type(value) == JSON_BOOL && json_bool(value);
+	if (json_type(value) != JSON_NONE && json_type(value) != JSON_BOOL)
+		return error_set_field(err, STATUS_INVALID, "cookie", "It must be true or false");
+	return *ret_cookie ? cookie_check(call, err) : STATUS_OK;
+}
 
 /* ---- POST register, login ---- */
 
@@ -58,9 +70,10 @@ void auth_register(struct api_call *call) { call_on_password_worker(call, regist
 static enum status log_in(struct api_call *call, struct grant *ret_grant, int64_t *ret_wait_ms,
                           struct error *err)
 {
-	static const char *const known[] = {"email", "password", "device_token", NULL};
+	static const char *const known[] = {"email", "password", "device_token", "cookie", NULL};
 	struct login             login   = grant_login(call);
 	struct json              body;
+	bool                     cookie;
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
@@ -69,10 +82,15 @@ static enum status log_in(struct api_call *call, struct grant *ret_grant, int64_
 	    (status = call_string(body, "password", false, 1, SECRET_TEXT_BYTES_MAX, &login.password,
 	                          err)) != STATUS_OK ||
 	    (status = call_string(body, "device_token", true, 0, SECRET_TEXT_BYTES_MAX, &login.device,
-	                          err)) != STATUS_OK)
+	                          err)) != STATUS_OK ||
+	    (status = read_cookie(call, body, &cookie, err)) != STATUS_OK ||
+	    (status = sessions_login(call->api->config.access, &login, clock_wall_ms(),
+	                             clock_monotonic_ms(), call->arena, ret_grant, ret_wait_ms, err)) !=
+	        STATUS_OK)
 		return status;
-	return sessions_login(call->api->config.access, &login, clock_wall_ms(), clock_monotonic_ms(),
-	                      call->arena, ret_grant, ret_wait_ms, err);
+	if (cookie)
+		cookie_keep(call, ret_grant);
+	return STATUS_OK;
 }
 
 static void login_step(struct api_call *call)
@@ -93,10 +111,11 @@ void auth_login(struct api_call *call) { call_on_password_worker(call, login_ste
 static enum status log_in_code(struct api_call *call, struct grant *ret_grant, int64_t *ret_wait_ms,
                                struct error *err)
 {
-	static const char *const known[] = {"ticket", "code", "device_token", NULL};
+	static const char *const known[] = {"ticket", "code", "device_token", "cookie", NULL};
 	struct login             login   = grant_login(call);
 	struct text              ticket, code;
 	struct json              body;
+	bool                     cookie;
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
@@ -105,10 +124,15 @@ static enum status log_in_code(struct api_call *call, struct grant *ret_grant, i
 	    (status = call_string(body, "code", false, 1, FACTOR_CODE_BYTES_MAX, &code, err)) !=
 	        STATUS_OK ||
 	    (status = call_string(body, "device_token", true, 0, SECRET_TEXT_BYTES_MAX, &login.device,
-	                          err)) != STATUS_OK)
+	                          err)) != STATUS_OK ||
+	    (status = read_cookie(call, body, &cookie, err)) != STATUS_OK ||
+	    (status = sessions_login_code(call->api->config.access, &login, ticket, code,
+	                                  clock_wall_ms(), clock_monotonic_ms(), call->arena, ret_grant,
+	                                  ret_wait_ms, err)) != STATUS_OK)
 		return status;
-	return sessions_login_code(call->api->config.access, &login, ticket, code, clock_wall_ms(),
-	                           clock_monotonic_ms(), call->arena, ret_grant, ret_wait_ms, err);
+	if (cookie)
+		cookie_keep(call, ret_grant);
+	return STATUS_OK;
 }
 
 static void login_code_step(struct api_call *call)
@@ -131,17 +155,22 @@ void auth_login_totp(struct api_call *call) { call_on_password_worker(call, logi
 static enum status refresh(struct api_call *call, struct grant *ret_grant, struct error *err)
 {
 	static const char *const known[] = {"refresh_token", NULL};
-	struct text              token;
+	struct refresh           asked   = {.now_ms = clock_wall_ms()};
 	struct json              body;
 	bool                     ended = false;
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
-	    (status = call_string(body, "refresh_token", false, 1, SECRET_TEXT_BYTES_MAX, &token,
+	    (status = call_string(body, "refresh_token", true, 0, SECRET_TEXT_BYTES_MAX, &asked.token,
 	                          err)) != STATUS_OK)
 		return status;
-	status = sessions_refresh(call->api->config.access, token, clock_wall_ms(), call->arena,
-	                          ret_grant, &ended, err);
+	asked.shared = asked.token.length == 0; /* by all windows of a browser */
+	if (asked.shared && (status = cookie_refresh(call, &asked.token, err)) != STATUS_OK)
+		return status;
+	status =
+		sessions_refresh(call->api->config.access, &asked, call->arena, ret_grant, &ended, err);
+	if (status == STATUS_OK && asked.shared)
+		cookie_keep(call, ret_grant);
 	if (ended)
 		guards_changed(call->api->guards);
 	return status;
@@ -164,6 +193,7 @@ static void logout_step(struct api_call *call)
 	struct error err;
 	enum status  status = sessions_end(call->api->config.access, text_of(call->token.person_id),
 	                                   text_of(call->token.id), &err);
+	cookie_drop(call);
 	guards_answer(call, status, &err);
 }
 

@@ -93,6 +93,23 @@ bool guards_accept(struct guards *guards, struct http_request *request,
 	return accepted;
 }
 
+static bool is_same(const struct token *a, const struct token *b)
+{
+	return a->person_id[0] != '\0' || b->person_id[0] != '\0'
+	           ? strcmp(a->person_id, b->person_id) == 0
+	           : strcmp(a->id, b->id) == 0;
+}
+
+size_t guards_count(struct guards *guards, const struct token *token)
+{
+	size_t count = 0;
+	pthread_mutex_lock(&guards->woken.lock);
+	for (const struct guard *guard = guards->first; guard != NULL; guard = guard->after)
+		count += is_same(&guard->token, token);
+	pthread_mutex_unlock(&guards->woken.lock);
+	return count;
+}
+
 /* ---- Its thread ---- */
 
 struct look {

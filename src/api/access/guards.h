@@ -25,6 +25,9 @@ bool guards_accept(struct guards *guards, struct http_request *request,
                    const struct websocket_options *options, const struct token *token,
                    enum scope scope);
 
+/* How many are open of that token, or of that person. */
+size_t guards_count(struct guards *guards, const struct token *token);
+
 /* Something has changed for somebody: tokens_forget(), and every open socket is looked at. */
 void guards_changed(struct guards *guards);
 

@@ -52,7 +52,8 @@ void person_json_grant(struct json_writer *w, const struct grant *grant)
 	json_member_string(w, "token_type", TEXT("Bearer"));
 	json_member_int(w, "expires_in", CLAIMS_SECONDS);
 	json_member_instant(w, "expires_at", grant->token_ends_ms);
-	json_member_string(w, "refresh_token", text_of(grant->refresh));
+	if (grant->refresh[0] != '\0')
+		json_member_string(w, "refresh_token", text_of(grant->refresh));
 	json_member_instant(w, "refresh_expires_at", grant->session_ends_ms);
 	json_member_string(w, "session_id", text_of(grant->session_id));
 	if (grant->device[0] != '\0')

@@ -319,6 +319,8 @@ static void write_server(struct buffer *out, const struct api *api)
 	metric_one(out, "sonnim_http_connections", "gauge", "Open connections", counts.connections);
 	metric_one(out, "sonnim_http_connections_max", "gauge", "More wait in the kernel's queue",
 	           counts.connections_max);
+	metric_one(out, "sonnim_http_connections_refused_total", "counter",
+	           "Connections of addresses that had as many as they may", counts.refused);
 	metric_one(out, "sonnim_http_websockets", "gauge", "Open WebSockets", counts.websockets);
 	metric_one(out, "sonnim_http_suspended", "gauge", "Requests waiting for their answer",
 	           counts.suspended);

@@ -104,9 +104,9 @@ static struct grant begin(struct fixture *f, int64_t now_ms)
 static enum status refresh(struct fixture *f, const char *token, int64_t now_ms,
                            struct grant *ret_grant)
 {
-	bool        ended;
-	enum status status =
-		sessions_refresh(f->access, text_of(token), now_ms, &f->arena, ret_grant, &ended, &f->err);
+	const struct refresh asked = {.token = text_of(token), .now_ms = now_ms};
+	bool                 ended;
+	enum status status = sessions_refresh(f->access, &asked, &f->arena, ret_grant, &ended, &f->err);
 	assert_true(status == STATUS_UNAUTHORIZED || !ended);
 	return status;
 }
@@ -171,15 +171,35 @@ static void a_token_counts_for_what_the_roles_come_to_by_now(void **state)
 	assert_int_equal(identify(f, grant.token, NOW_MS), STATUS_UNAUTHORIZED);
 }
 
+/* Two windows that come with one token, and a third much later. */
+static void windows_of_one_browser_share_a_refresh_token_for_a_while(void **state)
+{
+	struct fixture *f     = *state;
+	struct grant    first = begin(f, NOW_MS), second, third;
+	struct refresh  asked = {.token = text_of(first.refresh), .now_ms = NOW_MS, .shared = true};
+	bool            ended;
+	assert_ok(f, sessions_refresh(f->access, &asked, &f->arena, &second, &ended, &f->err));
+	assert_true(second.refresh[0] != '\0');
+	asked.now_ms = NOW_MS + SESSION_SHARED_MS;
+	assert_ok(f, sessions_refresh(f->access, &asked, &f->arena, &third, &ended, &f->err));
+	assert_int_equal(third.refresh[0], '\0');
+	assert_int_equal(identify(f, third.token, NOW_MS), STATUS_OK);
+	asked.now_ms++;
+	assert_int_equal(sessions_refresh(f->access, &asked, &f->arena, &third, &ended, &f->err),
+	                 STATUS_UNAUTHORIZED);
+	assert_true(ended);
+	assert_int_equal(refresh(f, second.refresh, NOW_MS, &third), STATUS_UNAUTHORIZED);
+}
+
 static void a_refresh_token_ends_its_session_when_it_comes_again(void **state)
 {
 	struct fixture *f     = *state;
 	struct grant    first = begin(f, NOW_MS), other = begin(f, NOW_MS), second, third;
+	struct refresh  again = {.token = text_of(first.refresh), .now_ms = NOW_MS};
 	bool            ended;
 	assert_ok(f, refresh(f, first.refresh, NOW_MS, &second));
 	assert_ok(f, refresh(f, second.refresh, NOW_MS, &third));
-	assert_int_equal(sessions_refresh(f->access, text_of(first.refresh), NOW_MS, &f->arena, &second,
-	                                  &ended, &f->err),
+	assert_int_equal(sessions_refresh(f->access, &again, &f->arena, &second, &ended, &f->err),
 	                 STATUS_UNAUTHORIZED);
 	assert_true(ended);
 	assert_int_equal(refresh(f, third.refresh, NOW_MS, &third), STATUS_UNAUTHORIZED);
@@ -377,6 +397,7 @@ int main(void)
 		TEST(an_access_token_is_good_for_an_hour),
 		TEST(a_token_counts_for_what_the_roles_come_to_by_now),
 		TEST(a_refresh_token_ends_its_session_when_it_comes_again),
+		TEST(windows_of_one_browser_share_a_refresh_token_for_a_while),
 		TEST(of_too_many_sessions_the_one_used_longest_ago_ends),
 		TEST(a_session_tells_where_it_came_from),
 		TEST(an_invitation_is_over_when_its_time_is),

@@ -222,6 +222,38 @@ static void a_client_that_is_too_slow_loses_its_connection(void **state)
 	}
 }
 
+enum { LARGE_BYTES = 64 << 20 };
+
+static void answer_large(struct http_request *request, void *user)
+{
+	struct buffer body = {0};
+	(void)user;
+	buffer_reserve(&body, LARGE_BYTES);
+	memset(body.data, 'x', LARGE_BYTES);
+	body.length = LARGE_BYTES;
+	http_respond(request, 200, "text/plain", &body);
+}
+
+static void a_client_that_takes_its_answer_too_slowly_loses_its_connection(void **state)
+{
+	struct fixture *fixture              = *state;
+	fixture->settings.request_timeout_ms = 100;
+	fixture->settings.send_rate_min      = LARGE_BYTES;
+	FIXTURE_START(fixture, {"GET", "/large", answer_large, NULL});
+	struct peer peer;
+	char        some[65536];
+	ssize_t     got;
+	size_t      sum = 0;
+	peer_open(&peer, fixture);
+	peer_say(&peer, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+	while (http_server_counts(fixture->server).timeouts == 0)
+		sleep_ms(10);
+	while ((got = recv(peer.fd, some, sizeof some, 0)) > 0)
+		sum += (size_t)got;
+	assert_true(sum < LARGE_BYTES);
+	peer_close(&peer);
+}
+
 static void a_client_that_ends_within_a_request_loses_its_connection(void **state)
 {
 	struct fixture *fixture              = *state;
@@ -688,6 +720,7 @@ int main(void)
 		TEST(head_has_the_headers_of_get_and_no_body),
 		TEST(expect_100_continue_is_answered_before_the_body),
 		TEST(a_client_that_is_too_slow_loses_its_connection),
+		TEST(a_client_that_takes_its_answer_too_slowly_loses_its_connection),
 		TEST(a_client_that_ends_within_a_request_loses_its_connection),
 		TEST(a_client_that_ends_after_its_request_gets_the_answer),
 		TEST(more_connections_than_allowed_wait_their_turn),

@@ -10,7 +10,7 @@
 
 static struct limits_settings settings_of(int64_t rate, int64_t burst)
 {
-	struct limits_settings settings;
+	struct limits_settings settings = {0};
 	for (unsigned i = 0; i < LIMIT_COUNT; i++) {
 		settings.rates[i]  = rate;
 		settings.bursts[i] = burst;
