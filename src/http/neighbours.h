@@ -2,8 +2,8 @@
 #define SONNIM_HTTP_NEIGHBOURS_H
 
 /* How many connections each address has, over all loops of a server: of an IPv6 address the first
- * 64 bits count. Threads: any; a lock, once when a connection begins and ends. Memory grows with the
- * addresses that have a connection, so with connections. */
+ * 64 bits count. Threads: any; a lock, once when a connection begins and ends. Memory grows with
+ * the addresses that have a connection, so with connections. */
 
 #include <netinet/in.h>
 #include <stdbool.h>

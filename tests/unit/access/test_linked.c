@@ -170,8 +170,8 @@ static void his_session_goes_on_while_home_says_so(void **state)
 	f->says = STATUS_NOT_FOUND;
 	assert_int_equal(sessions_identify(f->access, grant.token, NOW_MS, &identity, &f->err),
 	                 STATUS_UNAUTHORIZED);
-	assert_int_equal(sessions_refresh(f->access, text_of(grant.refresh), NOW_MS, &f->arena, &next,
-	                                  &ended, &f->err),
+	const struct refresh asked = {.token = text_of(grant.refresh), .now_ms = NOW_MS};
+	assert_int_equal(sessions_refresh(f->access, &asked, &f->arena, &next, &ended, &f->err),
 	                 STATUS_UNAUTHORIZED);
 	f->says = STATUS_IO; /* home cannot be asked: not the same as that it is over */
 	assert_int_equal(sessions_identify(f->access, grant.token, NOW_MS, &identity, &f->err),
