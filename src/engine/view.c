@@ -6,6 +6,7 @@
 #include "base/instant.h"
 #include "engine/engine_internal.h"
 #include "engine/apply/leaf.h"
+#include "engine/merge/erasure.h"
 
 uint32_t view_partition(const struct view *view) { return view->partition->number; }
 
@@ -224,6 +225,8 @@ void view_events_until(struct view *view, uint32_t slot, int64_t from_ms, int64_
 		 .now_ms           = view->now_ms,
 		 .retention_ms     = view->partition->retention_ms,
     };
+	if (erasure_holds(view->partition, slot))
+		return; /* what parts still have of him is nobody's */
 	events_read(view->partition->events, slot, &query, list);
 	facts_take_out_dropped(view->partition, slot, list);
 }

@@ -5,6 +5,7 @@
 
 #include "base/instant.h"
 #include "engine/engine_internal.h"
+#include "engine/merge/erasure.h"
 
 /* Histories, as far as the change stream reaches back (changes_first()). Most rows are entries of
  * the change stream. Some follow from it (contracts, rule 22):
@@ -179,7 +180,8 @@ static void add_events(struct view *view, struct view_history *rows, size_t coun
 {
 	event_list list = {0};
 	for (size_t i = 0; i < count; i++) {
-		if (rows[i].change.event_position == 0)
+		if (rows[i].change.event_position == 0 ||
+		    erasure_holds(view->partition, rows[i].change.slot))
 			continue;
 		const struct events_query query = {.from_ms          = INT64_MIN,
 		                                   .to_ms            = INT64_MAX,

@@ -160,6 +160,17 @@ static enum status void_keys(struct vault_erasure *erasure, struct error *err)
 	return status;
 }
 
+/* The id of a link answers the user again to whom it was linked first. Noted once more, so that the
+ * next start knows nothing of those in between; without room for that it goes by what it finds. */
+static void link_back(struct vault *vault, struct id_hash hash, uint64_t *mapping,
+                      struct person first)
+{
+	struct error err;
+	uint64_t     group = 0;
+	(void)!vault_add_link(vault, hash, first, &group, &err);
+	*mapping = mapping_of(first, true, group);
+}
+
 /* A slot of the index that led to one of them. */
 static void remove_slot(struct vault_erasure *erasure, struct id_hash hash)
 {
@@ -171,7 +182,7 @@ static void remove_slot(struct vault_erasure *erasure, struct id_hash hash)
 		const uint64_t *first = id_shard_find(shard, id_hash_first_user(hash));
 		if (mapping_identified(*mapping) && first != NULL &&
 		    !goes(erasure, person_number(mapping_person(*first))))
-			*mapping = mapping_of(mapping_person(*first), true, 0);
+			link_back(vault, hash, mapping, mapping_person(*first));
 		else
 			id_shard_remove(shard, hash);
 	}

@@ -48,6 +48,10 @@ struct vault {
  * from him. */
 bool vault_leaving(struct vault *vault, struct person person);
 
+/* vault_resolve.c: writes the entry of a link; `*ret_group` makes it durable. */
+MUST_USE enum status vault_add_link(struct vault *vault, struct id_hash hash, struct person user,
+                                    uint64_t *ret_group, struct error *err);
+
 /* vault_load.c: fills index and slots from both logs and starts the writer. */
 MUST_USE enum status vault_load(struct vault *vault, const struct vault_config *config,
                                 struct error *err);

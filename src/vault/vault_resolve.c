@@ -227,9 +227,8 @@ bool vault_known(struct vault *vault, struct vault_id id)
 	return known;
 }
 
-/* Writes the entry of a link; `*ret_group` makes it durable. */
-static enum status add_link(struct vault *vault, struct id_hash hash, struct person user,
-                            uint64_t *ret_group, struct error *err)
+enum status vault_add_link(struct vault *vault, struct id_hash hash, struct person user,
+                           uint64_t *ret_group, struct error *err)
 {
 	struct key_entry     key;
 	struct writer_space  space  = {0};
@@ -273,7 +272,7 @@ static enum status link_in_shard(struct vault *vault, struct id_shard *shard, st
 	if (vault_leaving(vault, user) || (before != 0 && vault_leaving(vault, mapping_person(before))))
 		return error_set(err, STATUS_UNAVAILABLE, "a person of this link is being erased");
 	uint64_t    group  = 0;
-	enum status status = add_link(vault, hash, user, &group, err);
+	enum status status = vault_add_link(vault, hash, user, &group, err);
 	if (status != STATUS_OK)
 		return status;
 	id_shard_set(shard, hash, mapping_of(user, true, group));

@@ -14,6 +14,7 @@ def merge(workspace, visitor, user):
     """The visitor ceases to exist, then the user takes over, in one step."""
     now = workspace.now
     workspace.leave(visitor)
+    visitor.became = user
     for message_id, free in visitor.message_ids.items():
         if free <= now:
             continue

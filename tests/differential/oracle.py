@@ -9,8 +9,8 @@ from merge import merge
 from values import DAY, Event, parse_instant
 
 FUTURE_MAX = 300_000
-CREATED, EVENT, EXPIRY, TRAIT, DEFINITION, MERGE = \
-    "created", "event", "expiry", "trait", "definition", "merge"
+CREATED, EVENT, EXPIRY, TRAIT, DEFINITION, MERGE, ERASURE = \
+    "created", "event", "expiry", "trait", "definition", "merge", "erasure"
 
 
 class Person:
@@ -26,6 +26,7 @@ class Person:
         self.entered = {}      # segment: since when a member
         self.rows = []         # history
         self.boundaries = {}   # segment: sorted instants, until something changes
+        self.became = None     # the user that a visitor has become
 
     @property
     def id(self):
@@ -71,6 +72,8 @@ class Workspace:
         self.persons = {}  # (space, name): Person
         self.links = {}    # anonymous id: user id
         self.gone = []     # persons who have become others
+        self.chains = {}   # anonymous id: the users that it was linked to, in order
+        self.erased = []   # persons of whom nothing is known but their rows
         self.merging = None
         self.segments = {}
 
@@ -203,6 +206,34 @@ class Workspace:
         del self.persons[person.id]
         self.gone.append(person)
 
+    def _link(self, anonymous, user):
+        chain = self.chains.setdefault(anonymous, [])
+        if not chain or chain[-1] != user:
+            chain.append(user)
+        self.links[anonymous] = user
+
+    def may_erase(self, person):
+        """Ids that went through many hands answer whoever the vault has noted."""
+        return all(len(chain) < 3 or person.name not in chain for chain in self.chains.values())
+
+    def erase(self, person):
+        """With the visitors who became him; his ids are free, those of visitors who belonged to
+        somebody before are his again."""
+        for key in person.entered:
+            person.rows.append(Row(key, "exited", self.now, (ERASURE,)))
+        person.entered.clear()
+        del self.persons[person.id]
+        self.erased += [person, *(one for one in self.gone if one.became is person)]
+        self.gone = [one for one in self.gone if one.became is not person]
+        for anonymous, chain in list(self.chains.items()):
+            chain = [user for user in chain if user != person.name]
+            if person.space == "user" and chain != self.chains[anonymous]:
+                self.chains[anonymous] = chain
+                if chain:
+                    self.links[anonymous] = chain[0]
+                else:
+                    del self.chains[anonymous], self.links[anonymous]
+
     def take_over(self, person):
         self._change(person, self.now, (MERGE,))
 
@@ -309,7 +340,7 @@ class Workspace:
                 return None, "ALREADY_IDENTIFIED"
         visitor = None
         if user is not None and anonymous is not None and call in ("identify", "alias"):
-            self.links[anonymous] = user
+            self._link(anonymous, user)
             visitor = self.persons.get(("anonymous", anonymous))
         if user is None and anonymous in self.links:
             user = self.links[anonymous]

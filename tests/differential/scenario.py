@@ -18,6 +18,7 @@ from merge import are_tied  # noqa: E402
 from messages import Messages  # noqa: E402
 from notation import Notation  # noqa: E402
 from oracle import Workspace  # noqa: E402
+from privacy import carry_out  # noqa: E402
 from server import (SANITIZER, SONNIM, Server, copy_directory, remove_directory,  # noqa: E402
                     temporary_directory)
 from values import parse_instant  # noqa: E402
@@ -28,14 +29,19 @@ SEGMENTS_AT_FIRST = 40
 CANCELLED = 0.3  # of definitions somebody tries to take back while they are built
 
 
+NOBODY = ("nobody", None)  # who was erased
+ERASED = 0.25  # of rounds in which somebody is
+
+
 class Difference(Exception):
     pass
 
 
 def id_of(item):
     """Who an item of an answer is about."""
-    return ("user", item["userId"]) if item.get("userId") is not None \
-        else ("anonymous", item["anonymousId"])
+    if item.get("userId") is not None:
+        return "user", item["userId"]
+    return ("anonymous", item["anonymousId"]) if "anonymousId" in item else NOBODY
 
 
 def path_of(person):
@@ -77,6 +83,7 @@ class Scenario:
         self.rows = 0
         self.restarts = 0
         self.merges = 0
+        self.erasures = 0
         self.cancels = 0
         self.preparing = False  # a definition: its instant must stay
         self.client = None
@@ -108,6 +115,8 @@ class Scenario:
             self._send()
         if random.random() < 0.4:
             self._change_dimensions()
+        if random.random() < ERASED:
+            self._erase()
         for _ in range(random.choice([0, 1, 2])):
             self._change_definitions()
         self._check()
@@ -249,6 +258,23 @@ class Scenario:
         if answered != rejected:
             raise Difference(f"{path}: rejected {answered}, expected {rejected}\n"
                              f"{json.dumps(body, ensure_ascii=False)}")
+
+    # ---- Erasures ----
+
+    def _erase(self):
+        """Apart, like a merge."""
+        self._move(1)
+        person = self.random.choice(list(self.oracle.persons.values()) or [None])
+        if person is None or not self.oracle.may_erase(person):
+            return
+        name = "userId" if person.space == "user" else "anonymousId"
+        request = carry_out(self.client, "DELETE_ONLY", {name: person.name})
+        if request["state"] != "FINISHED":
+            raise Difference(f"erase {person.id}: {request}")
+        self.actions += [(key, f"at {self.oracle.now}: {person.id} erased") for key in self.ids]
+        self.oracle.erase(person)
+        self.erasures += 1
+        self._move(1)
 
     # ---- Dimensions ----
 
@@ -577,6 +603,28 @@ class Scenario:
                 if not linked:
                     self._compare_rows(person, key, expected, by_person.get(key, []))
 
+        for key in self.ids:
+            self._compare_nobodys(key, by_segment.get((NOBODY, key), []))
+
+    def _compare_nobodys(self, key, items):
+        """Rows of all who were erased, without telling one from the other."""
+        found = sorted((parse_instant(item["at"]), item["change"], item["cause"]) for item in items
+                       if (key, parse_instant(item["at"])) not in self.amid)
+        if any("messageId" in item or "eventTime" in item for item in items):
+            raise Difference(f"{key} tells of events of who was erased: {items}")
+        self.rows += len(found)
+        rows = [row for person in self.oracle.erased for row in person.rows
+                if row.segment == key and (key, row.at) not in self.amid]
+        for row in sorted(rows, key=lambda row: (row.optional, row.at)):
+            match = next((entry for entry in found if entry[:2] == (row.at, row.change)
+                          and entry[2] in row.causes), None)
+            if match is not None:
+                found.remove(match)
+            elif not row.optional:
+                raise Difference(f"{key} lacks a row of who was erased: {row}, has {items}")
+        if found:
+            raise Difference(f"{key} has rows of nobody: {found}, expected {rows}")
+
     def _compare_rows(self, person, key, expected, items):
         self.rows += len(items)
         left = [item for item in items if (key, parse_instant(item["at"])) not in self.amid]
@@ -642,9 +690,23 @@ class Scenario:
         self.server.start()
         self._connect()
         self.restarts += 1
-        self._compare_streams(before, self._streams(self.client), end.__name__)
+        if damage and self.erasures:  # what parts have lost of the erased is not there again
+            self._compare_streams(self._known(before), self._known(self._streams(self.client)),
+                                  end.__name__)
+        else:
+            self._compare_streams(before, self._streams(self.client), end.__name__)
         self._compare_follower()
         self._check(f"after {end.__name__}")
+
+    @staticmethod
+    def _known(pages):
+        """Without changes of who was erased: what was theirs alone is not there again, and so others
+        of one record may be counted otherwise."""
+        items = [item for page in pages for item in json.loads(page)["items"]]
+        known = [dict(item, id=item["id"].rsplit("-", 1)[0]) for item in items
+                 if item["slot"] is None or item.get("userId") is not None
+                 or "anonymousId" in item]
+        return [json.dumps({"items": known})]
 
     @staticmethod
     def _compare_streams(before, after, what):
@@ -700,7 +762,9 @@ class Scenario:
         if whole:
             shutil.rmtree(place / "data" / "checkpoints")
         with Server(*self.server.flags, directory=place) as second:
-            self._compare_streams(live, self._streams(second.client()), "replay of a copy")
+            again = self._streams(second.client())
+            self._compare_streams(*(map(self._known, (live, again)) if self.erasures
+                                    else (live, again)), "replay of a copy")
         remove_directory(place)
         self.server.start()
         self._connect()

@@ -2,8 +2,8 @@
  * compressed, and in what any of its keys opens at any offset. It knows the formats from
  * docs/formats/vault.md alone and shares no code with the server.
  *
- *   unseal KEYRING PATTERNS < paths      PATTERNS: lines of a name and bytes in hexadecimal; the one
- *                                        called "token" is looked for in what was opened
+ *   unseal KEYRING PATTERNS < paths      PATTERNS: lines of a name and bytes in hexadecimal; the
+ *                                        one called "token" is looked for in what was opened
  *   prints: path, how, name
  *
  * AES-256-GCM encrypts by counting up from the nonce: what stands behind 12 bytes of nonce is

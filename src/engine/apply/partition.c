@@ -314,7 +314,7 @@ static bool is_for_nobody(struct partition *partition, const struct arrival *arr
 {
 	const struct record *record = arrival->record;
 	if (record->slot == SLOT_NONE || record->kind == RECORD_MERGE_IN ||
-	    !erasure_holds(partition, record->slot))
+	    record->kind == RECORD_ERASURE || !erasure_holds(partition, record->slot))
 		return false;
 	if (arrival->position <= partition->resume.position)
 		return true;
@@ -359,7 +359,9 @@ static enum status skip_record(struct partition *partition, struct arrival *arri
 	const struct record *record = arrival->record;
 	if (is_for_nobody(partition, arrival))
 		return STATUS_OK;
-	if (record_is_call(record->kind))
+	if (record->kind == RECORD_ERASURE)
+		erasure_apply(partition, record->slot, arrival->position, arrival->received_ms);
+	else if (record_is_call(record->kind))
 		skip_call(partition, arrival);
 	else if (record->kind == RECORD_MERGE_OUT)
 		return merge_out(partition, record, arrival->position, arrival->received_ms, err);

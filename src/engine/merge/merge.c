@@ -52,10 +52,19 @@ static const struct merge_closed *find_closed(const struct merges *merges, uint3
 bool merge_user_of(const struct partition *partition, uint32_t slot, struct person *ret_user)
 {
 	const struct merge_closed *closed = find_closed(&partition->merges, slot);
-	if (closed == NULL)
+	if (closed == NULL || closed->user.slot == SLOT_NONE)
 		return false;
 	*ret_user = closed->user;
 	return true;
+}
+
+void merge_close(struct partition *partition, uint32_t slot, uint64_t position)
+{
+	struct merges *merges = &partition->merges;
+	if (find_closed(merges, slot) != NULL)
+		return;
+	VECTOR_ADD(&merges->closed, (struct merge_closed){slot, {0, SLOT_NONE}, position});
+	*map_u64_put(&merges->closed_at, slot) = merges->closed.count;
 }
 
 uint64_t merge_position(const struct partition *partition, uint32_t slot)
@@ -114,7 +123,7 @@ bool merge_forward(struct partition *partition, struct text encoded, const struc
 {
 	const struct record       *record = &event->record;
 	const struct merge_closed *closed = find_closed(&partition->merges, record->slot);
-	if (closed == NULL || event->position < closed->position)
+	if (closed == NULL || closed->user.slot == SLOT_NONE || event->position < closed->position)
 		return false;
 	if (event->position <= partition->resume.position)
 		return true; /* queued before the checkpoint */

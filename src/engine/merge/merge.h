@@ -37,11 +37,11 @@ struct profile;
 /* Of one record, and of one append: what it may take is more than the one with the other. */
 enum { MERGE_PART_BYTES = 768 << 10, MERGE_APPEND_BYTES = 8 << 20 };
 
-/* A visitor who became a user. */
+/* A visitor who became a user, or somebody who was erased. */
 struct merge_closed {
 	uint32_t      slot;
-	struct person user;
-	uint64_t      position; /* of the MERGE_OUT: changes of later records are not about him */
+	struct person user;     /* slot SLOT_NONE: nobody's */
+	uint64_t      position; /* of the record: changes of later ones are not about him */
 };
 
 /* What a record here causes in a user's partition: all that a visitor leaves behind, or a call that
@@ -90,7 +90,11 @@ bool merge_forward(struct partition *partition, struct text encoded, const struc
 /* Whose the events of this slot are now; false: nobody else's. */
 bool merge_user_of(const struct partition *partition, uint32_t slot, struct person *ret_user);
 
-/* The position of the record with which a visitor ceased to exist; UINT64_MAX: he has not. */
+/* Somebody ceases to exist with the record at this position, and becomes nobody; one who is closed
+ * stays as he is. */
+void merge_close(struct partition *partition, uint32_t slot, uint64_t position);
+
+/* The position of the record with which somebody ceased to exist; UINT64_MAX: he has not. */
 uint64_t merge_position(const struct partition *partition, uint32_t slot);
 
 /* How far what came from an origin is applied here. */
