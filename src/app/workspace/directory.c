@@ -221,13 +221,17 @@ static enum status write_row(struct entry *entry, struct error *err)
 	struct store_workspace_entry row;
 	struct arena                 arena;
 	arena_init(&arena);
+	pthread_mutex_lock(&entry->directory->lock);
 	entry_row(entry, &arena, &row);
+	pthread_mutex_unlock(&entry->directory->lock);
 	row.updated_ms     = clock_wall_ms();
 	enum status status = store->ops->workspace_change(store, &row, err);
+	pthread_mutex_lock(&entry->directory->lock);
 	if (status == STATUS_OK) {
 		entry->version    = row.version;
 		entry->updated_ms = row.updated_ms;
 	}
+	pthread_mutex_unlock(&entry->directory->lock);
 	arena_done(&arena);
 	return status;
 }

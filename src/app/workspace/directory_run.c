@@ -234,7 +234,9 @@ static enum status open_all(struct entry *entry, struct workspace **ret_workspac
 	struct store     *store     = workspace_store(directory->home);
 	struct workspace *workspace;
 	bool              removed;
+	pthread_mutex_lock(&directory->lock);
 	entry_derive_settings(entry);
+	pthread_mutex_unlock(&directory->lock);
 	const struct workspace_config config = {.settings         = &entry->settings,
 	                                        .loop_count       = directory->loop_count,
 	                                        .id               = entry->id,
@@ -256,7 +258,6 @@ static enum status open_all(struct entry *entry, struct workspace **ret_workspac
 		workspace_free(workspace);
 		return status;
 	}
-	workspace_limit(workspace, entry_memory_bytes(entry), (uint64_t)entry->limits.profiles);
 	api_set_address_limits(workspace_api(workspace), directory->limits);
 	api_set_server(workspace_api(workspace), directory->http);
 	*ret_workspace = workspace;
@@ -279,8 +280,10 @@ static void *open_it(void *context)
 	pthread_mutex_lock(&directory->lock);
 	entry->used_ms = clock_monotonic_ms();
 	if (status == STATUS_OK) {
+		workspace_limit(workspace, entry_memory_bytes(entry), (uint64_t)entry->limits.profiles);
 		entry->workspace = workspace;
 		entry->run       = RUN_OPEN;
+		entry->disk_ms   = 0;    /* its files are counted at once */
 		entry->busy      = true; /* until it was asked */
 		if (first.token[0] != '\0')
 			entry->first = first;
@@ -316,13 +319,14 @@ bool directory_try_open(struct entry *entry)
 
 /* ---- Closing ---- */
 
-static void write_due(struct entry *entry, struct workspace *workspace)
+static int64_t write_due(struct entry *entry, struct workspace *workspace)
 {
-	struct store *store = workspace_store(entry->directory->home);
+	struct store *store  = workspace_store(entry->directory->home);
+	int64_t       due_ms = workspace_due_ms(workspace);
 	struct error  err;
-	entry->due_ms = workspace_due_ms(workspace);
-	if (store->ops->workspace_due(store, text_of(entry->id), entry->due_ms, &err) != STATUS_OK)
+	if (store->ops->workspace_due(store, text_of(entry->id), due_ms, &err) != STATUS_OK)
 		log_error("when a workspace is due could not be written", &err);
+	return due_ms;
 }
 
 static void *close_it(void *context)
@@ -331,7 +335,7 @@ static void *close_it(void *context)
 	struct entry              *entry     = context;
 	struct directory          *directory = entry->directory;
 	struct workspace          *workspace = entry->workspace;
-	write_due(entry, workspace);
+	int64_t                    due_ms    = write_due(entry, workspace);
 	workspace_stop(workspace, &end);
 	if (!entry->ends) { /* nobody is in; who holds it by now waits for the next one */
 		workspace_free(workspace);
@@ -342,6 +346,7 @@ static void *close_it(void *context)
 
 	pthread_mutex_lock(&directory->lock);
 	entry->workspace = workspace;
+	entry->due_ms    = due_ms;
 	entry->run       = RUN_CLOSED;
 	directory->closed++;
 	directory_lend(directory);
@@ -411,18 +416,17 @@ static void push_out(struct entry *entry, int64_t now_ms)
 /* ---- The keeper ---- */
 
 /* What is asked of an open one a few times a second, without the lock: it is held meanwhile. */
-static void look_after(struct entry *entry, bool people_changed, int64_t now_ms)
+static void look_after(struct entry *entry, bool people_changed, bool count_disk,
+                       int64_t disk_bytes)
 {
 	struct workspace *workspace = entry->workspace;
 	bool exhausted = machine_used_bytes() > machine_memory_bytes() / 100 * EXHAUSTED_PERCENT;
 	bool removed   = false;
 	struct error err;
 	workspace_watch_memory(workspace, 0, exhausted);
-	if (entry->limits.disk_bytes > 0 && now_ms - entry->disk_ms >= DISK_INTERVAL_MS) {
-		uint64_t used = directory_disk_bytes(entry->data);
-		workspace_note_disk(workspace, used >= (uint64_t)entry->limits.disk_bytes);
-		entry->disk_ms = now_ms;
-	}
+	if (count_disk)
+		workspace_note_disk(workspace, disk_bytes > 0 && directory_disk_bytes(entry->data) >=
+		                                                     (uint64_t)disk_bytes);
 	if (people_changed) {
 		if (keep_members(entry, workspace, &removed, &err) != STATUS_OK)
 			log_error("the members of a workspace could not be looked at", &err);
@@ -451,10 +455,14 @@ static void keep_open(struct entry *entry, int64_t now_ms)
 {
 	struct directory *directory = entry->directory;
 	bool              people    = entry->people_changed;
+	bool              disk      = now_ms - entry->disk_ms >= DISK_INTERVAL_MS;
+	int64_t           bytes     = entry->limits.disk_bytes;
 	entry->people_changed       = false;
+	if (disk)
+		entry->disk_ms = now_ms;
 	entry->held++;
 	pthread_mutex_unlock(&directory->lock);
-	look_after(entry, people, now_ms);
+	look_after(entry, people, disk, bytes);
 	pthread_mutex_lock(&directory->lock);
 	entry->held--;
 	look_if_busy(entry, now_ms);
