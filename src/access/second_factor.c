@@ -155,7 +155,7 @@ static enum status check_password(struct access *access, struct asking *asking,
 	if (kept.length == 0)
 		return STATUS_OK;
 	atomic_fetch_add(&access->passwords, 1);
-	if (!password_matches(arena_text(&asking->arena, kept).data, password))
+	if (password.data == NULL || !password_matches(arena_text(&asking->arena, kept).data, password))
 		return error_set_field(err, STATUS_UNAUTHORIZED, "password", "It is wrong");
 	return STATUS_OK;
 }
