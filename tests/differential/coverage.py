@@ -24,6 +24,7 @@ FORMS += [f"{aggregate} {op}" for aggregate, ops in AGGREGATE_OPS.items() for op
 FORMS += [f"{aggregate} {span}" for aggregate in AGGREGATE_OPS for span in SPANS]
 FORMS += [f"where {form}" for form in ["and", "or", "not"] + VALUE_OPS]
 FORMS += [f"trait {op}" for op in VALUE_OPS]
+FORMS += ["blind index"]
 FORMS += [f"set {op}" for op in SET_OPS]
 FORMS += [f"sequence {bounds}" for bounds in BOUNDS]
 FORMS += ["sequence where", "sequence of time tests", "sequence any event", "sequence 2 steps",
@@ -95,6 +96,8 @@ def forms_of(expression):
         yield f"trait {expression['op']}"
         if expression["trait"] == "tags":
             yield f"set {expression['op']}"
+        if expression["trait"] in ("email", "phone") and "value" in expression:
+            yield "blind index"
     elif "segment" in expression:
         yield "segment"
     else:

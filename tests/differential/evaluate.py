@@ -9,8 +9,8 @@ A person has `events` (of values.Event, in the order of their acceptance), `trai
 from fractions import Fraction
 
 from facts import corrects, seen, versions
-from values import (COMPARE, DAY, MISSING, SEALED, SUM_MAX, Test, Where, find, millionths,
-                    parse_duration, parse_instant, property_of)
+from values import (COMPARE, DAY, MISSING, SEALED, SUM_MAX, Test, Where, address_of, find,
+                    millionths, parse_duration, parse_instant, part_of_birthday, property_of)
 
 ALIASES = {"clicks": "Link Clicked", "installs": "Application Installed",
            "orders": "Order Completed", "addToCart": "Product Added"}
@@ -222,10 +222,21 @@ class SequenceLeaf:
 class TraitLeaf:
     def __init__(self, leaf):
         self.name = leaf["trait"]
-        self.test = Test(leaf["op"], leaf.get("value"))
+        value = leaf.get("value")
+        if self.name in ("email", "phone") and value is not None:
+            value = [address_of(self.name, one) for one in value] if isinstance(value, list) \
+                else address_of(self.name, value)
+        self.test = Test(leaf["op"], value)
 
     def _value(self, person):
-        return person.identified if self.name == "$identified" else find(person.traits, self.name)
+        if self.name == "$identified":
+            return person.identified
+        if self.name.startswith("birthday."):
+            return part_of_birthday(find(person.traits, "birthday"), self.name.split(".")[1])
+        value = find(person.traits, self.name)
+        presence = self.test.op in ("exists", "absent")
+        return address_of(self.name, value) \
+            if self.name in ("email", "phone") and not presence else value
 
     def holds(self, person, now):
         return self.test.passes(self._value(person), now)

@@ -44,11 +44,17 @@ def write_instant(random, ms, style=None):
         return base + "Z"
     return base + fraction + "Z"
 
+# What is compared by blind indexes, in forms that mean the same, and birthdays.
+EMAILS = ["a@example.com", " A@Example.COM", "b@example.com"]
+PHONES = ["010-1234-5678", "+82 (0)10 1234 5678", "0082101234.5678", "+1 212 555 0100"]
+BIRTHDAYS = ["1996-02-29", "1986-05-03T23:00:00-09:00", "2016-06-30", "in May"]
+
 
 class Definitions:
     def __init__(self, random, longest, part=0):
         self.random = random
         self.part = part  # of the options, which this run prefers
+        self.addresses = random.random() < 0.5  # a follower, which has no keys, is not compared
         self.windows = [text for text in WINDOWS if self.length(text) <= longest]
         self.decks = collections.defaultdict(list)
 
@@ -205,6 +211,8 @@ class Definitions:
                     "value": random.choice([True, False])}
         if random.random() < 0.05:
             return {"trait": "email", "op": random.choice(["exists", "absent"])}
+        if self.addresses and random.random() < 0.15:
+            return self.address()
         op = self.choose("trait", VALUE_OPS)
         if op in ("within_last", "within_next", "before", "after"):
             kind = "time"
@@ -214,6 +222,15 @@ class Definitions:
             kind = random.choice(["tier", "tier", "tags", "tags", "group", "prefs"])
         name = {"time": "birthday_at", "group": "group_id", "prefs": "prefs.color"}.get(kind, kind)
         return dict({"trait": name}, **self.test(kind, op, now))
+
+    def address(self):
+        """What is compared by blind indexes, and the parts of a birthday."""
+        random = self.random
+        op = random.choice(["eq", "neq", "in", "not_in"])
+        name, values = random.choice([("email", EMAILS), ("phone", PHONES),
+                                      ("birthday.month", [2, 5, 6])])
+        value = random.choice(values) if op in ("eq", "neq") else random.sample(values, 2)
+        return {"trait": name, "op": op, "value": value}
 
     def test(self, kind, op, now):
         """op and value that fit values of that kind, mostly."""

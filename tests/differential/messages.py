@@ -1,6 +1,6 @@
 """Random messages: late, of the future, skewed, twice, odd and refused ones."""
-from generate import (AMOUNTS, CORRECTIONS, DAY, EVENTS, HOUR, MINUTE, REGIONS, TAGS, TIERS, TYPES,
-                      write_instant)
+from generate import (AMOUNTS, BIRTHDAYS, CORRECTIONS, DAY, EMAILS, EVENTS, HOUR, MINUTE, PHONES,
+                      REGIONS, TAGS, TIERS, TYPES, write_instant)
 
 USERS = ["u1", "u2", "u3", "손님-1", "손님 2/?&%", "me2", "user@example.com", 42, "ü" * 40]
 
@@ -118,7 +118,11 @@ class Messages:
             traits["birthday_at"] = random.choice(
                 [write_instant(random, now + random.randint(-2 * DAY, 2 * DAY)), "soon", None])
         if random.random() < 0.2:
-            traits["email"] = random.choice(["a@example.com", None])
+            traits["email"] = random.choice([*EMAILS, "no address", None])
+        if random.random() < 0.2:
+            traits["phone"] = random.choice([*PHONES, "call me", None])
+        if random.random() < 0.1:
+            traits["birthday"] = random.choice(BIRTHDAYS)
         if random.random() < 0.2:
             traits["prefs"] = random.choice([{"color": "red"}, {"color": "blue"}, {"size": 1}])
         return traits

@@ -733,7 +733,7 @@ class Scenario:
 
     def _compare_follower(self):
         """Entry by entry, in what needs neither vault nor store."""
-        followed = self._follow()
+        followed = None if self.definitions.addresses else self._follow()
         if followed is None:
             return
         fields = ("id", "slot", "segmentNumber", "change", "at", "cause", "eventPosition")

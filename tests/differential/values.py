@@ -86,6 +86,30 @@ def find(fields, name):
     return value_of(at)
 
 
+def address_of(name, value):
+    """What an e-mail address or telephone number is compared by; SEALED: it is none."""
+    if not isinstance(value, str):
+        return SEALED if value is not MISSING else MISSING
+    if name == "email":
+        text = value.strip().lower()
+        return text if re.fullmatch("[^@]+@[^@]+", text) else SEALED
+    digits = re.sub(r"[-\s./()]", "", value)
+    if not re.fullmatch(r"\+?[0-9]{5,18}", digits):
+        return SEALED
+    abroad = digits.startswith(("+", "00"))
+    digits = digits.removeprefix("+") if digits[0] == "+" else digits.removeprefix("00")
+    if not abroad and digits.startswith("0"):
+        return "82" + digits[1:]
+    return "82" + digits[3:] if digits.startswith("820") else digits
+
+
+def part_of_birthday(value, part):
+    """Of a date as it is written."""
+    if not isinstance(value, str) or parse_instant(value) is None:
+        return MISSING
+    return float(value[:10].split("-")[("year", "month", "day").index(part)])
+
+
 def amount_of(fields):
     for name in ("revenue", "amount", "total", "value"):
         value = find(fields, name)
