@@ -316,11 +316,13 @@ static enum status run_job(void *context, struct job *job, struct error *err)
 	read_count(&run);
 	if (status == STATUS_OK)
 		status = work(&run, err);
-	if (status == STATUS_OK) {
+	if (status == STATUS_OK || job_stopping(job) == JOB_CANCELLED) {
+		remove_file(&run, PRIVACY_UPLOAD);
 		remove_file(&run, PRIVACY_SUBJECTS);
 		remove_file(&run, PRIVACY_TERMS);
-		set_result(&run);
 	}
+	if (status == STATUS_OK)
+		set_result(&run);
 	privacy_export_done(&run.export);
 	privacy_terms_done(&run.terms);
 	VECTOR_DONE(&run.ids);

@@ -700,8 +700,8 @@ class Scenario:
 
     @staticmethod
     def _known(pages):
-        """Without changes of who was erased: what was theirs alone is not there again, and so others
-        of one record may be counted otherwise."""
+        """Without changes of who was erased: what was theirs alone is not there again, and so
+        others of one record may be counted otherwise."""
         items = [item for page in pages for item in json.loads(page)["items"]]
         known = [dict(item, id=item["id"].rsplit("-", 1)[0]) for item in items
                  if item["slot"] is None or item.get("userId") is not None

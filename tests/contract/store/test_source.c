@@ -514,6 +514,31 @@ static void a_dead_letter_that_is_rejected_again_says_why(void **state)
 		STATUS_NOT_FOUND);
 }
 
+static void dead_letters_of_all_sources_are_read_by_id_and_sealed_again(void **state)
+{
+	struct fixture           *f         = *state;
+	const struct store_letter letters[] = {new_letter(1, 10, "A"), new_letter(1, 20, "A"),
+	                                       new_letter(2, 30, "A")};
+	struct store_letter      *all, *rest;
+	size_t                    count;
+	add_letters(f, letters, 3, 100, 1000);
+	assert_ok(f, f->store->ops->letter_all(f->store, 0, 2, &f->arena, &all, &count, &f->err));
+	assert_int_equal(count, 2);
+	assert_true(all[0].id < all[1].id);
+	all[1].content = TEXT("sealed again");
+	assert_ok(f, f->store->ops->letter_reseal(f->store, &all[1], 1, &f->err));
+	assert_ok(
+		f, f->store->ops->letter_all(f->store, all[0].id, 10, &f->arena, &rest, &count, &f->err));
+	assert_int_equal(count, 2);
+	assert_true(text_equal(rest[0].content, TEXT("sealed again")));
+	assert_int_equal(rest[0].id, all[1].id);
+	assert_int_equal(rest[0].at_ms, all[1].at_ms);
+	assert_int_equal(rest[1].source_number, 2);
+	assert_ok(
+		f, f->store->ops->letter_all(f->store, rest[1].id, 10, &f->arena, &rest, &count, &f->err));
+	assert_int_equal(count, 0);
+}
+
 static void dead_letters_are_deleted_by_id_by_age_and_with_their_source(void **state)
 {
 	struct fixture           *f         = *state;
@@ -564,6 +589,7 @@ int run_source_tests(const char *backend)
 		STORE_TEST(dead_letters_are_kept_and_listed_newest_first),
 		STORE_TEST(the_oldest_dead_letters_of_a_source_go_beyond_its_limits),
 		STORE_TEST(a_dead_letter_that_is_rejected_again_says_why),
+		STORE_TEST(dead_letters_of_all_sources_are_read_by_id_and_sealed_again),
 		STORE_TEST(dead_letters_are_deleted_by_id_by_age_and_with_their_source),
 		STORE_TEST(a_full_disk_refuses_a_write_for_now_and_keeps_nothing_of_it),
 		STORE_TEST(threads_that_add_at_once_get_numbers_of_their_own),
