@@ -98,7 +98,7 @@ static void add_person(struct fixture *f)
 	                              .tier     = TEXT("free"),
 	                              .active   = true};
 	snprintf(person.id, sizeof person.id, "%s", kim);
-	assert_ok(f, OPS(f)->person_add(f->store, &person, NULL, &f->err));
+	assert_ok(f, OPS(f)->person_add(f->store, &person, NULL, NULL, &f->err));
 }
 
 static void put_member(struct fixture *f, const char *workspace, const char *roles)
