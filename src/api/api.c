@@ -179,6 +179,8 @@ void api_serve(struct api *api, const struct api_route *route, struct http_reque
 
 void api_people_changed(struct api *api) { guards_changed(api->guards); }
 
+bool api_is_awaited(struct api *api) { return tickets_are_out(api->tickets, clock_wall_ms()); }
+
 void api_close_sockets(struct api *api)
 {
 	guards_close_all(api->guards, WEBSOCKET_GOING_AWAY, "the workspace is being closed");

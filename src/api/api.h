@@ -108,6 +108,9 @@ void api_serve(struct api *api, const struct api_route *route, struct http_reque
 /* Somebody's permissions have changed elsewhere: who asks is looked up anew. */
 void api_people_changed(struct api *api);
 
+/* Whether somebody was given what only this process knows, and is about to come back with it. */
+bool api_is_awaited(struct api *api);
+
 /* Closes its WebSockets (1001), since it is to be stopped while HTTP goes on. */
 void api_close_sockets(struct api *api);
 

@@ -325,3 +325,14 @@ bool tickets_take(struct tickets *tickets, struct text text, int64_t now_ms,
 	pthread_mutex_unlock(&tickets->lock);
 	return taken;
 }
+
+bool tickets_are_out(struct tickets *tickets, int64_t now_ms)
+{
+	bool out = false;
+	pthread_mutex_lock(&tickets->lock);
+	drop_old(tickets, now_ms);
+	for (size_t i = 0; i < tickets->count && !out; i++)
+		out = tickets->ring[(tickets->first + i) % TICKETS_MAX].text[0] != '\0';
+	pthread_mutex_unlock(&tickets->lock);
+	return out;
+}

@@ -74,4 +74,7 @@ MUST_USE enum status tickets_add(struct tickets *tickets, const struct token *to
 bool tickets_take(struct tickets *tickets, struct text text, int64_t now_ms,
                   struct token *ret_token);
 
+/* Whether one may still be used. */
+bool tickets_are_out(struct tickets *tickets, int64_t now_ms);
+
 #endif

@@ -443,11 +443,12 @@ static void look_if_busy(struct entry *entry, int64_t now_ms)
 	entry->looked_ms = now_ms;
 	entry->held++;
 	pthread_mutex_unlock(&directory->lock);
-	int64_t due_ms = workspace_due_ms(entry->workspace);
+	int64_t due_ms  = workspace_due_ms(entry->workspace);
+	bool    awaited = api_is_awaited(workspace_api(entry->workspace));
 	pthread_mutex_lock(&directory->lock);
 	entry->held--;
 	int64_t left_ms = due_ms - clock_wall_ms(); /* not worth closing it */
-	entry->busy     = left_ms < directory->settings->workspace_idle_ms;
+	entry->busy     = awaited || left_ms < directory->settings->workspace_idle_ms;
 }
 
 /* The lock is let go and taken again. */

@@ -216,9 +216,28 @@ static void tickets_are_limited_until_old_ones_end(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void a_ticket_is_out_until_it_is_used_or_too_old(void **state)
+{
+	struct tickets    *tickets = tickets_new("");
+	const struct token token   = {.scopes = 1};
+	struct token       taken;
+	struct error       err;
+	char               text[TICKET_TEXT_BYTES];
+	(void)state;
+	assert_false(tickets_are_out(tickets, 0));
+	assert_int_equal(tickets_add(tickets, &token, 0, text, &err), STATUS_OK);
+	assert_true(tickets_are_out(tickets, TICKET_MS - 1));
+	assert_false(tickets_are_out(tickets, TICKET_MS));
+	assert_int_equal(tickets_add(tickets, &token, TICKET_MS, text, &err), STATUS_OK);
+	assert_true(tickets_take(tickets, text_of(text), TICKET_MS, &taken));
+	assert_false(tickets_are_out(tickets, TICKET_MS));
+	tickets_free(tickets);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_ticket_is_out_until_it_is_used_or_too_old),
 		TEST(new_tokens_differ_and_are_kept_as_their_hash),
 		TEST(a_known_token_is_looked_up_once),
 		TEST(an_unknown_token_is_refused),
