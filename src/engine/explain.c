@@ -6,6 +6,7 @@
 #include "base/instant.h"
 #include "engine/engine_internal.h"
 #include "engine/apply/feature.h"
+#include "model/personal.h"
 
 /* A node's answer from now on: it is `holds`, flips at each instant, and is not known from
  * `through_ms` on (INSTANT_MS_NEVER: known for ever). */
@@ -163,6 +164,9 @@ static void explain_trait(struct inquiry *inquiry, const struct plan_trait *plan
 	const struct leaf_question question = {.inquiry = inquiry, .trait = &trait};
 	struct value               value =
 		trait_value(&trait, profile_traits(inquiry->profile), inquiry->profile->identified);
+	/* Parts of a birthday are found, and not told. */
+	if (value.type != VALUE_NONE && personal_by_name(PERSONAL_IN_TRAITS, plan->path.name))
+		value = (struct value){.type = VALUE_PERSONAL};
 	node->trait = leaf_value_keep(value, inquiry->arena);
 	follow(&question, look_at(&question, inquiry->now_ms), timeline);
 	node->flip = flip_of(timeline);

@@ -101,6 +101,10 @@ class PersonalIndex(ServerCase):
         self.make_segment("ten", 'trait(age_band) = "10s"')
         self.make_segment("february", "trait(birthday.month) = 2 and trait(birthday.day) >= 28")
         self.assertEqual(self.members_of("february"), {"leap"})
+        told = self.client.get("/api/v1/users/leap/explain?segment=february")
+        self.assertEqual([(part["value"], part.get("personal"))
+                          for part in told["tree"]["operands"]], [(None, True), (None, True)])
+        self.assertNotIn("29", told["sentence"]["en"])
         self.assertEqual(self.members_of("thirty"), set())
         self.assertEqual(self.size("trait(birthday.year) < 2000"), 1)
         march = START + 59 * DAY  # 2026-03-01: there is no February 29
