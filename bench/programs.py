@@ -60,7 +60,9 @@ class Measured(Server):
 
     def __init__(self, *flags, place=None):
         limit = max(machine.memory_available_bytes() - MEMORY_SPARE_BYTES, 1 << 30)
-        super().__init__("--memory-limit", str(limit), "--log-level", "warning", *flags,
+        # One token asks for all that is measured.
+        super().__init__("--memory-limit", str(limit), "--log-level", "warning", "--limit-token",
+                         "0", "--limit-websocket", "0", "--websockets-max", "0", *flags,
                          directory=pathlib.Path(place or temporary_directory()), clock="wall")
         self.owned = place is None
 

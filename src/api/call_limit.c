@@ -71,6 +71,8 @@ static bool take(struct api_call *call, struct limits *limits, enum limit limit,
 bool call_limit_address(struct api_call *call, enum limit limit)
 {
 	uint8_t bytes[LIMITS_NETWORK_BYTES];
+	if (!limits_has(call->api->address_limits, limit))
+		return true;
 	return take(call, call->api->address_limits, limit,
 	            limits_network(http_client_address(call->request), bytes), NULL);
 }

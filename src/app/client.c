@@ -12,6 +12,10 @@ enum { TOKEN_FILE_BYTES_MAX = 4096, CELL_BYTES_MAX = 48, GAP = 2, COLUMNS_MAX = 
 #define CLIENT struct client_settings
 static const struct setting table[] = {
 	SETTING_STRING(CLIENT, url, "url", "http://127.0.0.1:8080", "Address of the server", "URL"),
+	SETTING_STRING(CLIENT, ca, "ca", NULL,
+                   "File (PEM) with who may sign the server's certificate; else whom the machine "
+                   "trusts",
+                   "FILE"),
 	SETTING_STRING(CLIENT, workspace, "workspace", NULL,
                    "Slug of the workspace, where the token does not say it", "SLUG"),
 	SETTING_STRING(CLIENT, token, "token", NULL,
@@ -135,6 +139,7 @@ static enum exit_code send_request(struct client *client, struct http_client_req
 		{TEXT("Content-Type"), text_of(content_type)},
 		{TEXT("Authorization"), text_of(client->authorization)},
 	};
+	request->ca = client->settings.ca;
 	size_t base = strlen(client->settings.url);
 	while (base > 0 && client->settings.url[base - 1] == '/')
 		base--;

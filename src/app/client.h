@@ -11,6 +11,7 @@
 
 struct client_settings {
 	char *url;
+	char *ca;        /* NULL: who the machine trusts */
 	char *workspace; /* its slug; NULL: the one that the token belongs to */
 	char *token;
 	char *token_file;

@@ -154,6 +154,8 @@ static void prepare(struct http_client *client, const struct http_client_request
 	curl_easy_reset(curl); /* keeps connections */
 	curl_easy_setopt(curl, CURLOPT_URL, request->url);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	if (request->ca != NULL)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, request->ca);
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);

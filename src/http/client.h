@@ -41,9 +41,10 @@ struct http_client_request {
 	/* NULL: not signed. Never with `read`; parameters of the URL come sorted and percent-encoded,
 	 * each with a "=". */
 	const struct http_client_signature *signature;
-	int64_t                             connect_timeout_ms; /* 0: 5 s */
-	int64_t                             timeout_ms;         /* of the whole; 0: 60 s */
-	size_t body_bytes_max; /* of the answer; 0: HTTP_CLIENT_BODY_BYTES_MAX */
+	const char *ca; /* file (PEM) with who may sign the server's certificate; NULL: the machine's */
+	int64_t     connect_timeout_ms; /* 0: 5 s */
+	int64_t     timeout_ms;         /* of the whole; 0: 60 s */
+	size_t      body_bytes_max;     /* of the answer; 0: HTTP_CLIENT_BODY_BYTES_MAX */
 };
 
 /* Zeroed memory is an empty one, and one may be used for many calls. */

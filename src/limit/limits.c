@@ -102,6 +102,11 @@ bool limits_take(struct limits *limits, enum limit limit, struct text key,
 	return taken;
 }
 
+bool limits_has(const struct limits *limits, enum limit limit)
+{
+	return atomic_load_explicit(&limits->rates[limit], memory_order_relaxed) != 0;
+}
+
 struct text limits_network(const char *address, uint8_t into[LIMITS_NETWORK_BYTES])
 {
 	struct in6_addr six;

@@ -49,6 +49,9 @@ void limits_set(struct limits *limits, const struct limits_settings *settings);
 bool limits_take(struct limits *limits, enum limit limit, struct text key,
                  const struct bucket_size *own, int64_t now_ns, struct bucket_state *ret_state);
 
+/* Whether the settings have that limit at all: asked first where it costs something to know who. */
+bool limits_has(const struct limits *limits, enum limit limit);
+
 /* What of an address somebody cannot change at will: an IPv4 address whole, the first 64 bits of an
  * IPv6 address. Empty: one of this machine itself, which no limit of addresses holds for. */
 enum { LIMITS_NETWORK_BYTES = 16 };

@@ -13,7 +13,7 @@ import unittest
 
 from case import START
 from certificates import Authority
-from server import Client, Server, remove_directory, temporary_directory
+from server import SONNIM, Client, Server, remove_directory, temporary_directory
 
 HERE = pathlib.Path(__file__).parent
 SECONDS_MAX = 60
@@ -103,6 +103,17 @@ class Answers(Case):
             client.close()
             document = client.request("GET", "/openapi.json")
             self.assertGreater(len(document.json["paths"]), 50)
+
+    def test_commands_talk_to_it_when_they_know_who_signs(self):
+        with self.server() as server:
+            url = f"https://localhost:{server.address.rsplit(':', 1)[1]}"
+            command = [SONNIM, "source", "list", "--url", url, "--token", server.token]
+            done = subprocess.run([*command, "--ca", str(self.authority.file)],
+                                  capture_output=True, timeout=SECONDS_MAX, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(b"default", done.stdout)
+            done = subprocess.run(command, capture_output=True, timeout=SECONDS_MAX, check=False)
+            self.assertNotEqual(done.returncode, 0)
 
     def test_many_connections_at_a_time_are_served(self):
         with self.server() as server:
