@@ -20,6 +20,8 @@ static const struct {
 	[PRIVACY_PROFILES] = {"profiles.jsonl", "Ids and traits, a line a person"},
 	[PRIVACY_EVENTS]   = {"events.jsonl", "Stored events, a line each"},
 	[PRIVACY_SEGMENTS] = {"segments.jsonl", "When the person entered and left segments, and why"},
+	[PRIVACY_LINKS]    = {"links.jsonl", "Anonymous ids of visitors who became the person"},
+	[PRIVACY_LETTERS]  = {"dead_letters.jsonl", "What was rejected, as it came, and why"},
 };
 
 static enum status path_of(const struct privacy_export *export, unsigned which, bool part,
@@ -58,6 +60,7 @@ enum status privacy_export_open(struct privacy_export *export, struct privacy *p
 	*export                   = (struct privacy_export){.privacy = privacy, .job = job};
 	for (unsigned i = 0; i < PRIVACY_FILE_COUNT; i++)
 		export->fds[i] = -1;
+	letter_terms_init(&export->terms, transfer->vault);
 	export_reader_init(&export->reader, transfer->engine, transfer->vault);
 	export_writer_init(&export->writer, transfer->vault, EXPORT_JSONL, false);
 	export->reader.both     = true;
@@ -87,6 +90,8 @@ void privacy_export_done(struct privacy_export *export)
 	}
 	export_reader_done(&export->reader);
 	export_writer_done(&export->writer);
+	letter_terms_done(&export->terms);
+	map_u64_done(&export->written);
 	arena_done(&export->arena);
 	export->privacy = NULL;
 }
@@ -223,7 +228,111 @@ enum status privacy_export_batch(struct privacy_export *export, const struct vau
 		status = write_person(export, person, err);
 		if (status == STATUS_OK)
 			status = write_history(export, ids[i], person, err);
+		letter_terms_add(&export->terms, ids[i].id);
+		*map_u64_put(&export->written, person_number(person)) = 1;
 		++*persons;
+	}
+	return status;
+}
+
+/* ---- Links ---- */
+
+typedef VECTOR(struct vault_merge) merge_list;
+
+static void add_merge(void *context, const struct vault_merge *merge)
+{
+	merge_list *list = context;
+	VECTOR_ADD(list, *merge);
+}
+
+static enum status write_link(struct privacy_export *export, const struct vault_merge *merge,
+                              struct error *err)
+{
+	struct vault      *vault = export->privacy->transfer->vault;
+	struct buffer     *text  = &export->texts[PRIVACY_LINKS];
+	struct arena       arena;
+	struct vault_id    visitor, user;
+	struct json_writer w = json_writer_of(text);
+	arena_init(&arena);
+	enum status status = vault_external_id(vault, merge->visitor, &arena, &visitor, err);
+	if (status == STATUS_OK)
+		status = vault_external_id(vault, merge->user, &arena, &user, err);
+	if (status == STATUS_OK) {
+		json_begin_object(&w);
+		json_member_string(&w, "userId", user.id);
+		json_member_string(&w, "anonymousId", visitor.id);
+		json_end_object(&w);
+		buffer_add_u8(text, '\n');
+		letter_terms_add(&export->terms, visitor.id);
+		*map_u64_put(&export->written, person_number(merge->visitor)) = 1;
+		status = add_row(export, PRIVACY_LINKS, err);
+	}
+	arena_done(&arena);
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status write_links(struct privacy_export *export, struct error *err)
+{
+	merge_list  merges = {0};
+	enum status status = STATUS_OK;
+	vault_each_merge(export->privacy->transfer->vault, add_merge, &merges);
+	for (size_t i = 0; i < merges.count && status == STATUS_OK; i++)
+		if (map_u64_find(&export->written, person_number(merges.items[i].user)) != NULL)
+			status = write_link(export, &merges.items[i], err);
+	VECTOR_DONE(&merges);
+	return status;
+}
+
+/* ---- Dead letters ---- */
+
+static bool is_theirs(const struct privacy_export *export, const struct store_letter *letter,
+                      struct text event)
+{
+	struct person person = {letter->partition, letter->slot};
+	if (letter->personal)
+		return map_u64_find(&export->written, person_number(person)) != NULL;
+	return letter_terms_occur(&export->terms, event);
+}
+
+static enum status write_letter(struct privacy_export *export, const struct store_letter *letter,
+                                struct arena *arena, struct error *err)
+{
+	struct text event = {0}, shared = {0};
+	enum status status =
+		letters_open(export->privacy->letters, letter, arena, &event, &shared, err);
+	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !is_theirs(export, letter, event)))
+		return STATUS_OK;
+	if (status != STATUS_OK)
+		return status;
+	struct json_writer w = json_writer_of(&export->texts[PRIVACY_LETTERS]);
+	json_begin_object(&w);
+	json_member_instant(&w, "receivedAt", letter->at_ms);
+	json_member_string(&w, "code", letter->code);
+	json_member_string(&w, "place", letter->place);
+	json_member_string(&w, "event", event); /* as a text: it need not be JSON */
+	json_end_object(&w);
+	buffer_add_u8(&export->texts[PRIVACY_LETTERS], '\n');
+	return add_row(export, PRIVACY_LETTERS, err);
+}
+
+static enum status write_letters(struct privacy_export *export, struct error *err)
+{
+	struct store *store  = export->privacy->transfer->store;
+	enum status   status = letters_flush(export->privacy->letters, err);
+	uint64_t      after  = 0;
+	size_t        count  = PAGE_ROWS;
+	while (status == STATUS_OK && count == PAGE_ROWS) {
+		struct store_letter *letters;
+		struct arena         arena;
+		arena_init(&arena);
+		status = store->ops->letter_all(store, after, PAGE_ROWS, &arena, &letters, &count, err);
+		for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+			after  = letters[i].id;
+			status = write_letter(export, &letters[i], &arena, err);
+		}
+		arena_done(&arena);
+		if (status == STATUS_OK && job_stopping(export->job) != JOB_GO_ON)
+			status = error_set(err, STATUS_AGAIN, "stopped");
 	}
 	return status;
 }
@@ -270,7 +379,9 @@ enum status privacy_export_finish(struct privacy_export *export, struct error *e
 {
 	struct buffer manifest = {0};
 	char          path[JOB_PATH_BYTES];
-	enum status   status = STATUS_OK;
+	enum status   status = write_links(export, err);
+	if (status == STATUS_OK)
+		status = write_letters(export, err);
 	for (unsigned i = 0; i < PRIVACY_FILE_COUNT && status == STATUS_OK; i++)
 		status = name_file(export, i, err);
 	if (status == STATUS_OK)

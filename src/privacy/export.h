@@ -7,16 +7,27 @@
  *   profiles.jsonl       one line a person: id, traits, times
  *   events.jsonl         one line an event, those of visitors who became the person included
  *   segments.jsonl       one line a change of a membership: segment, entered or exited, when, why
+ *   links.jsonl          anonymous ids of visitors who became the person
+ *   dead_letters.jsonl   what was rejected and is the person's, or names one of the ids asked for
  *   manifest.json        the files with their rows, and what they hold
  *
  * A person is asked for by one of his ids. Written anew when the job is taken up again. */
 
+#include "base/map.h"
+#include "ingest/letters_erase.h"
 #include "privacy/request.h"
 #include "transfer/export/export_read.h"
 #include "transfer/export/export_row.h"
 #include "vault/vault.h"
 
-enum privacy_file { PRIVACY_PROFILES, PRIVACY_EVENTS, PRIVACY_SEGMENTS, PRIVACY_FILE_COUNT };
+enum privacy_file {
+	PRIVACY_PROFILES,
+	PRIVACY_EVENTS,
+	PRIVACY_SEGMENTS,
+	PRIVACY_LINKS,
+	PRIVACY_LETTERS,
+	PRIVACY_FILE_COUNT
+};
 
 struct privacy_export {
 	struct privacy      *privacy; /* NULL: not open */
@@ -27,6 +38,9 @@ struct privacy_export {
 	uint64_t             rows[PRIVACY_FILE_COUNT];
 	uint64_t             bytes[PRIVACY_FILE_COUNT];
 	struct buffer        texts[PRIVACY_FILE_COUNT];
+
+	struct map_u64      written; /* numbers of persons, of visitors who became them too */
+	struct letter_terms terms;   /* their ids */
 
 	struct arena          arena; /* of the segments, those that were deleted too */
 	struct store_segment *segments[2];

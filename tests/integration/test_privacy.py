@@ -111,21 +111,34 @@ class Privacy(ServerCase):
         self.client.expect(200, "POST", "/v1/identify", {
             "userId": "seo", "traits": {"email": "seo@example.com", "city": "제주"}}, key=self.key)
         self.track("seo", properties={"note": "긴 글 " * 40})
+        self.client.expect(200, "POST", "/v1/track", {"anonymousId": "seo-v", "event": "Looked"},
+                           key=self.key)
+        self.client.expect(200, "POST", "/v1/identify", {"anonymousId": "seo-v", "userId": "seo"},
+                           key=self.key)
+        self.client.expect(200, "POST", "/v1/track", {"userId": "seo", "timestamp": "?",
+                                                      "event": "Rejected"}, key=self.key)
         self.settle()
         request = carry_out(self.client, "EXPORT", "seo")
         self.assertEqual((request["state"], request["counts"]["persons"]), ("FINISHED", 1))
         self.assertEqual({file["name"] for file in request["files"]},
-                         {"profiles.jsonl", "events.jsonl", "segments.jsonl", "manifest.json"})
+                         {"profiles.jsonl", "events.jsonl", "segments.jsonl", "manifest.json",
+                          "links.jsonl", "dead_letters.jsonl"})
 
         def lines(name):
             body = self.client.request("GET", f"{REQUESTS}/{request['id']}/files/{name}").body
             return [json.loads(line) for line in body.decode().splitlines()]
         self.assertEqual(lines("profiles.jsonl")[0]["traits"],
                          {"email": "seo@example.com", "city": "제주"})
-        self.assertEqual(lines("events.jsonl")[0]["properties"], {"note": "긴 글 " * 40})
+        self.assertEqual({event["event"]: event["properties"] for event in lines("events.jsonl")},
+                         {"Seen": {"note": "긴 글 " * 40}, "Looked": {}})
+        self.assertEqual(lines("links.jsonl"), [{"userId": "seo", "anonymousId": "seo-v"}])
+        self.assertEqual([(row["code"], json.loads(row["event"])["event"])
+                          for row in lines("dead_letters.jsonl")],
+                         [("INVALID_TIMESTAMP", "Rejected")])
         self.assertEqual([(row["segmentName"], row["change"]) for row in lines("segments.jsonl")],
                          [("loud", "entered")])
-        self.assertEqual([file["rows"] for file in lines("manifest.json")[0]["files"]], [1, 1, 1])
+        self.assertEqual([file["rows"] for file in lines("manifest.json")[0]["files"]],
+                         [1, 2, 1, 1, 1])
         carry_out(self.client, "DELETE_ONLY", "seo")
         self.assertEqual(self.client.request(
             "GET", f"{REQUESTS}/{request['id']}/files/profiles.jsonl").status, 404)
