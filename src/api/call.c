@@ -465,8 +465,9 @@ struct text call_public_url(struct api_call *call)
 	const struct api *api = call->api;
 	if (api->config.public_url != NULL)
 		return text_of(api->config.public_url);
-	return text_of(arena_printf(call->arena, "http://%s%s", http_server_address(api->server),
-	                            api->config.path_prefix));
+	return text_of(arena_printf(call->arena, "%s://%s%s",
+	                            http_is_secure(call->request) ? "https" : "http",
+	                            http_server_address(api->server), api->config.path_prefix));
 }
 
 void call_add_retry_after(struct api_call *call, int64_t wait_ms)

@@ -10,7 +10,7 @@ import urllib.parse
 from case import ServerCase
 from liar import Liar, by_secret, part, public_key, signed
 from program import Node
-from server import Client
+from server import Client, Server
 from test_people import PASSWORD, claims_of
 from totp import App
 
@@ -566,8 +566,21 @@ class Providers(SsoCase):
         self.refused(keeper.request("PUT", "/api/v1/sso-providers/small", {
             **self.GOOD, "link_by_email": True}), 403, "FORBIDDEN", "link_by_email")
 
+    def test_behind_https_the_cookie_is_bound_to_the_host(self):
+        liar = Liar()
+        self.addCleanup(liar.close)
+        with Server("--partitions", "2", "--public-url", "https://cdp.example.com") as server:
+            client = server.client()
+            self.addCleanup(client.close)
+            client.expect(200, "PUT", "/api/v1/sso-providers/company", {
+                "issuer": liar.issuer, "client_id": "c", "default_roles": ["viewer"]})
+            answer = client.expect(302, "GET", "/api/v1/auth/oidc/company/start")
+            self.assertRegex(answer.headers["Set-Cookie"],
+                             "^__Host-sonnim-sso=sno_.*; Path=/; .*; SameSite=Lax; Secure$")
+            self.assertEqual(query_of(answer.headers["Location"])["redirect_uri"],
+                             "https://cdp.example.com/api/v1/auth/oidc/company/callback")
+
     def test_plain_http_is_for_this_machine_only(self):
-        from server import Server
         with Server("--partitions", "2", "--public-url", "http://cdp.example.com") as server:
             client = server.client()
             self.addCleanup(client.close)
