@@ -10,15 +10,14 @@ import pathlib
 import random
 import secrets
 import shutil
-import signal
 import subprocess
 import time
 import unittest
 import urllib.parse
 
-from privacy import REQUESTS, ask, carry_out, upload, wait
+from privacy import REQUESTS, carry_out, upload, wait
 from server import remove_directory, temporary_directory
-from test_backup import Place, take, wait_archived, wait_idle, wait_job
+from test_backup import Place, metric, take, wait_archived
 from transfer import fetch_export, start_export, start_import
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -119,7 +118,8 @@ class EveryPath(ErasureCase):
         self.send({"type": "track", "userId": m.user, "event": "Seen", "timestamp": "?"})
         self.send({"type": "track", "properties": {"who": m.user, "mail": m.email}, "event": "x"})
         self.send({"type": "track", "anonymousId": m.visitor, "properties": {"t": m.text}})
-        time.sleep(1.5)  # LETTERS_WAIT_MS: the first ones are in the store while he is unknown
+        for source in self.client.get("/api/v1/sources")["items"]:  # they are in the store by then
+            self.client.get(f"/api/v1/sources/{source['id']}/dead-letters")
 
     def send_person(self):
         m = self.marks
@@ -167,6 +167,17 @@ class EveryPath(ErasureCase):
         sources = self.client.get("/api/v1/sources")["items"]
         self.client.get(f"/api/v1/sources/{sources[0]['id']}/debug")
         self.client.get(f"/api/v1/audit?target={urllib.parse.quote('user_id:' + m.user)}")
+
+    def wait_checkpoints(self):
+        """Until all partitions have written what there is now."""
+        def rounds():
+            return metric(self.client, "sonnim_checkpoint_rounds_total")
+        wanted, end = rounds() + 2 * 3, time.monotonic() + 60
+        while rounds() < wanted:
+            self.assertLess(time.monotonic(), end)
+            self.send(*({"type": "track", "userId": f"other-{i}", "event": "Seen"}
+                        for i in range(8)))  # a checkpoint is only made of what has changed
+            time.sleep(0.05)
 
     def answers(self, client):
         """What the server says of everything that it lists."""
@@ -223,7 +234,7 @@ class EveryPath(ErasureCase):
         self.look()
         wait_archived(self.client)
         take(self.client)
-        time.sleep(1)  # a checkpoint
+        self.wait_checkpoints()
         self.place.server.stop()
         self.expect_places(self.find(self.place.server))
 
@@ -261,8 +272,8 @@ class EveryPath(ErasureCase):
 
 
 class Interrupted(ErasureCase):
-    COUNT = int(os.environ.get("ERASURE_PERSONS", "6000"))
-    KILLS = int(os.environ.get("ERASURE_KILLS", "8"))
+    COUNT = int(os.environ.get("ERASURE_PERSONS", "3000"))
+    KILLS = int(os.environ.get("ERASURE_KILLS", "5"))
 
     def test_kills_at_random_instants_leave_nobody_half_erased(self):
         seed = int(os.environ.get("SONNIM_TEST_SEED", "0")) or time.time_ns()
