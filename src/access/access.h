@@ -37,6 +37,8 @@ struct access_host {
 	void *context;
 	/* STATUS_NOT_FOUND: the session is over, since what it was begun from is. */
 	enum status (*check)(void *context, const char *session_id, int64_t now_ms, struct error *err);
+	/* STATUS_NOT_FOUND: he may do nothing at home by now, so nothing here. */
+	enum status (*check_person)(void *context, const char *person_id, struct error *err);
 };
 
 struct access_config {

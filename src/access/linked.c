@@ -84,3 +84,11 @@ enum status linked_check(struct access *access, const char *session_id, int64_t 
 		return error_set(err, STATUS_NOT_FOUND, "The session is over");
 	return host->check(host->context, session_id, now_ms, err);
 }
+
+enum status linked_check_person(struct access *access, const char *person_id, struct error *err)
+{
+	const struct access_host *host = access->config.host;
+	if (host == NULL)
+		return error_set(err, STATUS_NOT_FOUND, "The person comes from elsewhere");
+	return host->check_person(host->context, person_id, err);
+}

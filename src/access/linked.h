@@ -25,4 +25,8 @@ MUST_USE enum status linked_keep(struct access *access, const struct text *ids, 
 MUST_USE enum status linked_check(struct access *access, const char *session_id, int64_t now_ms,
                                   struct error *err);
 
+/* STATUS_NOT_FOUND: home says that he may do nothing there. */
+MUST_USE enum status linked_check_person(struct access *access, const char *person_id,
+                                         struct error *err);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "access/access_internal.h"
+#include "access/linked.h"
 #include "access/password.h"
 #include "access/role.h"
 #include "access/scope.h"
@@ -328,6 +329,8 @@ enum status people_scopes_now(struct access *access, struct text id, uint32_t *r
 	enum status status = store->ops->person_get(store, id, &arena, &row, err);
 	if (status == STATUS_OK && !row.active)
 		status = error_set(err, STATUS_NOT_FOUND, "The person was switched off");
+	if (status == STATUS_OK && linked_is(access, &row))
+		status = linked_check_person(access, row.id, err);
 	if (status == STATUS_OK)
 		status = people_scopes(access, row.roles, &arena, ret_scopes, err);
 	if (status == STATUS_OK && people_owes_factor(access, &row))

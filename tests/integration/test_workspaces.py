@@ -381,6 +381,22 @@ class Members(ServerCase):
             self.assertLess(time.monotonic(), deadline)  # his name there too
             time.sleep(0.01)
 
+    def test_a_token_that_he_made_there_rests_while_he_is_switched_off_at_home(self):
+        person, home = self.person("choi", "viewer")
+        self.client.expect(200, "PUT", f"{self.members()}/{person['id']}", {"roles": ["engineer"]})
+        there, _ = self.switch(home)
+        made = there.expect(201, "POST", "/api/v1/tokens",
+                            {"name": "his", "scopes": ["segment.read"]}).json
+        program = Client(self.server.address, made["token"])
+        self.addCleanup(program.close)
+        program.get("/api/v1/segments")
+        for active, status in ((False, 401), (True, 200)):
+            self.client.expect(200, "PUT", f"/api/v1/people/{person['id']}", {"active": active})
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while program.request("GET", "/api/v1/segments").status != status:
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
+
     def test_a_socket_there_is_closed_when_the_membership_ends(self):
         person, home = self.person("choi", "viewer")
         member = f"{self.members()}/{person['id']}"

@@ -126,7 +126,7 @@ static void keep(struct tokens *tokens, const uint8_t hash[SHA256_BYTES], const 
 			*slot = malloc(sizeof(struct kept));
 		assert(*slot != NULL);
 		*(struct kept *)*slot = (struct kept){*token, INT64_MAX};
-		if (token->person_id[0] != '\0')
+		if (token->person_id[0] != '\0' || token->maker_id[0] != '\0')
 			((struct kept *)*slot)->until_ms = clock_monotonic_ms() + TOKEN_KEPT_MS;
 	}
 	pthread_mutex_unlock(&tokens->lock);

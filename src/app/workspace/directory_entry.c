@@ -121,6 +121,17 @@ static enum status check_visit(void *context, const char *session_id, int64_t no
 	return store->ops->visit_check(store, text_of(entry->id), text_of(session_id), now_ms, err);
 }
 
+static enum status check_person(void *context, const char *person_id, struct error *err)
+{
+	const struct entry *entry  = context;
+	struct access      *home   = workspace_access(entry->directory->home);
+	uint32_t            scopes = 0;
+	enum status         status = people_scopes_now(home, text_of(person_id), &scopes, err);
+	if (status == STATUS_OK && scopes == 0)
+		return error_set(err, STATUS_NOT_FOUND, "The person may do nothing at home");
+	return status;
+}
+
 struct entry *entry_new(struct directory *directory, const struct store_workspace_entry *row)
 {
 	const struct serve_settings *settings = directory->settings;
@@ -142,7 +153,7 @@ struct entry *entry_new(struct directory *directory, const struct store_workspac
 	entry->data            = path_of(settings->data, entry->id);
 	entry->keyring         = path_of(settings->keyring, entry->id);
 	entry->backup          = path_of(settings->backup.directory, entry->id);
-	entry->host            = (struct access_host){entry, check_visit};
+	entry->host            = (struct access_host){entry, check_visit, check_person};
 	derive_master(entry);
 	int length = asprintf(&entry->path_prefix, "/w/%s", entry->slug);
 	if (length >= 0 && settings->public_url != NULL)
