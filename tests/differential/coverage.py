@@ -34,7 +34,8 @@ FORMS += [f"{aggregate} of time tests" for aggregate in AGGREGATE_OPS]
 # What is no form of the language: how it was written, when it was asked and what had happened.
 FORMS += [f"written as {notation}" for notation in ("JSON", "text", "rules", "logicalExpression")]
 FORMS += [f"{where} a boundary" for where in ("before", "at", "behind")]
-FORMS += ["after stop", "after kill", "events have ceased to exist", "a merge"]
+FORMS += ["after stop", "after kill", "events have ceased to exist", "a merge",
+          "an erasure"]
 
 TIMES_IN_A_FULL_RUN = 1_000
 
