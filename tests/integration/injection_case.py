@@ -19,6 +19,9 @@ BEFORE = "2026-01-01T00:00:00Z"
 SEEN = 'count("Order Completed") within 1h >= 3'
 SEEN_JSON = {"event": "Order Completed", "within": "1h", "op": "gte", "value": 3,
              "where": {"property": "region", "op": "eq", "value": "jeju"}}
+# How much one may ask is another test's.
+UNLIMITED = tuple(part for name in ("token", "person", "address", "websocket", "websocket-address")
+                  for part in (f"--limit-{name}", "0"))
 
 
 class Canaries:
@@ -66,7 +69,7 @@ class InjectionCase(unittest.TestCase):
         cls.server = Server(
             "--partitions", "2", "--smtp-plain", "--mail-from", "cdp@example.com", "--reset-url",
             "https://cdp.example.com/reset#", "--smtp-url",
-            f"smtp://127.0.0.1:{cls.smtp.next()['port']}", clock="wall")
+            f"smtp://127.0.0.1:{cls.smtp.next()['port']}", *UNLIMITED, clock="wall")
         backup_key = cls.server.directory / "backup-key"
         backup_key.write_text(os.urandom(32).hex())
         backup_key.chmod(0o600)
