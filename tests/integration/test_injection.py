@@ -374,7 +374,8 @@ class Injections(InjectionCase):
                 {"type": "track", "userId": user, "event": text, "messageId": f"stored-{i}",
                  "properties": properties},
                 {"type": "identify", "userId": user, "traits": {
-                    "name": text, "nickname": text, "email": text, text: text}}]}, key=self.key).position
+                    "name": text, "nickname": text, "email": text, text: text}}]},
+                key=self.key).position
             wanted[f"stored-{i}"] = (user, text, properties)
         events = {event.get("messageId"): (event.get("userId"), event.get("event"),
                                            event.get("properties"))
