@@ -176,18 +176,27 @@ static void stop_http(struct http_server *http, bool outlived)
 		http_server_stop(http);
 }
 
+static void stop_home(struct server *server, bool outlived)
+{
+	const struct workspace_end end = {"server.stop", outlived ? "{\"handed_over\":true}" : "{}"};
+	if (server->home == NULL)
+		return;
+	if (server->http != NULL)
+		workspace_stop(server->home, &end);
+	else
+		workspace_stop(server->home, NULL);
+}
+
 /* While everything still runs, the calls on their way are answered; then the workspace's threads
  * end, and last HTTP: nobody calls into what is gone. */
 void server_stop(struct server *server, bool outlived)
 {
-	const struct workspace_end end = {"server.stop", outlived ? "{\"handed_over\":true}" : "{}"};
 	if (server == NULL)
 		return;
 	stop_http(server->service, outlived);
 	stop_http(server->http, outlived);
 	directory_stop(server->directory);
-	if (server->home != NULL)
-		workspace_stop(server->home, server->http != NULL ? &end : NULL);
+	stop_home(server, outlived);
 	http_server_free(server->service);
 	http_server_free(server->http);
 	secure_close(&server->secure);
