@@ -79,6 +79,8 @@ static void check_record(const struct record *record)
 	struct byte_reader plain =
 		byte_reader_of(record->sealed.data + mark.length, record->sealed.length - mark.length);
 	CHECK(value_check(read_sized(&plain)) && value_check(read_sized(&plain)));
+	if (!event && read_left(&plain) > 0) /* the indexes */
+		CHECK(value_check(read_sized(&plain)));
 	CHECK(!plain.failed && read_left(&plain) == 0);
 }
 
