@@ -106,11 +106,10 @@ static bool limit_address(struct api_call *call)
 	return true;
 }
 
-static void take(struct api *api, const struct api_route *route, struct http_request *request,
-                 bool suspended, bool named)
+static struct api_call *begin(struct api *api, const struct api_route *route,
+                              struct http_request *request, bool suspended, bool named)
 {
-	struct api_call *call = ARENA_NEW(http_arena(request), struct api_call);
-	struct error     err;
+	struct api_call *call   = ARENA_NEW(http_arena(request), struct api_call);
 	call->api               = api;
 	call->route             = route;
 	call->request           = request;
@@ -122,7 +121,12 @@ static void take(struct api *api, const struct api_route *route, struct http_req
 	atomic_fetch_add(&call->api->in_flight, 1);
 	if (call->counted)
 		atomic_fetch_add(&call->api->call_count, 1);
+	return call;
+}
 
+static void serve(struct api_call *call)
+{
+	struct error err;
 	if (admit(call, &err) != STATUS_OK)
 		call_fail(call, &err);
 	else if (!limit_address(call))
@@ -139,16 +143,43 @@ void call_take(struct api *api, const struct api_route *route, struct http_reque
                bool suspended)
 {
 	struct text pattern = text_of(http_pattern(request));
-	take(api, route, request, suspended, text_starts_with(pattern, TEXT(WORKSPACE_PREFIX "/")));
+	bool        named   = text_starts_with(pattern, TEXT(WORKSPACE_PREFIX "/"));
+	serve(begin(api, route, request, suspended, named));
 }
 
 void call_dispatch(struct http_request *request, void *user)
 {
 	const struct api_binding *binding = user;
-	take(binding->api, binding->route, request, false, false);
+	serve(begin(binding->api, binding->route, request, false, false));
 }
 
 /* ---- Other workspaces ---- */
+
+/* What was counted for the call, which ends without an answer. */
+static void uncount(struct api_call *call)
+{
+	if (call->waits != NULL)
+		atomic_fetch_sub(call->waits, 1);
+	if (call->counted)
+		atomic_fetch_sub(&call->api->call_count, 1);
+	atomic_fetch_sub(&call->api->in_flight, 1);
+}
+
+/* To the workspace `held`, which knows who asks. Whether somebody may ask at all cannot be known
+ * before it is open, so by whom one that is closed would be opened is limited by address. */
+static void move_to(struct api_call *call, void *held)
+{
+	const struct api_workspaces *others  = call->api->config.workspaces;
+	const struct api_route      *route   = call->route;
+	struct http_request         *request = call->request;
+	if (others->is_closed(held) && !call_limit_address(call, LIMIT_ADDRESS)) {
+		others->leave(held);
+		return;
+	}
+	json_parser_free(call->parser);
+	uncount(call);
+	others->serve(held, route, request);
+}
 
 static void refuse_name(struct http_request *request)
 {
@@ -164,41 +195,30 @@ void call_dispatch_named(struct http_request *request, void *user)
 	const struct api_binding    *binding = user;
 	const struct api_workspaces *others  = binding->api->config.workspaces;
 	struct text                  name    = http_param(request, "workspace");
+	struct api_call             *call = begin(binding->api, binding->route, request, false, true);
 	if (text_equal(name, TEXT(WORKSPACE_HOME_SLUG))) {
-		take(binding->api, binding->route, request, false, true);
+		serve(call);
 		return;
 	}
 	void *held = others == NULL ? NULL : others->find(others->context, WORKSPACE_BY_SLUG, name);
-	if (held != NULL)
-		others->serve(held, binding->route, request);
-	else
+	if (held != NULL) {
+		move_to(call, held);
+	} else if (call_limit_address(call, LIMIT_ADDRESS)) { /* names are guessed */
+		uncount(call);
 		refuse_name(request);
-}
-
-/* What was counted for the call, which ends without an answer. */
-static void uncount(struct api_call *call)
-{
-	if (call->waits != NULL)
-		atomic_fetch_sub(call->waits, 1);
-	if (call->counted)
-		atomic_fetch_sub(&call->api->call_count, 1);
-	atomic_fetch_sub(&call->api->in_flight, 1);
+	}
 }
 
 bool call_move(struct api_call *call, struct text credential)
 {
-	const struct api_workspaces *others  = call->api->config.workspaces;
-	const struct api_route      *route   = call->route;
-	struct http_request         *request = call->request;
+	const struct api_workspaces *others = call->api->config.workspaces;
 	char                         code[WORKSPACE_CODE_BYTES];
 	if (others == NULL || call->named || call->suspended || !credential_code(credential, code))
 		return false;
 	void *held = others->find(others->context, WORKSPACE_BY_CODE, text_of(code));
 	if (held == NULL)
 		return false;
-	json_parser_free(call->parser);
-	uncount(call);
-	others->serve(held, route, request);
+	move_to(call, held);
 	return true;
 }
 

@@ -199,7 +199,7 @@ static bool is_named(gnutls_x509_crt_t certificate, const char *names)
 	size_t length = sizeof name;
 	for (unsigned i = 0;; i++, length = sizeof name) {
 		int type = gnutls_x509_crt_get_subject_alt_name(certificate, i, name, &length, NULL);
-		if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+		if (type < 0 && type != GNUTLS_E_SHORT_MEMORY_BUFFER) /* no more, or none to be read */
 			break;
 		if ((type == GNUTLS_SAN_DNSNAME || type == GNUTLS_SAN_URI ||
 		     type == GNUTLS_SAN_RFC822NAME) &&

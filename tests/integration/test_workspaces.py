@@ -428,6 +428,48 @@ class Members(ServerCase):
         self.refused(self.client.request("DELETE", f"{self.members()}/{person['id']}"), 404)
 
 
+class Strangers(unittest.TestCase):
+    def test_an_address_opens_closed_workspaces_and_guesses_names_as_often_as_it_may_ask(self):
+        near, far = {"X-Forwarded-For": "203.0.113.7"}, {"X-Forwarded-For": "203.0.113.8"}
+        path = "/api/v1/segments"
+        with Server("--trusted-proxies", "127.0.0.1", "--workspace-idle", "1s",
+                    "--limit-address", "1", "--limit-address-burst", "20") as server:
+            shop = make(server, "shop")
+            server.client().expect(200, "GET", path)
+            stranger = server.client(token="")
+            code = shop.id[:8]
+            got = [stranger.request("GET", f"/w/no-{i}{path}", headers=near) for i in range(60)]
+            self.assertEqual({answer.status for answer in got}, {404, 429})
+            refused = [answer for answer in got if answer.status == 429][0]
+            self.assertEqual(refused.json["error"]["details"]["limit"], "address")
+            wait_closed(server, "shop")
+            for way in (dict(path=f"/w/shop{path}"), dict(path="/w/shop/health/live"),
+                        dict(path=path, headers={"Authorization": f"Bearer sonnim_{code}_x"}),
+                        dict(path="/v1/track", method="POST", key=f"wk_{code}_x",
+                             body={"userId": "u", "event": "Seen"})):
+                self._ask_until_refused(server, stranger, near, **way)
+                self.assertFalse(is_open(server, "shop"), way)
+            self.assertEqual(stranger.request("GET", f"/w/shop{path}", headers=far).status, 401)
+            # It is open now, and whoever is known there goes on, from that address too.
+            self.assertEqual(shop.client.request("GET", path).status, 200)
+            self.assertEqual(shop.client.request("GET", path, headers=near).status, 200)
+            shop.client.close()
+
+    def _ask_until_refused(self, server, stranger, near, path, method="GET", body=None, key=None,
+                           headers=None):
+        """Names that there are not empty the bucket; a drop may come back before we ask."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while True:
+            for i in range(30):
+                stranger.request("GET", f"/w/no-{i}/api/v1/segments", headers=near)
+            status = stranger.request(method, path, body, headers={**near, **(headers or {})},
+                                      key=key).status
+            if status == 429:
+                return
+            self.assertLess(time.monotonic(), deadline, path)
+            wait_closed(server, "shop")
+
+
 class Sender(threading.Thread):
     """Sends events of one workspace, one by one, until it is told to stop or the server is gone;
     `patient`: then it sends the same event again."""

@@ -214,7 +214,7 @@ static enum status begin_session(struct api_call *call, const struct api *there,
                                  struct error *err)
 {
 	struct store      *store = call->api->config.store;
-	struct login       login = {.address = text_of(http_peer(call->request))};
+	struct login       login = {.address = text_of(http_client_address(call->request))};
 	struct store_visit visit;
 	struct account     account;
 	struct error       why = {0};

@@ -93,6 +93,8 @@ struct api_workspaces {
 	/* One that is there, held until it has served a request or was left; NULL: there is none. Never
 	 * waits. */
 	void *(*find)(void *context, enum workspace_by by, struct text name);
+	/* Whether whoever comes next would have it opened. Never waits. */
+	bool (*is_closed)(void *held);
 	/* Gives the request to its api, once it is open; or answers 503. In a handler, before anything
 	 * was done with the request. */
 	void (*serve)(void *held, const struct api_route *route, struct http_request *request);

@@ -81,6 +81,15 @@ static void *face_find(void *context, enum workspace_by by, struct text name)
 	return entry;
 }
 
+static bool face_is_closed(void *held)
+{
+	struct entry *entry = held;
+	pthread_mutex_lock(&entry->directory->lock);
+	bool closed = entry->run == RUN_CLOSED || entry->run == RUN_FAILED;
+	pthread_mutex_unlock(&entry->directory->lock);
+	return closed;
+}
+
 static enum status face_list(void *context, struct arena *arena,
                              struct api_workspace **ret_workspaces, size_t *ret_count,
                              struct error *err)
@@ -429,6 +438,7 @@ struct directory *directory_new(const struct serve_settings *settings, struct li
 	directory->loop_count = loop_count;
 	directory->face       = (struct api_workspaces){.context        = directory,
 	                                                .find           = face_find,
+	                                                .is_closed      = face_is_closed,
 	                                                .serve          = directory_serve,
 	                                                .enter          = face_enter,
 	                                                .leave          = directory_release,

@@ -90,11 +90,11 @@ static void derive_master(struct entry *entry)
 }
 
 /* Everything that is not its own is home's; what belongs to the process or would be shared with it
- * is nobody's. */
+ * is nobody's. Made aside: while it runs it reads them, and must at no instant see home's. */
 void entry_derive_settings(struct entry *entry)
 {
-	struct serve_settings *settings = &entry->settings;
-	*settings                       = *entry->directory->settings;
+	struct serve_settings  derived  = *entry->directory->settings;
+	struct serve_settings *settings = &derived;
 	settings->data                  = entry->data;
 	settings->keyring               = entry->keyring;
 	settings->master_key_command    = entry->master_command;
@@ -111,6 +111,7 @@ void entry_derive_settings(struct entry *entry)
 	settings->threads            = THREADS;
 	settings->jobs.threads       = JOB_THREADS;
 	settings->memory_limit_bytes = entry_memory_bytes(entry);
+	entry->settings              = derived;
 }
 
 static enum status check_visit(void *context, const char *session_id, int64_t now_ms,

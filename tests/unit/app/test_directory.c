@@ -217,8 +217,13 @@ static void who_holds_a_workspace_keeps_it_open(void **state)
 	void *held = find(f, WORKSPACE_BY_SLUG, "shop");
 	pause_ms(999), pause_ms(999);
 	assert_int_equal(counts(f).open, 1);
+	assert_false(f->face->is_closed(held));
 	f->face->leave(held);
 	wait_for_open(f, 0);
+	held = find(f, WORKSPACE_BY_SLUG, "shop");
+	while (!f->face->is_closed(held)) /* it is closing */
+		pause_ms(5);
+	f->face->leave(held);
 	enter(f, "shop");
 	assert_int_equal(counts(f).open, 1);
 }
