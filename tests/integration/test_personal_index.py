@@ -77,6 +77,29 @@ class PersonalIndex(ServerCase):
         limited, _ = self.client_with("user.read", "audience.read")
         self.refused(limited.request("GET", "/api/v1/users?email=found@example.com"), 403)
 
+    def test_nobody_without_pii_read_tries_addresses(self):
+        self.identify("tried", email="tried@example.com", phone="+1 212 555 0177")
+        limited, _ = self.client_with("segment.read", "segment.write", "audience.read",
+                                      "audience.write", "user.read")
+        for expression in (trait("email", "eq", "tried@example.com"),
+                           {"not": trait("email", "not_in", ["tried@example.com"])},
+                           f'trait(plan) exists or trait(phone) = "+12125550177"'):
+            body = {"expression": expression}
+            named = {"key": "tried", "name": "tried", **body}
+            for path, wish in (("/api/v1/segments/preview", body), ("/api/v1/segments", named),
+                               ("/api/v1/audience/calculate", body),
+                               ("/api/v1/audience/overlap", {"audiences": [body, body]}),
+                               ("/api/v1/audiences", {"name": "tried", **body})):
+                with self.subTest(path=path, expression=expression):
+                    self.refused(limited.request("POST", path, wish), 403)
+        # What he was shown tells no address: a definition that names one can be sent again.
+        self.make_segment("shown", trait("email", "eq", "tried@example.com"))
+        shown = limited.expect(200, "GET", "/api/v1/segments/shown").json["expression"]
+        limited.expect(200, "PUT", "/api/v1/segments/shown",
+                       {"expression": shown, "description": "theirs"})
+        self.refused(limited.request("PUT", "/api/v1/segments/shown", {
+            "expression": trait("email", "eq", "tried@example.com")}), 403)
+
     def test_what_cannot_be_asked_is_refused_by_its_place(self):
         for expression, field in (
                 (trait("email", "contains", "@"), "expression.op"),

@@ -58,8 +58,8 @@ static enum status read_wish(struct api_call *call, struct calculate *state, str
 	struct json              body;
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
-	    (status = question_read(call->api, call->arena, body, other_members, true, &state->question,
-	                            err)) != STATUS_OK ||
+	    (status = question_read(call, body, other_members, true, &state->question, err)) !=
+	        STATUS_OK ||
 	    (status = question_read_as_of(body, &wish->as_of_ms, err)) != STATUS_OK ||
 	    (status = question_read_count(body, "sample", QUERY_SAMPLE_MAX, 0, &wish->sample_count,
 	                                  err)) != STATUS_OK ||

@@ -51,7 +51,7 @@ static enum status take_asked(struct api_call *call, struct json value, struct o
 {
 	static const char *const none[] = {NULL};
 	struct question          question;
-	enum status status = question_read(call->api, call->arena, value, none, true, &question, err);
+	enum status              status = question_read(call, value, none, true, &question, err);
 	if (status != STATUS_OK)
 		return status;
 	call_audit_filters(call, &question);

@@ -57,7 +57,8 @@ enum status question_at(const char *prefix, enum status status, struct error *er
 	return status;
 }
 
-static enum status read_expression(struct api *api, struct arena *arena, struct json object,
+/* `asker`: NULL for what was stored, which holds indexes already. */
+static enum status read_expression(struct api_call *asker, struct arena *arena, struct json object,
                                    struct question *question, struct expr **ret_expr,
                                    struct error *err)
 {
@@ -67,8 +68,8 @@ static enum status read_expression(struct api *api, struct arena *arena, struct 
 		return STATUS_OK;
 	enum status status  = expr_parse_json(value, "expression", arena, ret_expr, err);
 	bool        indexed = false;
-	if (status == STATUS_OK)
-		status = personal_index(api->config.vault, *ret_expr, "expression", arena, &indexed, err);
+	if (status == STATUS_OK && asker != NULL)
+		status = personal_index(asker, *ret_expr, "expression", &indexed, err);
 	if (status == STATUS_OK)
 		question->expression =
 			indexed ? personal_index_text(*ret_expr, arena) : json_text(arena, value);
@@ -221,16 +222,16 @@ static enum status read_filters(struct api *api, struct arena *arena, struct jso
 	return status;
 }
 
-static enum status read(struct api *api, struct arena *arena, struct json object,
-                        const char *const *others, bool flat, struct question *question,
-                        struct error *err)
+static enum status read(struct api *api, struct api_call *asker, struct arena *arena,
+                        struct json object, const char *const *others, bool flat,
+                        struct question *question, struct error *err)
 {
 	struct expr *parts[3] = {NULL};
 	unsigned     count    = 0;
 	enum status  status;
 	if (!flat && (status = question_only(object, others, err)) != STATUS_OK)
 		return status;
-	if ((status = read_expression(api, arena, object, question, &parts[0], err)) != STATUS_OK ||
+	if ((status = read_expression(asker, arena, object, question, &parts[0], err)) != STATUS_OK ||
 	    (status = read_filters(api, arena, object, others, flat, question, &parts[1], err)) !=
 	        STATUS_OK)
 		return status;
@@ -249,12 +250,13 @@ static enum status read(struct api *api, struct arena *arena, struct json object
 	return STATUS_OK;
 }
 
-enum status question_read(struct api *api, struct arena *arena, struct json object,
-                          const char *const *others, bool flat, struct question *ret_question,
-                          struct error *err)
+enum status question_read(struct api_call *call, struct json object, const char *const *others,
+                          bool flat, struct question *ret_question, struct error *err)
 {
+	struct api     *api      = call->api;
+	struct arena   *arena    = call->arena;
 	struct question question = {0};
-	enum status     status   = read(api, arena, object, others, flat, &question, err);
+	enum status     status   = read(api, call, arena, object, others, flat, &question, err);
 	if (status == STATUS_OK)
 		status = classification_check(api, question.expr, "expression", err);
 	if (status == STATUS_OK)
@@ -273,7 +275,7 @@ static enum status of(struct api *api, struct arena *arena, struct text written,
 	struct json              object;
 	enum status              status = json_parse_text(parser, written, &object, err);
 	if (status == STATUS_OK)
-		status = read(api, arena, object, none, false, &question, err);
+		status = read(api, NULL, arena, object, none, false, &question, err);
 	if (status == STATUS_OK && resolved)
 		status = resolve(api, arena, &question, err);
 	json_parser_free(parser);

@@ -23,8 +23,9 @@ struct question {
 /* Reads it from the members of `object`, of which `others` (ended by NULL) are somebody else's;
  * with `flat` those that are left are filters too, else they are refused. STATUS_INVALID with the
  * field: neither is there, an unknown filter, a bad expression, windows that reach behind what is
- * kept; STATUS_CONFLICT: a segment that is not Live. On workers. */
-MUST_USE enum status question_read(struct api *api, struct arena *arena, struct json object,
+ * kept; STATUS_CONFLICT: a segment that is not Live; STATUS_FORBIDDEN: personal_index.h. Texts are
+ * of the call's arena. On workers. */
+MUST_USE enum status question_read(struct api_call *call, struct json object,
                                    const char *const *others, bool flat,
                                    struct question *ret_question, struct error *err);
 

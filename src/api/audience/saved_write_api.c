@@ -77,7 +77,7 @@ static enum status read_definition(struct api_call *call, struct json body,
 	struct text     id;
 	enum status     status;
 	if (!has(body, "audience_id"))
-		return question_read(call->api, call->arena, body, others, false, &state->question, err);
+		return question_read(call, body, others, false, &state->question, err);
 	if ((status = call_only(body, others, err)) != STATUS_OK ||
 	    (status = call_string(body, "audience_id", false, 1, 64, &id, err)) != STATUS_OK ||
 	    (status = question_at("audience_id.",

@@ -125,17 +125,16 @@ static enum status read_active(struct json body, struct segment_body *ret_body, 
 	return STATUS_OK;
 }
 
-static enum status read_definition(struct json body, bool required, struct vault *vault,
-                                   struct arena *arena, struct definition_wish *wish,
-                                   struct error *err)
+static enum status read_definition(struct api_call *call, struct json body, bool required,
+                                   struct definition_wish *wish, struct error *err)
 {
-	enum status status;
+	struct arena *arena = call->arena;
+	enum status   status;
 	if (!required && !has_definition(body))
 		return STATUS_OK;
 	bool indexed;
 	if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK ||
-	    (status = personal_index(vault, wish->expr, "expression", arena, &indexed, err)) !=
-	        STATUS_OK)
+	    (status = personal_index(call, wish->expr, "expression", &indexed, err)) != STATUS_OK)
 		return status;
 	/* Only an expression has traits. */
 	wish->body = indexed
@@ -145,19 +144,18 @@ static enum status read_definition(struct json body, bool required, struct vault
 	return STATUS_OK;
 }
 
-enum status segment_body_read_definition(struct json body, bool required, struct vault *vault,
-                                         struct arena *arena, struct definition_wish *wish,
-                                         struct error *err)
+enum status segment_body_read_definition(struct api_call *call, struct json body, bool required,
+                                         struct definition_wish *wish, struct error *err)
 {
 	static const char *const known[] = {
 		"expression", "rules", "logicalExpression", "dependencies", "windowMinutes",
 		"sample",     NULL};
 	enum status status = call_only(body, known, err);
-	return status == STATUS_OK ? read_definition(body, required, vault, arena, wish, err) : status;
+	return status == STATUS_OK ? read_definition(call, body, required, wish, err) : status;
 }
 
-enum status segment_body_read(struct json body, bool create, struct vault *vault,
-                              struct arena *arena, struct segment_body *ret_body, struct error *err)
+enum status segment_body_read(struct api_call *call, struct json body, bool create,
+                              struct segment_body *ret_body, struct error *err)
 {
 	*ret_body                    = (struct segment_body){.wish.active = true};
 	struct definition_wish *wish = &ret_body->wish;
@@ -167,7 +165,7 @@ enum status segment_body_read(struct json body, bool create, struct vault *vault
 	    (status = read_texts(body, create, wish, err)) != STATUS_OK ||
 	    (status = read_active(body, ret_body, err)) != STATUS_OK)
 		return status;
-	status = read_definition(body, create, vault, arena, wish, err);
+	status = read_definition(call, body, create, wish, err);
 	return status == STATUS_OK ? check_type(body, wish->expr, err) : status;
 }
 

@@ -3,10 +3,10 @@
 
 /* A segment as JSON: what a client sends, and what it gets (docs/api.md, "Segments"). */
 
+#include "api/call.h"
 #include "api/segment/segment_warnings.h"
 #include "base/json.h"
 #include "engine/definition/definition.h"
-#include "vault/vault.h"
 
 enum {
 	SEGMENT_KEY_BYTES_MAX         = 128,
@@ -20,17 +20,17 @@ struct segment_body {
 };
 
 /* Checks every field; `create`: a name and a definition are needed. Texts point into `body` or the
- * arena; e-mail addresses and phones are compared by their blind indexes, which the vault tells.
- * STATUS_INVALID with the field. */
-MUST_USE enum status segment_body_read(struct json body, bool create, struct vault *vault,
-                                       struct arena *arena, struct segment_body *ret_body,
-                                       struct error *err);
+ * call's arena; e-mail addresses and phones are compared by their blind indexes, and written by
+ * those who may read personal values only (api/personal/personal_index.h). STATUS_INVALID with the
+ * field. */
+MUST_USE enum status segment_body_read(struct api_call *call, struct json body, bool create,
+                                       struct segment_body *ret_body, struct error *err);
 
 /* The members that make a definition, and "sample", which is left to the caller: the body of a
  * preview. Without a definition (if it is not `required`) the wish stays as it is. */
-MUST_USE enum status segment_body_read_definition(struct json body, bool required,
-                                                  struct vault *vault, struct arena *arena,
-                                                  struct definition_wish *wish, struct error *err);
+MUST_USE enum status segment_body_read_definition(struct api_call *call, struct json body,
+                                                  bool required, struct definition_wish *wish,
+                                                  struct error *err);
 
 /* STATUS_INVALID when an event leaf looks back further than events are kept, less a day: it would
  * lose events that count. */

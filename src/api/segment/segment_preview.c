@@ -69,8 +69,7 @@ static enum status read_wish(struct api_call *call, struct definition_wish *wish
 	if (named && http_body(call->request).length == 0)
 		return STATUS_OK;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
-	    (status = segment_body_read_definition(body, !named, call->api->config.vault, call->arena,
-	                                           wish, err)) != STATUS_OK ||
+	    (status = segment_body_read_definition(call, body, !named, wish, err)) != STATUS_OK ||
 	    (status = classification_check(call->api, wish->expr, "expression", err)) != STATUS_OK ||
 	    (status = read_sample(body, call->state, err)) != STATUS_OK)
 		return status;

@@ -75,7 +75,7 @@ static enum status create(struct api_call *call, struct definition *ret_definiti
 	struct segment_body wanted;
 	enum status         status = call_body(call, &body, err);
 	if (status == STATUS_OK)
-		status = segment_body_read(body, true, call->api->config.vault, call->arena, &wanted, err);
+		status = segment_body_read(call, body, true, &wanted, err);
 	if (status == STATUS_OK)
 		status = check_windows(call, wanted.wish.expr, err);
 	if (status != STATUS_OK)
@@ -109,8 +109,7 @@ static enum status update(struct api_call *call, struct definition *ret_definiti
 	enum status         status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_if_match(call, &version, err)) != STATUS_OK ||
-	    (status = segment_body_read(body, false, call->api->config.vault, call->arena, &wanted,
-	                                err)) != STATUS_OK ||
+	    (status = segment_body_read(call, body, false, &wanted, err)) != STATUS_OK ||
 	    (status = check_windows(call, wanted.wish.expr, err)) != STATUS_OK ||
 	    (status = definition_get(definitions, id, call->arena, ret_definition, err)) != STATUS_OK)
 		return status;

@@ -38,10 +38,12 @@ static int tear_down(void **state)
 
 static enum status read(struct fixture *fixture, const char *text, bool create)
 {
-	struct json json;
+	struct json     json;
+	struct api      api  = {0};
+	struct api_call call = {.api = &api, .arena = &fixture->arena};
 	assert_int_equal(json_parse_text(fixture->parser, text_of(text), &json, &fixture->err),
 	                 STATUS_OK);
-	return segment_body_read(json, create, NULL, &fixture->arena, &fixture->body, &fixture->err);
+	return segment_body_read(&call, json, create, &fixture->body, &fixture->err);
 }
 
 static void assert_refused(struct fixture *fixture, const char *text, bool create,
