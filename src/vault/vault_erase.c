@@ -11,7 +11,8 @@ enum { SIEVE_BITS = 20 };
 
 struct vault_erasure {
 	struct vault *vault;
-	VECTOR(struct person) persons;
+	VECTOR(struct person) persons; /* those who were named stand first */
+	size_t named;
 	VECTOR(struct id_hash) hashes; /* of index slots that lead to them */
 	struct map_u64 numbers;        /* of `persons` */
 	uint64_t       sieve[(1 << SIEVE_BITS) / 64];
@@ -110,6 +111,7 @@ enum status vault_erasure_begin(struct vault *vault, const struct person *person
 	erasure->vault = vault;
 	for (size_t i = 0; i < count; i++)
 		add_person(erasure, persons[i]);
+	erasure->named = erasure->persons.count;
 	for (size_t i = 0; i < ID_SHARD_COUNT && erasure->persons.count > 0; i++)
 		look_through(erasure, &vault->index.shards[i]);
 	*ret_erasure = erasure;
@@ -141,20 +143,21 @@ void vault_id_hash(struct vault *vault, struct vault_id id, char ret_hash[VAULT_
 	memcpy(ret_hash, &hash, VAULT_HASH_BYTES);
 }
 
-static enum status void_keys(struct vault_erasure *erasure, struct error *err)
+/* Of the persons from `begin` on, before `end`. */
+static enum status void_keys(struct vault_erasure *erasure, size_t begin, size_t end,
+                             struct error *err)
 {
 	struct vault *vault            = erasure->vault;
+	enum status   status           = STATUS_OK;
 	VECTOR(struct writer_key) keys = {0};
-	for (size_t i = 0; i < erasure->persons.count; i++) {
+	for (size_t i = begin; i < end; i++) {
 		struct person     person = erasure->persons.items[i];
 		struct slot_place place;
 		if (slot_table_get(&vault->slots, person, &place))
 			VECTOR_ADD(&keys,
 			           (struct writer_key){place.key_at, key_entry_erased(person_number(person))});
 	}
-	/* What was never written cannot be overwritten. */
-	enum status status = writer_settle(&vault->writer, err);
-	if (status == STATUS_OK && keys.count > 0)
+	if (keys.count > 0)
 		status = writer_replace_keys(&vault->writer, keys.items, keys.count, err);
 	VECTOR_DONE(&keys);
 	return status;
@@ -225,7 +228,14 @@ void vault_erasure_abandon(struct vault_erasure *erasure)
 
 enum status vault_erasure_finish(struct vault_erasure *erasure, struct error *err)
 {
-	enum status status = void_keys(erasure, err);
+	/* What was never written cannot be overwritten. */
+	enum status status = writer_settle(&erasure->vault->writer, err);
+	/* Visitors first, and synced: after a crash in between they are found by those who were
+	 * named, and by nobody else. */
+	if (status == STATUS_OK)
+		status = void_keys(erasure, erasure->named, erasure->persons.count, err);
+	if (status == STATUS_OK)
+		status = void_keys(erasure, 0, erasure->named, err);
 	if (status == STATUS_OK)
 		forget(erasure);
 	vault_erasure_abandon(erasure);

@@ -307,6 +307,28 @@ static void a_failed_sync_is_no_erasure_and_the_vault_takes_no_writes(void **sta
 	assert_true(person_equal(vault_look_up(f, VAULT_USER, "kim"), person));
 }
 
+/* A crash in between leaves who was named findable, so that the rest is done by doing it again. */
+static void visitors_go_before_those_who_lead_to_them(void **state)
+{
+	struct vault_fixture *f       = *state;
+	struct person         visitor = vault_visitor(f, "a1");
+	struct text           sealed  = seal(f, visitor);
+	struct person         user    = vault_user(f, "kim");
+	struct vault_erasure *erasure;
+	link_to(f, "a1", user);
+	assert_ok(f, vault_erasure_begin(f->vault, &user, 1, &erasure, &f->err));
+	vault_faults_set((struct vault_faults){.sync_fails = true});
+	assert_int_equal(vault_erasure_finish(erasure, &f->err), STATUS_FAILED);
+	vault_faults_set((struct vault_faults){0});
+	vault_fixture_reopen(f);
+	assert_true(person_equal(vault_look_up(f, VAULT_USER, "kim"), user));
+	erase(f, user);
+	vault_fixture_reopen(f);
+	assert_gone(f, visitor, sealed);
+	assert_int_equal(vault_look_up(f, VAULT_USER, "kim").slot, SLOT_NONE);
+	assert_int_equal(vault_look_up(f, VAULT_ANONYMOUS, "a1").slot, SLOT_NONE);
+}
+
 /* A thread that resolves and seals while others are erased. */
 struct busy {
 	struct vault *vault;
@@ -372,6 +394,7 @@ int main(void)
 		VAULT_TEST(many_are_erased_at_once_and_the_others_stay),
 		VAULT_TEST(erasing_again_is_nothing),
 		VAULT_TEST(a_failed_sync_is_no_erasure_and_the_vault_takes_no_writes),
+		VAULT_TEST(visitors_go_before_those_who_lead_to_them),
 		VAULT_TEST(erasing_beside_those_who_come_leaves_no_key_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
