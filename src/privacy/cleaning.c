@@ -5,6 +5,7 @@
 #include "ingest/debug.h"
 #include "ingest/letters_erase.h"
 #include "ingest/source.h"
+#include "privacy/request.h"
 #include "privacy/terms.h"
 
 enum { PAGE_JOBS = 100 };
@@ -38,6 +39,23 @@ static bool is_finished(const struct store_job *job)
 	return job->state != STORE_JOB_QUEUED && job->state != STORE_JOB_RUNNING;
 }
 
+/* Requests that write no files of persons are not waited for: two of them would wait for one
+ * another. What they read ends with them. */
+static bool is_waited_for(const struct store_job *job)
+{
+	if (!text_equal(job->kind, TEXT(PRIVACY_KIND)))
+		return true;
+	struct json_parser   *parser = json_parser_new();
+	struct privacy_params params;
+	struct json           json;
+	struct error          err;
+	bool                  read = json_parse_text(parser, job->params, &json, &err) == STATUS_OK &&
+	            privacy_params_read(json, &params, &err) == STATUS_OK;
+	bool waited = !read || params.type == PRIVACY_EXPORT;
+	json_parser_free(parser);
+	return waited;
+}
+
 static enum status clean_job(struct privacy *privacy, const struct store_job *job, int64_t done_ms,
                              struct privacy_counts *counts, struct error *err)
 {
@@ -45,7 +63,7 @@ static enum status clean_job(struct privacy *privacy, const struct store_job *jo
 	if (job->created_ms > done_ms)
 		return STATUS_OK;
 	if (!is_finished(job)) /* what has not begun holds nobody yet */
-		return job->state == STORE_JOB_QUEUED && job->resume.length == 0
+		return (job->state == STORE_JOB_QUEUED && job->resume.length == 0) || !is_waited_for(job)
 		           ? STATUS_OK
 		           : error_set(err, STATUS_UNAVAILABLE,
 		                       "the job %s may hold persons who are to be erased: its end is "
