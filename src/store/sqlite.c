@@ -464,7 +464,9 @@ static enum status configure(sqlite3 *db, struct error *err)
 	return run_text(db,
 	                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 	                "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
-	                "PRAGMA cell_size_check = ON;",
+	                "PRAGMA cell_size_check = ON;"
+	                /* What was deleted is in no page that is free, nor in a copy of it. */
+	                "PRAGMA secure_delete = ON;",
 	                "set it up", err);
 }
 

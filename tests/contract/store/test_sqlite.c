@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "backend.h"
+#include "base/file.h"
 #include "fault_vfs.h"
 #include "store/sqlite.h"
 
@@ -25,6 +26,16 @@ static void alter(struct fixture *f, const char *sql)
 	assert_int_equal(sqlite3_open(path_of(f), &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static bool occurs_in_file(const char *path, const char *what)
+{
+	struct buffer bytes = {0};
+	struct error  err;
+	assert_int_equal(file_read(path, 1 << 30, &bytes, &err), STATUS_OK);
+	bool occurs = memmem(bytes.data, bytes.length, what, strlen(what)) != NULL;
+	buffer_done(&bytes);
+	return occurs;
 }
 
 static void the_file_is_its_owners_alone(void **state)
@@ -99,6 +110,39 @@ static void a_full_disk_at_the_first_open_leaves_a_file_that_opens_later(void **
 	remove(path);
 }
 
+/* Also of the pages that are free: backups copy them. */
+static void what_was_deleted_is_not_in_the_file(void **state)
+{
+	enum { BYTES = 20000 };
+	struct fixture            *f      = *state;
+	struct store_letter_limits limits = {100, 1000000};
+	static char                content[BYTES];
+	struct store_letter       *letters;
+	size_t                     count, deleted;
+	uint64_t                   total;
+	for (size_t i = 0; i + 8 <= sizeof content; i += 8)
+		memcpy(content + i, "MARKED--", 8);
+	const struct store_letter        letter = {.source_number = 1,
+	                                           .at_ms         = 10,
+	                                           .code          = TEXT("A"),
+	                                           .place         = TEXT("b"),
+	                                           .kind          = 4,
+	                                           .bytes         = BYTES,
+	                                           .content       = {content, sizeof content}};
+	const struct store_letter_filter filter = {
+		.source_number = 1, .until_ms = INT64_MAX, .limit = 10};
+	assert_ok(f, f->store->ops->letter_add(f->store, &letter, 1, &limits, &f->err));
+	fixture_reopen(f);
+	assert_true(occurs_in_file(path_of(f), "MARKED--"));
+	assert_ok(f, f->store->ops->letter_list(f->store, &filter, &f->arena, &letters, &count, &total,
+	                                        &f->err));
+	assert_int_equal(count, 1);
+	assert_ok(f, f->store->ops->letter_delete(f->store, 1, &letters[0].id, 1, &deleted, &f->err));
+	assert_int_equal(deleted, 1);
+	fixture_reopen(f);
+	assert_false(occurs_in_file(path_of(f), "MARKED--"));
+}
+
 static void a_failed_sync_is_an_error_and_the_write_is_not_there(void **state)
 {
 	struct fixture    *f     = *state;
@@ -166,6 +210,7 @@ int run_sqlite_tests(void)
 		STORE_TEST(a_file_that_is_no_database_is_corrupt),
 		STORE_TEST(a_directory_that_is_not_there_is_an_io_error),
 		STORE_TEST(a_full_disk_at_the_first_open_leaves_a_file_that_opens_later),
+		STORE_TEST(what_was_deleted_is_not_in_the_file),
 		STORE_TEST(a_failed_sync_is_an_error_and_the_write_is_not_there),
 		STORE_TEST(a_snapshot_is_a_store_of_that_moment_and_takes_no_name_twice),
 		STORE_TEST(the_revision_changes_with_what_is_written_and_with_nothing_else),
