@@ -3,7 +3,7 @@
 #include "base/buffer.h"
 #include "vault/vault_subjects.h"
 
-enum { IDS = 3 };
+enum { IDS = 4 };
 
 /* Of a message that was rejected, perhaps before its ids were read: a string, or a number as its
  * text. */
@@ -30,11 +30,13 @@ bool suppress_message(struct vault *vault, const struct message *message, struct
 	if (message->code == INGEST_ACCEPTED) {
 		const struct vault_id ids[IDS] = {{VAULT_USER, message->user_id},
 		                                  {VAULT_ANONYMOUS, message->anonymous_id},
-		                                  {VAULT_ANONYMOUS, message->previous_id}};
+		                                  {VAULT_ANONYMOUS, message->previous_id},
+		                                  {VAULT_USER, message->previous_id}};
 		return vault_any_suppressed(vault, ids, IDS);
 	}
 	return json_type(json) == JSON_OBJECT &&
 	       (is_suppressed(vault, json, "userId", VAULT_USER) ||
 	        is_suppressed(vault, json, "anonymousId", VAULT_ANONYMOUS) ||
-	        is_suppressed(vault, json, "previousId", VAULT_ANONYMOUS));
+	        is_suppressed(vault, json, "previousId", VAULT_ANONYMOUS) ||
+	        is_suppressed(vault, json, "previousId", VAULT_USER));
 }
