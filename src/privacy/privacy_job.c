@@ -266,6 +266,8 @@ static enum status work(struct run *run, struct error *err)
 	if (run->state.phase == PRIVACY_READING) {
 		if (run->params.file)
 			status = privacy_upload_read(run->privacy, run->job, &run->state.counts, err);
+		if (status != STATUS_OK && !status_retriable(status))
+			remove_file(run, PRIVACY_UPLOAD); /* its ids are in clear, and nobody reads it again */
 		run->state.phase = PRIVACY_WORKING;
 		if (status == STATUS_OK)
 			status = save(run, err);

@@ -83,6 +83,7 @@ class Privacy(ServerCase):
         self.assertEqual(request["state"], "PARTIAL_SUCCESS", request)  # nobody had the visitor's
         for message in ({"type": "track", "userId": "han", "event": "Seen"},
                         {"type": "identify", "userId": "other", "anonymousId": "han-v"},
+                        {"type": "alias", "userId": "other", "previousId": "han"},
                         {"type": "track", "userId": "han"}):  # rejected otherwise: no dead letter
             answer = self.client.expect(200, "POST", "/v1/batch", {"batch": [message]},
                                         key=source["writeKey"])
@@ -156,6 +157,14 @@ class Privacy(ServerCase):
         request = wait(self.client, upload(self.client, "SUPPRESS_ONLY", lines.encode(),
                                            "application/x-ndjson"))
         self.assertEqual((request["state"], request["counts"]["done"]), ("FINISHED", 10))
+
+    def test_a_file_that_cannot_be_read_is_not_kept(self):
+        name = b"named-in-a-file-without-columns"
+        request = wait(self.client, upload(self.client, "DELETE_ONLY", b"who\n" + name + b"\n"))
+        self.assertEqual(request["state"], "FAILED")
+        kept = [path for path in self.server.data.rglob("*")
+                if path.is_file() and name in path.read_bytes()]
+        self.assertEqual(kept, [])
 
     def test_the_command_asks_and_waits(self):
         self.track("by-command")
