@@ -197,7 +197,10 @@ void counting_free(struct counting *counting)
 	pthread_cond_signal(&counting->wake);
 	pthread_mutex_unlock(&counting->lock);
 	pthread_join(counting->thread, NULL);
-	struct error err;
+	struct error
+		err; /* what came while the thread wrote for the last time is still to be written */
+	if (counting_flush(counting, &err) != STATUS_OK)
+		log_error("what sources have sent could not be counted in the store", &err);
 	if (keep_observed(counting, false, &err) != STATUS_OK)
 		log_error("what was observed of sources could not be kept in the store", &err);
 	pthread_cond_destroy(&counting->wake);

@@ -1,6 +1,7 @@
 #include "app/workspace/directory.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,6 +176,18 @@ static enum status check_slug(struct text slug, struct error *err)
 	return STATUS_OK;
 }
 
+/* One that wants more than there is for all of them would never be opened. */
+static enum status check_limits(const struct directory        *directory,
+                                const struct workspace_limits *limits, struct error *err)
+{
+	uint64_t share = directory_memory_share(directory);
+	if (limits == NULL || limits->memory_bytes <= 0 || (uint64_t)limits->memory_bytes <= share)
+		return STATUS_OK;
+	return error_set_field(err, STATUS_INVALID, "limits.memoryBytes",
+	                       "It must be at most %" PRIu64 ", %d %% of --memory-limit", share,
+	                       DIRECTORY_SHARE_PERCENT);
+}
+
 /* Takes the row's texts from the arena. */
 static struct entry *add_entry(struct directory *directory, const struct workspace_wish *wish,
                                struct arena *arena, struct error *err)
@@ -251,6 +264,8 @@ static enum status face_create(void *context, const struct workspace_wish *wish,
 {
 	struct directory *directory = context;
 	enum status       status    = check_slug(wish->slug, err);
+	if (status == STATUS_OK)
+		status = check_limits(directory, wish->limits, err);
 	if (status != STATUS_OK)
 		return status;
 	err->status         = STATUS_OK;
@@ -290,7 +305,9 @@ static enum status face_change(void *context, struct text id, const struct works
                                struct api_workspace *ret_workspace, struct error *err)
 {
 	struct directory *directory = context;
-	enum status       status    = STATUS_OK;
+	enum status       status    = check_limits(directory, wish->limits, err);
+	if (status != STATUS_OK)
+		return status;
 	pthread_mutex_lock(&directory->change);
 	pthread_mutex_lock(&directory->lock);
 	struct entry *entry = find_entry(directory, id);

@@ -55,7 +55,7 @@ static void log_entry(const char *message, const struct entry *entry)
 
 /* ---- Room ---- */
 
-static uint64_t memory_share(const struct directory *directory)
+uint64_t directory_memory_share(const struct directory *directory)
 {
 	return serve_settings_memory_bytes(directory->settings) / 100 * DIRECTORY_SHARE_PERCENT;
 }
@@ -69,10 +69,14 @@ static uint64_t lent_bytes(const struct directory *directory)
 	return bytes;
 }
 
+/* More than the share may be lent for a while, when --memory-limit was lowered or theirs were raised
+ * while they run: home keeps the rest in any case. */
 void directory_lend(struct directory *directory)
 {
-	workspace_limit(directory->home,
-	                serve_settings_memory_bytes(directory->settings) - lent_bytes(directory), 0);
+	uint64_t share = directory_memory_share(directory), lent = lent_bytes(directory);
+	workspace_limit(
+		directory->home,
+		serve_settings_memory_bytes(directory->settings) - (lent < share ? lent : share), 0);
 }
 
 static bool has_room(const struct directory *directory, const struct entry *wanted)
@@ -81,7 +85,7 @@ static bool has_room(const struct directory *directory, const struct entry *want
 	for (size_t i = 0; i < directory->entries.count; i++)
 		count += is_running(directory->entries.items[i]);
 	return count < directory->settings->workspaces_open_max &&
-	       lent_bytes(directory) + entry_memory_bytes(wanted) <= memory_share(directory);
+	       lent_bytes(directory) + entry_memory_bytes(wanted) <= directory_memory_share(directory);
 }
 
 /* The one that was used longest ago, of those that nobody holds and that have nothing to do. */

@@ -296,6 +296,26 @@ static void name_and_limits_change_at_the_version_that_was_read(void **state)
 	assert_int_equal(changed.limits.disk_bytes, 0);
 }
 
+static void nobody_has_more_memory_than_there_is_for_all(void **state)
+{
+	struct fixture               *f      = *state;
+	const struct workspace_limits limits = {.memory_bytes = INT64_MAX};
+	struct workspace_wish         wish   = {
+				  .slug = TEXT("large"), .name = TEXT("n"), .limits = &limits, .partitions = 1};
+	struct workspace_keys keys;
+	struct api_workspace  workspace;
+	void                 *context = f->face->context;
+	made(f, "shop");
+	assert_int_equal(f->face->create(context, &wish, &f->arena, &workspace, &keys, &f->err),
+	                 STATUS_INVALID);
+	assert_string_equal(f->err.field, "limits.memoryBytes");
+	assert_int_equal(
+		f->face->change(context, TEXT("shop"), &wish, 0, &f->arena, &workspace, &f->err),
+		STATUS_INVALID);
+	assert_int_equal(counts(f).all, 1);
+	assert_int_equal(counts(f).memory_bytes, 64 << 20);
+}
+
 /* What a process that was killed leaves: a row, and perhaps files. */
 static void leave_half(struct fixture *f, const char *id, const char *state)
 {
@@ -361,6 +381,7 @@ int main(void)
 		DIRECTORY_TEST(who_holds_a_workspace_keeps_it_open),
 		DIRECTORY_TEST(no_more_are_open_than_may_be),
 		DIRECTORY_TEST(where_all_are_held_there_is_no_room),
+		DIRECTORY_TEST(nobody_has_more_memory_than_there_is_for_all),
 		DIRECTORY_TEST(name_and_limits_change_at_the_version_that_was_read),
 		DIRECTORY_TEST(what_was_half_made_or_half_deleted_is_removed_by_the_next_start),
 		DIRECTORY_TEST(one_that_is_due_is_opened_without_being_asked_for),
