@@ -8,7 +8,7 @@
  *
  * The secret lies sealed in the store, recovery codes as keyed hashes. A code of a time counts
  * once, and none of a time before it. Wrong codes count as wrong passwords do (attempts.h), by
- * session or, at a login, by address and person.
+ * session or, at a login, by address and person, and by the person alone.
  *
  * Errors besides those of the store: STATUS_UNAUTHORIZED with the field "password" or "code" when
  * that is wrong, STATUS_LIMITED too early after such (`*ret_wait_ms`), STATUS_CONFLICT when it is

@@ -287,6 +287,20 @@ static enum status open_ticket(struct access *access, struct text ticket, int64_
 	return STATUS_OK;
 }
 
+/* By what a guess at a code counts: as one at the password does, and, but for a known device, by
+ * the person alone. A million codes are few for who has many addresses, and nobody who has not
+ * come past the first step can keep him out by it. */
+static size_t code_attempts(struct access *access, const struct login *login,
+                            const struct account *account, struct attempt ret_guesses[2])
+{
+	struct text person = {(const char *)account->row.email_hash, sizeof account->row.email_hash};
+	bool        known  = is_known_device(access, login, account);
+	ret_guesses[0] =
+		attempt_of(access->attempts, login->address, person, known ? login->device : TEXT(""));
+	ret_guesses[1] = attempt_of(access->attempts, TEXT(""), person, TEXT("second factor"));
+	return known ? 1 : 2;
+}
+
 enum status sessions_login_code(struct access *access, const struct login *login,
                                 struct text ticket, struct text code, int64_t now_ms,
                                 int64_t monotonic_ms, struct arena *arena, struct grant *ret_grant,
@@ -298,25 +312,24 @@ enum status sessions_login_code(struct access *access, const struct login *login
 	enum status status = open_ticket(access, ticket, now_ms, arena, &account, &factor, err);
 	if (status != STATUS_OK)
 		return status;
-	const uint8_t *hash  = account.row.email_hash;
-	bool           known = is_known_device(access, login, &account);
-	struct attempt attempt =
-		attempt_of(access->attempts, login->address,
-	               (struct text){(const char *)hash, sizeof account.row.email_hash},
-	               known ? login->device : TEXT(""));
-	status = attempts_admit(access->attempts, &attempt, monotonic_ms, ret_wait_ms, err);
+	struct attempt guesses[2];
+	size_t         count = code_attempts(access, login, &account, guesses);
+	for (size_t i = 0; i < count && status == STATUS_OK; i++)
+		status = attempts_admit(access->attempts, &guesses[i], monotonic_ms, ret_wait_ms, err);
 	if (status != STATUS_OK) {
 		atomic_fetch_add(&access->delayed, 1);
 		return status;
 	}
 	status = second_factor_use(access, &factor, code, now_ms, err);
 	if (status == STATUS_UNAUTHORIZED) {
-		attempts_failed(access->attempts, &attempt, monotonic_ms);
+		for (size_t i = 0; i < count; i++)
+			attempts_failed(access->attempts, &guesses[i], monotonic_ms);
 		atomic_fetch_add(&access->refused, 1);
 	}
 	if (status != STATUS_OK)
 		return status;
-	attempts_succeeded(access->attempts, &attempt);
+	for (size_t i = 0; i < count; i++)
+		attempts_succeeded(access->attempts, &guesses[i]);
 	atomic_fetch_add(&access->logins, 1);
 	return sessions_begin(access, &account, login, now_ms, arena, ret_grant, err);
 }

@@ -95,7 +95,8 @@ static const struct failure {
 } failures[] = {
 	{"400", ANYBODY, "The input is wrong; details.field says where"},
 	{"401", KNOWN, "No token, no write key, no password, or not a known one"},
-	{"403", SCOPED, "The token lacks the scope, or belongs to no person"},
+	{"403", SCOPED,
+     "The token lacks the scope, belongs to no person, or it may not be done from there"},
 	{"404", ANYBODY, "There is no such thing"},
 	{"405", ANYBODY, "The path takes other methods; Allow names them"},
 	{"409", ANYBODY, "Not in the present state"},
@@ -126,7 +127,7 @@ static bool can_answer(const struct api_route *route, const struct failure *fail
 		return route->access != ACCESS_PUBLIC || (route->flags & ROUTE_CREDENTIALS) != 0;
 	case SCOPED:
 		return route->scope != SCOPE_NONE || route->access == ACCESS_PERSON ||
-		       (route->flags & ROUTE_SSO) != 0;
+		       (route->flags & (ROUTE_SSO | ROUTE_COOKIE)) != 0;
 	case MATCHED:
 		return (route->parameters & PARAMETER_IF_MATCH) != 0;
 	case SOCKET:

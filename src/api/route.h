@@ -26,6 +26,7 @@ enum route_flag {
 	ROUTE_UPLOAD       = 4,  /* the body goes to a file, however large (http/server.h) */
 	ROUTE_CREDENTIALS  = 8,  /* what is sent says who asks: 401 when it is wrong */
 	ROUTE_SSO          = 16, /* a browser's: 302 besides its success, 403 when somebody refuses */
+	ROUTE_COOKIE       = 32, /* a login that a browser keeps: 403 for pages of somebody else */
 };
 
 /* What the audit trail is told of a request that was let in (call_audit.h). */

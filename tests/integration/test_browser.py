@@ -172,6 +172,15 @@ class Cookie(unittest.TestCase):
         self.assertEqual(bare.status, 403)  # nothing says where it comes from
         self.assertEqual(self.refresh(cookie).status, 200)
 
+    def test_no_page_of_another_origin_logs_its_visitor_in(self):
+        for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"},
+                        {"Sec-Fetch-Site": "cross-site"}):
+            answer = self.login(headers)
+            self.assertEqual(answer.status, 403, (headers, answer))
+            self.assertEqual(answer.json["error"]["details"]["field"], "cookie")
+            self.assertNotIn("Set-Cookie", answer.headers)
+        self.assertIn("Set-Cookie", self.login({"Origin": self.origin}).headers)
+
     def test_two_windows_that_refresh_at_once_do_not_end_the_session(self):
         cookie = self.cookie_of(self.login())
         first, second = self.refresh(cookie), self.refresh(cookie)

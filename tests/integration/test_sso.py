@@ -529,6 +529,11 @@ class Providers(SsoCase):
         for file in self.server.data.rglob("*"):
             if file.is_file():
                 self.assertNotIn(b"very secret", file.read_bytes(), file)
+        self.refused(self.client.request("PUT", "/api/v1/sso-providers/company", {
+            "issuer": "https://evil.example.com", "client_id": "sonnim"}),
+            400, "VALIDATION_ERROR", "client_secret")
+        self.assertEqual(self.client.get("/api/v1/sso-providers/company")["issuer"],
+                         self.GOOD["issuer"])
         self.assertFalse(self.put("company", **{**self.GOOD, "client_secret": None})["has_secret"])
         self.client.expect(204, "DELETE", "/api/v1/sso-providers/company")
         self.refused(self.client.request("GET", "/api/v1/sso-providers/company"), 404)

@@ -44,7 +44,11 @@ static bool find(const struct http_request *request, struct text *ret_value)
 enum status cookie_check(const struct api_call *call, struct error *err)
 {
 	uint8_t bytes[LIMITS_NETWORK_BYTES];
-	bool    local = limits_network(http_client_address(call->request), bytes).length == 0;
+	/* Else a form on somebody else's page would log its visitor in as somebody else. */
+	if (!browser_is_own(call->api, call->request))
+		return error_set_field(err, STATUS_FORBIDDEN, "cookie",
+		                       "Only pages of this server's own origin keep a login in a cookie");
+	bool local = limits_network(http_client_address(call->request), bytes).length == 0;
 	if (http_is_secure(call->request) || local)
 		return STATUS_OK;
 	return error_set_field(err, STATUS_INVALID, "cookie",

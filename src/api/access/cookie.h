@@ -19,7 +19,8 @@
 /* The value of a cookie in a `Cookie` header; false: it is not there. */
 bool cookie_find(struct text header, struct text name, struct text *ret_value);
 
-/* Whether the request may have its login kept that way. STATUS_INVALID: it is no TLS. */
+/* Whether the request may have its login kept that way. STATUS_INVALID: it is no TLS;
+ * STATUS_FORBIDDEN: a page of somebody else has sent it. */
 MUST_USE enum status cookie_check(const struct api_call *call, struct error *err);
 
 /* Moves the grant's refresh token into the cookie, until its session ends. Without one the cookie

@@ -148,6 +148,18 @@ static enum status check_giver(struct api_call *call, const struct sso_provider 
 	return status;
 }
 
+/* What was told to one issuer is told to no other without being said anew: who may change
+ * providers could read it there. */
+static enum status check_secret(struct json body, const struct sso_provider *before,
+                                const struct sso_provider *provider, struct error *err)
+{
+	if (before->client_secret.length == 0 || text_equal(before->issuer, provider->issuer) ||
+	    json_type(json_get(body, "client_secret")) != JSON_NONE)
+		return STATUS_OK;
+	return error_set_field(err, STATUS_INVALID, "client_secret",
+	                       "Another issuer needs its own: name it, or null for none");
+}
+
 static enum status put(struct api_call *call, struct sso_provider *provider, struct error *err)
 {
 	static const char *const  known[] = {"issuer",
@@ -163,12 +175,16 @@ static enum status put(struct api_call *call, struct sso_provider *provider, str
 	                                     NULL};
 	struct store             *store   = call->api->config.store;
 	struct store_sso_provider row;
+	struct sso_provider       before;
 	struct json               body;
 	enum status               status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
-	    (status = begin(call, provider, err)) != STATUS_OK ||
-	    (status = sso_provider_read(body, call->arena, provider, err)) != STATUS_OK ||
+	    (status = begin(call, provider, err)) != STATUS_OK)
+		return status;
+	before = *provider;
+	if ((status = sso_provider_read(body, call->arena, provider, err)) != STATUS_OK ||
+	    (status = check_secret(body, &before, provider, err)) != STATUS_OK ||
 	    (status = check_giver(call, provider, err)) != STATUS_OK)
 		return status;
 	provider->updated_ms = clock_wall_ms();

@@ -3,6 +3,7 @@
  * (access/linked.h). */
 
 #include "access/linked.h"
+#include "api/access/grant.h"
 #include "api/access/guards.h"
 #include "api/access/person_json.h"
 #include "api/call_audit.h"
@@ -214,13 +215,12 @@ static enum status begin_session(struct api_call *call, const struct api *there,
                                  struct error *err)
 {
 	struct store      *store = call->api->config.store;
-	struct login       login = {.address = text_of(http_client_address(call->request))};
+	struct login       login = grant_login(call);
 	struct store_visit visit;
 	struct account     account;
-	struct error       why = {0};
-	http_header(call->request, "User-Agent", &login.agent);
-	enum status status = people_get(there->config.access, text_of(call->token.person_id),
-	                                call->arena, &account, &why);
+	struct error       why    = {0};
+	enum status        status = people_get(there->config.access, text_of(call->token.person_id),
+	                                       call->arena, &account, &why);
 	if (status == STATUS_NOT_FOUND || (status == STATUS_OK && !account.row.active))
 		return error_set(err, STATUS_FORBIDDEN, "You may not enter that workspace");
 	if (status == STATUS_OK)

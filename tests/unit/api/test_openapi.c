@@ -223,7 +223,7 @@ static void every_route_declares_how_it_can_fail(void **state)
 			assert_true(declares(route, always[a]));
 		bool known  = route->access != ACCESS_PUBLIC || (route->flags & ROUTE_CREDENTIALS) != 0;
 		bool scoped = route->scope != SCOPE_NONE || route->access == ACCESS_PERSON ||
-		              (route->flags & ROUTE_SSO) != 0;
+		              (route->flags & (ROUTE_SSO | ROUTE_COOKIE)) != 0;
 		assert_true(declares(route, "401") == known);
 		assert_true(declares(route, "403") == scoped);
 		assert_true(declares(route, "412") == ((route->parameters & PARAMETER_IF_MATCH) != 0));
