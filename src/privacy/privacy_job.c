@@ -362,7 +362,7 @@ void privacy_register(struct privacy *privacy)
 		.priority       = 50,
 		.attempts_max   = JOB_ATTEMPTS_MAX,
 		.backoff_ms     = 1000,
-		.backoff_ms_max = 60000,
+		.backoff_ms_max = 600000, /* an import that is waited for may take hours */
 		.keep_ms        = KEEP_MS,
 	};
 	jobs_register(privacy->jobs, &kind);

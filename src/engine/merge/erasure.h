@@ -12,9 +12,10 @@
  *
  * The slot stays as it is for ever: the vault never gives the number to anybody else, and whoever
  * comes with the id again has another one. Records of a person that precede his erasure are applied
- * as ever, so that a restart from a checkpoint makes the same changes. A replay of the whole
- * journal that finds his key or his stored events gone already may differ in his changes, and so in
- * the ordinals of others behind the same record, in nothing else.
+ * as ever, so that a restart from a checkpoint makes the same changes. A replay that finds his key
+ * or his stored events gone already may differ in his changes, and so in the ordinals of others
+ * behind the same record, in nothing else: one of the whole journal, and one from a checkpoint
+ * before his erasure where blind indexes or the birthday decide, for they cannot be opened.
  *
  * The body of the record is empty. Owner: the partition; its thread only. */
 
