@@ -88,8 +88,8 @@ def _beside(ours, bare, rounds, seconds, rate):
     for turn in range(rounds):
         for side in (ours, bare) if turn % 2 else (bare, ours):
             side.take(seconds, rate)
-    return Figure("7", f"encryption and limits, two personal properties an event, {rate:,} events/s",
-                  ours.mean_us() - bare.mean_us(), "µs/event", less_is_better(0.6),
+    name = f"encryption and limits, two personal properties an event, {rate:,} events/s"
+    return Figure("7", name, ours.mean_us() - bare.mean_us(), "µs/event", less_is_better(0.6),
                   f"without: {bare.text()}", f"with: {ours.text()}")
 
 

@@ -69,14 +69,13 @@ static uint64_t lent_bytes(const struct directory *directory)
 	return bytes;
 }
 
-/* More than the share may be lent for a while, when --memory-limit was lowered or theirs were raised
- * while they run: home keeps the rest in any case. */
+/* More than the share may be lent for a while, when --memory-limit was lowered or theirs were
+ * raised while they run: home keeps the rest in any case. */
 void directory_lend(struct directory *directory)
 {
+	uint64_t all   = serve_settings_memory_bytes(directory->settings);
 	uint64_t share = directory_memory_share(directory), lent = lent_bytes(directory);
-	workspace_limit(
-		directory->home,
-		serve_settings_memory_bytes(directory->settings) - (lent < share ? lent : share), 0);
+	workspace_limit(directory->home, all - (lent < share ? lent : share), 0);
 }
 
 static bool has_room(const struct directory *directory, const struct entry *wanted)
