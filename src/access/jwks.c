@@ -230,7 +230,7 @@ enum status jwks_verify(const struct jwks *jwks, struct text token, struct buffe
 	buffer_done(&signature);
 	if (!valid) {
 		out->length = begin;
-		return named == 0
+		return named == 0 || header.kid_length == 0
 		           ? error_set(err, STATUS_NOT_FOUND,
 		                       "The ID token is signed with a key that is not published")
 		           : error_set(err, STATUS_UNAUTHORIZED, "The signature of the ID token is wrong");

@@ -20,8 +20,8 @@ MUST_USE enum status jwks_read(struct json root, struct jwks **ret_jwks, struct 
 void                 jwks_free(struct jwks *jwks); /* NULL is fine */
 
 /* The claims, appended to `out`, once the signature is right. A token without "kid" may be signed
- * by any. STATUS_NOT_FOUND: none of the keys has its "kid" and algorithm: others may be there by
- * now; STATUS_UNAUTHORIZED otherwise. */
+ * by any. STATUS_NOT_FOUND: none of the keys has its "kid" and algorithm, or it has none and is
+ * signed by none: others may be there by now; STATUS_UNAUTHORIZED otherwise. */
 MUST_USE enum status jwks_verify(const struct jwks *jwks, struct text token, struct buffer *out,
                                  enum jws_algorithm *ret_algorithm, struct error *err);
 

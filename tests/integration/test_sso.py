@@ -487,7 +487,8 @@ class Lies(SsoCase):
                 other = Liar()
                 self.addCleanup(other.close)
                 other.document = {**other.document, **change}
-                self.put("liar", issuer=other.issuer, client_id="x", default_roles=["viewer"])
+                self.put("liar", issuer=other.issuer, client_id="x", client_secret=None,
+                         default_roles=["viewer"])
                 self.refused(Browser().get(f"{self.base}/api/v1/auth/oidc/liar/start"), 503,
                              "UNAVAILABLE")
         self.configure()

@@ -103,6 +103,32 @@ static void our_own_keys_are_read_back(void **state)
 	}
 }
 
+/* Who publishes his only key without a name may have exchanged it. */
+static void a_token_that_names_no_key_may_be_of_one_that_is_new(void **state)
+{
+	struct jwt_key    *key = jwt_key_new(JWT_EDDSA);
+	struct buffer      set = {0}, out = {0};
+	struct json_writer w = json_writer_of(&set);
+	struct jwks       *jwks;
+	(void)state;
+	json_begin_object(&w);
+	json_add_key(&w, TEXT("keys"));
+	json_begin_array(&w);
+	jwt_key_write_public(key, &w);
+	json_end_array(&w);
+	json_end_object(&w);
+	buffer_add_u8(&set, 0);
+	assert_int_equal(read_set(set.data, &jwks), STATUS_OK);
+	assert_int_equal(verify(jwks, eddsa_token, &out), STATUS_NOT_FOUND);
+	jwks_free(jwks);
+	assert_int_equal(read_set("{\"keys\":[" ED25519 "]}", &jwks), STATUS_OK);
+	assert_int_equal(verify(jwks, eddsa_token, &out), STATUS_OK);
+	jwks_free(jwks);
+	buffer_done(&set);
+	buffer_done(&out);
+	jwt_key_free(key);
+}
+
 static void keys_that_are_not_taken_are_left_out(void **state)
 {
 	static const char *const sets[] = {
@@ -152,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_signatures_are_right_and_others_are_not),
 		cmocka_unit_test(our_own_keys_are_read_back),
+		cmocka_unit_test(a_token_that_names_no_key_may_be_of_one_that_is_new),
 		cmocka_unit_test(keys_that_are_not_taken_are_left_out),
 		cmocka_unit_test(a_key_signs_by_its_own_algorithm_only),
 	};
