@@ -189,18 +189,35 @@ size_t proxy_read_list(struct text value, struct proxy_hop ret_hops[PROXY_HOPS_M
 	}
 }
 
-/* Up to one of the two, outside quotes. */
-static struct text take_until(const char **at, const char *end, char stop, char other)
+/* The next byte, past what a backslash escapes in quotes. */
+static void step(const char **at, const char *end, bool *quoted)
+{
+	if (*quoted && **at == '\\' && *at + 1 < end)
+		(*at)++;
+	else if (**at == '"')
+		*quoted = !*quoted;
+	(*at)++;
+}
+
+/* A client that leaves a quote open would have what a proxy adds behind it read as his own. */
+static bool ends_quoted(const char *at, const char *end)
+{
+	bool quoted = false;
+	while (at < end)
+		step(&at, end, &quoted);
+	return quoted;
+}
+
+/* Up to ';' or ',', outside quotes if they count. */
+static struct text take_part(const char **at, const char *end, bool quotes)
 {
 	const char *begin  = *at;
 	bool        quoted = false;
-	while (*at < end && (quoted || (**at != stop && **at != other))) {
-		if (quoted && **at == '\\' && *at + 1 < end)
+	while (*at < end && (quoted || (**at != ';' && **at != ',')))
+		if (quotes)
+			step(at, end, &quoted);
+		else
 			(*at)++;
-		else if (**at == '"')
-			quoted = !quoted;
-		(*at)++;
-	}
 	return trim((struct text){begin, (size_t)(*at - begin)});
 }
 
@@ -230,11 +247,12 @@ static void read_pair(struct text pair, struct proxy_hop *hop)
 size_t proxy_read_forwarded(struct text value, struct proxy_hop ret_hops[PROXY_HOPS_MAX])
 {
 	const char *at = value.data, *end = at + value.length;
-	size_t      count = 0;
+	bool        quotes = !ends_quoted(at, end);
+	size_t      count  = 0;
 	for (;; at++) {
 		struct proxy_hop *hop = next_hop(ret_hops, &count);
 		for (;; at++) {
-			read_pair(take_until(&at, end, ';', ','), hop);
+			read_pair(take_part(&at, end, quotes), hop);
 			if (at == end || *at == ',')
 				break;
 		}

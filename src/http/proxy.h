@@ -49,7 +49,8 @@ struct proxy_hop {
 	struct text host;
 };
 
-/* The hops of one header's value, in order, the last PROXY_HOPS_MAX of them; their number. */
+/* The hops of one header's value, in order, the last PROXY_HOPS_MAX of them; their number. Where a
+ * quote is left open, quotes hide nothing: the last hop is what was added last in any case. */
 size_t proxy_read_list(struct text value, struct proxy_hop ret_hops[PROXY_HOPS_MAX]);
 size_t proxy_read_forwarded(struct text value, struct proxy_hop ret_hops[PROXY_HOPS_MAX]);
 

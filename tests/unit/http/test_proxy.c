@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "base/buffer.h"
@@ -124,6 +125,20 @@ static void forwarded_is_read_with_quotes_and_other_parameters(void **state)
 	assert_string_equal(client_of("for=_gazonk", true), "10.0.0.1");
 }
 
+static void a_quote_that_a_client_leaves_open_hides_nothing(void **state)
+{
+	static const char *const opened[] = {"for=6.6.6.6;x=\"", "for=\"6.6.6.6", "for=6.6.6.6;x=\"\\",
+	                                     "\"", "for=6.6.6.6;x=\"a\\\""};
+	char                     header[128];
+	(void)state;
+	for (size_t i = 0; i < sizeof opened / sizeof opened[0]; i++) {
+		snprintf(header, sizeof header, "%s, for=203.0.113.7", opened[i]);
+		assert_string_equal(client_of(header, true), "203.0.113.7");
+		snprintf(header, sizeof header, "%s, for=\"[2001:db9::17]:47\", for=10.0.0.2", opened[i]);
+		assert_string_equal(client_of(header, true), "2001:db9::17");
+	}
+}
+
 static void forwarded_says_scheme_and_host(void **state)
 {
 	struct proxy_hop hops[PROXY_HOPS_MAX];
@@ -155,6 +170,7 @@ int main(void)
 		cmocka_unit_test(an_address_may_have_brackets_and_a_port),
 		cmocka_unit_test(the_client_is_the_first_from_the_right_that_is_not_trusted),
 		cmocka_unit_test(forwarded_is_read_with_quotes_and_other_parameters),
+		cmocka_unit_test(a_quote_that_a_client_leaves_open_hides_nothing),
 		cmocka_unit_test(forwarded_says_scheme_and_host),
 		cmocka_unit_test(of_many_hops_the_last_ones_count),
 	};
