@@ -2,10 +2,11 @@
 behind an erasure shows test_erasure.py."""
 import json
 import subprocess
+import time
 import unittest
 
-from case import ServerCase
-from privacy import REQUESTS, ask, carry_out, upload, wait
+from case import START, ServerCase
+from privacy import ENDED, REQUESTS, ask, carry_out, upload, wait
 from server import SONNIM
 
 
@@ -204,6 +205,42 @@ class Privacy(ServerCase):
             "GET", f"/api/v1/jobs/{request_id}/files/profiles.jsonl").status, 403)
         clerk, _ = self.client_with("privacy.write")
         self.assertEqual(clerk.request("GET", REQUESTS).status, 200)
+
+
+class PrivacyThatWaits(ServerCase):
+    def counted(self, request_id):
+        return (self.client.get(f"{REQUESTS}/{request_id}")["counts"] or {}).get("done", 0)
+
+    def until(self, reached, step_ms=0):
+        """With a step the clock goes on, for jobs that are tried again."""
+        now, end = START, time.monotonic() + 120
+        while not reached():
+            self.assertLess(time.monotonic(), end)
+            now += step_ms
+            if step_ms > 0:
+                self.client.set_clock(now)
+            time.sleep(0.02)
+
+    def test_two_erasures_wait_for_an_export_and_not_for_one_another(self):
+        for user in ("first", "second", "third"):
+            self.track(user)
+        self.client.expect(201, "POST", "/api/v1/destinations", {
+            "name": "away", "kind": "marketing_platform", "url": "http://127.0.0.1:1",
+            "token": "t", "consent": "none"})
+        audience = self.client.expect(200, "POST", "/api/v1/audience/calculate",
+                                      {"expression": {"event": "Seen", "op": "gte", "value": 1}})
+        export = self.client.expect(202, "POST", "/api/v1/audience/export", {
+            "audience_id": audience.json["audience_id"], "destination": "away"}).json["export_id"]
+        self.until(lambda: self.client.get(f"/api/v1/jobs/{export}")["error"] is not None)
+        requests = [ask(self.client, "DELETE_ONLY", user) for user in ("first", "second")]
+        self.until(lambda: all(self.counted(one) == 1 for one in requests))
+        states = [self.client.get(f"{REQUESTS}/{one}")["state"] for one in requests]
+        self.assertEqual(states, ["RUNNING", "RUNNING"])
+        self.client.request("DELETE", f"/api/v1/jobs/{export}")
+        self.until(lambda: all(self.client.get(f"{REQUESTS}/{one}")["state"] in ENDED
+                               for one in requests), step_ms=700_000)
+        states = [self.client.get(f"{REQUESTS}/{one}")["state"] for one in requests]
+        self.assertEqual(states, ["FINISHED", "FINISHED"])
 
 
 if __name__ == "__main__":
