@@ -325,7 +325,6 @@ static struct http_request *begin(struct http_loop *loop, struct MHD_Connection 
 	request->http_1_1    = strcmp(version, "HTTP/1.0") != 0;
 	request->received_ns = clock_monotonic_ns();
 	request->matched     = (struct http_matched){.path = "", .allow = "OPTIONS"};
-	memcpy(request->peer, request->connection->peer, sizeof request->peer);
 	memcpy(request->client, request->connection->peer, sizeof request->client);
 
 	request->header_count =
@@ -501,7 +500,6 @@ struct text http_body(const struct http_request *request)
 	return (struct text){request->body, request->body_length};
 }
 
-const char   *http_peer(const struct http_request *request) { return request->peer; }
 const char   *http_trace_id(const struct http_request *request) { return request->trace.id; }
 struct arena *http_arena(struct http_request *request) { return &request->arena; }
 unsigned      http_loop_index(const struct http_request *request) { return request->loop->index; }

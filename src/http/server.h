@@ -213,11 +213,8 @@ typedef void http_received_fn(struct http_request *request, void *context, enum 
 void         http_receive(struct http_request *request, int fd, uint64_t bytes_max,
                           http_received_fn *received, void *context);
 
-/* The address of the peer's socket: "127.0.0.1"; no proxy header is looked at. */
-const char *http_peer(const struct http_request *request);
-
-/* Whom it is from: the peer, or whom trusted proxies speak for (http/proxy.h). What decides by
- * address, or notes it, asks this. */
+/* Whom it is from, "127.0.0.1": the socket's peer, or whom trusted proxies speak for
+ * (http/proxy.h). What decides by address, or notes it, asks this. */
 const char *http_client_address(const struct http_request *request);
 
 /* Whether he speaks TLS, with this server or with a trusted proxy. */

@@ -259,7 +259,6 @@ struct http_request {
 	struct arena            arena;
 
 	/* What came in; nothing points into libmicrohttpd's memory, which goes with the connection. */
-	char                 peer[INET6_ADDRSTRLEN];
 	char                 client[INET6_ADDRSTRLEN]; /* the peer, or who stands behind proxies */
 	struct text          host;                     /* as a proxy says; empty: none does */
 	bool                 secure;                   /* the client speaks TLS */

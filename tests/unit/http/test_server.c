@@ -40,7 +40,8 @@ static void describe(struct http_request *request, void *user)
 	}
 	if (http_header(request, "x-test", &value))
 		buffer_printf(&body, " X-Test=%.*s", TEXT_FORMAT(value));
-	buffer_printf(&body, " peer=%s pattern=%s", http_peer(request), http_pattern(request));
+	buffer_printf(&body, " peer=%s pattern=%s", http_client_address(request),
+	              http_pattern(request));
 	http_respond(request, 200, "text/plain", &body);
 }
 

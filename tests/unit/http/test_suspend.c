@@ -240,7 +240,7 @@ static void assert_all_there(struct http_request *request)
 	assert_true(http_header(request, "x-name", &name));
 	assert_true(text_equal(name, TEXT("Kim")));
 	assert_true(text_equal(http_body(request), TEXT("body")));
-	assert_string_equal(http_peer(request), "127.0.0.1");
+	assert_string_equal(http_client_address(request), "127.0.0.1");
 }
 
 static void wait_for_no_connection(struct fixture *fixture)
