@@ -64,6 +64,18 @@ class Tokens(ServerCase):
         self.assertNotIn(made["token"].encode(), listed.body)
         self.assertIn(made["id"].encode(), listed.body)
 
+    def test_a_token_makes_none_that_outlives_it(self):
+        soon, later = "2100-01-01T00:00:00.000Z", "2100-01-01T00:00:00.001Z"
+        made = self.client.expect(201, "POST", "/api/v1/tokens", {
+            "name": "over in time", "scopes": ["admin"], "expiresAt": soon}).json
+        program = self.server.client(token=made["token"])
+        wish = {"name": "of it", "scopes": ["user.read"]}
+        for more in ({}, {"expiresAt": None}, {"expiresAt": later}):
+            error = self.refused(program.request("POST", "/api/v1/tokens", {**wish, **more}), 403,
+                                 "FORBIDDEN")
+            self.assertEqual(error["details"]["field"], "expiresAt")
+        program.expect(201, "POST", "/api/v1/tokens", {**wish, "expiresAt": soon})
+
     def test_a_bad_wish_for_a_token_is_refused_with_its_place(self):
         for body, field in [({"name": "x", "scopes": []}, "scopes"),
                             ({"name": "x", "scopes": ["fly"]}, "scopes[0]"),

@@ -66,17 +66,28 @@ static enum status read_scopes(struct json body, uint32_t granted, uint32_t *ret
 	return STATUS_OK;
 }
 
-static enum status read_expiry(struct json body, int64_t *ret_ms, struct error *err)
+/* A program's makes none that outlives it: whoever got hold of it had it for good. A person's is
+ * his session, and what he makes ends with him. */
+static enum status check_end(const struct token *asks, int64_t ends_ms, struct error *err)
+{
+	if (asks->person_id[0] != '\0' || ends_ms <= asks->expires_ms)
+		return STATUS_OK;
+	return error_set_field(err, STATUS_FORBIDDEN, "expiresAt",
+	                       "A token makes none that outlives it");
+}
+
+static enum status read_expiry(struct json body, const struct token *asks, int64_t *ret_ms,
+                               struct error *err)
 {
 	struct json value = json_get(body, "expiresAt");
 	*ret_ms           = INSTANT_MS_NEVER;
 	if (json_type(value) <= JSON_NULL)
-		return STATUS_OK;
+		return check_end(asks, *ret_ms, err);
 	if (json_type(value) != JSON_STRING || !instant_parse(json_string(value), ret_ms) ||
 	    *ret_ms <= clock_wall_ms())
 		return error_set_field(err, STATUS_INVALID, "expiresAt",
 		                       "It must be an RFC 3339 instant to come, or null for never");
-	return STATUS_OK;
+	return check_end(asks, *ret_ms, err);
 }
 
 /* The person who asks, or who made the token by which it is asked: what comes of him is his. */
@@ -132,7 +143,7 @@ static enum status create(struct api_call *call, struct store_token *token,
 	    (status = call_string(body, "name", false, 1, NAME_BYTES_MAX, &token->name, err)) !=
 	        STATUS_OK ||
 	    (status = read_scopes(body, call->token.scopes, &set, err)) != STATUS_OK ||
-	    (status = read_expiry(body, &token->expires_ms, err)) != STATUS_OK ||
+	    (status = read_expiry(body, &call->token, &token->expires_ms, err)) != STATUS_OK ||
 	    (status = read_limit(body, token, err)) != STATUS_OK ||
 	    (status = store->ops->token_list(store, call->arena, &tokens, &count, err)) != STATUS_OK)
 		return status;
