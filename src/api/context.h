@@ -46,22 +46,22 @@ struct api_binding {
 };
 
 struct api {
-	struct api_config   config;
-	struct definitions *definitions; /* set before `phase` becomes READY */
-	struct http_server *server;
-	struct http_server *service; /* NULL: there is no listener for services */
-	struct limits      *address_limits;
-	int64_t             started_ms;
-	_Atomic int         phase; /* enum api_phase */
-	_Atomic bool        stopped;
-	_Atomic int         call_count; /* collection not counted */
-	_Atomic int         preview_count;
-	_Atomic int         upload_count;
-	_Atomic int         audit_export_count;
-	_Atomic int         mart_count; /* tables of the mart on their way */
-	_Atomic int         password_count;
-	_Atomic int         sso_count;
-	_Atomic int         in_flight; /* all of them: what api_stop() waits for */
+	struct api_config           config;
+	struct definitions         *definitions; /* set before `phase` becomes READY */
+	struct http_server         *server;
+	struct http_server *_Atomic service; /* NULL: there is no listener for services */
+	struct limits              *address_limits;
+	int64_t                     started_ms;
+	_Atomic int                 phase; /* enum api_phase */
+	_Atomic bool                stopped;
+	_Atomic int                 call_count; /* collection not counted */
+	_Atomic int                 preview_count;
+	_Atomic int                 upload_count;
+	_Atomic int                 audit_export_count;
+	_Atomic int                 mart_count; /* tables of the mart on their way */
+	_Atomic int                 password_count;
+	_Atomic int                 sso_count;
+	_Atomic int                 in_flight; /* all of them: what api_stop() waits for */
 
 	struct http_router *router;
 	struct api_binding *bindings;

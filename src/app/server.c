@@ -75,6 +75,19 @@ enum status server_start(const struct serve_settings *settings, const struct soc
 	return status;
 }
 
+static void made_main(void *context, struct http_server *http)
+{
+	struct server *server = context;
+	api_set_server(workspace_api(server->home), http);
+	directory_set_server(server->directory, http);
+}
+
+static void made_service(void *context, struct http_server *http)
+{
+	struct server *server = context;
+	api_set_service(workspace_api(server->home), http);
+}
+
 enum status server_accept(struct server *server, struct error *err)
 {
 	struct api               *api = workspace_api(server->home);
@@ -84,6 +97,8 @@ enum status server_accept(struct server *server, struct error *err)
 	                                    .error_body    = api_error_body,
 	                                    .before_answer = api_before_answer,
 	                                    .user          = api,
+	                                    .made          = made_main,
+	                                    .made_context  = server,
 	                                    .headers       = headers,
 	                                    .tls           = server->secure.main,
 	                                    .sockets       = server->main_sockets.fds,
@@ -92,19 +107,15 @@ enum status server_accept(struct server *server, struct error *err)
 	enum status status               = http_server_start(&config, &server->http, err);
 	if (status != STATUS_OK)
 		return status;
-	api_set_server(api, server->http);
-	directory_set_server(server->directory, server->http);
 	if (server->secure.service == NULL)
 		return STATUS_OK;
+	config.made         = made_service;
 	config.settings     = &server->service_settings;
 	config.tls          = server->secure.service;
 	config.first_loop   = main_loops(server);
 	config.sockets      = server->service_sockets.fds;
 	config.socket_count = server->service_sockets.count;
-	status              = http_server_start(&config, &server->service, err);
-	if (status == STATUS_OK)
-		api_set_service(api, server->service);
-	return status;
+	return http_server_start(&config, &server->service, err);
 }
 
 bool server_accepts(const struct server *server) { return server->http != NULL; }

@@ -151,6 +151,8 @@ enum status http_server_start(const struct http_server_config *config,
 	}
 	if (status == STATUS_OK)
 		status = http_writer_start(&server->writer, err);
+	if (status == STATUS_OK && config->made != NULL)
+		config->made(config->made_context, server);
 	if (status == STATUS_OK)
 		status = start_loops(server, config, err);
 	if (status != STATUS_OK) {

@@ -92,6 +92,10 @@ typedef void http_error_body_fn(void *user, unsigned http_status, const struct e
  * or the router answered: add headers here (http_add_header), or count and log it. */
 typedef void http_before_answer_fn(void *user, struct http_request *request, unsigned http_status);
 
+/* Called once, before the first request is served: from then on the server may be asked about
+ * itself. */
+typedef void http_made_fn(void *context, struct http_server *server);
+
 struct http_server_config {
 	const struct http_settings *settings; /* copied */
 	const struct http_router   *router;   /* outlives the server */
@@ -100,6 +104,8 @@ struct http_server_config {
 	http_error_body_fn         *error_body;    /* NULL: the form of contracts.md, "Errors" */
 	http_before_answer_fn      *before_answer; /* may be NULL */
 	void                       *user;          /* of both */
+	http_made_fn               *made;          /* may be NULL */
+	void                       *made_context;
 
 	struct http_tls *tls;        /* outlives the server; NULL: plain HTTP */
 	unsigned         first_loop; /* what http_loop_index() begins with */
