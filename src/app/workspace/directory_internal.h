@@ -93,13 +93,13 @@ uint64_t      entry_memory_bytes(const struct entry *entry);
 void          workspace_limits_write(const struct workspace_limits *limits, struct buffer *out);
 
 /* directory_run.c. The first three take the lock themselves, the others are called under it. */
-void directory_start_keeper(struct directory *directory);
-void directory_serve(void *entry, const struct api_route *route, struct http_request *request);
-void directory_release(void *entry);              /* one that holds it less */
-void directory_lend(struct directory *directory); /* what home may hold besides the others */
+void     directory_start_keeper(struct directory *directory);
+void     directory_serve(void *entry, const struct api_route *route, struct http_request *request);
+void     directory_release(void *entry);              /* one that holds it less */
+void     directory_lend(struct directory *directory); /* what home may hold besides the others */
 uint64_t directory_memory_share(const struct directory *directory); /* theirs together, at most */
-bool directory_try_open(struct entry *entry);     /* false: it does not begin to, for now */
-void directory_close(struct entry *entry);        /* begins to */
+bool     directory_try_open(struct entry *entry); /* false: it does not begin to, for now */
+void     directory_close(struct entry *entry);    /* begins to */
 /* For a change; −1: as long as it takes. The lock is let go meanwhile. */
 void directory_wait(struct directory *directory, int64_t most_ms);
 
