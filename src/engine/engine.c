@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/instant.h"
+#include "engine/apply/indexed.h"
 #include "engine/engine_internal.h"
 #include "engine/catalog/plan_cache.h"
 
@@ -105,6 +106,14 @@ static struct engine *engine_new(const struct engine_config *config)
 	return engine;
 }
 
+static bool was_erased(void *context, uint32_t slot)
+{
+	const struct partition *partition = context;
+	const struct unsealer  *unsealer  = partition->unsealer;
+	return unsealer != NULL && unsealer->erased != NULL &&
+	       unsealer->erased(unsealer->context, (struct person){partition->number, slot});
+}
+
 static enum status open_events(struct engine *engine, struct error *err)
 {
 	const struct engine_config *config = &engine->config;
@@ -124,9 +133,11 @@ static enum status open_events(struct engine *engine, struct error *err)
 		struct events *events = engine->events != NULL ? events_open(engine->events, i)
 		                                               : events_new(i, &engine->budget);
 		engine->partitions[i] = partition_new(i, config->retention_ms, events, engine->plans);
-		engine->partitions[i]->unsealer              = config->unsealer;
-		engine->partitions[i]->enrichment.dimensions = engine->dimensions;
-		engine->partitions[i]->duplicates            = &engine->duplicates;
+		engine->partitions[i]->unsealer               = config->unsealer;
+		engine->partitions[i]->changes.erased         = was_erased;
+		engine->partitions[i]->changes.erased_context = engine->partitions[i];
+		engine->partitions[i]->enrichment.dimensions  = engine->dimensions;
+		engine->partitions[i]->duplicates             = &engine->duplicates;
 	}
 	return status;
 }

@@ -227,6 +227,17 @@ static bool unseal_record(void *context, struct person sealer, struct text seale
 	return vault_unseal(context, sealer, RECORD_SEAL_PURPOSE, sealed, out, &err) == STATUS_OK;
 }
 
+static bool was_erased(void *context, struct person person)
+{
+	struct vault_id id;
+	struct arena    arena;
+	struct error    err;
+	arena_init(&arena);
+	bool erased = vault_external_id(context, person, &arena, &id, &err) == STATUS_NOT_FOUND;
+	arena_done(&arena);
+	return erased;
+}
+
 static enum status start_engine(struct workspace *workspace, struct error *err)
 {
 	const struct serve_settings *settings   = workspace->settings;
@@ -240,7 +251,7 @@ static enum status start_engine(struct workspace *workspace, struct error *err)
 	char events[PATH_MAX];
 	if ((status = path_in(workspace, "events", events, err)) != STATUS_OK)
 		return status;
-	workspace->unsealer         = (struct unsealer){unseal_record, workspace->vault};
+	workspace->unsealer         = (struct unsealer){unseal_record, was_erased, workspace->vault};
 	struct engine_config config = {
 		.journal                = workspace->journal,
 		.unsealer               = &workspace->unsealer,

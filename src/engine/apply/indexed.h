@@ -20,6 +20,8 @@
 struct unsealer {
 	/* Appends the plain text to `out`. False: nothing; the person has no key any more. */
 	bool (*open)(void *context, struct person sealer, struct text sealed, struct buffer *out);
+	/* Whether the person was erased: has been, also when his ERASURE record is yet to come. */
+	bool (*erased)(void *context, struct person person);
 	void *context;
 };
 

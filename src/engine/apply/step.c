@@ -86,9 +86,10 @@ void step_emit(struct partition *partition, struct profile *profile, struct chan
 	if (partition->resume.active)
 		return; /* it happened before the restart, and is in the stream */
 	change.position = partition->last_position;
-	change.ordinal  = partition->ordinal++;
+	change.ordinal  = partition->ordinal;
 	uint64_t index =
 		changes_add(&partition->changes, &change, profile == NULL ? 0 : profile->newest_change);
+	partition->ordinal = change.ordinal + 1;
 	if (profile != NULL)
 		profile->newest_change = (uint32_t)index + 1;
 }

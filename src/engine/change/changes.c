@@ -46,16 +46,71 @@ static struct stored_change *place_of(struct changes *changes, uint64_t index)
 	return &changes->blocks.items[index / CHANGES_PER_BLOCK][index % CHANGES_PER_BLOCK];
 }
 
-uint64_t changes_add(struct changes *changes, const struct change *change, uint32_t previous)
+/* ---- What comes again ---- */
+
+static bool is_of_erased(const struct changes *changes, const struct change *change)
 {
-	uint64_t             index = changes->count++;
+	return change->slot != SLOT_NONE && changes->erased != NULL &&
+	       changes->erased(changes->erased_context, change->slot);
+}
+
+/* But for the ordinal, which changes of the erased may have moved. */
+static bool is_same(const struct stored_change *stored, const struct stored_change *entry)
+{
+	struct stored_change moved = *entry;
+	moved.change.ordinal       = stored->change.ordinal;
+	return memcmp(stored, &moved, sizeof moved) == 0;
+}
+
+/* Goes past what is stored of the erased and does not come again. Nothing that follows bears an
+ * ordinal of theirs. */
+static uint64_t pass_erased(const struct changes *changes, struct stored_change *entry)
+{
+	uint64_t index = changes->count;
+	for (; index < changes->stored; index++) {
+		const struct change *stored = &change_file_at(changes->file, index)->change;
+		if (is_same(change_file_at(changes->file, index), entry) || !is_of_erased(changes, stored))
+			break;
+		if (stored->position == entry->change.position && stored->ordinal >= entry->change.ordinal)
+			entry->change.ordinal = stored->ordinal + 1;
+	}
+	return index;
+}
+
+/* An entry that is not the one stored in its place. */
+static uint64_t add_otherwise(struct changes *changes, struct stored_change *entry)
+{
+	uint64_t index  = pass_erased(changes, entry);
+	bool     erased = is_of_erased(changes, &entry->change);
+	if (index == changes->stored) {
+		*place_of(changes, index) = *entry;
+	} else if (is_same(change_file_at(changes->file, index), entry)) {
+		entry->change.ordinal = change_file_at(changes->file, index)->change.ordinal;
+		if (erased && index > changes->count)
+			return index; /* what others of the erased have before it may come yet */
+	} else if (erased) {
+		return (uint64_t)entry->previous - 1; /* it was not told then */
+	} else if (changes->differing == 0) {
+		changes->differing = index + 1;
+	}
+	changes->count = index + 1;
+	return index;
+}
+
+uint64_t changes_add(struct changes *changes, struct change *change, uint32_t previous)
+{
+	uint64_t             index = changes->count;
 	struct stored_change entry = {.change = *change, .previous = previous};
 	assert(index < UINT32_MAX);
+	if (index < changes->base && index >= changes_first(changes) &&
+	    memcmp(change_file_at(changes->file, index), &entry, sizeof entry) != 0) {
+		index           = add_otherwise(changes, &entry);
+		change->ordinal = entry.change.ordinal;
+		return index;
+	}
 	if (index >= changes->base)
 		*place_of(changes, index) = entry;
-	else if (index >= changes_first(changes) && changes->differing == 0 &&
-	         memcmp(change_file_at(changes->file, index), &entry, sizeof entry) != 0)
-		changes->differing = index + 1;
+	changes->count++;
 	return index;
 }
 

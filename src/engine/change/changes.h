@@ -11,7 +11,9 @@
  *                              └ on the way ─┘
  *
  * Without a file all of it stays in memory. What a restart emits again is not stored twice: entries
- * before `stored` are compared with the file, and the first that differs is remembered.
+ * before `stored` are compared with the file, and the first that differs is remembered. Of persons
+ * who were erased a restart may make other changes than were told: what was told stays, and only
+ * that.
  * Owner: the partition; its thread only. What lies in memory never changes, so that another thread
  * may write what was handed out. */
 
@@ -36,8 +38,13 @@ struct default_span {
 	bool     ended;        /* it ended with an entry for everyone, at to_index */
 };
 
+/* Whether the person of a slot was erased. Asked about what comes otherwise than it is stored. */
+typedef bool changes_erased_fn(void *context, uint32_t slot);
+
 struct changes {
-	struct change_file *file; /* NULL: none */
+	struct change_file *file;   /* NULL: none */
+	changes_erased_fn  *erased; /* NULL: nobody was */
+	void               *erased_context;
 	uint64_t            count;
 	uint64_t            base;
 	uint64_t            stored;
@@ -66,8 +73,9 @@ void changes_replace(struct changes *changes, struct change_file *file);
 void changes_skip(struct changes *changes, uint64_t count);
 
 /* Adds behind the last; `previous` is the person's newest change (index + 1) or 0. Returns the
- * index. */
-uint64_t changes_add(struct changes *changes, const struct change *change, uint32_t previous);
+ * index of the person's newest change now; UINT64_MAX: none. `change->ordinal` becomes what it is in
+ * the stream. */
+uint64_t changes_add(struct changes *changes, struct change *change, uint32_t previous);
 
 /* Valid until the next call that is not const. Before the first: &change_dropped, or what is left,
  * which leads each person's chain on to the next that is left, and to its creation at the end. */

@@ -15,7 +15,8 @@
  * as ever, so that a restart from a checkpoint makes the same changes. A replay that finds his key
  * or his stored events gone already may differ in his changes, and so in the ordinals of others
  * behind the same record, in nothing else: one of the whole journal, and one from a checkpoint
- * before his erasure where blind indexes or the birthday decide, for they cannot be opened.
+ * before his erasure where blind indexes or the birthday decide, for they cannot be opened. What
+ * the change stream has told of him stays as it is then (engine/change/changes.h).
  *
  * The body of the record is empty. Owner: the partition; its thread only. */
 

@@ -258,12 +258,87 @@ static void a_file_of_another_workspace_is_refused(void **state)
 	assert_non_null(strstr(err.reason, path));
 }
 
+/* ---- Persons who were erased ---- */
+
+enum { ERASED_SLOT = 9, OTHER_SLOT = 1, SAME_RECORD = 40 };
+
+static bool is_erased(void *context, uint32_t slot)
+{
+	(void)context;
+	return slot == ERASED_SLOT;
+}
+
+static uint32_t add_of(struct changes *changes, uint32_t slot, uint32_t ordinal, int64_t at_ms)
+{
+	struct change change = {
+		.position = SAME_RECORD, .ordinal = ordinal, .slot = slot, .segment = 1, .at_ms = at_ms};
+	changes_add(changes, &change, 0);
+	return change.ordinal;
+}
+
+static void reopen(struct changes *changes)
+{
+	while (store_some(changes))
+		;
+	changes_done(changes);
+	*changes = (struct changes){.erased = is_erased};
+	changes_open(changes, open_file(1));
+}
+
+static void what_was_told_of_the_erased_stays_when_it_does_not_come_again(void **state)
+{
+	(void)state;
+	struct changes changes = {0};
+	changes_open(&changes, open_file(1));
+	add_of(&changes, ERASED_SLOT, 0, 100);
+	add_of(&changes, OTHER_SLOT, 1, 200);
+	add_of(&changes, ERASED_SLOT, 2, 300);
+	reopen(&changes);
+
+	/* Without him the other one is the first of the record. */
+	assert_int_equal(add_of(&changes, OTHER_SLOT, 0, 200), 1);
+	assert_int_equal(changes.count, 2);
+	/* What is new bears no ordinal of what was told. */
+	assert_int_equal(add_of(&changes, OTHER_SLOT, 2, 400), 3);
+	assert_int_equal(changes.differing, 0);
+	assert_int_equal(changes.count, 4);
+	assert_int_equal(changes_at(&changes, 2)->change.at_ms, 300);
+	assert_int_equal(changes_at(&changes, 3)->change.at_ms, 400);
+	changes_done(&changes);
+}
+
+static void what_was_not_told_of_the_erased_is_not_told_by_a_replay(void **state)
+{
+	(void)state;
+	struct changes changes = {0};
+	changes_open(&changes, open_file(1));
+	add_of(&changes, OTHER_SLOT, 0, 100);
+	add_of(&changes, OTHER_SLOT, 1, 200);
+	reopen(&changes);
+
+	struct change other = {.position = SAME_RECORD, .slot = ERASED_SLOT, .at_ms = 50};
+	assert_true(changes_add(&changes, &other, 0) == UINT64_MAX);
+	assert_int_equal(changes.count, 0);
+	assert_int_equal(add_of(&changes, OTHER_SLOT, 1, 100), 0);
+	assert_int_equal(add_of(&changes, OTHER_SLOT, 1, 200), 1);
+	assert_int_equal(changes.differing, 0);
+	assert_int_equal(changes.count, 2);
+
+	/* Of anybody else it is a difference. */
+	reopen(&changes);
+	add_of(&changes, OTHER_SLOT, 0, 150);
+	assert_int_equal(changes.differing, 1);
+	changes_done(&changes);
+}
+
 #define FILE_TEST(test) cmocka_unit_test_setup_teardown(test, new_path, remove_path)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FILE_TEST(what_is_stored_and_what_is_not_reads_alike),
+		FILE_TEST(what_was_told_of_the_erased_stays_when_it_does_not_come_again),
+		FILE_TEST(what_was_not_told_of_the_erased_is_not_told_by_a_replay),
 		FILE_TEST(what_comes_again_is_not_stored_twice),
 		FILE_TEST(the_first_entry_that_comes_otherwise_is_remembered),
 		FILE_TEST(what_was_not_written_is_handed_out_again),

@@ -35,8 +35,8 @@ static bool open_plain(void *context, struct person sealer, struct text sealed, 
 
 static void set_up(struct fixture *fixture)
 {
-	*fixture                 = (struct fixture){.unsealer = {open_plain, fixture}};
-	fixture->profile         = profiles_place(&fixture->profiles, SLOT);
+	*fixture         = (struct fixture){.unsealer = {.open = open_plain, .context = fixture}};
+	fixture->profile = profiles_place(&fixture->profiles, SLOT);
 	fixture->profile->exists = true;
 	struct birthday birthday = {1990, 5, 6};
 	struct buffer   parts = {0}, list = {0};
