@@ -73,8 +73,8 @@ void changes_replace(struct changes *changes, struct change_file *file);
 void changes_skip(struct changes *changes, uint64_t count);
 
 /* Adds behind the last; `previous` is the person's newest change (index + 1) or 0. Returns the
- * index of the person's newest change now; UINT64_MAX: none. `change->ordinal` becomes what it is in
- * the stream. */
+ * index of the person's newest change now; UINT64_MAX: none. `change->ordinal` becomes what it is
+ * in the stream. */
 uint64_t changes_add(struct changes *changes, struct change *change, uint32_t previous);
 
 /* Valid until the next call that is not const. Before the first: &change_dropped, or what is left,
