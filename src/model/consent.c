@@ -83,7 +83,7 @@ bool consent_given(const struct consent *consent, struct text traits)
 	if (channel.type == VALUE_TRUE || channel.type == VALUE_FALSE)
 		return channel.type == VALUE_TRUE;
 	if (purpose.type == VALUE_TRUE || purpose.type == VALUE_FALSE)
-		return purpose.type == VALUE_TRUE || (any && any_channel(consent, traits, &purpose));
+		return purpose.type == VALUE_TRUE;
 	return (any && any_channel(consent, traits, &purpose)) ||
 	       (consent->marketing && in_marketing_consent(consent, traits));
 }

@@ -21,7 +21,8 @@
 
 enum { CONSENT_NAME_BYTES_MAX = 64, CONSENT_TEXT_BYTES_MAX = 2 * CONSENT_NAME_BYTES_MAX + 1 };
 
-/* What is asked: "marketing.email", or "marketing" for any of its channels. */
+/* What is asked: "marketing.email", or "marketing": the purpose as a whole, or any of its channels
+ * where nothing is said of the whole. */
 struct consent {
 	struct text       text;
 	struct value_path purpose; /* consent.marketing */

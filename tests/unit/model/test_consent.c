@@ -58,12 +58,14 @@ static void the_channel_decides_before_the_purpose_and_silence_is_no(void **stat
 	arena_done(&arena);
 }
 
-static void a_purpose_alone_is_given_by_any_of_its_channels(void **state)
+static void a_purpose_alone_is_given_by_any_of_its_channels_unless_it_was_refused(void **state)
 {
 	static const struct asked cases[] = {
 		{"{\"consent.marketing.sms\":true}", "marketing", true},
 		{"{\"consent.marketing.sms\":false}", "marketing", false},
-		{"{\"consent.marketing\":false,\"consent.marketing.sms\":true}", "marketing", true},
+		{"{\"consent.marketing\":false,\"consent.marketing.sms\":true}", "marketing", false},
+		{"{\"consent.marketing\":false,\"consent.marketing.sms\":true}", "marketing.sms", true},
+		{"{\"consent.marketing\":false,\"marketing_consent\":[\"email\"]}", "marketing", false},
 		{"{\"consent\":{\"marketing\":{\"sms\":true}}}", "marketing", true},
 		{"{\"consent.marketingx.sms\":true}", "marketing", false},
 		{"{\"marketing_consent\":[\"email\"]}", "marketing", true},
@@ -98,7 +100,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_channel_decides_before_the_purpose_and_silence_is_no),
-		cmocka_unit_test(a_purpose_alone_is_given_by_any_of_its_channels),
+		cmocka_unit_test(a_purpose_alone_is_given_by_any_of_its_channels_unless_it_was_refused),
 		cmocka_unit_test(what_names_no_purpose_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
