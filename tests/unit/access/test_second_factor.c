@@ -1,43 +1,12 @@
 #include "access/second_factor.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "access/scope.h"
-#include "access/sessions.h"
-#include "base/instant.h"
-#include "store/sqlite.h"
+#include "access_fixture.h"
 
-#define NOW_MS  INT64_C(1700000000000)
 #define STEP_MS (TOTP_STEP_S * INT64_C(1000))
-
-static const struct text password = {"a long one that only I know", 27};
-
-struct fixture {
-	char                   directory[64];
-	struct store          *store;
-	struct vault          *vault;
-	struct access_settings settings;
-	struct access         *access;
-	struct arena           arena;
-	struct account         kim;
-	struct grant           grant; /* the session by which Kim asks */
-	uint8_t                secret[TOTP_SECRET_BYTES];
-	char                   recovery[RECOVERY_CODES][RECOVERY_TEXT_BYTES];
-	struct error           err;
-};
-
-#define assert_ok(f, call)                                                                         \
-	do {                                                                                           \
-		enum status assert_ok_status = (call);                                                     \
-		if (assert_ok_status != STATUS_OK)                                                         \
-			fail_msg("%s: %s", status_code(assert_ok_status), (f)->err.reason);                    \
-	} while (0)
 
 #define assert_wrong(f, call, name)                                                                \
 	do {                                                                                           \
@@ -45,66 +14,22 @@ struct fixture {
 		assert_string_equal((f)->err.field, name);                                                 \
 	} while (0)
 
-static struct grant begin_session(struct fixture *f)
-{
-	const struct login login = {.address = TEXT("192.0.2.1"), .agent = TEXT("a browser")};
-	struct grant       grant;
-	assert_ok(f, sessions_begin(f->access, &f->kim, &login, NOW_MS, &f->arena, &grant, &f->err));
-	return grant;
-}
+static struct grant own; /* the session by which Kim asks */
+static uint8_t      app_secret[TOTP_SECRET_BYTES];
+static char         recovery[RECOVERY_CODES][RECOVERY_TEXT_BYTES];
 
 static int set_up(void **state)
 {
-	struct fixture          *f = calloc(1, sizeof *f);
-	char                     path[96], data[96], keyring[96];
-	char                     algorithm[] = "HS256", optional[] = "optional";
-	const struct person_wish wish = {.email    = TEXT("kim@example.com"),
-	                                 .name     = TEXT("Kim"),
-	                                 .password = password,
-	                                 .roles    = TEXT("viewer operator"),
-	                                 .tier     = TEXT("free")};
-	snprintf(f->directory, sizeof f->directory, "/tmp/sonnim-factor-XXXXXX");
-	assert_non_null(mkdtemp(f->directory));
-	snprintf(path, sizeof path, "%s/store.db", f->directory);
-	snprintf(data, sizeof data, "%s/vault", f->directory);
-	snprintf(keyring, sizeof keyring, "%s/keyring", f->directory);
-	arena_init(&f->arena);
-	const struct vault_config vault = {
-		.directory = data, .keyring_directory = keyring, .partition_count = 1};
-	assert_ok(f, sqlite_store_open(path, &f->store, &f->err));
-	assert_ok(f, vault_open(&vault, &f->vault, &f->err));
-	f->settings = (struct access_settings){
-		.algorithm = algorithm, .session_idle_ms = 10 * DAY_MS, .second_factor = optional};
-	const struct access_config config = {.store             = f->store,
-	                                     .vault             = f->vault,
-	                                     .keyring_directory = keyring,
-	                                     .issuer            = "sonnim",
-	                                     .audience          = "workspace",
-	                                     .settings          = &f->settings};
-	assert_ok(f, access_open(&config, &f->access, &f->err));
-	assert_ok(f, people_add(f->access, &wish, SCOPE_ADMIN, NOW_MS, &f->arena, &f->kim, &f->err));
-	f->grant = begin_session(f);
-	*state   = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	char            command[128];
-	access_close(f->access);
-	vault_close(f->vault);
-	f->store->ops->free(f->store);
-	arena_done(&f->arena);
-	snprintf(command, sizeof command, "rm -rf %s", f->directory);
-	assert_int_equal(system(command), 0);
-	free(f);
+	struct fixture *f = access_fixture_new("optional", NULL);
+	f->kim            = access_fixture_add(f, "kim@example.com", "viewer operator");
+	own               = access_fixture_begin(f, &f->kim, NOW_MS);
+	*state            = f;
 	return 0;
 }
 
 /* ---- What Kim's app does ---- */
 
-static void read_secret(struct fixture *f, const char *text)
+static void read_secret(const char *text)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 	uint32_t          bits = 0, count = 0;
@@ -115,7 +40,7 @@ static void read_secret(struct fixture *f, const char *text)
 		bits = bits << 5 | (uint32_t)(at - alphabet);
 		if ((count += 5) >= 8) {
 			count -= 8;
-			f->secret[length++] = (uint8_t)(bits >> count);
+			app_secret[length++] = (uint8_t)(bits >> count);
 		}
 	}
 	assert_int_equal(length, TOTP_SECRET_BYTES);
@@ -124,7 +49,7 @@ static void read_secret(struct fixture *f, const char *text)
 static const char *code_at(struct fixture *f, int64_t now_ms)
 {
 	char *code = arena_alloc(&f->arena, TOTP_DIGITS + 1);
-	totp_code(f->secret, totp_step(now_ms), code);
+	totp_code(app_secret, totp_step(now_ms), code);
 	return code;
 }
 
@@ -143,7 +68,7 @@ static const char *wrong_code(struct fixture *f, int64_t now_ms)
 static struct factor_wish wish_of(struct fixture *f, struct text secret, const char *code)
 {
 	return (struct factor_wish){.person_id  = text_of(f->kim.row.id),
-	                            .session_id = text_of(f->grant.session_id),
+	                            .session_id = text_of(own.session_id),
 	                            .password   = secret,
 	                            .code       = text_of(code)};
 }
@@ -157,7 +82,7 @@ static enum status begin(struct fixture *f, struct text secret)
 		second_factor_begin(f->access, &wish, NOW_MS, 0, text, uri, &wait_ms, &f->err);
 	if (status == STATUS_OK) {
 		assert_non_null(strstr(uri, text));
-		read_secret(f, text);
+		read_secret(text);
 	}
 	return status;
 }
@@ -166,7 +91,7 @@ static enum status confirm(struct fixture *f, const char *code)
 {
 	const struct factor_wish wish = wish_of(f, (struct text){0}, code);
 	int64_t                  wait_ms;
-	return second_factor_confirm(f->access, &wish, NOW_MS, 0, f->recovery, &wait_ms, &f->err);
+	return second_factor_confirm(f->access, &wish, NOW_MS, 0, recovery, &wait_ms, &f->err);
 }
 
 static enum status end(struct fixture *f, struct text secret, const char *code)
@@ -215,7 +140,7 @@ static enum status second_step(struct fixture *f, struct text ticket, const char
 {
 	int64_t     wait_ms;
 	enum status status = sessions_login_code(f->access, login, ticket, text_of(code), now_ms, 0,
-	                                         &f->arena, &f->grant, &wait_ms, &f->err);
+	                                         &f->arena, &own, &wait_ms, &f->err);
 	assert_true(status != STATUS_LIMITED || wait_ms > 0);
 	return status;
 }
@@ -243,22 +168,22 @@ static void it_takes_the_password_to_begin_and_to_end_it(void **state)
 	assert_wrong(f, begin(f, TEXT("a wrong one")), "password");
 	assert_wrong(f, begin(f, (struct text){0}), "password");
 	turn_on(f);
-	assert_wrong(f, end(f, TEXT("a wrong one"), f->recovery[0]), "password");
+	assert_wrong(f, end(f, TEXT("a wrong one"), recovery[0]), "password");
 	assert_wrong(f, end(f, password, "abcd-efgh-ijkl"), "code");
-	assert_ok(f, end(f, password, f->recovery[0]));
-	assert_int_equal(end(f, password, f->recovery[1]), STATUS_NOT_FOUND);
+	assert_ok(f, end(f, password, recovery[0]));
+	assert_int_equal(end(f, password, recovery[1]), STATUS_NOT_FOUND);
 	assert_false(state_of(f).on);
 }
 
 static void sessions_that_came_in_without_it_end(void **state)
 {
 	struct fixture *f     = *state;
-	struct grant    other = begin_session(f);
+	struct grant    other = access_fixture_begin(f, &f->kim, NOW_MS);
 	struct identity identity;
 	turn_on(f);
 	assert_int_equal(sessions_identify(f->access, other.token, NOW_MS, &identity, &f->err),
 	                 STATUS_UNAUTHORIZED);
-	assert_ok(f, sessions_identify(f->access, f->grant.token, NOW_MS, &identity, &f->err));
+	assert_ok(f, sessions_identify(f->access, own.token, NOW_MS, &identity, &f->err));
 }
 
 static void who_has_less_cannot_take_it_off(void **state)
@@ -292,11 +217,11 @@ static void a_recovery_code_counts_once_however_it_is_written(void **state)
 	char            loud[FACTOR_CODE_BYTES_MAX], long_one[FACTOR_CODE_BYTES_MAX + 1];
 	size_t          length = 0;
 	turn_on(f);
-	for (const char *at = f->recovery[3]; *at != '\0'; at++)
+	for (const char *at = recovery[3]; *at != '\0'; at++)
 		loud[length++] = *at == '-' ? ' ' : (char)toupper((unsigned char)*at);
 	loud[length] = '\0';
 	assert_ok(f, use(f, loud, NOW_MS));
-	assert_wrong(f, use(f, f->recovery[3], NOW_MS), "code");
+	assert_wrong(f, use(f, recovery[3], NOW_MS), "code");
 	assert_wrong(f, use(f, "", NOW_MS), "code");
 	memset(long_one, 'a', sizeof long_one - 1);
 	long_one[sizeof long_one - 1] = '\0';
@@ -312,17 +237,15 @@ static void a_ticket_is_good_once_and_not_for_long(void **state)
 	const struct login login = {.address = TEXT("192.0.2.1")};
 	turn_on(f);
 	struct text ticket = challenge(f), other = challenge(f);
-	assert_wrong(f, second_step(f, TEXT("snt_x"), f->recovery[0], &login, NOW_MS), "ticket");
-	assert_wrong(f, second_step(f, text_of(f->grant.refresh), f->recovery[0], &login, NOW_MS),
+	assert_wrong(f, second_step(f, TEXT("snt_x"), recovery[0], &login, NOW_MS), "ticket");
+	assert_wrong(f, second_step(f, text_of(own.refresh), recovery[0], &login, NOW_MS), "ticket");
+	assert_wrong(f, second_step(f, ticket, recovery[0], &login, NOW_MS + CHALLENGE_SECONDS * 1000),
 	             "ticket");
-	assert_wrong(f,
-	             second_step(f, ticket, f->recovery[0], &login, NOW_MS + CHALLENGE_SECONDS * 1000),
-	             "ticket");
-	assert_wrong(f, second_step(f, ticket, f->recovery[0], &login, NOW_MS - 1000), "ticket");
+	assert_wrong(f, second_step(f, ticket, recovery[0], &login, NOW_MS - 1000), "ticket");
 	assert_wrong(f, second_step(f, ticket, wrong_code(f, NOW_MS), &login, NOW_MS), "code");
-	assert_ok(f, second_step(f, ticket, f->recovery[0], &login, NOW_MS));
-	assert_wrong(f, second_step(f, ticket, f->recovery[1], &login, NOW_MS), "ticket");
-	assert_wrong(f, second_step(f, other, f->recovery[1], &login, NOW_MS), "ticket");
+	assert_ok(f, second_step(f, ticket, recovery[0], &login, NOW_MS));
+	assert_wrong(f, second_step(f, ticket, recovery[1], &login, NOW_MS), "ticket");
+	assert_wrong(f, second_step(f, other, recovery[1], &login, NOW_MS), "ticket");
 }
 
 static void a_ticket_ends_when_the_person_is_changed(void **state)
@@ -335,7 +258,7 @@ static void a_ticket_ends_when_the_person_is_changed(void **state)
 	struct text ticket = challenge(f);
 	assert_ok(f, people_change(f->access, text_of(f->kim.row.id), &change, SCOPE_ADMIN, NOW_MS,
 	                           &f->arena, &account, &f->err));
-	assert_wrong(f, second_step(f, ticket, f->recovery[0], &login, NOW_MS), "ticket");
+	assert_wrong(f, second_step(f, ticket, recovery[0], &login, NOW_MS), "ticket");
 }
 
 static void whoever_has_many_addresses_guesses_no_faster(void **state)
@@ -347,8 +270,8 @@ static void whoever_has_many_addresses_guesses_no_faster(void **state)
 	turn_on(f);
 	struct text ticket = challenge(f);
 	login              = (struct login){.address = TEXT("192.0.2.1")};
-	assert_ok(f, second_step(f, ticket, f->recovery[0], &login, NOW_MS));
-	struct text device = arena_text(&f->arena, text_of(f->grant.device));
+	assert_ok(f, second_step(f, ticket, recovery[0], &login, NOW_MS));
+	struct text device = arena_text(&f->arena, text_of(own.device));
 	ticket             = challenge(f);
 	for (unsigned i = 0; i <= ATTEMPTS_FREE + 1 && status == STATUS_UNAUTHORIZED; i++) {
 		snprintf(address, sizeof address, "198.51.100.%u", i);
@@ -357,27 +280,30 @@ static void whoever_has_many_addresses_guesses_no_faster(void **state)
 	}
 	assert_int_equal(status, STATUS_LIMITED);
 	login = (struct login){.address = text_of(address), .device = device};
-	assert_ok(f, second_step(f, ticket, f->recovery[1], &login, NOW_MS));
+	assert_ok(f, second_step(f, ticket, recovery[1], &login, NOW_MS));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(it_is_pending_until_a_code_of_it_confirms_it, set_up,
-	                                    tear_down),
+	                                    access_fixture_tear_down),
 		cmocka_unit_test_setup_teardown(it_takes_the_password_to_begin_and_to_end_it, set_up,
-	                                    tear_down),
-		cmocka_unit_test_setup_teardown(sessions_that_came_in_without_it_end, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(who_has_less_cannot_take_it_off, set_up, tear_down),
+	                                    access_fixture_tear_down),
+		cmocka_unit_test_setup_teardown(sessions_that_came_in_without_it_end, set_up,
+	                                    access_fixture_tear_down),
+		cmocka_unit_test_setup_teardown(who_has_less_cannot_take_it_off, set_up,
+	                                    access_fixture_tear_down),
 		cmocka_unit_test_setup_teardown(a_code_counts_once_and_none_of_a_time_before_it, set_up,
-	                                    tear_down),
+	                                    access_fixture_tear_down),
 		cmocka_unit_test_setup_teardown(a_recovery_code_counts_once_however_it_is_written, set_up,
-	                                    tear_down),
-		cmocka_unit_test_setup_teardown(a_ticket_is_good_once_and_not_for_long, set_up, tear_down),
+	                                    access_fixture_tear_down),
+		cmocka_unit_test_setup_teardown(a_ticket_is_good_once_and_not_for_long, set_up,
+	                                    access_fixture_tear_down),
 		cmocka_unit_test_setup_teardown(a_ticket_ends_when_the_person_is_changed, set_up,
-	                                    tear_down),
+	                                    access_fixture_tear_down),
 		cmocka_unit_test_setup_teardown(whoever_has_many_addresses_guesses_no_faster, set_up,
-	                                    tear_down),
+	                                    access_fixture_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

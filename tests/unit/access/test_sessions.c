@@ -1,104 +1,23 @@
 #include "access/sessions.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "access/reset.h"
 #include "access/scope.h"
+#include "access_fixture.h"
 #include "base/instant.h"
-#include "store/sqlite.h"
-
-/* By this clock; what is signed says so. */
-#define NOW_MS INT64_C(1700000000000)
-
-static const struct text password = {"a long one that only I know", 27};
-
-struct fixture {
-	char                   directory[64];
-	struct store          *store;
-	struct vault          *vault;
-	struct access_settings settings;
-	struct access         *access;
-	struct arena           arena;
-	struct account         kim;
-	struct error           err;
-};
-
-#define assert_ok(f, call)                                                                         \
-	do {                                                                                           \
-		enum status assert_ok_status = (call);                                                     \
-		if (assert_ok_status != STATUS_OK)                                                         \
-			fail_msg("%s: %s", status_code(assert_ok_status), (f)->err.reason);                    \
-	} while (0)
-
-static void add_person(struct fixture *f, const char *email, const char *roles,
-                       struct account *ret_account)
-{
-	const struct person_wish wish = {.email    = text_of(email),
-	                                 .name     = TEXT("Kim"),
-	                                 .password = password,
-	                                 .roles    = text_of(roles),
-	                                 .tier     = TEXT("free")};
-	assert_ok(f,
-	          people_add(f->access, &wish, SCOPE_ADMIN, NOW_MS, &f->arena, ret_account, &f->err));
-}
 
 static int set_up(void **state)
 {
-	struct fixture *f = calloc(1, sizeof *f);
-	char            path[96], data[96], keyring[96];
-	char            algorithm[] = "HS256", optional[] = "optional";
-	snprintf(f->directory, sizeof f->directory, "/tmp/sonnim-sessions-XXXXXX");
-	assert_non_null(mkdtemp(f->directory));
-	snprintf(path, sizeof path, "%s/store.db", f->directory);
-	snprintf(data, sizeof data, "%s/vault", f->directory);
-	snprintf(keyring, sizeof keyring, "%s/keyring", f->directory);
-	arena_init(&f->arena);
-	const struct vault_config vault = {
-		.directory = data, .keyring_directory = keyring, .partition_count = 1};
-	assert_ok(f, sqlite_store_open(path, &f->store, &f->err));
-	assert_ok(f, vault_open(&vault, &f->vault, &f->err));
-	f->settings                       = (struct access_settings){.algorithm       = algorithm,
-	                                                             .session_idle_ms = 10 * DAY_MS,
-	                                                             .session_ms      = 15 * DAY_MS,
-	                                                             .invitation_ms   = DAY_MS,
-	                                                             .second_factor   = optional};
-	const struct access_config config = {.store             = f->store,
-	                                     .vault             = f->vault,
-	                                     .keyring_directory = keyring,
-	                                     .issuer            = "sonnim",
-	                                     .audience          = "workspace",
-	                                     .settings          = &f->settings};
-	assert_ok(f, access_open(&config, &f->access, &f->err));
-	add_person(f, "kim@example.com", "viewer operator", &f->kim);
-	*state = f;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	char            command[128];
-	access_close(f->access);
-	vault_close(f->vault);
-	f->store->ops->free(f->store);
-	arena_done(&f->arena);
-	snprintf(command, sizeof command, "rm -rf %s", f->directory);
-	assert_int_equal(system(command), 0);
-	free(f);
+	struct fixture *f = access_fixture_new("optional", NULL);
+	f->kim            = access_fixture_add(f, "kim@example.com", "viewer operator");
+	*state            = f;
 	return 0;
 }
 
 static struct grant begin(struct fixture *f, int64_t now_ms)
 {
-	const struct login login = {.address = TEXT("192.0.2.1"), .agent = TEXT("a \xff browser")};
-	struct grant       grant;
-	assert_ok(f, sessions_begin(f->access, &f->kim, &login, now_ms, &f->arena, &grant, &f->err));
-	return grant;
+	return access_fixture_begin(f, &f->kim, now_ms);
 }
 
 static enum status refresh(struct fixture *f, const char *token, int64_t now_ms,
@@ -333,7 +252,7 @@ static void who_is_listed_has_what_his_roles_come_to(void **state)
 	struct account    lee, *all;
 	size_t            count;
 	assert_ok(f, people_put_role(f->access, &role, SCOPE_ADMIN, NOW_MS, &f->arena, &f->err));
-	add_person(f, "lee@example.com", "crm", &lee);
+	lee = access_fixture_add(f, "lee@example.com", "crm");
 	assert_ok(f, people_list(f->access, &f->arena, &all, &count, &f->err));
 	assert_int_equal(count, 2);
 	for (size_t i = 0; i < count; i++) {
@@ -387,7 +306,7 @@ static void a_mailed_token_is_good_once_and_for_a_while(void **state)
 	assert_int_equal(identify(f, grant.token, NOW_MS), STATUS_UNAUTHORIZED);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, access_fixture_tear_down)
 
 int main(void)
 {
