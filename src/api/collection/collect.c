@@ -28,7 +28,7 @@ struct collection {
 	struct text              key;
 	bool                     key_in_query;
 	bool                     parsed; /* by the loop's own ingest_thread */
-	collect_done_fn         *done;   /* of collect_own() */
+	collect_read_fn         *read;   /* of collect_own() */
 	uint64_t                 position;
 	struct ingest_rejection *rejected;
 	size_t                   rejected_count;
@@ -82,7 +82,8 @@ static void fail_rejected(struct api_call *call, const struct ingest_rejection *
 static void go_on_with_own(struct api_call *call)
 {
 	const struct collection *state = call->state;
-	state->done(call, state->position);
+	call->min_position             = state->position;
+	state->read(call);
 }
 
 /* What the source may still send, where it is limited at all. */
@@ -100,7 +101,7 @@ static void add_left(struct api_call *call, struct source *source)
 static void answer_accepted(struct api_call *call, const struct ingest_result *result)
 {
 	struct collection *state = call->state;
-	if (state->done != NULL) {
+	if (state->read != NULL) {
 		state->position = result->position;
 		call_on_worker(call, go_on_with_own);
 		return;
@@ -142,7 +143,7 @@ static void ingested(void *context, const struct ingest_result *result)
 {
 	struct api_call         *call   = context;
 	const struct collection *state  = call->state;
-	bool                     single = state->answer == COLLECT_ANSWER_SINGLE || state->done != NULL;
+	bool                     single = state->answer == COLLECT_ANSWER_SINGLE || state->read != NULL;
 	if (result->status == STATUS_OK)
 		metrics_ingested(call->api->metrics, result);
 	if (result->status != STATUS_OK) {
@@ -264,11 +265,11 @@ void collect_body(struct api_call *call, enum ingest_kind kind, struct source *s
 }
 
 void collect_own(struct api_call *call, enum ingest_kind kind, struct buffer *message,
-                 collect_done_fn *done)
+                 collect_read_fn *read)
 {
 	struct error err;
 	begin(call, kind, COLLECT_ANSWER_SINGLE);
-	((struct collection *)call->state)->done = done;
+	((struct collection *)call->state)->read = read;
 	buffer_reserve(message, JSON_PADDING_BYTES);
 	if (submit_shared(call, buffer_text(message), &err) != STATUS_OK)
 		call_fail(call, &err);

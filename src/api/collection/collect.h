@@ -23,10 +23,11 @@ void collect_pixel(struct api_call *call, enum ingest_kind kind, struct text pad
 /* Reads the registered event types from the store. At start. */
 MUST_USE enum status collect_load(struct api *api, struct error *err);
 
-/* Takes in one message of the server's own making, on a worker; then `done` on a worker, with the
- * position at which it is in the journal. What goes wrong is answered. */
-typedef void collect_done_fn(struct api_call *call, uint64_t position);
+/* Takes in messages of the server's own making, on a worker; then `read`, on a worker, answers with
+ * what they have led to: call->min_position is their position. What goes wrong is answered. Uses
+ * call->state. */
+typedef void collect_read_fn(struct api_call *call);
 void         collect_own(struct api_call *call, enum ingest_kind kind, struct buffer *message,
-                         collect_done_fn *done);
+                         collect_read_fn *read);
 
 #endif

@@ -7,10 +7,10 @@
 
 #include "api/call.h"
 #include "api/call_audit.h"
-#include "api/collection/collect.h"
 #include "api/handlers.h"
 #include "api/reads.h"
 #include "api/user/person_traits.h"
+#include "api/user/user_put.h"
 #include "base/hash.h"
 #include "base/instant.h"
 #include "model/consent.h"
@@ -226,21 +226,12 @@ static enum status read_decision(struct json json, unsigned index, struct decisi
 	return STATUS_OK;
 }
 
-static void write_identity(struct json_writer *w, struct text id)
-{
-	bool        visitor = text_starts_with(id, TEXT("anonymous_id:"));
-	struct text prefix  = visitor ? TEXT("anonymous_id:") : TEXT("user_id:");
-	if (text_starts_with(id, prefix))
-		id = (struct text){id.data + prefix.length, id.length - prefix.length};
-	json_member_string(w, visitor ? "anonymousId" : "userId", id);
-}
-
 static void write_traits(struct json_writer *w, struct api_call *call,
                          const struct decision *decisions, unsigned count)
 {
 	json_begin_object(w);
 	json_member_string(w, "type", TEXT("identify"));
-	write_identity(w, http_param(call->request, "id"));
+	user_put_identity(call, w);
 	json_add_key(w, TEXT("traits"));
 	json_begin_object(w);
 	for (unsigned i = 0; i < count; i++) {
@@ -259,7 +250,7 @@ static void write_track(struct json_writer *w, struct api_call *call, const stru
 {
 	json_begin_object(w);
 	json_member_string(w, "type", TEXT("track"));
-	write_identity(w, http_param(call->request, "id"));
+	user_put_identity(call, w);
 	json_member_string(w, "event", EVENT_NAME);
 	if (one->at.length > 0)
 		json_member_string(w, "timestamp", one->at);
@@ -311,28 +302,4 @@ static enum status put_batch(struct api_call *call, struct buffer *message, stru
 	return STATUS_OK;
 }
 
-static void put_done(struct api_call *call, uint64_t position)
-{
-	call->min_position = position;
-	read_consents(call);
-}
-
-static void put_step(struct api_call *call)
-{
-	struct buffer message = {0};
-	struct error  err;
-	if (put_batch(call, &message, &err) == STATUS_OK)
-		collect_own(call, INGEST_BATCH, &message, put_done);
-	else
-		call_fail(call, &err);
-	buffer_done(&message);
-}
-
-void consents_put(struct api_call *call)
-{
-	struct error err;
-	if (reads_reserved(http_param(call->request, "id"), &err) != STATUS_OK)
-		call_fail(call, &err);
-	else
-		call_on_worker(call, put_step);
-}
+void consents_put(struct api_call *call) { user_put(call, INGEST_BATCH, put_batch, read_consents); }

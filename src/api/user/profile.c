@@ -3,10 +3,10 @@
 
 #include "api/call.h"
 #include "api/call_audit.h"
-#include "api/collection/collect.h"
 #include "api/handlers.h"
 #include "api/reads.h"
 #include "api/user/person_traits.h"
+#include "api/user/user_put.h"
 #include "base/hash.h"
 #include "model/value.h"
 
@@ -168,49 +168,21 @@ static enum status check_put(struct json body, struct error *err)
 static enum status put_message(struct api_call *call, struct buffer *message, struct error *err)
 {
 	struct json body;
-	struct text id     = http_param(call->request, "id");
 	enum status status = call_body(call, &body, err);
 	if (status == STATUS_OK)
 		status = check_put(body, err);
 	if (status != STATUS_OK)
 		return status;
-	bool        visitor = text_starts_with(id, TEXT("anonymous_id:"));
-	struct text prefix  = visitor ? TEXT("anonymous_id:") : TEXT("user_id:");
-	if (text_starts_with(id, prefix))
-		id = (struct text){id.data + prefix.length, id.length - prefix.length};
 	struct json_writer w = json_writer_of(message);
 	json_begin_object(&w);
-	json_member_string(&w, visitor ? "anonymousId" : "userId", id);
+	user_put_identity(call, &w);
 	json_add_key(&w, TEXT("traits"));
 	write_traits(&w, body);
 	json_end_object(&w);
 	return STATUS_OK;
 }
 
-/* The profile as it is once what was written is applied. */
-static void put_done(struct api_call *call, uint64_t position)
-{
-	call->min_position = position;
-	read_profile(call);
-}
-
-static void put_step(struct api_call *call)
-{
-	struct buffer message = {0};
-	struct error  err;
-	enum status   status = put_message(call, &message, &err);
-	if (status == STATUS_OK)
-		collect_own(call, INGEST_IDENTIFY, &message, put_done);
-	else
-		call_fail(call, &err);
-	buffer_done(&message);
-}
-
 void users_profile_put(struct api_call *call)
 {
-	struct error err;
-	if (reads_reserved(http_param(call->request, "id"), &err) != STATUS_OK)
-		call_fail(call, &err);
-	else
-		call_on_worker(call, put_step);
+	user_put(call, INGEST_IDENTIFY, put_message, read_profile);
 }
