@@ -212,11 +212,12 @@ class Cancelled(Crowd):
 
     def test_it_is_refused_where_others_would_refer_to_what_is_no_more(self):
         def define(number):
-            base = self.make_segment(f"base{number}", self.slow(number), live=False)["key"]
-            while not self.client.items("/api/v1/jobs?kind=backfill&state=running"):
-                if self.client.get(f"/api/v1/segments/{base}")["state"] == "Live":
+            made = self.make_segment(f"base{number}", self.slow(number), live=False)
+            # Its own job: what is defined while another one's runs may be built along with it.
+            while not jobs_of(self.client, made["id"]):
+                if self.client.get(f"/api/v1/segments/{made['key']}")["state"] == "Live":
                     return None
-            return base
+            return made["key"]
         for number in range(self.tries):
             base = define(number)
             if base is None:
