@@ -1,7 +1,8 @@
 #include "api/woken.h"
 
 #include <assert.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 void woken_start(struct woken *woken, void *(*run)(void *owner), void *owner)
 {
@@ -18,16 +19,11 @@ void woken_start(struct woken *woken, void *(*run)(void *owner), void *owner)
 
 void woken_wait(struct woken *woken, int64_t most_ms)
 {
-	struct timespec until;
 	if (most_ms < 0) {
 		pthread_cond_wait(&woken->wake, &woken->lock);
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += most_ms / 1000;
-	until.tv_nsec += most_ms % 1000 * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	struct timespec until = clock_deadline(most_ms);
 	pthread_cond_timedwait(&woken->wake, &woken->lock, &until);
 }
 

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
@@ -97,12 +96,7 @@ static enum status send_all(struct audit_sender *sender, const struct audit_head
 
 static void wait_ms(struct audit_sender *sender, int64_t most_ms)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += most_ms / 1000;
-	until.tv_nsec += most_ms % 1000 * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	struct timespec until = clock_deadline(most_ms);
 	pthread_cond_timedwait(&sender->wake, &sender->lock, &until);
 }
 

@@ -390,9 +390,7 @@ static void *run(void *context)
 	while (!archive->stopping) {
 		pthread_mutex_unlock(&archive->lock);
 		due_ms = attempt(archive, due_ms);
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += LOOK_MS / 1000;
+		struct timespec until = clock_deadline(LOOK_MS);
 		pthread_mutex_lock(&archive->lock);
 		if (!archive->stopping)
 			pthread_cond_timedwait(&archive->wake, &archive->lock, &until);

@@ -1,8 +1,8 @@
 #include "events/writer.h"
 
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 enum { RETRY_SECONDS = 1 };
@@ -17,9 +17,7 @@ void writer_wake(struct events_store *store)
 /* Until something happens, at most a second: retention goes by, what failed is tried again. */
 static void wait_for_work(struct events_store *store)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += RETRY_SECONDS;
+	struct timespec until = clock_deadline(RETRY_SECONDS * 1000);
 	pthread_cond_timedwait(&store->work, &store->lock, &until);
 }
 

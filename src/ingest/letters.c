@@ -1,8 +1,8 @@
 #include "ingest/letters.h"
 
 #include <stdio.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/instant.h"
 #include "base/log.h"
 #include "ingest/letters_internal.h"
@@ -362,9 +362,7 @@ static void *run(void *context)
 	struct letters *letters = context;
 	pthread_mutex_lock(&letters->lock);
 	for (bool last = false; !last;) {
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += LETTERS_WAIT_MS / 1000;
+		struct timespec until = clock_deadline(LETTERS_WAIT_MS);
 		if (!letters->stopping)
 			pthread_cond_timedwait(&letters->wake, &letters->lock, &until);
 		last = letters->stopping;

@@ -18,7 +18,6 @@
 enum {
 	CLOCK_POLL_MS  = 100,  /* how late a schedule may be */
 	FAILED_WAIT_MS = 1000, /* before the store is asked again after an error */
-	SECOND_NS      = 1000000000,
 	/* A process that ends during the same run so often, without a step forward, ends because of
 	 * it; more often than a kind allows attempts, for it may as well have been the operator. */
 	INTERRUPTIONS_MAX = 10,
@@ -305,11 +304,7 @@ static void run(struct job *job)
 
 static void wait_ms(struct jobs *jobs, int64_t duration_ms)
 {
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += duration_ms * 1000000;
-	until.tv_sec += until.tv_nsec / SECOND_NS;
-	until.tv_nsec %= SECOND_NS;
+	struct timespec until = clock_deadline(duration_ms);
 	pthread_cond_timedwait(&jobs->wake, &jobs->lock, &until);
 }
 

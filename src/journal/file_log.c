@@ -38,8 +38,7 @@ struct timespec file_log_deadline(int64_t timeout_ms)
 {
 	if (timeout_ms > WAIT_MS_MAX)
 		timeout_ms = WAIT_MS_MAX;
-	int64_t until_ns = clock_monotonic_ns() + timeout_ms * 1000000;
-	return (struct timespec){until_ns / 1000000000, until_ns % 1000000000};
+	return clock_deadline(timeout_ms);
 }
 
 void file_log_index_add(struct log_entry *entry, const struct frame *frame, uint64_t offset)

@@ -2,9 +2,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "api/collection/observations.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 struct counting {
@@ -92,9 +92,7 @@ static void *run(void *context)
 	struct counting *counting = context;
 	pthread_mutex_lock(&counting->lock);
 	while (!counting->stopping) {
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += COUNTING_INTERVAL_MS / 1000;
+		struct timespec until = clock_deadline(COUNTING_INTERVAL_MS);
 		pthread_cond_timedwait(&counting->wake, &counting->lock, &until);
 		pthread_mutex_unlock(&counting->lock);
 		flush_by_time(counting);

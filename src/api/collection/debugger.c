@@ -2,8 +2,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "ingest/source.h"
 
 struct debug_watcher {
@@ -132,11 +132,7 @@ static void *work(void *context)
 			tell(debugger, at, &arena, parser, &out);
 			arena_reset(&arena);
 		}
-		struct timespec until;
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += DEBUGGER_INTERVAL_MS * 1000000L;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
+		struct timespec until = clock_deadline(DEBUGGER_INTERVAL_MS);
 		if (debugger->stopping)
 			break;
 		if (debugger->first == NULL)

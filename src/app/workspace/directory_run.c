@@ -511,16 +511,11 @@ static void *work(void *context)
 
 void directory_wait(struct directory *directory, int64_t most_ms)
 {
-	struct timespec until;
 	if (most_ms < 0) {
 		pthread_cond_wait(&directory->changed, &directory->lock);
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += most_ms / 1000;
-	until.tv_nsec += most_ms % 1000 * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	struct timespec until = clock_deadline(most_ms);
 	pthread_cond_timedwait(&directory->changed, &directory->lock, &until);
 }
 
