@@ -389,7 +389,7 @@ static void *run(void *context)
 	pthread_mutex_lock(&archive->lock);
 	while (!archive->stopping) {
 		pthread_mutex_unlock(&archive->lock);
-		due_ms = attempt(archive, due_ms);
+		due_ms                = attempt(archive, due_ms);
 		struct timespec until = clock_deadline(LOOK_MS);
 		pthread_mutex_lock(&archive->lock);
 		if (!archive->stopping)

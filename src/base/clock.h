@@ -13,8 +13,8 @@ int64_t clock_monotonic_ns(void); /* never goes back; not comparable between pro
 
 static inline int64_t clock_monotonic_ms(void) { return clock_monotonic_ns() / 1000000; }
 
-/* The instant so many milliseconds from now (0 or more), for pthread_cond_timedwait() on a condition
- * that counts by the monotonic clock. */
+/* The instant so many milliseconds from now (0 or more), for pthread_cond_timedwait() on a
+ * condition that counts by the monotonic clock. */
 struct timespec clock_deadline(int64_t from_now_ms);
 
 #endif
