@@ -79,6 +79,8 @@ static const struct parameter {
 	{"state", "query", "What was sent with the browser", "{\"type\":\"string\"}", "ssoState"},
 	{"iss", "query", "Who the provider is (RFC 9207)", "{\"type\":\"string\"}", "ssoIssuer"},
 	{"error", "query", "Why there is no code", "{\"type\":\"string\"}", "ssoError"},
+	{"cookie", "query", "Keep the refresh token in a cookie instead of answering it",
+     "{\"enum\":[\"true\",\"false\"],\"default\":\"false\"}"},
 };
 
 static const char *key_of(const struct parameter *parameter)

@@ -23,12 +23,14 @@ class Browser:
     def __init__(self):
         self.cookies = {}
 
-    def get(self, url):
+    def get(self, url, headers=None):
         parts = urllib.parse.urlsplit(url)
         jar = self.cookies.setdefault(parts.netloc, {})
         connection = http.client.HTTPConnection(parts.netloc, timeout=30)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
-        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in jar.items())} if jar else {}
+        headers = dict(headers or {})
+        if jar:
+            headers["Cookie"] = "; ".join(f"{k}={v}" for k, v in jar.items())
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         body = answer.read()
@@ -47,7 +49,8 @@ class Browser:
 class Answer:
     def __init__(self, answer, body):
         self.status = answer.status
-        self.headers = dict(answer.getheaders())
+        self.all_headers = answer.getheaders()
+        self.headers = dict(self.all_headers)
         self.body = body
 
     @property
@@ -74,8 +77,8 @@ class SsoCase(ServerCase):
     def put(self, name, **wish):
         return self.client.expect(200, "PUT", f"/api/v1/sso-providers/{name}", wish).json
 
-    def start(self, browser, name):
-        answer = browser.get(f"{self.base}/api/v1/auth/oidc/{name}/start")
+    def start(self, browser, name, query=""):
+        answer = browser.get(f"{self.base}/api/v1/auth/oidc/{name}/start{query}")
         self.assertEqual(answer.status, 302, answer)
         return answer.location
 
@@ -123,9 +126,9 @@ class Certified(SsoCase):
             "email": f"{account}@example.com", "email_verified": True, "name": account.title(),
             "groups": list(groups), **claims})
 
-    def to_callback(self, browser, name):
+    def to_callback(self, browser, name, query=""):
         """The address of ours that the provider sends the browser to."""
-        url = self.start(browser, name)
+        url = self.start(browser, name, query)
         for _ in range(6):
             if url.startswith(self.base):
                 return url
@@ -134,9 +137,18 @@ class Certified(SsoCase):
             url = urllib.parse.urljoin(url, answer.location)
         raise AssertionError(url)
 
-    def login(self, name="basic", browser=None):
+    def login(self, name="basic", browser=None, query=""):
         browser = browser or Browser()
-        return browser.get(self.to_callback(browser, name))
+        return browser.get(self.to_callback(browser, name, query))
+
+    def post(self, path, body, browser, **headers):
+        """As a page of the server's own origin does."""
+        somebody = Client(self.server.address)
+        self.addCleanup(somebody.close)
+        cookies = browser.cookies.get(self.server.address, {})
+        return somebody.request("POST", path, body, {
+            "Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items()), "Origin": self.base,
+            **headers})
 
     def test_a_person_is_made_at_the_first_login_and_known_at_the_next(self):
         self.comes("kim")
@@ -320,6 +332,57 @@ class Certified(SsoCase):
             self.refused(exchange(other), 401, "UNAUTHORIZED", "code")
         self.assertEqual(exchange(cookie).json["user"]["email"], "paged@example.com")
         self.refused(exchange(cookie), 401, "UNAUTHORIZED", "code")
+
+    def test_a_login_that_a_browser_keeps_has_its_refresh_token_in_a_cookie(self):
+        self.comes("kept")
+        browser = Browser()
+        url = self.to_callback(browser, "basic", "?cookie=true")
+        answer = browser.get(url)
+        self.assertEqual(answer.status, 200, answer)
+        self.assertNotIn("refresh_token", answer.json)
+        cookies = [text for name, text in answer.all_headers if name == "Set-Cookie"]
+        self.assertEqual(len(cookies), 2)
+        self.assertRegex(cookies[1], r"^sonnim_refresh=snr_[^;]+; Path=/api; Max-Age=[0-9]+; "
+                                     r"HttpOnly; SameSite=Strict$")
+        self.assertEqual(list(browser.cookies[self.server.address]), ["sonnim_refresh"])
+        refused = self.post("/api/v1/auth/refresh", {}, browser)
+        self.assertEqual(refused.status, 403, refused)  # without the header that no form can send
+        again = self.post("/api/v1/auth/refresh", {}, browser, **{"X-Sonnim-CSRF": "1"})
+        self.assertEqual(again.status, 200, again)
+        self.assertEqual(again.json["session_id"], answer.json["session_id"])
+        # Who did not wish it at the start gets none, whatever the way back says.
+        other = Browser()
+        answer = other.get(self.to_callback(other, "basic") + "&cookie=true")
+        self.assertIn("refresh_token", answer.json)
+        self.assertEqual(other.cookies[self.server.address], {})
+
+    def test_a_page_that_exchanges_a_code_gets_the_cookie_too(self):
+        self.configure("paged", client_secret="a secret: with %", return_path="/login")
+        self.comes("keptpage")
+        browser = Browser()
+        answer = self.login("paged", browser, "?cookie=true")
+        path, _, code = answer.location.partition("?code=")
+        self.assertEqual((answer.status, path), (302, "/login"))
+        self.assertNotIn("sonnim_refresh", browser.cookies[self.server.address])
+        foreign = self.post("/api/v1/auth/oidc/exchange", {"code": code}, browser,
+                            Origin="https://evil.example")
+        self.refused(foreign, 403, "FORBIDDEN", "cookie")
+        kept = self.post("/api/v1/auth/oidc/exchange", {"code": code}, browser)
+        self.assertEqual(kept.status, 200, kept)
+        self.assertNotIn("refresh_token", kept.json)
+        self.assertIn("sonnim_refresh=snr_", " ".join(kept.headers.get_all("Set-Cookie")))
+        self.refused(self.post("/api/v1/auth/oidc/exchange", {"code": code}, browser),
+                     401, "UNAUTHORIZED", "code")
+
+    def test_another_site_s_page_begins_no_login_that_is_kept(self):
+        url = f"{self.base}/api/v1/auth/oidc/basic/start?cookie="
+        browser = Browser()
+        self.refused(browser.get(f"{url}true", {"Sec-Fetch-Site": "cross-site"}),
+                     403, "FORBIDDEN", "cookie")
+        self.assertEqual(browser.cookies[self.server.address], {})
+        self.assertEqual(browser.get(f"{url}true", {"Sec-Fetch-Site": "none"}).status, 302)
+        self.assertEqual(browser.get(f"{url}false", {"Sec-Fetch-Site": "cross-site"}).status, 302)
+        self.refused(browser.get(f"{url}yes"), 400, "VALIDATION_ERROR", "cookie")
 
     def test_new_keys_are_fetched_when_a_token_names_one(self):
         self.comes("rotated")
@@ -585,6 +648,27 @@ class Providers(SsoCase):
                              "^__Host-sonnim-sso=sno_.*; Path=/; .*; SameSite=Lax; Secure$")
             self.assertEqual(query_of(answer.headers["Location"])["redirect_uri"],
                              "https://cdp.example.com/api/v1/auth/oidc/company/callback")
+
+    def test_a_login_is_kept_over_tls_only(self):
+        liar = Liar()
+        self.addCleanup(liar.close)
+        with Server("--partitions", "2", "--public-url", "https://cdp.example.com",
+                    "--trusted-proxies", "127.0.0.1") as server:
+            client = server.client()
+            self.addCleanup(client.close)
+            client.expect(200, "PUT", "/api/v1/sso-providers/company", {
+                "issuer": liar.issuer, "client_id": "c", "default_roles": ["viewer"]})
+            path = "/api/v1/auth/oidc/company/start?cookie=true"
+            far = {"X-Forwarded-For": "203.0.113.7"}
+            self.refused(client.request("GET", path, headers=far), 400, "VALIDATION_ERROR",
+                         "cookie")
+            answer = client.request("GET", path, headers={**far, "X-Forwarded-Proto": "https"})
+            self.assertEqual(answer.status, 302, answer)
+            bound = answer.headers["Set-Cookie"].split(";")[0]
+            back = {"state": query_of(answer.headers["Location"])["state"], "code": "x"}
+            self.refused(client.request(
+                "GET", f"/api/v1/auth/oidc/company/callback?{urllib.parse.urlencode(back)}",
+                headers={**far, "Cookie": bound}), 400, "VALIDATION_ERROR", "cookie")
 
     def test_plain_http_is_for_this_machine_only(self):
         with Server("--partitions", "2", "--public-url", "http://cdp.example.com") as server:

@@ -41,19 +41,23 @@ static bool find(const struct http_request *request, struct text *ret_value)
 
 /* ---- Whether ---- */
 
-enum status cookie_check(const struct api_call *call, struct error *err)
+enum status cookie_check_transport(const struct api_call *call, struct error *err)
 {
 	uint8_t bytes[LIMITS_NETWORK_BYTES];
+	bool    local = limits_network(http_client_address(call->request), bytes).length == 0;
+	if (http_is_secure(call->request) || local)
+		return STATUS_OK;
+	return error_set_field(err, STATUS_INVALID, "cookie",
+	                       "A login is kept in a cookie over TLS only");
+}
+
+enum status cookie_check(const struct api_call *call, struct error *err)
+{
 	/* Else a form on somebody else's page would log its visitor in as somebody else. */
 	if (!browser_is_own(call->api, call->request))
 		return error_set_field(err, STATUS_FORBIDDEN, "cookie",
 		                       "Only pages of this server's own origin keep a login in a cookie");
-	bool local = limits_network(http_client_address(call->request), bytes).length == 0;
-	if (http_is_secure(call->request) || local)
-		return STATUS_OK;
-	return error_set_field(err, STATUS_INVALID, "cookie",
-	                       "A login is kept in a cookie over TLS "
-	                       "only");
+	return cookie_check_transport(call, err);
 }
 
 /* A browser says where a POST comes from; what says nothing is none, and has no cookies to lose. */

@@ -5,7 +5,8 @@
  * this API alone and with no request that another site has brought about. Access tokens are never
  * in cookies.
  *
- *   login {"cookie": true} ─► Set-Cookie: __Secure-sonnim_refresh=…; HttpOnly; SameSite=Strict; …
+ *   login {"cookie": true}, or single sign-on that began with ?cookie=true
+ *                          ─► Set-Cookie: __Secure-sonnim_refresh=…; HttpOnly; SameSite=Strict; …
  *   refresh {}             ─► taken from the cookie, when the page is of our own origin and says so
  *                             (COOKIE_HEADER): a form or a link on somebody else's page cannot
  *
@@ -22,6 +23,10 @@ bool cookie_find(struct text header, struct text name, struct text *ret_value);
 /* Whether the request may have its login kept that way. STATUS_INVALID: it is no TLS;
  * STATUS_FORBIDDEN: a page of somebody else has sent it. */
 MUST_USE enum status cookie_check(const struct api_call *call, struct error *err);
+
+/* The first of these alone, for who comes back from elsewhere with a login that a page of ours has
+ * begun. */
+MUST_USE enum status cookie_check_transport(const struct api_call *call, struct error *err);
 
 /* Moves the grant's refresh token into the cookie, until its session ends. Without one the cookie
  * that is there stays. */

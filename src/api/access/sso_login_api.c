@@ -4,7 +4,10 @@
  *
  *   start ─► cookie, 302 to the provider ─► callback?code&state ─┬─► Grant
  *                                                                └─► 302 to a page of ours with a
- *                                                   code of ours ─► exchange ─► Grant */
+ *                                                   code of ours ─► exchange ─► Grant
+ *
+ * A login that began with ?cookie=true leaves its refresh token in a cookie (cookie.h) instead of
+ * in the Grant. That stands in the code too, so that nobody can wish it behind the begin. */
 
 #include "api/access/sso_login.h"
 
@@ -12,6 +15,7 @@
 
 #include "access/code.h"
 #include "access/federated.h"
+#include "api/access/cookie.h"
 #include "api/access/grant.h"
 #include "api/access/guards.h"
 #include "api/call_audit.h"
@@ -42,28 +46,13 @@ struct text sso_login_redirect_uri(struct api_call *call, struct text provider_n
 
 /* ---- The cookie ---- */
 
-/* RFC 6265, 5.4: "a=1; b=2". Data NULL: there is none. */
-static struct text find_cookie(struct api_call *call)
+/* Data NULL: there is none. */
+static struct text login_cookie(struct api_call *call)
 {
-	const char *name = is_https(call) ? secure_cookie : loopback_cookie;
-	size_t      skip = strlen(name) + 1;
-	struct text rest;
-	if (!http_header(call->request, "Cookie", &rest))
-		return (struct text){0};
-	while (rest.length > 0) {
-		const char *end  = memchr(rest.data, ';', rest.length);
-		struct text each = {rest.data, end == NULL ? rest.length : (size_t)(end - rest.data)};
-		if (each.length > skip && text_starts_with(each, text_of(name)) &&
-		    each.data[skip - 1] == '=')
-			return (struct text){each.data + skip, each.length - skip};
-		rest.data += each.length;
-		rest.length -= each.length;
-		while (rest.length > 0 && (rest.data[0] == ';' || rest.data[0] == ' ')) {
-			rest.data++;
-			rest.length--;
-		}
-	}
-	return (struct text){0};
+	struct text header, value = {0};
+	if (http_header(call->request, "Cookie", &header))
+		cookie_find(header, text_of(is_https(call) ? secure_cookie : loopback_cookie), &value);
+	return value;
 }
 
 /* SameSite=Lax: it comes along when the provider sends the browser back, and with no request that
@@ -77,6 +66,17 @@ static void set_cookie(struct api_call *call, const char *value, int seconds)
 	                         secure ? secure_cookie : loopback_cookie, value, seconds,
 	                         secure ? "; Secure" : "")));
 }
+
+/* What the cookie's code says of the login besides its provider: the second of its begin, and
+ * whether the browser keeps it. */
+static uint64_t begun_number(int64_t second, bool kept)
+{
+	return (uint64_t)second << 1 | (kept ? 1 : 0);
+}
+
+static int64_t begun_second(const struct code *code) { return (int64_t)(code->number >> 1); }
+
+static bool is_kept(const struct code *code) { return (code->number & 1) != 0; }
 
 /* What this login has of its own. */
 static struct text derived(struct api_call *call, const char *purpose, struct text cookie)
@@ -118,10 +118,15 @@ static enum status start(struct api_call *call, char ret_cookie[CODE_TEXT_BYTES]
                          struct text *ret_url, struct error *err)
 {
 	struct sso_provider provider;
-	struct code         code   = {.number = (uint64_t)(clock_wall_ms() / 1000)};
+	bool                kept;
 	enum status         status = find(call, &provider, err);
+	if (status == STATUS_OK)
+		status = call_query_flag(call, "cookie", &kept, err);
+	if (status == STATUS_OK && kept)
+		status = cookie_check(call, err);
 	if (status != STATUS_OK)
 		return status;
+	struct code code = {.number = begun_number(clock_wall_ms() / 1000, kept)};
 	if (!is_https(call) && !sso_address_is_loopback(call_public_url(call)))
 		return error_set(err, STATUS_UNSUPPORTED,
 		                 "Single sign-on needs https: set public-url to where browsers find this "
@@ -157,20 +162,23 @@ void oidc_start(struct api_call *call) { call_on_sso_worker(call, start_step); }
 
 /* ---- GET callback ---- */
 
-/* That this browser began the login, at this provider, not long ago. */
+/* That this browser began the login, at this provider, not long ago; and that a cookie is safe with
+ * what it comes back by, where it wants one: the page that wished for it was asked at the begin. */
 static enum status check_browser(struct api_call *call, const struct sso_provider *provider,
-                                 struct text cookie, struct text state, struct error *err)
+                                 struct text cookie, struct text state, bool *ret_kept,
+                                 struct error *err)
 {
 	struct code code;
 	int64_t     now_s = clock_wall_ms() / 1000;
 	struct text own   = cookie.data == NULL ? TEXT("") : derived(call, "sso state", cookie);
 	if (cookie.data == NULL || !code_read(secret_of(call), cookie_prefix, cookie, &code) ||
-	    strcmp(code.id, provider->id) != 0 || now_s < (int64_t)code.number ||
-	    now_s - (int64_t)code.number >= SSO_LOGIN_SECONDS || state.length != own.length ||
+	    strcmp(code.id, provider->id) != 0 || now_s < begun_second(&code) ||
+	    now_s - begun_second(&code) >= SSO_LOGIN_SECONDS || state.length != own.length ||
 	    sodium_memcmp(state.data, own.data, own.length) != 0)
 		return error_set_field(err, STATUS_UNAUTHORIZED, "state",
 		                       "This browser began no such login, or it is over: begin anew");
-	return STATUS_OK;
+	*ret_kept = is_kept(&code);
+	return *ret_kept ? cookie_check_transport(call, err) : STATUS_OK;
 }
 
 /* By its short name only: what it says besides is not ours to show. */
@@ -214,14 +222,14 @@ static enum status know(struct api_call *call, const struct sso_provider *provid
 }
 
 static enum status come_back(struct api_call *call, struct sso_provider *ret_provider,
-                             struct account *ret_account, struct error *err)
+                             struct account *ret_account, bool *ret_kept, struct error *err)
 {
-	struct text       cookie = find_cookie(call), code = query(call, "code");
+	struct text       cookie = login_cookie(call), code = query(call, "code");
 	struct text       failure = query(call, "error");
 	struct sso_claims claims;
 	enum status       status;
 	if ((status = find(call, ret_provider, err)) != STATUS_OK ||
-	    (status = check_browser(call, ret_provider, cookie, query(call, "state"), err)) !=
+	    (status = check_browser(call, ret_provider, cookie, query(call, "state"), ret_kept, err)) !=
 	        STATUS_OK)
 		return status;
 	if (failure.length > 0)
@@ -243,13 +251,22 @@ static enum status enter(struct api_call *call, const struct account *account,
 	                      ret_grant, err);
 }
 
+/* The login is over: what bound it to the browser goes. */
+static void give(struct api_call *call, struct grant *grant, bool kept)
+{
+	set_cookie(call, "", 0);
+	if (kept)
+		cookie_keep(call, grant);
+	grant_answer(call, 200, grant);
+}
+
 /* To a page of ours, with a code that is of no use to another browser. */
 static enum status to_page(struct api_call *call, const struct sso_provider *provider,
                            const struct account *account, struct text *ret_url, struct error *err)
 {
 	struct text path = provider->return_path;
 	char        code[SSO_CODE_TEXT_BYTES];
-	enum status status = sso_code_add(call->api->sso, account->row.id, find_cookie(call),
+	enum status status = sso_code_add(call->api->sso, account->row.id, login_cookie(call),
 	                                  clock_monotonic_ms(), code, err);
 	if (status != STATUS_OK)
 		return status;
@@ -266,7 +283,8 @@ static void callback_step(struct api_call *call)
 	struct grant        grant;
 	struct text         url    = {0};
 	struct error        err    = {0};
-	enum status         status = come_back(call, &provider, &account, &err);
+	bool                kept   = false;
+	enum status         status = come_back(call, &provider, &account, &kept, &err);
 	sso_count(call->api->sso, status == STATUS_OK);
 	if (status == STATUS_OK && provider.return_path.length > 0)
 		status = to_page(call, &provider, &account, &url, &err);
@@ -277,8 +295,7 @@ static void callback_step(struct api_call *call)
 	} else if (url.data != NULL) {
 		redirect(call, url);
 	} else {
-		set_cookie(call, "", 0);
-		grant_answer(call, 200, &grant);
+		give(call, &grant, kept);
 	}
 }
 
@@ -286,18 +303,31 @@ void oidc_callback(struct api_call *call) { call_on_sso_worker(call, callback_st
 
 /* ---- POST exchange ---- */
 
-static enum status exchange(struct api_call *call, struct grant *ret_grant, struct error *err)
+/* Whether the browser keeps the login: asked for at its begin, and from a page that may. Whose the
+ * cookie is sso_code_take() says. */
+static enum status check_kept(struct api_call *call, struct text cookie, bool *ret_kept,
+                              struct error *err)
+{
+	struct code code;
+	*ret_kept = cookie.data != NULL && code_read(secret_of(call), cookie_prefix, cookie, &code) &&
+	            is_kept(&code);
+	return *ret_kept ? cookie_check(call, err) : STATUS_OK;
+}
+
+static enum status exchange(struct api_call *call, struct grant *ret_grant, bool *ret_kept,
+                            struct error *err)
 {
 	static const char *const known[] = {"code", NULL};
 	struct access           *access  = call->api->config.access;
-	struct text              code, cookie = find_cookie(call);
+	struct text              code, cookie = login_cookie(call);
 	struct account           account;
 	struct json              body;
 	char                     person_id[UUID_TEXT_BYTES];
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
-	    (status = call_string(body, "code", false, 1, CODE_BYTES_MAX, &code, err)) != STATUS_OK)
+	    (status = call_string(body, "code", false, 1, CODE_BYTES_MAX, &code, err)) != STATUS_OK ||
+	    (status = check_kept(call, cookie, ret_kept, err)) != STATUS_OK)
 		return status;
 	if (!sso_code_take(call->api->sso, code, cookie, clock_monotonic_ms(), person_id))
 		return error_set_field(err, STATUS_UNAUTHORIZED, "code",
@@ -311,13 +341,12 @@ static enum status exchange(struct api_call *call, struct grant *ret_grant, stru
 static void exchange_step(struct api_call *call)
 {
 	struct grant grant;
-	struct error err = {0};
-	if (exchange(call, &grant, &err) != STATUS_OK) {
+	struct error err  = {0};
+	bool         kept = false;
+	if (exchange(call, &grant, &kept, &err) != STATUS_OK)
 		call_fail(call, &err);
-		return;
-	}
-	set_cookie(call, "", 0);
-	grant_answer(call, 200, &grant);
+	else
+		give(call, &grant, kept);
 }
 
 void oidc_exchange(struct api_call *call) { call_on_worker(call, exchange_step); }
