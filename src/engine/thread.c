@@ -293,6 +293,18 @@ static bool is_caught_up(const struct engine_thread *thread)
 	return true;
 }
 
+/* Nobody is told again what was told of the erased. */
+static void end_replay(struct engine_thread *thread)
+{
+	atomic_store(&thread->replayed_ns, clock_monotonic_ns());
+	atomic_store(&thread->replayed, true);
+	notify(thread);
+	for (uint32_t i = 0; i < thread->partition_count; i++) {
+		partition_replayed(thread->partitions[i]);
+		thread->notified[i] = thread->partitions[i]->changes.count;
+	}
+}
+
 /* Nothing to read: time goes on to the safe time, then there is leisure for what is prepared. */
 static enum status idle(struct engine_thread *thread, int64_t safe_ms, uint64_t through,
                         struct error *err)
@@ -304,11 +316,9 @@ static enum status idle(struct engine_thread *thread, int64_t safe_ms, uint64_t 
 	enum status status = check_events(thread, err);
 	if (status != STATUS_OK)
 		return status;
+	if (!atomic_load(&thread->replayed) && is_caught_up(thread))
+		end_replay(thread);
 	answer_reads(thread);
-	if (!atomic_load(&thread->replayed) && is_caught_up(thread)) {
-		atomic_store(&thread->replayed_ns, clock_monotonic_ns());
-		atomic_store(&thread->replayed, true);
-	}
 	relay_all(thread);
 	notify(thread);
 	int64_t turn_ms = turn(thread, clock_monotonic_ns());

@@ -612,6 +612,13 @@ void partition_advance(struct partition *partition, int64_t now_ms)
 	publish(partition, now_ms);
 }
 
+void partition_replayed(struct partition *partition)
+{
+	uint32_t ordinal = changes_pass_erased(&partition->changes, partition->last_position);
+	if (ordinal > partition->ordinal)
+		partition->ordinal = ordinal;
+}
+
 uint64_t partition_stored_through(const struct partition *partition)
 {
 	/* From a checkpoint on, until its begin is reached, only the store follows the journal. */

@@ -141,6 +141,10 @@ MUST_USE enum status partition_apply(struct partition          *partition,
 /* Everything of this partition at or before this position went through the event store. */
 uint64_t partition_stored_through(const struct partition *partition);
 
+/* All that there was at start is applied: what is stored of the erased and did not come by now
+ * does not come any more. */
+void partition_replayed(struct partition *partition);
+
 /* Fires all timers due at or before `now_ms`; the clock is then there. */
 void partition_advance(struct partition *partition, int64_t now_ms);
 

@@ -62,9 +62,22 @@ static bool is_same(const struct stored_change *stored, const struct stored_chan
 	return memcmp(stored, &moved, sizeof moved) == 0;
 }
 
-/* Goes past what is stored of the erased and does not come again. Nothing that follows bears an
- * ordinal of theirs. */
-static uint64_t pass_erased(const struct changes *changes, struct stored_change *entry)
+uint32_t changes_pass_erased(struct changes *changes, uint64_t through)
+{
+	uint32_t ordinal = 0;
+	while (changes->count < changes->stored && changes->count >= changes_first(changes)) {
+		const struct change *stored = &changes_at(changes, changes->count)->change;
+		if (stored->position > through || !is_of_erased(changes, stored))
+			break;
+		ordinal = stored->position == through ? stored->ordinal + 1 : 0;
+		changes->count++;
+	}
+	return ordinal;
+}
+
+/* Where an entry belongs behind what is stored of the erased, which may not come again or come
+ * later within the same record. Nothing that follows bears an ordinal of theirs. */
+static uint64_t find_behind_erased(const struct changes *changes, struct stored_change *entry)
 {
 	uint64_t index = changes->count;
 	for (; index < changes->stored; index++) {
@@ -80,7 +93,9 @@ static uint64_t pass_erased(const struct changes *changes, struct stored_change 
 /* An entry that is not the one stored in its place. */
 static uint64_t add_otherwise(struct changes *changes, struct stored_change *entry)
 {
-	uint64_t index  = pass_erased(changes, entry);
+	if (entry->change.position > 0)
+		(void)changes_pass_erased(changes, entry->change.position - 1);
+	uint64_t index  = find_behind_erased(changes, entry);
 	bool     erased = is_of_erased(changes, &entry->change);
 	if (index == changes->stored) {
 		*place_of(changes, index) = *entry;

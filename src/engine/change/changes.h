@@ -77,6 +77,11 @@ void changes_skip(struct changes *changes, uint64_t count);
  * in the stream. */
 uint64_t changes_add(struct changes *changes, struct change *change, uint32_t previous);
 
+/* Goes past what is stored next of the erased, of records up to position `through`, which does not
+ * come again: before a step that relies on where its entries will stand, and at the end of a
+ * replay. Returns the ordinal behind those of record `through`; 0: none of it was passed. */
+uint32_t changes_pass_erased(struct changes *changes, uint64_t through);
+
 /* Valid until the next call that is not const. Before the first: &change_dropped, or what is left,
  * which leads each person's chain on to the next that is left, and to its creation at the end. */
 static inline const struct stored_change *changes_at(const struct changes *changes, uint64_t index)

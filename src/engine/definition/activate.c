@@ -288,6 +288,7 @@ static void run(struct activation *activation, const struct change_record *recor
 		switch_rule(activation, old, RULE_NONE);
 	}
 
+	(void)changes_pass_erased(&partition->changes, partition->last_position - 1);
 	uint64_t first_index = partition->changes.count;
 	emit_differences(activation);
 	go_live(activation, prepared, &replaced, first_index);

@@ -331,6 +331,32 @@ static void what_was_not_told_of_the_erased_is_not_told_by_a_replay(void **state
 	changes_done(&changes);
 }
 
+static void what_was_told_last_of_the_erased_is_passed_up_to_a_record(void **state)
+{
+	(void)state;
+	struct changes changes = {0};
+	struct change  earlier = {.position = SAME_RECORD - 1, .slot = ERASED_SLOT, .segment = 1};
+	changes_open(&changes, open_file(1));
+	changes_add(&changes, &earlier, 0);
+	add_of(&changes, ERASED_SLOT, 0, 100);
+	add_of(&changes, OTHER_SLOT, 1, 200);
+	add_of(&changes, ERASED_SLOT, 2, 300);
+	reopen(&changes);
+
+	assert_int_equal(changes_pass_erased(&changes, SAME_RECORD - 1), 1);
+	assert_int_equal(changes.count, 1);
+	assert_int_equal(changes_pass_erased(&changes, SAME_RECORD - 1), 0);
+	assert_int_equal(changes_pass_erased(&changes, SAME_RECORD), 1);
+	assert_int_equal(changes.count, 2); /* nobody passes what others were told of */
+	assert_int_equal(add_of(&changes, OTHER_SLOT, 1, 200), 1);
+	assert_int_equal(changes_pass_erased(&changes, SAME_RECORD + 1), 0);
+	assert_int_equal(changes.count, changes.stored);
+	/* Nothing more: there is no end to run over. */
+	assert_int_equal(changes_pass_erased(&changes, UINT64_MAX), 0);
+	assert_int_equal(changes.count, changes.stored);
+	changes_done(&changes);
+}
+
 #define FILE_TEST(test) cmocka_unit_test_setup_teardown(test, new_path, remove_path)
 
 int main(void)
@@ -338,6 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FILE_TEST(what_is_stored_and_what_is_not_reads_alike),
 		FILE_TEST(what_was_told_of_the_erased_stays_when_it_does_not_come_again),
+		FILE_TEST(what_was_told_last_of_the_erased_is_passed_up_to_a_record),
 		FILE_TEST(what_was_not_told_of_the_erased_is_not_told_by_a_replay),
 		FILE_TEST(what_comes_again_is_not_stored_twice),
 		FILE_TEST(the_first_entry_that_comes_otherwise_is_remembered),
