@@ -45,11 +45,17 @@ MUST_USE enum status people_fill(struct access *access, struct arena *arena,
 
 struct person_wish;
 
+/* How his provider knows him. */
+struct person_link {
+	const uint8_t *hash; /* STORE_TOKEN_HASH_BYTES of them */
+	bool           email_verified;
+};
+
 /* Somebody new without a password, whom person_by_link() finds. */
 MUST_USE enum status people_make_federated(struct access *access, const struct person_wish *wish,
-                                           const uint8_t link[STORE_TOKEN_HASH_BYTES],
-                                           int64_t now_ms, struct arena *arena,
-                                           struct account *ret_account, struct error *err);
+                                           const struct person_link *link, int64_t now_ms,
+                                           struct arena *arena, struct account *ret_account,
+                                           struct error *err);
 
 /* Whether there is such a person, who has no more than `granted`: else STATUS_FORBIDDEN. */
 MUST_USE enum status people_check_touchable(struct access *access, struct text id, uint32_t granted,

@@ -1,5 +1,7 @@
 #include "access/federated.h"
 
+#include <string.h>
+
 #include "access/access_internal.h"
 #include "access/code.h"
 #include "access/scope.h"
@@ -14,16 +16,29 @@ static void link_hash(const struct access *access, const struct federated_wish *
 	buffer_done(&text);
 }
 
+/* Whether the provider says that the address of `account` is his. */
+static bool verifies(const struct access *access, const struct federated_wish *wish,
+                     const struct account *account)
+{
+	uint8_t hash[STORE_TOKEN_HASH_BYTES];
+	if (!wish->email_verified || wish->email.length == 0)
+		return false;
+	access_email_hash(access, wish->email, hash);
+	return memcmp(hash, account->row.email_hash, sizeof hash) == 0;
+}
+
 static enum status refresh(struct access *access, const struct federated_wish *wish, int64_t now_ms,
                            struct arena *arena, struct account *account, bool *ret_changed,
                            struct error *err)
 {
-	const struct person_change change = {.roles = wish->roles};
+	const struct person_change change = {.roles          = wish->roles,
+	                                     .email_verified = verifies(access, wish, account)};
 	if (!account->row.active)
 		return error_set(err, STATUS_FORBIDDEN, "The person was switched off");
-	if (text_equal(account->row.roles, wish->roles))
+	bool same = text_equal(account->row.roles, wish->roles);
+	if (same && change.email_verified <= account->row.email_verified)
 		return STATUS_OK;
-	*ret_changed = true;
+	*ret_changed = !same;
 	return people_change(access, text_of(account->row.id), &change, SCOPE_ADMIN, now_ms, arena,
 	                     account, err);
 }
@@ -41,7 +56,8 @@ static enum status make(struct access *access, const struct federated_wish *wish
 	if (wish->email_denied)
 		return error_set(err, STATUS_FORBIDDEN,
 		                 "The provider says that the e-mail address is not verified");
-	return people_make_federated(access, &person, hash, now_ms, arena, ret_account, err);
+	const struct person_link link = {.hash = hash, .email_verified = wish->email_verified};
+	return people_make_federated(access, &person, &link, now_ms, arena, ret_account, err);
 }
 
 /* Nobody is known to be him. */
@@ -63,6 +79,9 @@ static enum status meet(struct access *access, const struct federated_wish *wish
 	}
 	if (!wish->by_email || !wish->email_verified)
 		return error_set_field(err, STATUS_CONFLICT, "email", "Somebody has this address already");
+	if (!ret_account->row.email_verified)
+		return error_set_field(err, STATUS_CONFLICT, "email",
+		                       "Somebody has this address already, and it was never verified");
 	status = store->ops->person_link(store, hash, text_of(ret_account->row.id), err);
 	return status == STATUS_OK ? refresh(access, wish, now_ms, arena, ret_account, ret_changed, err)
 	                           : status;

@@ -17,11 +17,14 @@ struct federated_wish {
 	bool        email_verified;
 	bool        email_denied; /* it is told that it was not verified */
 	struct text roles;        /* names separated by blanks; not empty */
-	bool        by_email;     /* somebody who is there already is known by a verified address */
+	bool        by_email;     /* somebody who is there already is known by his address: when the
+	                             provider has verified it, and it was verified here (people.h), so
+	                             that nobody waits under another's address for him to come */
 };
 
 /* STATUS_FORBIDDEN: he was switched off, his address is not told or not verified, or a role is
- * gone; STATUS_CONFLICT: his address is somebody's. `*ret_changed`: his roles are others now, the
+ * gone; STATUS_CONFLICT: his address is somebody's, who is not linked
+ * so. `*ret_changed`: his roles are others now, the
  * caller forgets what he keeps of him. */
 MUST_USE enum status federated_person(struct access *access, const struct federated_wish *wish,
                                       int64_t now_ms, struct arena *arena,

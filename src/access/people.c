@@ -358,6 +358,7 @@ static enum status hash_wish(const struct person_wish *wish, char ret_hash[PASSW
 struct way {
 	const char    *invitation_id; /* NULL: without one */
 	const uint8_t *link;          /* NULL: none */
+	bool           email_verified;
 };
 
 /* The row of somebody new; without a password where the wish has none. */
@@ -375,14 +376,15 @@ static enum status make(struct access *access, const struct person_wish *wish,
 	    (status = hash_wish(wish, hash, err)) != STATUS_OK ||
 	    (status = people_scopes(access, wish->roles, arena, &account.scopes, err)) != STATUS_OK)
 		return status;
-	account.row = (struct store_person){.profile    = people_seal(access, arena, &account),
-	                                    .password   = text_of(hash),
-	                                    .roles      = arena_text(arena, wish->roles),
-	                                    .tier       = arena_text(arena, wish->tier),
-	                                    .active     = true,
-	                                    .version    = 1,
-	                                    .created_ms = now_ms,
-	                                    .updated_ms = now_ms};
+	account.row = (struct store_person){.profile        = people_seal(access, arena, &account),
+	                                    .password       = text_of(hash),
+	                                    .roles          = arena_text(arena, wish->roles),
+	                                    .tier           = arena_text(arena, wish->tier),
+	                                    .active         = true,
+	                                    .email_verified = way->email_verified,
+	                                    .version        = 1,
+	                                    .created_ms     = now_ms,
+	                                    .updated_ms     = now_ms};
 	uuid_new(account.row.id);
 	access_email_hash(access, wish->email, account.row.email_hash);
 	status = store->ops->person_add(store, &account.row, way->invitation_id, way->link, err);
@@ -424,7 +426,7 @@ enum status people_add(struct access *access, const struct person_wish *wish, ui
 }
 
 enum status people_make_federated(struct access *access, const struct person_wish *wish,
-                                  const uint8_t link[STORE_TOKEN_HASH_BYTES], int64_t now_ms,
+                                  const struct person_link *link, int64_t now_ms,
                                   struct arena *arena, struct account *ret_account,
                                   struct error *err)
 {
@@ -432,7 +434,8 @@ enum status people_make_federated(struct access *access, const struct person_wis
 	if ((status = check_email(wish->email, err)) != STATUS_OK ||
 	    (status = check_room(access, arena, err)) != STATUS_OK)
 		return status;
-	return make(access, wish, &(struct way){.link = link}, now_ms, arena, ret_account, err);
+	const struct way way = {.link = link->hash, .email_verified = link->email_verified};
+	return make(access, wish, &way, now_ms, arena, ret_account, err);
 }
 
 static enum status check_change(struct access *access, const struct account *account,
@@ -486,6 +489,7 @@ enum status people_change(struct access *access, struct text id, const struct pe
 		account.row.tier = change->tier;
 	if (change->active != NULL)
 		account.row.active = *change->active;
+	account.row.email_verified |= change->email_verified;
 	account.row.profile    = people_seal(access, arena, &account);
 	account.row.updated_ms = now_ms;
 	struct text only       = account.row.active ? (struct text){0} : TEXT("");
@@ -595,6 +599,7 @@ enum status people_invite(struct access *access, const struct person_wish *wish,
 		(struct store_invitation){.email      = access_seal(access, arena, wish->email),
 	                              .roles      = wish->roles,
 	                              .tier       = wish->tier,
+	                              .trusted    = (granted & SCOPE_ADMIN) != 0,
 	                              .created_ms = now_ms,
 	                              .expires_ms = now_ms + access->config.settings->invitation_ms};
 	uuid_new(invitation.row.id);
@@ -689,10 +694,10 @@ enum status people_register(struct access *access, struct text invitation,
 	else if (status == STATUS_OK)
 		status = STATUS_NOT_FOUND;
 	if (status == STATUS_OK) {
-		whole.roles = row.roles;
-		whole.tier  = row.tier;
-		status      = make(access, &whole, &(struct way){.invitation_id = row.id}, now_ms, arena,
-		                   ret_account, err);
+		whole.roles          = row.roles;
+		whole.tier           = row.tier;
+		const struct way way = {.invitation_id = row.id, .email_verified = row.trusted};
+		status               = make(access, &whole, &way, now_ms, arena, ret_account, err);
 	}
 	if (status == STATUS_NOT_FOUND)
 		return error_set_field(err, STATUS_UNAUTHORIZED, "invitation",

@@ -7,6 +7,11 @@
  * whose letters A-Z count as a-z. A person's permissions are the union of his roles'; a role that
  * was deleted gives nothing.
  *
+ * Whether an address was verified is kept: by a provider that said so, by the mail of a forgotten
+ * password, or by an invitation of an admin that was followed. Who was made with a password that
+ * others know has shown nothing, nor has who came first, or by an invitation of somebody else, who
+ * could have followed it himself.
+ *
  * Nobody gives away what he lacks: `granted` are the permissions of who asks. A role with more of
  * them cannot be given or made by him, and a person who has more not be changed or deleted, nor his
  * sessions be ended: STATUS_FORBIDDEN. The caller sees to it that nobody changes himself.
@@ -68,6 +73,7 @@ struct person_change {
 	struct text tier;
 	struct text settings;
 	const bool *active;
+	bool        email_verified; /* his address was; false: stays */
 };
 MUST_USE enum status people_change(struct access *access, struct text id,
                                    const struct person_change *change, uint32_t granted,

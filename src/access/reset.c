@@ -62,9 +62,10 @@ enum status reset_finish(struct access *access, struct text token, struct text p
 	if ((status = password_check(password, account.email, account.name, err)) != STATUS_OK ||
 	    (status = password_hash(password, hash, err)) != STATUS_OK)
 		return status;
-	account.row.password   = arena_text(arena, text_of(hash));
-	account.row.updated_ms = now_ms;
-	status                 = store->ops->person_change(store, &account.row, TEXT(""), err);
+	account.row.password       = arena_text(arena, text_of(hash));
+	account.row.email_verified = true; /* he has read what was mailed there */
+	account.row.updated_ms     = now_ms;
+	status                     = store->ops->person_change(store, &account.row, TEXT(""), err);
 	if (status == STATUS_PRECONDITION) /* somebody was faster with the same one */
 		return refused(err);
 	if (status == STATUS_OK)

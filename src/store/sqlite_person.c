@@ -7,15 +7,16 @@
 static void read_person(sqlite3_stmt *row, struct arena *arena, void *ret_item)
 {
 	struct store_person person = {
-		.profile    = sqlite_bytes(row, 2, arena),
-		.password   = sqlite_text(row, 3, arena),
-		.roles      = sqlite_text(row, 4, arena),
-		.tier       = sqlite_text(row, 5, arena),
-		.active     = sqlite3_column_int64(row, 6) != 0,
-		.version    = (uint32_t)sqlite3_column_int64(row, 7),
-		.created_ms = sqlite3_column_int64(row, 8),
-		.updated_ms = sqlite3_column_int64(row, 9),
-		.totp       = sqlite3_column_int64(row, 10) != 0,
+		.profile        = sqlite_bytes(row, 2, arena),
+		.password       = sqlite_text(row, 3, arena),
+		.roles          = sqlite_text(row, 4, arena),
+		.tier           = sqlite_text(row, 5, arena),
+		.active         = sqlite3_column_int64(row, 6) != 0,
+		.version        = (uint32_t)sqlite3_column_int64(row, 7),
+		.created_ms     = sqlite3_column_int64(row, 8),
+		.updated_ms     = sqlite3_column_int64(row, 9),
+		.totp           = sqlite3_column_int64(row, 10) != 0,
+		.email_verified = sqlite3_column_int64(row, 11) != 0,
 	};
 	sqlite_id(row, 0, person.id);
 	sqlite_hash(row, 1, person.email_hash);
@@ -136,6 +137,7 @@ enum status sqlite_person_add(struct store *base, const struct store_person *per
 		sqlite_bind_text_of(statement, 6, person->tier);
 		sqlite_bind_number(statement, 7, person->active);
 		sqlite_bind_number(statement, 8, person->created_ms);
+		sqlite_bind_number(statement, 9, person->email_verified);
 		status = sqlite_run(store, statement, err);
 	}
 	if (status == STATUS_OK && link != NULL)
@@ -170,8 +172,9 @@ enum status sqlite_person_change(struct store *base, struct store_person *person
 	sqlite_bind_text_of(statement, 5, person->tier);
 	sqlite_bind_number(statement, 6, person->active);
 	sqlite_bind_number(statement, 7, person->updated_ms);
-	sqlite_bind_string(statement, 8, person->id);
-	sqlite_bind_number(statement, 9, person->version);
+	sqlite_bind_number(statement, 8, person->email_verified);
+	sqlite_bind_string(statement, 9, person->id);
+	sqlite_bind_number(statement, 10, person->version);
 	status = sqlite_row(store, statement, &changed, err);
 	if (status == STATUS_OK && !changed)
 		status = error_set(err, STATUS_PRECONDITION, "The person was changed meanwhile");
@@ -348,6 +351,7 @@ static void read_invitation(sqlite3_stmt *row, struct arena *arena, void *ret_it
 		.tier       = sqlite_text(row, 4, arena),
 		.created_ms = sqlite3_column_int64(row, 5),
 		.expires_ms = sqlite3_column_int64(row, 6),
+		.trusted    = sqlite3_column_int64(row, 7) != 0,
 	};
 	sqlite_id(row, 0, invitation.id);
 	sqlite_hash(row, 1, invitation.hash);
@@ -377,6 +381,7 @@ enum status sqlite_invitation_add(struct store *base, const struct store_invitat
 	sqlite_bind_text_of(statement, 5, invitation->tier);
 	sqlite_bind_number(statement, 6, invitation->created_ms);
 	sqlite_bind_number(statement, 7, invitation->expires_ms);
+	sqlite_bind_number(statement, 8, invitation->trusted);
 	return sqlite_end(store, sqlite_run(store, statement, err), err);
 }
 

@@ -140,6 +140,7 @@ struct store_person {
 	struct text roles;                              /* names separated by blanks */
 	struct text tier;                               /* of the subscription */
 	bool        active;                             /* may log in */
+	bool        email_verified;                     /* somebody has shown that the address is his */
 	bool        totp; /* read only: he has a second factor that is confirmed */
 	uint32_t    version;
 	int64_t     created_ms;
@@ -217,6 +218,7 @@ struct store_invitation {
 		email; /* sealed; empty: of the first person, whoever it is: gone when there is one */
 	struct text roles;
 	struct text tier;
+	bool        trusted; /* made by an admin: who follows it has shown that the address is his */
 	int64_t     created_ms;
 	int64_t     expires_ms;
 };

@@ -264,9 +264,8 @@ class Certified(SsoCase):
         self.refused(self.login(), 403, "FORBIDDEN")
 
     def test_somebody_who_is_here_is_linked_only_by_a_setting_and_a_verified_address(self):
-        person = self.client.expect(201, "POST", "/api/v1/people", {
-            "email": "here@example.com", "name": "Here", "password": PASSWORD,
-            "roles": ["viewer"]}).json
+        person = self.invited("here@example.com")["user"]
+        self.assertTrue(person["email_verified"])
         self.comes("here")
         self.refused(self.login(), 409, "CONFLICT", "email")
         self.configure("linking", client_secret="a secret: with %", link_by_email=True)
@@ -277,6 +276,40 @@ class Certified(SsoCase):
         self.assertEqual((linked["id"], linked["roles"]), (person["id"], ["analyst"]))
         self.comes("here", email="elsewhere@example.com")
         self.assertEqual(self.login().json["user"]["id"], person["id"])
+
+    def invited(self, email):
+        """Who followed an admin's invitation."""
+        invitation = self.client.expect(201, "POST", "/api/v1/invitations", {
+            "email": email, "roles": ["viewer"]}).json["invitation"]
+        return self.client.expect(201, "POST", "/api/v1/auth/register", {
+            "invitation": invitation, "name": "Here", "password": PASSWORD}).json
+
+    def test_nobody_is_linked_to_an_account_whose_address_was_never_verified(self):
+        self.configure("linking", client_secret="a secret: with %", link_by_email=True)
+        # A colleague makes an account under the address of somebody who has yet to come.
+        waiting = self.client.expect(201, "POST", "/api/v1/people", {
+            "email": "late@example.com", "name": "Late", "password": PASSWORD,
+            "roles": ["viewer"]}).json
+        self.assertFalse(waiting["email_verified"])
+        self.comes("late", groups=["chiefs"])
+        self.refused(self.login("linking"), 409, "CONFLICT", "email")
+        self.assertEqual(self.client.get(f"/api/v1/people/{waiting['id']}")["roles"], ["viewer"])
+        # One that a provider made without a word of whether it is his, by another provider.
+        other = Liar()
+        self.addCleanup(other.close)
+        self.put("liar", issuer=other.issuer, client_id="c", default_roles=["viewer"])
+        browser = Browser()
+        values = query_of(self.start(browser, "liar"))
+        now = int(time.time())
+        other.token = (200, {"token_type": "Bearer", "id_token": signed({
+            "iss": other.issuer, "aud": "c", "sub": "thief", "exp": now + 300, "iat": now,
+            "nonce": values["nonce"], "email": "victim@example.com"})})
+        back = urllib.parse.urlencode({"code": "x", "state": values["state"]})
+        thief = browser.get(f"{self.base}/api/v1/auth/oidc/liar/callback?{back}")
+        self.assertEqual(thief.status, 200, thief)
+        self.assertFalse(thief.json["user"]["email_verified"])
+        self.comes("victim", groups=["chiefs"])
+        self.refused(self.login("linking"), 409, "CONFLICT", "email")
 
     def test_an_address_must_be_told_and_not_denied(self):
         self.comes("unverified", email_verified=False)

@@ -26,6 +26,7 @@ void person_json_write(struct json_writer *w, const struct account *account)
 	scope_set_write_json(w, account->scopes);
 	json_member_string(w, "subscription_tier", account->row.tier);
 	json_member_bool(w, "active", account->row.active);
+	json_member_bool(w, "email_verified", account->row.email_verified);
 	json_member_bool(w, "totp", account->row.totp);
 	json_member_instant(w, "created_at", account->row.created_ms);
 	json_member_instant(w, "updated_at", account->row.updated_ms);

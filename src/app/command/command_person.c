@@ -26,6 +26,7 @@ static const struct client_column object_columns[] = {{"Id", "id"},
                                                       {"Name", "name"},
                                                       {"Roles", "roles"},
                                                       {"Active", "active"},
+                                                      {"Address verified", "email_verified"},
                                                       {"Second factor", "totp"},
                                                       {0}};
 

@@ -155,22 +155,26 @@ DELETE FROM token WHERE person_id = $1;
 
 -- name: person_list
 SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms,
-	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0)
+	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0),
+	email_verified
 FROM person ORDER BY created_ms, id;
 
 -- name: person_get
 SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms,
-	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0)
+	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0),
+	email_verified
 FROM person WHERE id = $1;
 
 -- name: person_by_email
 SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms,
-	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0)
+	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0),
+	email_verified
 FROM person WHERE email_hash = $1;
 
 -- name: person_by_link
 SELECT id, email_hash, profile, password, roles, tier, active, version, created_ms, updated_ms,
-	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0)
+	EXISTS (SELECT 1 FROM second_factor f WHERE f.person_id = person.id AND f.confirmed <> 0),
+	email_verified
 FROM person WHERE id = (SELECT person_id FROM person_link WHERE hash = $1);
 
 -- name: person_link
@@ -194,13 +198,13 @@ DELETE FROM sso_provider WHERE name = $1 RETURNING name;
 
 -- name: person_add
 INSERT INTO person (id, email_hash, profile, password, roles, tier, active, version, created_ms,
-                    updated_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8);
+                    updated_ms, email_verified)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, $9);
 
 -- name: person_change
 UPDATE person SET email_hash = $1, profile = $2, password = $3, roles = $4, tier = $5, active = $6,
-	updated_ms = $7, version = version + 1
-WHERE id = $8 AND version = $9 RETURNING version;
+	updated_ms = $7, email_verified = $8, version = version + 1
+WHERE id = $9 AND version = $10 RETURNING version;
 
 -- name: person_delete
 DELETE FROM person WHERE id = $1 RETURNING id;
@@ -235,15 +239,16 @@ DELETE FROM session WHERE expires_ms <= $1;
 SELECT count(*) FROM session;
 
 -- name: invitation_add
-INSERT INTO invitation (id, hash, email, roles, tier, created_ms, expires_ms)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+INSERT INTO invitation (id, hash, email, roles, tier, created_ms, expires_ms, trusted)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: invitation_list
-SELECT id, hash, email, roles, tier, created_ms, expires_ms
+SELECT id, hash, email, roles, tier, created_ms, expires_ms, trusted
 FROM invitation ORDER BY created_ms, id;
 
 -- name: invitation_by_hash
-SELECT id, hash, email, roles, tier, created_ms, expires_ms FROM invitation WHERE hash = $1;
+SELECT id, hash, email, roles, tier, created_ms, expires_ms, trusted
+FROM invitation WHERE hash = $1;
 
 -- name: invitation_delete
 DELETE FROM invitation WHERE id = $1 RETURNING id;

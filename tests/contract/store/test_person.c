@@ -130,11 +130,31 @@ static void a_change_of_a_person_ends_his_sessions_or_nothing_happens(void **sta
 	assert_int_equal(sessions_of(f, lee), 1);
 }
 
+static void whether_an_address_was_verified_is_kept(void **state)
+{
+	struct fixture     *f     = *state;
+	struct store_person added = person_of(kim, 5), found;
+	added.email_verified      = true;
+	assert_ok(f, OPS(f)->person_add(f->store, &added, NULL, NULL, &f->err));
+	add_person(f, lee, 5);
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &found, &f->err));
+	assert_true(found.email_verified);
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(lee), &f->arena, &found, &f->err));
+	assert_false(found.email_verified);
+	found.email_verified = true;
+	assert_ok(f, OPS(f)->person_change(f->store, &found, (struct text){0}, &f->err));
+	assert_ok(f, OPS(f)->person_by_email(f->store, found.email_hash, &f->arena, &found, &f->err));
+	assert_true(found.email_verified);
+}
+
 static void an_invitation_makes_one_person(void **state)
 {
 	struct fixture         *f          = *state;
-	struct store_invitation invitation = {
-		.email = TEXT("sealed"), .roles = TEXT("viewer"), .tier = TEXT("free"), .expires_ms = 100};
+	struct store_invitation invitation = {.email      = TEXT("sealed"),
+	                                      .roles      = TEXT("viewer"),
+	                                      .tier       = TEXT("free"),
+	                                      .expires_ms = 100,
+	                                      .trusted    = true};
 	struct store_invitation found, *all;
 	struct store_person     first = person_of(kim, 5), second = person_of(lee, 5);
 	size_t                  count;
@@ -142,6 +162,7 @@ static void an_invitation_makes_one_person(void **state)
 	assert_ok(f, OPS(f)->invitation_add(f->store, &invitation, &f->err));
 	assert_ok(f, OPS(f)->invitation_by_hash(f->store, invitation.hash, &f->arena, &found, &f->err));
 	assert_string_equal(found.id, one);
+	assert_true(found.trusted);
 	assert_ok(f, OPS(f)->person_add(f->store, &first, one, NULL, &f->err));
 	assert_int_equal(OPS(f)->person_add(f->store, &second, one, NULL, &f->err), STATUS_NOT_FOUND);
 	assert_ok(f, OPS(f)->invitation_list(f->store, &f->arena, &all, &count, &f->err));
@@ -379,6 +400,7 @@ int run_person_tests(const char *backend)
 		STORE_TEST(an_address_is_one_persons_only),
 		STORE_TEST(a_person_is_changed_at_the_version_that_was_read),
 		STORE_TEST(a_change_of_a_person_ends_his_sessions_or_nothing_happens),
+		STORE_TEST(whether_an_address_was_verified_is_kept),
 		STORE_TEST(an_invitation_makes_one_person),
 		STORE_TEST(the_invitation_of_the_first_person_is_gone_with_any_person),
 		STORE_TEST(a_persons_tokens_are_deleted_with_him),

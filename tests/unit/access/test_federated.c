@@ -39,6 +39,22 @@ static struct account add_local(struct fixture *f)
 	return access_fixture_add(f, "kim@example.com", "operator");
 }
 
+/* The same by an invitation of who has `granted`. */
+static struct account add_invited(struct fixture *f, uint32_t granted)
+{
+	const struct person_wish wish = {
+		.email = TEXT("kim@example.com"), .roles = TEXT("viewer"), .tier = TEXT("free")};
+	const struct person_wish answer = {.name = TEXT("Kim"), .password = password};
+	struct invitation        invitation;
+	struct account           account;
+	char                     text[INVITATION_TEXT_BYTES];
+	assert_ok(
+		f, people_invite(f->access, &wish, granted, NOW_MS, &f->arena, &invitation, text, &f->err));
+	assert_ok(f, people_register(f->access, text_of(text), &answer, NOW_MS, &f->arena, &account,
+	                             &f->err));
+	return account;
+}
+
 static void who_comes_first_is_made_and_found_the_next_time(void **state)
 {
 	struct fixture *f = *state;
@@ -100,7 +116,7 @@ static void who_was_switched_off_is_refused(void **state)
 static void somebody_s_address_leads_to_him_only_when_verified_and_wanted(void **state)
 {
 	struct fixture *f     = *state;
-	struct account  local = add_local(f), account;
+	struct account  local = add_invited(f, SCOPE_ADMIN), account;
 	assert_int_equal(come(f, &told, &account), STATUS_CONFLICT);
 	told.by_email       = true;
 	told.email_verified = false;
@@ -113,6 +129,57 @@ static void somebody_s_address_leads_to_him_only_when_verified_and_wanted(void *
 	told.email    = TEXT("");
 	assert_ok(f, come(f, &told, &account));
 	assert_string_equal(account.row.id, local.row.id);
+}
+
+/* Who was made with a password may be waiting for him under his address. */
+static void an_address_that_nobody_has_verified_leads_to_nobody(void **state)
+{
+	struct fixture *f     = *state;
+	struct account  local = add_local(f), account;
+	char            token[CODE_TEXT_BYTES];
+	told.by_email = true;
+	assert_false(local.row.email_verified);
+	assert_int_equal(come(f, &told, &account), STATUS_CONFLICT);
+	assert_ok(f, reset_begin(f->access, told.email, NOW_MS, &f->arena, &account, token, &f->err));
+	assert_ok(f, reset_finish(f->access, text_of(token), TEXT("another long one of his"), NOW_MS,
+	                          &f->arena, &account, &f->err));
+	assert_ok(f, come(f, &told, &account));
+	assert_string_equal(account.row.id, local.row.id);
+}
+
+static void an_invitation_counts_for_its_address_when_an_admin_made_it(void **state)
+{
+	struct fixture *f       = *state;
+	struct account  invited = add_invited(f, ~(uint32_t)SCOPE_ADMIN), account;
+	told.by_email           = true;
+	assert_false(invited.row.email_verified);
+	assert_int_equal(come(f, &told, &account), STATUS_CONFLICT);
+	assert_ok(f, people_delete(f->access, text_of(invited.row.id), SCOPE_ADMIN, &f->err));
+	invited = add_invited(f, SCOPE_ADMIN);
+	assert_true(invited.row.email_verified);
+	assert_ok(f, come(f, &told, &account));
+	assert_string_equal(account.row.id, invited.row.id);
+}
+
+static void who_came_by_a_provider_that_verifies_nothing_is_linked_to_nobody_else(void **state)
+{
+	struct fixture       *f     = *state;
+	struct federated_wish other = told;
+	struct account        first, second;
+	told.email_verified = false; /* nor denied */
+	other.issuer        = TEXT("https://other.example.com");
+	other.by_email      = true;
+	assert_ok(f, come(f, &told, &first));
+	assert_int_equal(come(f, &other, &second), STATUS_CONFLICT);
+	told.email_verified = true; /* of another address that says nothing of this one */
+	told.email          = TEXT("lee@example.com");
+	assert_ok(f, come(f, &told, &first));
+	assert_int_equal(come(f, &other, &second), STATUS_CONFLICT);
+	told.email = TEXT("KIM@example.com");
+	assert_ok(f, come(f, &told, &first));
+	assert_false(changed);
+	assert_ok(f, come(f, &other, &second));
+	assert_string_equal(first.row.id, second.row.id);
 }
 
 static void nobody_is_made_without_an_address_or_by_one_that_is_denied(void **state)
@@ -177,6 +244,13 @@ int main(void)
 	                                    access_fixture_tear_down),
 		cmocka_unit_test_setup_teardown(
 			somebody_s_address_leads_to_him_only_when_verified_and_wanted, set_up,
+			access_fixture_tear_down),
+		cmocka_unit_test_setup_teardown(an_address_that_nobody_has_verified_leads_to_nobody, set_up,
+	                                    access_fixture_tear_down),
+		cmocka_unit_test_setup_teardown(an_invitation_counts_for_its_address_when_an_admin_made_it,
+	                                    set_up, access_fixture_tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_came_by_a_provider_that_verifies_nothing_is_linked_to_nobody_else, set_up,
 			access_fixture_tear_down),
 		cmocka_unit_test_setup_teardown(nobody_is_made_without_an_address_or_by_one_that_is_denied,
 	                                    set_up, access_fixture_tear_down),
