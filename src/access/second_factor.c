@@ -224,9 +224,10 @@ enum status second_factor_begin(struct access *access, const struct factor_wish 
 	return tell(access, &asking, monotonic_ms, status);
 }
 
-static enum status confirm(struct access *access, struct asking *asking, struct text code,
-                           int64_t now_ms, char ret_codes[RECOVERY_CODES][RECOVERY_TEXT_BYTES],
-                           struct error *err)
+/* Who came in without it may be anybody: his other sessions end with it. */
+static enum status confirm(struct access *access, struct asking *asking,
+                           const struct factor_wish *wish, int64_t now_ms,
+                           char ret_codes[RECOVERY_CODES][RECOVERY_TEXT_BYTES], struct error *err)
 {
 	struct store *store = access->config.store;
 	uint8_t       hashes[RECOVERY_CODES][STORE_TOKEN_HASH_BYTES];
@@ -235,7 +236,7 @@ static enum status confirm(struct access *access, struct asking *asking, struct 
 	if (asking->factor.confirmed)
 		return error_set(err, STATUS_CONFLICT, "The second factor is on already");
 	enum status status =
-		find_step(access, &asking->factor, code, now_ms, &asking->factor.last_step, err);
+		find_step(access, &asking->factor, wish->code, now_ms, &asking->factor.last_step, err);
 	if (status != STATUS_OK)
 		return status;
 	for (unsigned i = 0; i < RECOVERY_CODES; i++) {
@@ -244,7 +245,7 @@ static enum status confirm(struct access *access, struct asking *asking, struct 
 	}
 	status = store->ops->factor_confirm(store, &asking->factor,
 	                                    (const uint8_t(*)[STORE_TOKEN_HASH_BYTES])hashes,
-	                                    RECOVERY_CODES, err);
+	                                    RECOVERY_CODES, wish->session_id, err);
 	return status == STATUS_PRECONDITION ? error_set(err, STATUS_CONFLICT, "It was begun anew")
 	                                     : status;
 }
@@ -254,13 +255,10 @@ enum status second_factor_confirm(struct access *access, const struct factor_wis
                                   char     ret_codes[RECOVERY_CODES][RECOVERY_TEXT_BYTES],
                                   int64_t *ret_wait_ms, struct error *err)
 {
-	struct store *store = access->config.store;
 	struct asking asking;
 	enum status   status = ask(access, wish, monotonic_ms, &asking, ret_wait_ms, err);
 	if (status == STATUS_OK)
-		status = confirm(access, &asking, wish->code, now_ms, ret_codes, err);
-	if (status == STATUS_OK) /* who came in without it may be anybody */
-		status = store->ops->session_delete_of(store, wish->person_id, wish->session_id, err);
+		status = confirm(access, &asking, wish, now_ms, ret_codes, err);
 	return tell(access, &asking, monotonic_ms, status);
 }
 

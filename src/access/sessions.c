@@ -109,13 +109,51 @@ static struct code device_of(const struct access *access, const struct account *
 	return code;
 }
 
+/* Who he is by now, when it makes no difference to whether he was let in. Where he has a second
+ * factor, it may be another one. */
+static enum status look_again(struct access *access, struct account *account, struct arena *arena,
+                              struct error *err)
+{
+	struct account now;
+	struct error   why;
+	enum status    status = people_get(access, text_of(account->row.id), arena, &now, &why);
+	bool           gone   = status == STATUS_NOT_FOUND;
+	if (status != STATUS_OK && !gone) {
+		*err = why;
+		return status;
+	}
+	if (gone || !now.row.active || now.row.totp || account->row.totp ||
+	    !text_equal(now.row.password, account->row.password))
+		return error_set(err, STATUS_UNAUTHORIZED, "You were changed meanwhile: log in anew");
+	*account = now;
+	return STATUS_OK;
+}
+
+/* However often he is changed, each time is one of somebody's requests. */
+static enum status store_session(struct access *access, const struct store_session *session,
+                                 struct account *account, struct arena *arena, struct error *err)
+{
+	struct store *store  = access->config.store;
+	enum status   status = STATUS_OK;
+	for (;;) {
+		struct error why;
+		status = store->ops->session_add(store, session, account->row.version, &why);
+		if (status != STATUS_PRECONDITION) {
+			if (status != STATUS_OK)
+				*err = why;
+			return status;
+		}
+		if ((status = look_again(access, account, arena, err)) != STATUS_OK)
+			return status;
+	}
+}
+
 enum status sessions_begin(struct access *access, const struct account *account,
                            const struct login *login, int64_t now_ms, struct arena *arena,
                            struct grant *ret_grant, struct error *err)
 {
 	struct store        *store   = access->config.store;
-	struct grant         grant   = {.account     = *account,
-	                                .owes_factor = people_owes_factor(access, &account->row)};
+	struct grant         grant   = {.account = *account};
 	struct store_session session = {.origin     = origin_of(access, login, arena),
 	                                .created_ms = now_ms,
 	                                .expires_ms = session_end_ms(access, now_ms, now_ms)};
@@ -129,8 +167,10 @@ enum status sessions_begin(struct access *access, const struct account *account,
 	memcpy(session.person_id, account->row.id, sizeof session.person_id);
 	write_refresh(access, session.id, 0, grant.refresh);
 	refresh_hash(text_of(grant.refresh), session.refresh_hash);
-	if ((status = store->ops->session_add(store, &session, err)) != STATUS_OK)
+	status = store_session(access, &session, &grant.account, arena, err);
+	if (status != STATUS_OK)
 		return status;
+	grant.owes_factor = people_owes_factor(access, &grant.account.row);
 	memcpy(grant.session_id, session.id, sizeof grant.session_id);
 	code_write(access_secret(access), device_prefix, &device, grant.device);
 	grant.session_ends_ms = session.expires_ms;

@@ -18,6 +18,9 @@
  * count as wrong passwords: a right password forgets none of them. Its ticket bears its time and
  * what his factor was then: nothing of it is kept, and it is good until a code is used, so once.
  *
+ * A session is stored only while its person is still who was let in (sessions_begin()): what ends
+ * his sessions ends those too that are on their way.
+ *
  * A wrong address and a wrong password are told apart by nothing: not by the text, not by the time,
  * which goes into one comparison of a password in either case (password.h, attempts.h). */
 
@@ -78,7 +81,10 @@ MUST_USE enum status sessions_enter(struct access *access, const struct account 
                                     const struct login *login, int64_t now_ms, struct arena *arena,
                                     struct grant *ret_grant, struct error *err);
 
-/* A session for somebody who has just registered: of the login address and agent count. */
+/* A session for somebody who has just registered: of the login address and agent count.
+ * `account` is who he was when he was let in: where he was changed since then by anything that
+ * bears on it (his password, a second factor, that he may log in), there is none:
+ * STATUS_UNAUTHORIZED. Of another change, such as of his roles, the grant tells the outcome. */
 MUST_USE enum status sessions_begin(struct access *access, const struct account *account,
                                     const struct login *login, int64_t now_ms, struct arena *arena,
                                     struct grant *ret_grant, struct error *err);

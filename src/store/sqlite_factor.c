@@ -61,7 +61,7 @@ static enum status forget_codes(struct sqlite_store *store, struct text person_i
 
 enum status sqlite_factor_confirm(struct store *base, const struct store_factor          *factor,
                                   const uint8_t (*hashes)[STORE_TOKEN_HASH_BYTES], size_t count,
-                                  struct error *err)
+                                  struct text only_session, struct error *err)
 {
 	struct sqlite_store *store  = sqlite_store_of(base);
 	enum status          status = sqlite_begin(store, err);
@@ -80,6 +80,10 @@ enum status sqlite_factor_confirm(struct store *base, const struct store_factor 
 		sqlite_bind_bytes(statement, 2, hashes[i], STORE_TOKEN_HASH_BYTES);
 		status = sqlite_run(store, statement, err);
 	}
+	if (status == STATUS_OK)
+		status = sqlite_touch_person(store, text_of(factor->person_id), err);
+	if (status == STATUS_OK)
+		status = sqlite_end_sessions(store, text_of(factor->person_id), only_session, err);
 	return sqlite_end(store, status, err);
 }
 
@@ -123,5 +127,7 @@ enum status sqlite_factor_delete(struct store *base, struct text person_id, stru
 	status = run_or(store, statement, STATUS_NOT_FOUND, "The person has no second factor", err);
 	if (status == STATUS_OK)
 		status = forget_codes(store, person_id, err);
+	if (status == STATUS_OK)
+		status = sqlite_touch_person(store, person_id, err);
 	return sqlite_end(store, status, err);
 }

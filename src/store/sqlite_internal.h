@@ -56,6 +56,13 @@ MUST_USE enum status sqlite_row(struct sqlite_store *store, sqlite3_stmt *statem
 MUST_USE enum status sqlite_run(struct sqlite_store *store, sqlite3_stmt *statement,
                                 struct error *err);
 
+/* Within what sqlite_begin() began: the person's version becomes the next; his sessions but
+ * `except_id` (empty: all) end. */
+MUST_USE enum status sqlite_touch_person(struct sqlite_store *store, struct text id,
+                                         struct error *err);
+MUST_USE enum status sqlite_end_sessions(struct sqlite_store *store, struct text person_id,
+                                         struct text except_id, struct error *err);
+
 /* Columns of the present row; the copies come from the arena. */
 struct text sqlite_text(sqlite3_stmt *statement, int column, struct arena *arena);
 struct text sqlite_bytes(sqlite3_stmt *statement, int column, struct arena *arena);
@@ -167,7 +174,8 @@ enum status sqlite_sso_provider_delete(struct store *, struct text, struct error
 enum status sqlite_person_change(struct store *, struct store_person *, struct text,
                                  struct error *);
 enum status sqlite_person_delete(struct store *, struct text, struct error *);
-enum status sqlite_session_add(struct store *, const struct store_session *, struct error *);
+enum status sqlite_session_add(struct store *, const struct store_session *, uint32_t,
+                               struct error *);
 enum status sqlite_session_get(struct store *, struct text, struct arena *, struct store_session *,
                                struct error *);
 enum status sqlite_session_list(struct store *, struct text, struct arena *,
@@ -191,7 +199,7 @@ enum status sqlite_factor_get(struct store *, struct text, struct arena *, struc
                               struct error *);
 enum status sqlite_factor_begin(struct store *, const struct store_factor *, struct error *);
 enum status sqlite_factor_confirm(struct store *, const struct store_factor *,
-                                  const uint8_t (*)[STORE_TOKEN_HASH_BYTES], size_t,
+                                  const uint8_t (*)[STORE_TOKEN_HASH_BYTES], size_t, struct text,
                                   struct error *);
 enum status sqlite_factor_use_step(struct store *, struct text, int64_t, struct error *);
 enum status sqlite_factor_use_recovery(struct store *, struct text,

@@ -147,12 +147,19 @@ enum status sqlite_person_add(struct store *base, const struct store_person *per
 	return sqlite_end(store, status, err);
 }
 
-static enum status end_sessions(struct sqlite_store *store, struct text person_id,
+enum status sqlite_end_sessions(struct sqlite_store *store, struct text person_id,
                                 struct text except_id, struct error *err)
 {
 	sqlite3_stmt *statement = sqlite_statement(store, SQL_SESSION_DELETE_OF);
 	sqlite_bind_text_of(statement, 1, person_id);
 	sqlite_bind_text_of(statement, 2, except_id);
+	return sqlite_run(store, statement, err);
+}
+
+enum status sqlite_touch_person(struct sqlite_store *store, struct text id, struct error *err)
+{
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_PERSON_TOUCH);
+	sqlite_bind_text_of(statement, 1, id);
 	return sqlite_run(store, statement, err);
 }
 
@@ -179,7 +186,7 @@ enum status sqlite_person_change(struct store *base, struct store_person *person
 	if (status == STATUS_OK && !changed)
 		status = error_set(err, STATUS_PRECONDITION, "The person was changed meanwhile");
 	if (status == STATUS_OK && only_session.data != NULL)
-		status = end_sessions(store, text_of(person->id), only_session, err);
+		status = sqlite_end_sessions(store, text_of(person->id), only_session, err);
 	status = sqlite_end(store, status, err);
 	if (status == STATUS_OK)
 		person->version++;
@@ -232,20 +239,25 @@ static struct sqlite_reader session_reader(struct arena *arena)
 }
 
 enum status sqlite_session_add(struct store *base, const struct store_session *session,
-                               struct error *err)
+                               uint32_t person_version, struct error *err)
 {
 	struct sqlite_store *store  = sqlite_store_of(base);
+	bool                 added  = false;
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
 	sqlite3_stmt *statement = sqlite_statement(store, SQL_SESSION_ADD);
 	sqlite_bind_string(statement, 1, session->id);
-	sqlite_bind_string(statement, 2, session->person_id);
-	sqlite_bind_bytes(statement, 3, session->refresh_hash, sizeof session->refresh_hash);
-	sqlite_bind_bytes(statement, 4, session->origin.data, session->origin.length);
-	sqlite_bind_number(statement, 5, session->created_ms);
-	sqlite_bind_number(statement, 6, session->expires_ms);
-	return sqlite_end(store, sqlite_run(store, statement, err), err);
+	sqlite_bind_bytes(statement, 2, session->refresh_hash, sizeof session->refresh_hash);
+	sqlite_bind_bytes(statement, 3, session->origin.data, session->origin.length);
+	sqlite_bind_number(statement, 4, session->created_ms);
+	sqlite_bind_number(statement, 5, session->expires_ms);
+	sqlite_bind_string(statement, 6, session->person_id);
+	sqlite_bind_number(statement, 7, person_version);
+	status = sqlite_row(store, statement, &added, err);
+	if (status == STATUS_OK && !added)
+		status = error_set(err, STATUS_PRECONDITION, "The person was changed meanwhile");
+	return sqlite_end(store, status, err);
 }
 
 enum status sqlite_session_get(struct store *base, struct text id, struct arena *arena,
@@ -305,7 +317,7 @@ enum status sqlite_session_delete_of(struct store *base, struct text person_id,
 	enum status          status = sqlite_begin(store, err);
 	if (status != STATUS_OK)
 		return status;
-	return sqlite_end(store, end_sessions(store, person_id, except_id, err), err);
+	return sqlite_end(store, sqlite_end_sessions(store, person_id, except_id, err), err);
 }
 
 enum status sqlite_session_expire(struct store *base, int64_t now_ms, struct error *err)

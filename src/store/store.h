@@ -552,7 +552,11 @@ struct store_ops {
 	enum status (*person_delete)(struct store *, struct text id,
 	                             struct error *); /* and his sessions, and tokens that he made */
 
-	enum status (*session_add)(struct store *, const struct store_session *session, struct error *);
+	/* Where the person may log in, and his version is still `person_version`: whatever ends his
+	 * sessions makes it another one in the same step, so that none begins behind it that was let in
+	 * before. Else STATUS_PRECONDITION. */
+	enum status (*session_add)(struct store *, const struct store_session *session,
+	                           uint32_t person_version, struct error *);
 	enum status (*session_get)(struct store *, struct text id, struct arena *,
 	                           struct store_session *ret_session, struct error *);
 	enum status (*session_list)(struct store *, struct text person_id, struct arena *,
@@ -636,16 +640,18 @@ struct store_ops {
 	/* Adds it, not confirmed, in place of one that is not either. STATUS_CONFLICT: one is. */
 	enum status (*factor_begin)(struct store *, const struct store_factor *factor, struct error *);
 	/* Confirms the one with that secret: takes over last_step and the hashes of the recovery codes,
-	 * in place of those there were. STATUS_PRECONDITION: there is none to confirm. */
+	 * in place of those there were. The person's version becomes the next, and his sessions but
+	 * `only_session` end with it. STATUS_PRECONDITION: there is none to confirm. */
 	enum status (*factor_confirm)(struct store *, const struct store_factor              *factor,
 	                              const uint8_t (*hashes)[STORE_TOKEN_HASH_BYTES], size_t count,
-	                              struct error *);
+	                              struct text only_session, struct error *);
 	/* Each step once, and none behind it: else STATUS_PRECONDITION. Of a confirmed one. */
 	enum status (*factor_use_step)(struct store *, struct text person_id, int64_t step,
 	                               struct error *);
 	/* Deletes the code. STATUS_PRECONDITION: there is none such. */
 	enum status (*factor_use_recovery)(struct store *, struct text person_id,
 	                                   const uint8_t hash[STORE_TOKEN_HASH_BYTES], struct error *);
+	/* The person's version becomes the next. */
 	enum status (*factor_delete)(struct store *, struct text person_id, struct error *);
 
 	enum status (*event_type_list)(struct store *, struct arena *,

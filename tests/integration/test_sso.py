@@ -4,6 +4,7 @@ import base64
 import hashlib
 import http.client
 import json
+import threading
 import time
 import urllib.parse
 
@@ -330,6 +331,50 @@ class Certified(SsoCase):
         self.assertEqual(let_in.expect(200, "POST", "/api/v1/auth/login/totp", {
             "ticket": answer["ticket"], "code": app.code()}).json["user"]["id"],
             grant["user"]["id"])
+
+    def at_once(self, urls, act):
+        """Grants of who comes back by these while something happens to him."""
+        answers, gate = [], threading.Barrier(len(urls) + 1)
+
+        def come(browser, url):
+            gate.wait(60)
+            answers.append(browser.get(url))
+        threads = [threading.Thread(target=come, args=pair) for pair in urls]
+        for thread in threads:
+            thread.start()
+        gate.wait(60)
+        act()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(len(answers), len(urls))
+        return [answer.json for answer in answers if "access_token" in answer.json]
+
+    def came_back(self, name, count=8):
+        """As many browsers just before they come back."""
+        self.comes(name)
+        browsers = [Browser() for _ in range(count)]
+        return [(browser, self.to_callback(browser, "basic")) for browser in browsers]
+
+    def test_no_login_that_is_on_its_way_survives_switching_off_or_a_second_factor(self):
+        for turn in range(3):
+            name = f"racing{turn}"
+            self.comes(name)
+            grant = self.login().json
+            person = f"/api/v1/people/{grant['user']['id']}"
+            grants = self.at_once(self.came_back(name), lambda: self.client.expect(
+                200, "PUT", person, {"active": False}))
+            for each in grants:
+                answer = self.client_of(each).request("GET", "/api/v1/users/me")
+                self.assertEqual(answer.status, 401, answer)
+            self.client.expect(200, "PUT", person, {"active": True})
+            client = self.client_of(self.login().json)
+            app = App(client.expect(200, "POST", "/api/v1/auth/totp", {}).json["secret"])
+            grants = self.at_once(self.came_back(name), lambda: client.expect(
+                200, "POST", "/api/v1/auth/totp/confirm", {"code": app.code()}))
+            for each in grants:
+                answer = self.client_of(each).request("GET", "/api/v1/users/me")
+                self.assertEqual(answer.status, 401, answer)
+            self.assertEqual(len(client.get("/api/v1/auth/sessions")["items"]), 1)
 
     def test_who_came_by_it_has_no_password(self):
         self.comes("nopassword")

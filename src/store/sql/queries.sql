@@ -206,13 +206,17 @@ UPDATE person SET email_hash = $1, profile = $2, password = $3, roles = $4, tier
 	updated_ms = $7, email_verified = $8, version = version + 1
 WHERE id = $9 AND version = $10 RETURNING version;
 
+-- name: person_touch
+UPDATE person SET version = version + 1 WHERE id = $1;
+
 -- name: person_delete
 DELETE FROM person WHERE id = $1 RETURNING id;
 
 -- name: session_add
 INSERT INTO session (id, person_id, generation, refresh_hash, origin, created_ms, used_ms,
                      expires_ms)
-VALUES ($1, $2, 0, $3, $4, $5, $5, $6);
+SELECT $1, id, 0, $2, $3, $4, $4, $5
+FROM person WHERE id = $6 AND version = $7 AND active <> 0 RETURNING id;
 
 -- name: session_get
 SELECT id, person_id, generation, refresh_hash, origin, created_ms, used_ms, expires_ms

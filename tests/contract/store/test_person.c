@@ -35,11 +35,13 @@ static void add_person(struct fixture *f, const char *id, int64_t created_ms)
 static void add_session(struct fixture *f, const char *id, const char *person_id,
                         int64_t expires_ms)
 {
+	struct store_person  person;
 	struct store_session session = {
 		.origin = TEXT("sealed"), .created_ms = 10, .expires_ms = expires_ms};
 	snprintf(session.id, sizeof session.id, "%s", id);
 	snprintf(session.person_id, sizeof session.person_id, "%s", person_id);
-	assert_ok(f, OPS(f)->session_add(f->store, &session, &f->err));
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(person_id), &f->arena, &person, &f->err));
+	assert_ok(f, OPS(f)->session_add(f->store, &session, person.version, &f->err));
 }
 
 static size_t sessions_of(struct fixture *f, const char *person_id)
@@ -228,17 +230,61 @@ static void a_second_factor_is_begun_anew_until_it_is_confirmed(void **state)
 	                 STATUS_NOT_FOUND);
 	assert_ok(f, OPS(f)->factor_begin(f->store, &first, &f->err));
 	assert_ok(f, OPS(f)->factor_begin(f->store, &second, &f->err));
-	assert_int_equal(OPS(f)->factor_confirm(f->store, &first, hashes, 2, &f->err),
+	assert_int_equal(OPS(f)->factor_confirm(f->store, &first, hashes, 2, TEXT(""), &f->err),
 	                 STATUS_PRECONDITION);
 	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &person, &f->err));
 	assert_false(person.totp);
-	assert_ok(f, OPS(f)->factor_confirm(f->store, &second, hashes, 2, &f->err));
+	assert_ok(f, OPS(f)->factor_confirm(f->store, &second, hashes, 2, TEXT(""), &f->err));
 	assert_int_equal(OPS(f)->factor_begin(f->store, &first, &f->err), STATUS_CONFLICT);
 	assert_ok(f, OPS(f)->factor_get(f->store, text_of(kim), &f->arena, &found, &f->err));
 	assert_true(found.confirmed && text_equal(found.secret, TEXT("second")));
 	assert_int_equal(found.recovery_left, 2);
 	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &person, &f->err));
 	assert_true(person.totp);
+}
+
+static void a_session_begins_only_for_who_was_let_in(void **state)
+{
+	struct fixture      *f = *state;
+	struct store_person  person;
+	struct store_session session = {.origin = TEXT("sealed"), .created_ms = 10, .expires_ms = 100};
+	add_person(f, kim, 5);
+	snprintf(session.id, sizeof session.id, "%s", one);
+	snprintf(session.person_id, sizeof session.person_id, "%s", kim);
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &person, &f->err));
+	assert_ok(f, OPS(f)->person_change(f->store, &person, (struct text){0}, &f->err));
+	assert_int_equal(OPS(f)->session_add(f->store, &session, 1, &f->err), STATUS_PRECONDITION);
+	person.active = false;
+	assert_ok(f, OPS(f)->person_change(f->store, &person, TEXT(""), &f->err));
+	assert_int_equal(OPS(f)->session_add(f->store, &session, 3, &f->err), STATUS_PRECONDITION);
+	person.active = true;
+	assert_ok(f, OPS(f)->person_change(f->store, &person, TEXT(""), &f->err));
+	assert_ok(f, OPS(f)->session_add(f->store, &session, 4, &f->err));
+	snprintf(session.id, sizeof session.id, "%s", two);
+	assert_ok(f, OPS(f)->person_delete(f->store, text_of(kim), &f->err));
+	assert_int_equal(OPS(f)->session_add(f->store, &session, 4, &f->err), STATUS_PRECONDITION);
+}
+
+static void a_second_factor_ends_other_sessions_and_makes_the_next_version(void **state)
+{
+	static const uint8_t hashes[1][STORE_TOKEN_HASH_BYTES] = {{1}};
+	struct fixture      *f                                 = *state;
+	struct store_factor  factor = factor_of(kim, "secret"), other = factor_of(kim, "other");
+	struct store_person  person;
+	add_person(f, kim, 5);
+	add_session(f, one, kim, 100);
+	add_session(f, two, kim, 100);
+	assert_ok(f, OPS(f)->factor_begin(f->store, &factor, &f->err));
+	assert_int_equal(OPS(f)->factor_confirm(f->store, &other, hashes, 1, text_of(one), &f->err),
+	                 STATUS_PRECONDITION);
+	assert_int_equal(sessions_of(f, kim), 2);
+	assert_ok(f, OPS(f)->factor_confirm(f->store, &factor, hashes, 1, text_of(one), &f->err));
+	assert_int_equal(sessions_of(f, kim), 1);
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &person, &f->err));
+	assert_int_equal(person.version, 2);
+	assert_ok(f, OPS(f)->factor_delete(f->store, text_of(kim), &f->err));
+	assert_ok(f, OPS(f)->person_get(f->store, text_of(kim), &f->arena, &person, &f->err));
+	assert_int_equal(person.version, 3);
 }
 
 static void each_code_of_a_second_factor_counts_once(void **state)
@@ -250,7 +296,7 @@ static void each_code_of_a_second_factor_counts_once(void **state)
 	add_person(f, kim, 5);
 	assert_ok(f, OPS(f)->factor_begin(f->store, &factor, &f->err));
 	assert_int_equal(OPS(f)->factor_use_step(f->store, id, 8, &f->err), STATUS_PRECONDITION);
-	assert_ok(f, OPS(f)->factor_confirm(f->store, &factor, hashes, 2, &f->err));
+	assert_ok(f, OPS(f)->factor_confirm(f->store, &factor, hashes, 2, TEXT(""), &f->err));
 	assert_int_equal(OPS(f)->factor_use_step(f->store, id, 7, &f->err), STATUS_PRECONDITION);
 	assert_ok(f, OPS(f)->factor_use_step(f->store, id, 9, &f->err));
 	assert_int_equal(OPS(f)->factor_use_step(f->store, id, 8, &f->err), STATUS_PRECONDITION);
@@ -405,6 +451,8 @@ int run_person_tests(const char *backend)
 		STORE_TEST(the_invitation_of_the_first_person_is_gone_with_any_person),
 		STORE_TEST(a_persons_tokens_are_deleted_with_him),
 		STORE_TEST(a_second_factor_is_begun_anew_until_it_is_confirmed),
+		STORE_TEST(a_session_begins_only_for_who_was_let_in),
+		STORE_TEST(a_second_factor_ends_other_sessions_and_makes_the_next_version),
 		STORE_TEST(each_code_of_a_second_factor_counts_once),
 		STORE_TEST(a_person_is_found_by_who_he_is_elsewhere),
 		STORE_TEST(a_provider_keeps_its_id_and_its_begin),

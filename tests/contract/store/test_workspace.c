@@ -119,7 +119,7 @@ static void visit(struct fixture *f)
 	put_member(f, shop, "analyst");
 	snprintf(home.id, sizeof home.id, "%s", session);
 	snprintf(home.person_id, sizeof home.person_id, "%s", kim);
-	assert_ok(f, OPS(f)->session_add(f->store, &home, &f->err));
+	assert_ok(f, OPS(f)->session_add(f->store, &home, 1, &f->err));
 	snprintf(row.session_id, sizeof row.session_id, "%s", there);
 	snprintf(row.workspace_id, sizeof row.workspace_id, "%s", shop);
 	snprintf(row.person_id, sizeof row.person_id, "%s", kim);

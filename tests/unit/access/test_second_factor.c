@@ -135,6 +135,24 @@ static struct text challenge(struct fixture *f)
 	return arena_text(&f->arena, text_of(grant.challenge));
 }
 
+/* A login that was let in while there was none. */
+static void a_session_that_was_on_its_way_without_it_does_not_begin(void **state)
+{
+	struct fixture    *f      = *state;
+	const struct login login  = {.address = TEXT("192.0.2.1")};
+	struct account     before = f->kim;
+	struct session    *sessions;
+	size_t             count;
+	struct grant       grant;
+	turn_on(f);
+	assert_int_equal(sessions_enter(f->access, &before, &login, NOW_MS, &f->arena, &grant, &f->err),
+	                 STATUS_UNAUTHORIZED);
+	assert_ok(
+		f, sessions_list(f->access, text_of(before.row.id), &f->arena, &sessions, &count, &f->err));
+	assert_int_equal(count, 1);
+	assert_string_equal(sessions[0].row.id, own.session_id);
+}
+
 static enum status second_step(struct fixture *f, struct text ticket, const char *code,
                                const struct login *login, int64_t now_ms)
 {
@@ -286,6 +304,8 @@ static void whoever_has_many_addresses_guesses_no_faster(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_session_that_was_on_its_way_without_it_does_not_begin,
+	                                    set_up, access_fixture_tear_down),
 		cmocka_unit_test_setup_teardown(it_is_pending_until_a_code_of_it_confirms_it, set_up,
 	                                    access_fixture_tear_down),
 		cmocka_unit_test_setup_teardown(it_takes_the_password_to_begin_and_to_end_it, set_up,

@@ -90,6 +90,62 @@ static void a_token_counts_for_what_the_roles_come_to_by_now(void **state)
 	assert_int_equal(identify(f, grant.token, NOW_MS), STATUS_UNAUTHORIZED);
 }
 
+static enum status begin_as(struct fixture *f, const struct account *account,
+                            struct grant *ret_grant)
+{
+	const struct login login = {.address = TEXT("192.0.2.1")};
+	return sessions_begin(f->access, account, &login, NOW_MS, &f->arena, ret_grant, &f->err);
+}
+
+/* What happens between letting somebody in and storing his session. */
+static void who_is_switched_off_meanwhile_gets_no_session(void **state)
+{
+	struct fixture            *f  = *state;
+	const bool                 no = false, yes = true;
+	const struct person_change off = {.active = &no}, on = {.active = &yes};
+	struct text                id = text_of(f->kim.row.id);
+	struct account             account;
+	struct grant               grant;
+	assert_ok(
+		f, people_change(f->access, id, &off, SCOPE_ADMIN, NOW_MS, &f->arena, &account, &f->err));
+	assert_int_equal(begin_as(f, &f->kim, &grant), STATUS_UNAUTHORIZED);
+	assert_int_equal(begin_as(f, &account, &grant), STATUS_UNAUTHORIZED);
+	assert_ok(f,
+	          people_change(f->access, id, &on, SCOPE_ADMIN, NOW_MS, &f->arena, &account, &f->err));
+	assert_ok(f, begin_as(f, &account, &grant));
+	assert_ok(f, people_delete(f->access, id, SCOPE_ADMIN, &f->err));
+	assert_int_equal(begin_as(f, &account, &grant), STATUS_UNAUTHORIZED);
+}
+
+static void whose_roles_change_meanwhile_gets_a_token_for_those_of_now(void **state)
+{
+	struct fixture            *f    = *state;
+	const struct person_change less = {.roles = TEXT("viewer")};
+	struct account             account;
+	struct identity            identity;
+	struct grant               grant;
+	assert_ok(f, people_change(f->access, text_of(f->kim.row.id), &less, SCOPE_ADMIN, NOW_MS,
+	                           &f->arena, &account, &f->err));
+	assert_int_not_equal(account.scopes, f->kim.scopes);
+	assert_ok(f, begin_as(f, &f->kim, &grant));
+	assert_int_equal(grant.account.scopes, account.scopes);
+	assert_ok(f, sessions_identify(f->access, grant.token, NOW_MS, &identity, &f->err));
+	assert_int_equal(identity.claimed, account.scopes);
+}
+
+static void whose_password_changes_meanwhile_gets_no_session(void **state)
+{
+	struct fixture *f = *state;
+	struct account  account;
+	struct grant    grant;
+	char            token[CODE_TEXT_BYTES];
+	assert_ok(f, reset_begin(f->access, f->kim.email, NOW_MS, &f->arena, &account, token, &f->err));
+	assert_ok(f, reset_finish(f->access, text_of(token), TEXT("another long one of his"), NOW_MS,
+	                          &f->arena, &account, &f->err));
+	assert_int_equal(begin_as(f, &f->kim, &grant), STATUS_UNAUTHORIZED);
+	assert_ok(f, begin_as(f, &account, &grant));
+}
+
 /* Two windows that come with one token, and a third much later. */
 static void windows_of_one_browser_share_a_refresh_token_for_a_while(void **state)
 {
@@ -311,6 +367,9 @@ static void a_mailed_token_is_good_once_and_for_a_while(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(who_is_switched_off_meanwhile_gets_no_session),
+		TEST(whose_roles_change_meanwhile_gets_a_token_for_those_of_now),
+		TEST(whose_password_changes_meanwhile_gets_no_session),
 		TEST(a_session_ends_when_nobody_refreshes_it),
 		TEST(a_session_ends_for_good_however_often_it_is_refreshed),
 		TEST(an_access_token_is_good_for_an_hour),
