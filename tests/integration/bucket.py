@@ -11,10 +11,10 @@ import threading
 import time
 import urllib.parse
 
-from server import remove_directory, temporary_directory
+from server import free_port, remove_directory, temporary_directory
 
 HERE = pathlib.Path(__file__).resolve().parent
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 300
 KEY_ID, SECRET, REGION = "S3RVER", "S3RVER", "ap-northeast-2"
 
 
@@ -77,14 +77,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(403, b"<Error><Code>SignatureDoesNotMatch</Code></Error>")
             return
         completes = self.command == "POST" and "uploadId=" in self.path
-        time.sleep(bucket.complete_delay_s if completes else bucket.delay_s)
-        upstream = http.client.HTTPConnection("127.0.0.1", bucket.upstream_port, timeout=60)
+        time.sleep(bucket.delay_s)
+        if "partNumber=" in self.path:
+            bucket.takes_parts.wait()
+        upstream = http.client.HTTPConnection("127.0.0.1", bucket.upstream_port, timeout=300)
         upstream.request(self.command, self.path, body,
                          {name: value for name, value in self.headers.items()
                           if name.lower() not in ("expect", "connection")})
         answer = upstream.getresponse()
-        self._answer(answer.status, answer.read(), answer.getheaders())
+        data = answer.read()
         upstream.close()
+        if completes:
+            bucket.completed.set()
+            bucket.tells_completion.wait()
+        self._answer(answer.status, data, answer.getheaders())
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve
 
@@ -99,20 +105,19 @@ class _Proxy(http.server.ThreadingHTTPServer):
         """Whoever sends may be killed meanwhile."""
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Bucket:
-    """`endpoint` is where it is; `failing` an HTTP status that it answers everything with."""
+    """`endpoint` is where it is; `failing` an HTTP status that it answers everything with. It takes
+    parts while `takes_parts` is set, and tells that an upload is completed, which `completed` says,
+    while `tells_completion` is."""
 
     def __init__(self, name="audiences"):
         self.name, self.requests, self.failing, self.delay_s = name, [], None, 0
-        self.complete_delay_s = 0
+        self.takes_parts, self.tells_completion = threading.Event(), threading.Event()
+        self.takes_parts.set()
+        self.tells_completion.set()
+        self.completed = threading.Event()
         self.directory = temporary_directory()
-        self.upstream_port = _free_port()
+        self.upstream_port = free_port()
         self.process = subprocess.Popen(
             [str(HERE.parents[1] / "script" / "node"),
              str(HERE / "node_modules" / "s3rver" / "bin" / "s3rver.js"), "--silent", "-d",
@@ -137,7 +142,7 @@ class Bucket:
 
     def object(self, key):
         """The bytes of an object; None: there is none."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.upstream_port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.upstream_port, timeout=300)
         connection.request("GET", f"/{self.name}/{urllib.parse.quote(key)}")
         answer = connection.getresponse()
         body = answer.read()
@@ -145,6 +150,8 @@ class Bucket:
         return body if answer.status == 200 else None
 
     def close(self):
+        self.takes_parts.set()
+        self.tells_completion.set()
         self.proxy.shutdown()
         self.proxy.server_close()
         self.process.terminate()

@@ -2,7 +2,7 @@
 import unittest
 import urllib.parse
 
-from server import Client, Server
+from server import Client, Server, free_port
 
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
@@ -10,11 +10,13 @@ START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 class ServerCase(unittest.TestCase):
     flags = ("--partitions", "3")
     clock = "manual"
+    stays = False  # at its address, over restarts
     server = None
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(*cls.flags, clock=cls.clock)
+        address = f"127.0.0.1:{free_port() if cls.stays else 0}"
+        cls.server = Server(*cls.flags, clock=cls.clock, address=address)
         cls.addClassCleanup(cls._end)
         cls.server.start()
         cls.key = cls.server.make_key()
@@ -43,12 +45,22 @@ class ServerCase(unittest.TestCase):
         self.addCleanup(client.close)
         return client, answer.json["id"]
 
+    def flush_trail(self):
+        """What was recorded before stands in the audit trail: a change is answered behind that."""
+        self.client_with("segment.read")
+
     def track(self, user, **message):
         return self.client.expect(200, "POST", "/v1/track",
                                   {"userId": user, "event": "Seen", **message}, key=self.key)
 
+    def written(self):
+        """Headers of a read that sees what the client has written."""
+        position = self.client.position
+        return {} if position is None else {"X-Sonnim-Min-Position": position}
+
     def user(self, name, what):
-        return self.client.get(f"/api/v1/users/{urllib.parse.quote(name, safe='')}/{what}")
+        return self.client.get(f"/api/v1/users/{urllib.parse.quote(name, safe='')}/{what}",
+                               headers=self.written())
 
     def events(self, name):
         return self.user(name, "events?limit=1000")["items"]
@@ -62,7 +74,8 @@ class ServerCase(unittest.TestCase):
 
     def members(self, key):
         return sorted(item.get("userId") or item["anonymousId"]
-                      for item in self.client.items(f"/api/v1/segments/{key}/members"))
+                      for item in self.client.items(f"/api/v1/segments/{key}/members",
+                                                    headers=self.written()))
 
     def refused(self, answer, status, code=None, field=None):
         """An error in the form of the contract."""

@@ -24,7 +24,7 @@ class Authority:
 
     def _openssl(self, *arguments):
         subprocess.run(["openssl", *arguments], cwd=self.directory, check=True,
-                       capture_output=True, timeout=60)
+                       capture_output=True, timeout=300)
 
     def issue(self, name, alternative="DNS:localhost,IP:127.0.0.1", days=2, purpose="serverAuth"):
         """NAME.pem and NAME.key; the two paths."""

@@ -79,7 +79,7 @@ class Load(threading.Thread):
     def _post(self, path, body):
         if self.connection is None:
             host, port = self.address.rsplit(":", 1)
-            self.connection = http.client.HTTPConnection(host, int(port), timeout=30)
+            self.connection = http.client.HTTPConnection(host, int(port), timeout=300)
         self.connection.request("POST", path, json.dumps(dict(body, writeKey=self.key)),
                                 {"Content-Type": "application/json"})
         answer = self.connection.getresponse()
@@ -186,7 +186,7 @@ class Crash:
         time.sleep(seconds)
         server.kill()
         for thread in threads:
-            thread.join(40)
+            thread.join(300)
             if thread.is_alive():
                 raise Refused("a client hangs")
             if thread.failure is not None:

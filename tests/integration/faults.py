@@ -24,7 +24,7 @@ class Faults:
         library = directory / "faults.so"
         subprocess.run([compiler, "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC",
                         "-o", str(library), str(HERE / "faults.c"), "-ldl"], check=True,
-                       timeout=60)
+                       timeout=300)
         self.file = directory / "faults"
         self.file.write_bytes(FORM.pack(0, 0, 0, 0))
         sanitizer = os.environ.get("ASAN_OPTIONS", "")

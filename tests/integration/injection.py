@@ -100,7 +100,7 @@ class Broken(Exception):
 class Raw:
     """One connection, from an address of this machine's own: who is slowed down is slowed alone."""
 
-    def __init__(self, address, source="127.0.0.1", seconds=60):
+    def __init__(self, address, source="127.0.0.1", seconds=300):
         host, port = address.rsplit(":", 1)
         self.place, self.source, self.seconds = (host, int(port)), source, seconds
         self.socket, self.rest = None, b""

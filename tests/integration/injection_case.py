@@ -52,7 +52,7 @@ def store_of(data):
 
 
 def schema_of(data):
-    with sqlite3.connect(f"file:{store_of(data)}?mode=ro", uri=True, timeout=60) as store:
+    with sqlite3.connect(f"file:{store_of(data)}?mode=ro", uri=True, timeout=300) as store:
         tables = store.execute("SELECT type, name, sql FROM sqlite_master ORDER BY 1, 2").fetchall()
         checked = store.execute("PRAGMA integrity_check").fetchall()
     store.close()

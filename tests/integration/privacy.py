@@ -17,7 +17,7 @@ def upload(client, kind, body, content_type="text/csv"):
                          {"Content-Type": content_type}).json["id"]
 
 
-def wait(client, request_id, seconds=120):
+def wait(client, request_id, seconds=300):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         request = client.get(f"{REQUESTS}/{request_id}")

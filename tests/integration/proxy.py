@@ -41,7 +41,7 @@ class RefusingProxy:
 
             def hand_on(self, body):
                 host, port = server.address.rsplit(":", 1)
-                connection = http.client.HTTPConnection(host, int(port), timeout=60)
+                connection = http.client.HTTPConnection(host, int(port), timeout=300)
                 connection.request(self.command, self.path, body, {
                     name: value for name, value in self.headers.items()
                     if name.lower() not in HOP})

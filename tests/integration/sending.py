@@ -3,7 +3,7 @@ import http.client
 import threading
 import time
 
-from server import Client
+from server import LIVE_SECONDS_MAX, Client
 
 SENDERS = 4
 
@@ -65,13 +65,13 @@ class Sending:
         for sender in self.senders:
             sender.over.set()
         for sender in self.senders:
-            sender.join(60)
+            sender.join(LIVE_SECONDS_MAX)
 
     @property
     def failures(self):
         return [failure for sender in self.senders for failure in sender.failures]
 
-    def wait_for_more(self, count=20, what="accepted", seconds=60):
+    def wait_for_more(self, count=20, what="accepted", seconds=LIVE_SECONDS_MAX):
         """Every sender gets so many more answers of the kind."""
         wanted = [getattr(sender, what) + count for sender in self.senders]
         deadline = time.monotonic() + seconds

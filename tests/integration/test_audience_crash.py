@@ -136,7 +136,7 @@ class Killed(AudienceCase):
             thread.start()
             time.sleep(0.02 + 0.3 * draw.random())
             self.server.kill()
-            thread.join(60)
+            thread.join(300)
             self.restart()
             found = self.check()
             for audience, name in acknowledged.items():

@@ -5,7 +5,6 @@ import http.server
 import io
 import json
 import os
-import pathlib
 import random
 import subprocess
 import threading
@@ -14,7 +13,7 @@ import time
 from bucket import KEY_ID, REGION, SECRET, Bucket
 from case import ServerCase
 from faults import Faults
-from server import Client, Server, remove_directory, temporary_directory
+from server import Client, Server, contents, remove_directory, temporary_directory
 from transfer import SECONDS_MAX, wait_job
 
 MEMBERS = 400
@@ -263,11 +262,8 @@ class AudienceExport(ExportCase):
         self.assertNotIn(b"dolmengi", everything)
         self.assertNotIn(b"AKIADOL", everything)
         self.assertEqual(answer.json["credentials"], ["accessKeyId", "secretAccessKey"])
-        for directory, _, files in os.walk(self.server.data):
-            for name in files:
-                path_of = pathlib.Path(directory, name)
-                if path_of.is_file():
-                    self.assertNotIn(b"dolmengi", path_of.read_bytes(), name)
+        for file, content in contents(self.server.data):
+            self.assertNotIn(b"dolmengi", content, file)
         self.client.expect(412, "PUT", path, {"prefix": ""}, headers={"If-Match": '"7"'})
         changed = self.client.expect(200, "PUT", path, {"prefix": ""},
                                      headers={"If-Match": '"1"'}).json
@@ -386,13 +382,11 @@ class LargeExport(ExportCase):
 
     def test_an_upload_that_was_completed_unheard_is_begun_anew(self):
         bucket = self.make_bucket("unheard")
-        bucket.complete_delay_s = 1
+        bucket.tells_completion.clear()
         begun = self.export(self.calculate(self.all), destination="unheard", columns=self.columns)
-        self.wait_until(lambda: any(method == "POST" and "uploadId=" in path
-                                    for method, path, _ in bucket.requests))
+        self.assertTrue(bucket.completed.wait(SECONDS_MAX))
         self.server.kill()
-        time.sleep(2 * bucket.complete_delay_s)  # it is completed all the same
-        bucket.complete_delay_s = 0
+        bucket.tells_completion.set()
         self.server.start()
         self.client.close()
         self.client = self.server.client()
@@ -402,10 +396,11 @@ class LargeExport(ExportCase):
 
     def test_a_cancelled_upload_is_given_up_there_too(self):
         bucket = self.make_bucket("dropped")
-        bucket.delay_s = 0.5
+        bucket.takes_parts.clear()
         begun = self.export(self.calculate(self.all), destination="dropped", columns=self.columns)
         self.wait_until(lambda: any("partNumber=1" in path for _, path, _ in bucket.requests))
         self.client.expect(200, "POST", f"/api/v1/jobs/{begun['export_id']}/cancel")
+        bucket.takes_parts.set()
         self.assertEqual(wait_job(self.client, begun["export_id"])["state"], "cancelled")
         self.assertTrue(any(method == "DELETE" and "uploadId=" in path
                             for method, path, _ in bucket.requests))
@@ -420,7 +415,9 @@ class FullDisk(ExportCase):
         cls.place = temporary_directory()
         cls.addClassCleanup(remove_directory, cls.place)
         cls.faults = Faults(cls.place)
-        cls.server = Server("--partitions", "3", directory=cls.place, clock="wall")
+        # So slow that the disk is full before an export is done.
+        cls.server = Server("--partitions", "3", "--job-bandwidth", "32KiB", directory=cls.place,
+                            clock="wall")
         cls.addClassCleanup(cls._end)
         cls.server.start(env=cls.faults.environment)
         cls.key = cls.server.make_key()

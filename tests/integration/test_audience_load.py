@@ -97,6 +97,8 @@ class Load(AudienceCase):
             for audience in ids:
                 node.send(subscribe=audience)
         time.sleep(SECONDS)
+        while self.answered == 0 and any(thread.is_alive() for thread in threads):
+            time.sleep(0.05)
         self.over.set()
         for thread in threads:
             thread.join()

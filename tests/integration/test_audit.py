@@ -51,21 +51,17 @@ class Records(ServerCase):
         self.track("audited-query")
         answer = self.client.expect(200, "POST", "/api/v1/audience/calculate",
                                     {"filters": {"region": ["제주"], "membership": "VIP"}})
-        self.flush()
+        self.flush_trail()
         record = self.newest("audience.query")
         self.assertEqual(record["filters"], {"region": ["제주"], "membership": "VIP"})
         self.assertEqual(record["result_size"], answer.json["audience_size"])
-
-    def flush(self):
-        """Something durable: what was added before is written by then."""
-        self.client_with("segment.read")
 
     def test_personal_values_are_told_of_and_never_told(self):
         self.client.expect(200, "POST", "/v1/identify",
                            {"userId": "kim@example.com", "traits": {"email": "kim@example.com"}},
                            key=self.key)
         self.user("kim@example.com", "profile")
-        self.flush()
+        self.flush_trail()
         record = self.newest("user.read")
         self.assertTrue(record["personal"])
         self.assertRegex(record["target"], r"^profile:\d+-\d+$")
@@ -77,7 +73,7 @@ class Records(ServerCase):
         before = len([r for r in audit_trail.chain(self.server.data)
                       if r["action"] == "user.read"])
         reader.get("/api/v1/users/plain-reader/profile")
-        self.flush()
+        self.flush_trail()
         after = [r for r in audit_trail.chain(self.server.data) if r["action"] == "user.read"]
         self.assertEqual(len(after), before)
 
@@ -91,25 +87,28 @@ class Records(ServerCase):
     def test_what_is_refused_is_recorded_too(self):
         reader, token = self.client_with("segment.read")
         reader.request("POST", "/api/v1/segments", {"name": "x", "expression": LEAF})
-        self.flush()
+        self.flush_trail()
         record = self.newest("segment.create")
         self.assertEqual((record["status"], record["user_id"]), (403, f"token:{token}"))
 
     def test_nobody_fills_the_trail_from_outside(self):
         stranger = Client(self.server.address)
         self.addCleanup(stranger.close)
-        for _ in range(400):
+        # So many at once, and then so many a second.
+        count, began = 0, time.monotonic()
+        while count < 400 or count < 2 * (100 + 10 * (time.monotonic() - began)):
             stranger.request("POST", "/api/v1/segments", {})
-        self.flush()
+            count += 1
+        self.flush_trail()
         refused = [r for r in audit_trail.chain(self.server.data) if r.get("status") == 401]
-        self.assertTrue(0 < len(refused) < 300, len(refused))
+        self.assertTrue(0 < len(refused) < count * 3 / 4, (len(refused), count))
         self.assertEqual({r["user_id"] for r in refused}, {None})
 
     def test_events_are_not_recorded_one_by_one(self):
         before = len(audit_trail.lines(self.server.data))
         for number in range(20):
             self.track(f"collected-{number}")
-        self.flush()
+        self.flush_trail()
         added = audit_trail.lines(self.server.data)[before:]
         self.assertFalse([line for line in added if b"collected" in line])
         self.assertLess(len(added), 10)
@@ -117,7 +116,7 @@ class Records(ServerCase):
     def test_what_a_path_names_is_kept_only_when_it_is_an_id(self):
         self.client.request("DELETE", "/api/v1/segments/01012345678")
         self.client.request("DELETE", "/api/v1/segments/lee@example.com")
-        self.flush()
+        self.flush_trail()
         content = b"".join(audit_trail.lines(self.server.data))
         self.assertNotIn(b"01012345678", content)
         self.assertNotIn(b"lee@example.com", content)
@@ -160,7 +159,7 @@ class Search(ServerCase):
         self.refused(reader.request("GET", "/api/v1/audit"), 403, "FORBIDDEN")
         auditor, token = self.client_with("audit.read")
         auditor.expect(200, "GET", "/api/v1/audit?action=token.create")
-        self.client_with("segment.read")  # a change is in the trail behind all that was before
+        self.flush_trail()
         read = auditor.items("/api/v1/audit?action=audit.read")
         self.assertTrue([r for r in read if r["user_id"] == f"token:{token}" and
                          r["filters"] == {"action": "token.create"}])
@@ -168,6 +167,7 @@ class Search(ServerCase):
     def test_a_person_is_searched_for_by_his_id_which_no_record_holds(self):
         self.track("audited@example.com")
         self.user("audited@example.com", "profile")
+        self.flush_trail()
         found = self.client.items("/api/v1/audit?target=user_id:audited%40example.com")
         self.assertEqual({r["action"] for r in found}, {"user.read"})
         self.assertNotIn(b"audited@example.com", b"".join(audit_trail.lines(self.server.data)))
@@ -319,7 +319,7 @@ class Whole(unittest.TestCase):
             for thread in threads:
                 thread.start()
             wanted = 40 * (round_number + 1)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300
             while len(answered) < wanted and time.monotonic() < deadline:
                 time.sleep(0.002)
             server.kill()
@@ -373,7 +373,7 @@ class Whole(unittest.TestCase):
         server = self.server()
         server.process.send_signal(signal.SIGHUP)
         client = server.client()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not client.items("/api/v1/audit?action=settings.reload"):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
@@ -436,7 +436,7 @@ class Whole(unittest.TestCase):
         self.addCleanup(taker.shutdown)
         server = self.filled("--audit-head-url", f"http://127.0.0.1:{taker.server_port}/heads",
                              "--audit-head-interval", "100ms")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not taken and time.monotonic() < deadline:
             time.sleep(0.01)
         self.assertTrue(taken)

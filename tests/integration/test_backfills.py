@@ -98,21 +98,24 @@ class Cancelled(Crowd):
                         "aggregate": "sum", "property": "n", "op": "gte", "value": least + i}
                        for i in range(leaves)] + [{"event": "Seen", "op": "gte", "value": 1}]}
 
-    def cancel_running(self):
-        """The job of what is being built, cancelled; None: it was live before."""
+    def job_of(self, segment, version):
+        """The backfill that brings this version, once there is one."""
+        brought = {"id": segment, "version": version}
         while True:
-            running = self.client.items("/api/v1/jobs?kind=backfill&state=running")
-            if running:
-                break
-            newest = self.client.items("/api/v1/jobs?kind=backfill")[:1]
-            if newest and newest[0]["finishedAt"]:
-                return None
-        answer = self.client.request("POST", f"/api/v1/jobs/{running[0]['id']}/cancel")
+            for job in jobs_of(self.client, segment):
+                if brought in job["params"]["segments"]:
+                    return job["id"]
+            time.sleep(0.002)
+
+    def cancel(self, made):
+        """The job of this version, cancelled while it runs; None: it has ended before."""
+        job = self.job_of(made["id"], made["version"])
+        answer = self.client.request("POST", f"/api/v1/jobs/{job}/cancel")
         if answer.status == 409:
             self.refused(answer, 409, "CONFLICT")
             return None
         self.assertEqual(answer.status, 200, answer)
-        return running[0]["id"]
+        return job
 
     def await_end(self, job):
         while True:
@@ -122,13 +125,16 @@ class Cancelled(Crowd):
             time.sleep(0.005)
 
     def cancelled(self, change):
-        """`change(number)` begins a backfill; tried until one is cancelled amidst it."""
+        """`change(number)` begins a backfill, and gives what is wanted back and the segment as it
+        was answered; tried until one is cancelled amidst it."""
         for number in range(self.tries):
-            wanted = change(number)
-            job = self.cancel_running()
+            wanted, made = change(number)
+            job = self.cancel(made)
             if job is not None:
                 self.assertEqual(self.await_end(job)["state"], "cancelled")
                 return wanted, job
+            # What is defined while another one's runs may be built along with it.
+            self.client.wait_live(made["key"])
         self.fail("never amidst a backfill")
 
     def changes(self, server=None):
@@ -161,7 +167,8 @@ class Cancelled(Crowd):
 
     def test_a_first_definition_is_disabled_and_can_be_enabled(self):
         def define(number):
-            return self.make_segment(f"first{number}", self.slow(number), live=False)["key"]
+            made = self.make_segment(f"first{number}", self.slow(number), live=False)
+            return made["key"], made
         key, job = self.cancelled(define)
         found = self.client.get(f"/api/v1/segments/{key}")
         self.assertEqual((found["state"], found["active"], found["version"],
@@ -188,9 +195,9 @@ class Cancelled(Crowd):
                                    {"name": "edited", "expression": made["expression"]})
                 self.client.wait_live("edited")
             before = self.client.get("/api/v1/segments/edited")["version"], self.changes()
-            self.client.expect(200, "PUT", "/api/v1/segments/edited",
-                               {"name": "edited", "expression": self.slow(number)})
-            return before
+            return before, self.client.expect(
+                200, "PUT", "/api/v1/segments/edited",
+                {"name": "edited", "expression": self.slow(number)}).json
         (version, kept), _ = self.cancelled(edit)
         found = self.client.wait_live("edited")
         self.assertEqual((found["version"], found["expression"], found["active"]),
@@ -243,13 +250,13 @@ class Cancelled(Crowd):
         chance = random.Random(seed)
         told = 0
         for kill in range(int(os.environ.get("SONNIM_TEST_KILLS", "2"))):
-            key = self.make_segment(f"killed{kill}", self.slow(kill), live=False)["key"]
+            made = self.make_segment(f"killed{kill}", self.slow(kill), live=False)
+            key = made["key"]
             time.sleep(chance.random() * 0.05)
-            job = self.cancel_running()
+            job = self.cancel(made)
             time.sleep(chance.random() ** 3 * 0.03)
             self.restart()
-            job_of_it, = jobs_of(self.client, self.client.get(f"/api/v1/segments/{key}")["id"])
-            found = self.await_end(job_of_it["id"])
+            found = self.await_end(self.job_of(made["id"], made["version"]))
             if job is None:
                 self.client.wait_live(key)
             else:

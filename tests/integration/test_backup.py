@@ -1,5 +1,6 @@
 """Backups of a running server, the archive behind them, and restores: the restored server has the
 same memberships, histories, events and the same change stream."""
+import contextlib
 import os
 import random
 import re
@@ -73,7 +74,7 @@ class Place:
                 *flags]
 
 
-def wait_job(client, job, seconds=120):
+def wait_job(client, job, seconds=300):
     deadline = time.monotonic() + seconds
     while job["state"] in ("queued", "running"):
         if time.monotonic() > deadline:
@@ -98,7 +99,7 @@ def metric(client, name):
     return None if found is None else float(found[1])
 
 
-def wait_archived(client, seconds=60):
+def wait_archived(client, seconds=300):
     """Everything that was accepted before this call is archived."""
     began = time.monotonic()
     while True:
@@ -366,10 +367,14 @@ class Backup(unittest.TestCase):
         done = start_export(client, what=["events"])
         wait_job(client, client.get(f"/api/v1/jobs/{done}"))
         rows = "userId,event\n" + "".join(f"i-{i % 5},Imported\n" for i in range(100_000))
-        start_import(client, rows.encode())
-        # While that one runs, this one waits, and the backup goes before it.
-        half = start_import(client, rows.encode())
-        take(client)
+        # While one runs, another waits, and the backup goes before it.
+        state = None
+        while state != "queued":
+            start_import(client, rows.encode())
+            half = start_import(client, rows.encode())
+            backup = client.expect(200, "POST", "/api/v1/backups").json
+            state = client.get(f"/api/v1/jobs/{half}")["state"]
+            wait_job(client, backup)
         place.server.kill()
 
         server = place.restore()
@@ -446,14 +451,14 @@ class Backup(unittest.TestCase):
         path.mkdir()
         try:
             done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs",
-                                   str(path)], capture_output=True, text=True, timeout=30,
+                                   str(path)], capture_output=True, text=True, timeout=300,
                                   check=False)
             reason = done.stderr.strip() if done.returncode else None
         except OSError as error:
             reason = str(error)
         if reason:
             self.skipTest(f"a small file system cannot be mounted here: {reason}")
-        self.addCleanup(subprocess.run, ["umount", "-l", str(path)], timeout=30)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(path)], timeout=300)
 
     def test_a_full_place_is_told_harms_nobody_and_is_made_up_for_once_there_is_room(self):
         place = self.place()
@@ -462,17 +467,18 @@ class Backup(unittest.TestCase):
         wait_idle(client)
         wait_archived(client)
         ballast = place.place / "ballast"
-        left = os.statvfs(place.place)
-        ballast.write_bytes(bytes(left.f_bavail * left.f_bsize))
+        with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(1 << 16)):  # until it is full
+                pass
         traffic.rounds(2)
         job = client.expect(200, "POST", "/api/v1/backups").json
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while job["error"] is None or not metric(client, "sonnim_archive_failing"):
             self.assertLess(time.monotonic(), deadline, job)
             time.sleep(0.05)
             job = client.get(f"/api/v1/jobs/{job['id']}")
         self.assertEqual(job["error"]["code"], "NO_SPACE")
-        self.assertIn(job["state"], ("queued", "failed"))
+        self.assertIn(job["state"], ("queued", "running", "failed"))
         traffic.rounds(2)  # events are taken as ever
         ballast.unlink()
         wait_archived(client)
@@ -499,7 +505,7 @@ class Backup(unittest.TestCase):
         self.assertIn("No space", done.stderr)
         with self.assertRaises(Refused):
             Server(directory=small).start()
-        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True, timeout=30)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True, timeout=300)
         place.restore(data=small)
         self.compare(Server(directory=small), expected)
 
@@ -562,7 +568,7 @@ class Backup(unittest.TestCase):
 
         def run(*arguments):
             return subprocess.run([SONNIM, "backup", *arguments], capture_output=True, text=True,
-                                  timeout=60, check=False, env=environment)
+                                  timeout=300, check=False, env=environment)
         made = run("now")
         self.assertEqual(made.returncode, 0, made.stderr)
         listed = client.items("/api/v1/backups")
@@ -593,7 +599,7 @@ class Backup(unittest.TestCase):
                     if job["schedule"] == "backup" and job["state"] == "done"]
         before = len(scheduled())
         client.set_clock(START + 2 * 86_400_000)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while len(scheduled()) == before:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.1)

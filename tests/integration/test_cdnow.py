@@ -82,7 +82,7 @@ class Cdnow(unittest.TestCase):
                     "properties": {"revenue": cents / 100, "cds": cds}}) + "\n")
         done = subprocess.run(
             [SONNIM, "import", str(path), "--url", f"http://{cls.server.address}", "--token-file",
-             str(cls.server.directory / "token")], capture_output=True, text=True, timeout=120)
+             str(cls.server.directory / "token")], capture_output=True, text=True, timeout=300)
         if done.returncode != 0:
             raise AssertionError(f"import: {done.returncode}\n{done.stdout}\n{done.stderr}")
 

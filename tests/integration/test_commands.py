@@ -12,7 +12,7 @@ from server import SONNIM
 class Commands(ServerCase):
     def sonnim(self, *arguments, code=0, said=""):
         done = subprocess.run(
-            [SONNIM, *arguments], capture_output=True, text=True, timeout=60, check=False,
+            [SONNIM, *arguments], capture_output=True, text=True, timeout=300, check=False,
             input=said,
             env={**os.environ, "SONNIM_URL": f"http://{self.server.address}",
                  "SONNIM_TOKEN": self.server.token})
@@ -143,7 +143,8 @@ class Commands(ServerCase):
 
 class Lost(ServerCase):
     """A server that goes away while a command talks to it."""
-    flags = ("--partitions", "2", "--job-bandwidth", "1MiB")
+    flags = ("--partitions", "2", "--job-bandwidth", "512KiB")
+    stays = True
     rows = 30000
 
     def command(self, *arguments, address=None):
@@ -187,13 +188,12 @@ class Lost(ServerCase):
         watching = self.command("job", "watch", running[0]["id"])
         self.assertIn("running", watching.stdout.readline())
         self.client.close()
-        self.server.listen = self.server.address  # the same one again
         self.server.kill()
         self.server.start()
-        said, told = loading.communicate(timeout=120)
+        said, told = loading.communicate(timeout=300)
         self.assertEqual(loading.returncode, 0, told)
         self.assertIn(f"{self.rows:,} accepted", said)
-        said, told = watching.communicate(timeout=120)
+        said, told = watching.communicate(timeout=300)
         self.assertEqual(watching.returncode, 0, told)
         self.assertIn("done", said)
 

@@ -41,7 +41,7 @@ class Damage(unittest.TestCase):
 
     def verify(self, *flags):
         command = [SONNIM, "journal", "verify", "--data", str(self.server.data), *flags]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
     def refuses_to_start(self):
         self.server.spawn()
@@ -145,13 +145,13 @@ class Damage(unittest.TestCase):
         for data, keyring in [("a", "a/keyring"), ("b/data", "b"), ("c", "c")]:
             done = subprocess.run([SONNIM, "serve", "--listen", "127.0.0.1:0", "--data",
                                    str(place / data), "--keyring", str(place / keyring)],
-                                  capture_output=True, timeout=60)
+                                  capture_output=True, timeout=300)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(b"keyring", done.stderr)
 
     def test_the_dump_shows_records_without_personal_values(self):
         done = subprocess.run([SONNIM, "journal", "dump", "--data", str(self.server.data)],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=300)
         self.assertEqual(done.returncode, 0, done.stderr)
         records = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([record["messageId"] for record in records if record["kind"] == "event"],
@@ -303,7 +303,7 @@ class DamagedPart(unittest.TestCase):
         self.assertIn(path.name, health.json["parts"]["engine"]["error"])
         self.assertIn(path.name, self.server.log_tail(40))
         checked = subprocess.run([SONNIM, "journal", "verify", "--data", str(self.server.data)],
-                                 capture_output=True, text=True, timeout=60)
+                                 capture_output=True, text=True, timeout=300)
         self.assertEqual(checked.returncode, 1, checked)
         # What docs/operations.md says of a journal that reaches back to the begin.
         self.server.stop()

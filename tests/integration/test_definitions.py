@@ -220,7 +220,7 @@ class TooLarge(ServerCase):
         return leaf if base is None else {"and": [leaf, {"segment": base}]}
 
     def wait_failed(self, key):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while (found := self.client.get(f"/api/v1/segments/{key}"))["state"] != "Failed":
             self.assertLess(time.monotonic(), deadline, found)
             time.sleep(0.01)

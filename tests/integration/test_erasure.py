@@ -64,7 +64,7 @@ class Unsealer:
         self.program = directory / "unseal"
         subprocess.run([compiler, "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-w", "-o",
                         str(self.program), str(HERE / "unseal.c"), "-lcrypto", "-lzstd", "-lz"],
-                       check=True, timeout=60)
+                       check=True, timeout=300)
         self.pattern_file = directory / "patterns"
 
     def find(self, keyring, marks, *roots):
@@ -152,7 +152,7 @@ class EveryPath(ErasureCase):
 
     def end_jobs(self):
         for job in self.client.items("/api/v1/jobs"):
-            end = time.monotonic() + 60
+            end = time.monotonic() + 300
             while job["state"] in ("queued", "running") and time.monotonic() < end:
                 time.sleep(0.02)
                 job = self.client.get(f"/api/v1/jobs/{job['id']}")
@@ -172,7 +172,7 @@ class EveryPath(ErasureCase):
         """Until all partitions have written what there is now."""
         def rounds():
             return metric(self.client, "sonnim_checkpoint_rounds_total")
-        wanted, end = rounds() + 2 * 3, time.monotonic() + 60
+        wanted, end = rounds() + 2 * 3, time.monotonic() + 300
         while rounds() < wanted:
             self.assertLess(time.monotonic(), end)
             self.send(*({"type": "track", "userId": f"other-{i}", "event": "Seen"}
@@ -191,7 +191,7 @@ class EveryPath(ErasureCase):
             for what in ("dead-letters?limit=1000", "debug", "types", "violations"):
                 said.append(client.request("GET", f"/api/v1/sources/{source['id']}/{what}").body)
         job = start_export(client, what=["events", "profiles"], masked=False, compression="gzip")
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while client.get(f"/api/v1/jobs/{job}")["state"] in ("queued", "running"):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.02)

@@ -1,5 +1,6 @@
 """What goes wrong around a server: it serves or refuses as documented, and whoever sends meanwhile
 does not notice more of it than he has to."""
+import calendar
 import errno
 import gzip
 import json
@@ -14,7 +15,8 @@ import unittest
 
 from faults import Faults
 from sending import Sending
-from server import SONNIM, Server, remove_directory, temporary_directory
+from server import (ANSWER_SECONDS_MAX, LIVE_SECONDS_MAX, SONNIM, Server, remove_directory,
+                    temporary_directory)
 
 CONNECTIONS = 10_000
 SLOW_CLIENTS = 200
@@ -22,7 +24,7 @@ HOUR_S = 3600
 GIB = 1 << 30
 
 
-def wait_until(condition, seconds=60, what="it"):
+def wait_until(condition, seconds=LIVE_SECONDS_MAX, what="it"):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -123,7 +125,7 @@ class Files(Case):
             server.spawn()
             return server
         nobody = pwd.getpwnam("nobody")
-        subprocess.run(["chown", "-R", "nobody", str(self.directory)], check=True, timeout=60)
+        subprocess.run(["chown", "-R", "nobody", str(self.directory)], check=True, timeout=300)
         try:
             server.spawn(user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[])
         except PermissionError as error:
@@ -205,24 +207,26 @@ class Clock(Case):
         self.assertLess(self.metric(accepted, "sonnim_clock_offset_seconds"), HOUR_S)
 
     def test_the_zone_of_the_process_changes_nothing(self):
+        past = time.strftime("%Y-%m-%dT03:04:05", time.gmtime(time.time() - 200 * 86_400))
         for zone in ("Asia/Seoul", "America/St_Johns", "No/Such_Zone"):
             with self.subTest(zone):
                 server = self.serve(env={**os.environ, "TZ": zone})
                 key, client = server.make_key(), server.client()
                 answer = client.expect(200, "POST", "/v1/track", {
-                    "userId": zone, "event": "e", "timestamp": "2026-01-02T03:04:05"}, key=key)
+                    "userId": zone, "event": "e", "timestamp": past}, key=key)
                 event = client.get(f"/api/v1/users/{zone.replace('/', '%2F')}/events",
                                    headers={"X-Sonnim-Min-Position": answer.position})["items"][0]
-                self.assertEqual(event["timestamp"], "2026-01-02T03:04:05Z")
-                hour = time.strftime("%Y-%m-%dT", time.gmtime())
-                self.assertIn(f'"time":"{hour}', server.log_tail(1))
+                self.assertEqual(event["timestamp"], past + "Z")
+                at = re.search('"time":"([^.Z"]*)', server.log_tail(1))[1]
+                self.assertLess(abs(calendar.timegm(time.strptime(at, "%Y-%m-%dT%H:%M:%S"))
+                                    - time.time()), HOUR_S / 2)
                 server.stop()
 
 
 class Clients(Case):
     def open(self, server):
         host, port = server.address.rsplit(":", 1)
-        return socket.create_connection((host, int(port)), timeout=60)
+        return socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS_MAX)
 
     def test_ten_thousand_open_connections_harm_nobody(self):
         _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -230,7 +234,7 @@ class Clients(Case):
             self.skipTest(f"at most {hard} descriptors may be opened here")
         resource.setrlimit(resource.RLIMIT_NOFILE, (CONNECTIONS + 1500, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (_soft, hard))
-        server = self.serve()
+        server = self.serve("--http-idle-timeout", "1h", "--http-request-timeout", "1h")
         connections = []
         try:
             with Sending(server) as sending:
@@ -257,7 +261,7 @@ class Clients(Case):
             connection.sendall(head)
             connection.setblocking(False)
             open_ones.append(connection)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + LIVE_SECONDS_MAX
         while open_ones:
             self.assertLess(time.monotonic(), deadline, f"{len(open_ones)} are still open")
             time.sleep(0.05)
@@ -274,7 +278,8 @@ class Clients(Case):
                     open_ones.remove(connection)
 
     def test_clients_that_send_a_byte_now_and_then_lose_their_connections(self):
-        server = self.serve("--http-request-timeout", "500ms", "--http-idle-timeout", "1s")
+        # Long enough for who only stands still for a moment, as everybody does on a busy machine.
+        server = self.serve("--http-request-timeout", "5s", "--http-idle-timeout", "10s")
         for head in (b"POST /v1/track HTTP/1.1\r\nHost: test\r\nX-Slow: ",
                      b"POST /v1/track HTTP/1.1\r\nHost: test\r\nContent-Length: 4000\r\n\r\n"):
             with self.subTest(head), Sending(server) as sending:

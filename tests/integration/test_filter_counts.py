@@ -210,7 +210,7 @@ class FilterCounts(ServerCase):
                      "1" if shape == "shop" else "2", "--start",
                      text_of(START + days * DAY), "--duration", "1h", "--speed", "0")
             run = subprocess.run([SONNIM, "simulate", "--dry-run", *flags], capture_output=True,
-                                 timeout=120, check=True)
+                                 timeout=300, check=True)
             messages += [json.loads(line) for line in run.stdout.splitlines()]
             subprocess.run([SONNIM, "simulate", *flags, "--move-clock"], capture_output=True,
                            timeout=300, check=True, env={
@@ -290,7 +290,7 @@ class FilterCounts(ServerCase):
                    if row["evaluation"] == "column"}
         left = [(name, given) for name, given, _ in CASES if name in columns]
         self.assertEqual({name for name, _ in left}, columns)
-        deadline = time.monotonic() + 120  # they are built in leisure
+        deadline = time.monotonic() + 300  # they are built in leisure
         while left and time.monotonic() < deadline:
             left = [case for case in left if self.ways(*case) != {"column"}]
             time.sleep(0.05)

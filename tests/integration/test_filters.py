@@ -127,13 +127,13 @@ class FiltersOfAFile(unittest.TestCase):
         self.file.write_text('{"filters": [\n  {"name": "x",\n   "label": 5}]}', encoding="utf-8")
         expected = f"{self.file}:3:13: filters[0].label: must be an object"
         done = subprocess.run([SONNIM, "filters", "--check", str(self.file)], capture_output=True,
-                              text=True, timeout=60, check=False)
+                              text=True, timeout=300, check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn(expected, done.stderr)
         done = subprocess.run(
             [SONNIM, "serve", "--listen", "127.0.0.1:0", "--data", str(self.directory / "data"),
              "--keyring", str(self.directory / "keyring"), "--filters", str(self.file)],
-            capture_output=True, text=True, timeout=60, check=False)
+            capture_output=True, text=True, timeout=300, check=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn(f"--filters: {expected}", done.stderr)
 

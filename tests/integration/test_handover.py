@@ -64,7 +64,7 @@ class Handover(unittest.TestCase):
     def test_a_successor_with_another_address_is_refused_and_the_server_goes_on(self):
         with self.server() as server:
             done = subprocess.run(self.server("--take-over", address="127.0.0.2:0").command(),
-                                  capture_output=True, text=True, timeout=60)
+                                  capture_output=True, text=True, timeout=300)
             self.assertEqual(done.returncode, 1, done.stderr)
             self.assertIn("another address", done.stderr)
             server.client().get("/health/ready")
@@ -127,14 +127,14 @@ class Handover(unittest.TestCase):
                  "LISTEN_FDS='1')\nos.dup2(int(sys.argv[1]), 3)\nos.set_inheritable(3, True)\n"
                  "os.execv(sys.argv[2], sys.argv[2:])", str(other.fileno()), *server.command()],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[other.fileno()])
-            self.assertEqual(process.wait(60), 1)
+            self.assertEqual(process.wait(300), 1)
         self.assertIn("descriptor 3", server.log_tail())
 
     def test_the_supervisor_is_told_of_start_and_stop_and_that_it_lives(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
             path = str(self.directory / "notify")
             heard.bind(path)
-            heard.settimeout(60)
+            heard.settimeout(300)
             server = self.server()
             server.spawn(env={**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "200000"})
             server.wait_ready()

@@ -99,6 +99,14 @@ class Pair:
             self.each("PATCH", f"{path}/status", {"active": True})
             self.wait_live("everybody")
 
+    def wait_checkpoints(self):
+        """Only what lies before one may go: until all that may be used are of what is there."""
+        client = self.clients[0]
+        position = client.get("/health/ready")["parts"]["engine"]["position"]
+        while client.get("/health/ready")["parts"]["checkpoints"]["neededAfter"] < position:
+            for number in range(8):  # one is only made of what has changed
+                self.send("/v1/track", {"userId": f"u{number}", "event": "Other"})
+
     def restart(self):
         """kill -9 of the one that drops."""
         self.clients[0].close()
@@ -176,7 +184,7 @@ class HistoryRetention(unittest.TestCase):
             for turn in range(int(os.environ.get("SONNIM_TEST_HISTORY_ROUNDS", "4"))):
                 for _ in range(90):
                     pair.act()
-                time.sleep(0.1)  # for a checkpoint: only what lies before one may go
+                pair.wait_checkpoints()
                 client = pair.clients[0]
                 if turn % 2 == 1:
                     amidst += pair.kill_amidst(run_now(client, "retention"))
@@ -202,7 +210,7 @@ class HistoryRetention(unittest.TestCase):
             read = client.get("/api/v1/changes?consumer=slow&limit=1")["next"]
             pair.go_on(10 * DAY)
             pair.act()
-            time.sleep(0.2)
+            pair.wait_checkpoints()
             for _ in range(2):
                 after_run(client, "retention")
             self.assertEqual(pair.begins(), ["", ""])

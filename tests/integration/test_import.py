@@ -171,7 +171,8 @@ class Interrupted(ServerCase):
 class Waiting(ServerCase):
     """The command that waits for its import."""
     clock = "wall"
-    flags = ("--partitions", "3", "--job-bandwidth", "300KiB")
+    flags = ("--partitions", "3", "--job-bandwidth", "100KiB")
+    stays = True
 
     def test_a_command_waits_in_silence_while_the_server_is_started_anew(self):
         file = self.server.directory / "rows.csv"
@@ -190,8 +191,7 @@ class Waiting(ServerCase):
             self.server.kill()
             time.sleep(0.6)  # longer than it pauses between two questions
             self.assertIsNone(command.poll())
-            self.server.listen = self.server.address
             self.server.start()
-            told, complaints = command.communicate(timeout=120)
+            told, complaints = command.communicate(timeout=300)
         self.assertEqual((command.returncode, complaints), (0, ""), told)
         self.assertIn("60,000 rows read, 60,000 accepted, 0 rejected", told)

@@ -133,7 +133,7 @@ class KnownAnswers(unittest.TestCase):
         done = subprocess.run(
             [SONNIM, "import", str(cls.file), "--url", f"http://{cls.server.address}",
              "--token-file", str(cls.server.directory / "token")],
-            capture_output=True, text=True, timeout=120)
+            capture_output=True, text=True, timeout=300)
         if done.returncode != 0:
             raise AssertionError(f"import: {done.returncode}\n{done.stdout}\n{done.stderr}")
 

@@ -171,11 +171,12 @@ class Streams(ServerCase):
                      for i in range(at, at + 500)]
             cls.position = client.expect(200, "POST", "/v1/batch", {"batch": batch},
                                          key=cls.key).position
+        client.get("/api/v1/users/u0/profile", headers={"X-Sonnim-Min-Position": cls.position})
         client.close()
 
     def open(self, path="/api/v1/mart/fact_user_behavior"):
         host, port = self.server.address.rsplit(":", 1)
-        connection = http.client.HTTPConnection(host, int(port), timeout=60)
+        connection = http.client.HTTPConnection(host, int(port), timeout=300)
         connection.request("GET", path, headers={
             "Authorization": f"Bearer {self.client.token}",
             "X-Sonnim-Min-Position": self.position})
@@ -188,7 +189,7 @@ class Streams(ServerCase):
                         if line.startswith("sonnim_mart_answers ")))
 
     def wait_answers(self, count):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while self.answers() != count:
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)

@@ -54,7 +54,7 @@ class MasterKey(unittest.TestCase):
             for earlier in range(number + 1):
                 self.assert_opens(server, f"user-{earlier}")
         done = subprocess.run([SONNIM, "key", "rotate"], capture_output=True, text=True,
-                              timeout=60, check=False,
+                              timeout=300, check=False,
                               env={**os.environ, "SONNIM_URL": f"http://{server.address}",
                                    "SONNIM_TOKEN": server.token})
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -4,7 +4,7 @@ import time
 
 from case import START, ServerCase
 from instants import write_instant
-from server import Server
+from server import LIVE_SECONDS_MAX, Server
 
 MINUTE = 60_000
 SEEN = {"event": "Seen", "op": "gte", "value": 1}
@@ -261,7 +261,10 @@ class MergeOverCrashes(ServerCase):
                        for i in range(3)]
             for thread in threads:
                 thread.start()
-            time.sleep(0.02 + 0.013 * number)
+            wanted, deadline = len(pairs) + 1 + number, time.monotonic() + LIVE_SECONDS_MAX
+            while len(pairs) < wanted and time.monotonic() < deadline:
+                time.sleep(0.002)
+            time.sleep(0.001 * number)
             self.server.kill()
             stop.set()
             for thread in threads:

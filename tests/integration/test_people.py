@@ -13,7 +13,7 @@ from email.header import decode_header, make_header
 
 from case import ServerCase
 from program import Node
-from server import Client, Server
+from server import Client, Server, contents
 from totp import App
 
 PASSWORD = "a long one that only I know"
@@ -446,10 +446,8 @@ class Tokens(PeopleCase):
     def test_no_address_and_no_secret_of_people_is_in_the_log_or_the_data(self):
         person = self.add(email="very.secretive@example.com", name="Hidden Name")
         grant = self.login(person["email"]).json
-        places = [self.server.log_file,
-                  *(path for path in self.server.data.rglob("*") if path.is_file())]
-        for path in places:
-            content = path.read_bytes()
+        for path, content in [(self.server.log_file, self.server.log_file.read_bytes()),
+                              *contents(self.server.data)]:
             for secret in (b"secretive", b"Hidden Name", PASSWORD.encode(),
                            grant["refresh_token"].encode(), grant["access_token"].encode()):
                 self.assertNotIn(secret, content, path)
@@ -494,7 +492,9 @@ class Sockets(PeopleCase):
         self.client.expect(200, "PUT", path, {"roles": ["marketing-manager"]})
         self.assertEqual(self.end_of(node), 1008)
         self.assertIn("jobs", stays.next())
-        self.assertEqual(stays.close(), [{"closed": 1005}])
+        # Jobs may go on meanwhile; nothing but the client closes it.
+        self.assertEqual([told for told in stays.close() if "job" not in told],
+                         [{"closed": 1005}])
 
     def test_the_end_of_a_session_closes_open_sockets(self):
         client, grant = self.logged_in("operator")
@@ -524,11 +524,21 @@ class Sockets(PeopleCase):
         self.assertEqual(late.next(), {"refused": 401})
 
     def test_a_token_that_expires_closes_its_sockets(self):
-        end = datetime.now(timezone.utc) + timedelta(seconds=2)
-        made = self.client.expect(201, "POST", "/api/v1/tokens", {
-            "name": "short", "scopes": ["job.read"],
-            "expiresAt": end.isoformat(timespec="milliseconds").replace("+00:00", "Z")}).json
-        self.assertEqual(self.end_of(self.open(made["token"])), 1008)
+        for seconds in (2, 10, 50, 250):  # until it is open before
+            end = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+            made = self.client.request("POST", "/api/v1/tokens", {
+                "name": "short", "scopes": ["job.read"],
+                "expiresAt": end.isoformat(timespec="milliseconds").replace("+00:00", "Z")})
+            if made.status == 400:
+                continue
+            protocol = f"sonnim.bearer.{made.json['token']}"
+            node = Node("socket.mjs", f"ws://{self.server.address}/ws/jobs", protocol)
+            self.addCleanup(node.__exit__)
+            told = node.next()
+            if told != {"refused": 401}:
+                break
+        self.assertEqual(told, {"open": protocol})
+        self.assertEqual(self.end_of(node), 1008)
 
 
 class Resets(PeopleCase):
@@ -592,14 +602,14 @@ class Resets(PeopleCase):
         known = self.add()
         answers = [self.ask(email) for email in ("nobody@example.com", known["email"])]
         self.assertEqual([(answer.status, answer.body) for answer in answers], [(202, b"")] * 2)
-        self.assertEqual(self.smtp.next()["to"], [known["email"]])
         for email in ("other@example.com", known["email"]):
+            asked = 1
             while (answer := self.ask(email)).status == 202:
-                pass
+                asked += 1
             self.refused(answer, 429, "RATE_LIMITED")
             self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
             self.refused(self.ask(email.upper()), 429, "RATE_LIMITED")
-        for _ in range(5):  # what else came for him
+        for _ in range(asked):  # what came for him
             self.assertEqual(self.smtp.next()["to"], [known["email"]])
 
     def test_a_made_up_token_sets_nothing(self):

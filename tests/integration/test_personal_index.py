@@ -71,6 +71,7 @@ class PersonalIndex(ServerCase):
         self.assertEqual(self.search(email="found@example.com"), ["found-1", "found-2"])
         self.assertEqual(self.search(phone="0012125550100"), ["found-1"])
         self.assertEqual(self.search(email="nobody@example.com"), [])
+        self.flush_trail()
         records = self.client.expect(200, "GET", "/api/v1/audit?action=user.search")
         self.assertGreater(len(records.json["items"]), 2)
         self.assertNotIn("found@example", records.body.decode().lower())

@@ -16,7 +16,7 @@ DAY = 86_400_000
 def messages_of(*flags):
     """What --dry-run prints, in the order in which it is sent."""
     done = subprocess.run([SONNIM, "simulate", "--dry-run", *flags], capture_output=True,
-                          timeout=120, check=True)
+                          timeout=300, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -13,16 +13,10 @@ import unittest
 
 from case import START
 from certificates import Authority
-from server import SONNIM, Client, Server, remove_directory, temporary_directory
+from server import SONNIM, Client, Server, free_port, remove_directory, temporary_directory
 
 HERE = pathlib.Path(__file__).parent
-SECONDS_MAX = 60
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+SECONDS_MAX = 300
 
 
 class Case(unittest.TestCase):
@@ -83,7 +77,11 @@ class Versions(Case):
         with self.server() as server:
             with socket.create_connection(server.address.rsplit(":", 1), SECONDS_MAX) as plain:
                 plain.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
-                self.assertNotIn(b"HTTP/1.1", plain.recv(4096))
+                try:
+                    said = plain.recv(4096)
+                except ConnectionResetError:
+                    said = b""  # it had not read all that we said
+                self.assertNotIn(b"HTTP/1.1", said)
 
 
 class Answers(Case):

@@ -2,7 +2,7 @@
 import base64
 import urllib.parse
 
-from server import Client
+from server import Client, contents
 from test_people import PASSWORD, PeopleCase
 from totp import App
 
@@ -84,9 +84,8 @@ class Enrolment(TotpCase):
     def test_neither_secret_nor_recovery_codes_lie_in_the_data_or_the_log(self):
         _, _, app, recovery = self.enrol()
         raw = base64.b32decode(app.secret)
-        for file in [*self.server.data.rglob("*"), self.server.log_file]:
-            if file.is_file():
-                content = file.read_bytes()
+        for file, content in contents(self.server.directory):
+            if file.name not in ("token", "address"):
                 for secret in (app.secret.encode(), raw, recovery[0].encode(),
                                recovery[0].replace("-", "").encode()):
                     self.assertNotIn(secret, content, file)
@@ -129,9 +128,9 @@ class SecondStep(TotpCase):
         self.refused(refused, 429, "RATE_LIMITED")
         self.assertGreaterEqual(int(refused.headers["Retry-After"]), 1)
         # Who has logged in from his device before is not kept out by it.
-        ticket = self.challenge(person, device_token=device)
-        self.refused(self.second(ticket, app.code()), 429, "RATE_LIMITED")
-        self.assertEqual(self.second(ticket, app.code(), device_token=device).status, 200)
+        ticket, code = self.challenge(person, device_token=device), app.code()
+        self.refused(self.second(ticket, code), 429, "RATE_LIMITED")  # is not looked at
+        self.assertEqual(self.second(ticket, code, device_token=device).status, 200)
 
     def test_the_password_alone_opens_nothing(self):
         _, person, _, _ = self.enrol()

@@ -20,8 +20,9 @@ class App:
         self.used = 0
 
     def code(self):
-        """The next that is good: one step ahead is, further ones have to be waited for."""
-        self.used = max(self.used + 1, int(time.time()) // 30 - 1)
+        """The next that is good: one step ahead is, further ones have to be waited for. None of the
+        step before: that one is over when the clock goes on until it arrives."""
+        self.used = max(self.used + 1, int(time.time()) // 30)
         while self.used > int(time.time()) // 30 + 1:
             time.sleep(0.2)
         return code_at(self.secret, self.used)

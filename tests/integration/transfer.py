@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.parse
 
-SECONDS_MAX = 240
+SECONDS_MAX = 300
 
 
 def start_import(client, data, mapping=None, name="rows.csv", **query):

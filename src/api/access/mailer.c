@@ -146,8 +146,8 @@ static void work_off(struct mailer *mailer, const struct wish *wish, struct aren
 		atomic_fetch_add(&mailer->sent, 1);
 		return;
 	}
-	atomic_fetch_add(&mailer->failed, 1);
 	log_error("a mail was not sent", &err);
+	atomic_fetch_add(&mailer->failed, 1);
 }
 
 static void *work(void *owner)
