@@ -57,8 +57,8 @@ class Journal(unittest.TestCase):
         return done.stdout
 
     def stopped_copy(self):
-        """The data, as the server has it now: it is not stopped for this, but changes no file of the
-        journal any more."""
+        """The data, as the server has it now: it is not stopped for this, but replaces no file of
+        the journal any more."""
         self.wait_compressed()
         place = temporary_directory()
         self.addCleanup(remove_directory, place)
