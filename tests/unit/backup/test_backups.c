@@ -231,11 +231,12 @@ static void the_backup_that_reaches_into_the_time_that_is_kept_stays(void **stat
 	struct backup_entry    newest;
 	assert_ok(f, backup_take(f));
 	assert_ok(f, backup_take(f));
-	usleep(30000);
-	assert_ok(f, backup_take(f));
 	listed(f, &newest);
-	/* Between the second and the third: the second is needed for the instants between. */
-	f->settings.keep_ms = clock_wall_ms() - newest.finished_ms + 10;
+	int64_t second_ms = newest.finished_ms;
+	usleep(2000000);
+	assert_ok(f, backup_take(f));
+	/* Soon behind the second, which is needed for the instants from there to the third. */
+	f->settings.keep_ms = clock_wall_ms() - second_ms - 10;
 	assert_ok(f, backups_prune(f->backups, backup_task_of(f), &f->report, &f->err));
 	assert_int_equal(reported(f, "removedBackups"), 1);
 	assert_int_equal(listed(f, &newest), 2);

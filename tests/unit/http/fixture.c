@@ -10,7 +10,7 @@
 
 #include "base/vector.h"
 
-enum { READ_TIMEOUT_MS = 10000 };
+enum { READ_TIMEOUT_MS = 300000 };
 
 void fixture_init(struct fixture *fixture)
 {

@@ -117,7 +117,7 @@ static void what_never_comes_times_out(void **state)
 {
 	struct world *world = *state;
 	struct error  err   = {0};
-	assert_int_equal(ask(world, (struct http_client_request){.timeout_ms = 50}, "/hold", &err),
+	assert_int_equal(ask(world, (struct http_client_request){.timeout_ms = 2000}, "/hold", &err),
 	                 STATUS_TIMEOUT);
 	http_respond_static(take_held(), 200, NULL, TEXT(""));
 }

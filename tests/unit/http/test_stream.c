@@ -63,7 +63,7 @@ static int end(void **state)
 
 static void wait_for_end(int how)
 {
-	for (int i = 0; i < 1000 && atomic_load(&ended) == 0; i++)
+	for (int i = 0; i < 30000 && atomic_load(&ended) == 0; i++)
 		sleep_ms(10);
 	assert_int_equal(atomic_load(&ended), how);
 }
