@@ -147,7 +147,7 @@ struct api *api_new(const struct api_config *config)
 		guards_on_change(api->guards, config->workspaces->people_changed,
 		                 config->workspaces->context);
 	openapi_write(&api->openapi);
-	if (api->config.code[0] == '\0') { /* all requests come by it */
+	if (api_is_home(api)) {
 		add_routes(api);
 		http_router_set_options(api->router, browser_preflight, api);
 	}
@@ -167,8 +167,16 @@ const struct http_router *api_router(const struct api *api) { return api->router
 static void released(void *owner)
 {
 	struct api *api = owner;
-	api->config.released(api->config.released_context);
+	api->config.released(api->config.released_context, false);
 }
+
+static void released_after_use(void *owner)
+{
+	struct api *api = owner;
+	api->config.released(api->config.released_context, true);
+}
+
+void api_note_use(struct http_request *request) { http_set_release(request, released_after_use); }
 
 void api_serve(struct api *api, const struct api_route *route, struct http_request *request,
                bool suspended)

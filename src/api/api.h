@@ -72,7 +72,7 @@ struct api_config {
 	const char                  *code;
 	const char                  *path_prefix;
 	const struct api_workspaces *workspaces;
-	void (*released)(void *context);
+	void (*released)(void *context, bool used); /* used: somebody was let in */
 	void *released_context;
 };
 
@@ -104,6 +104,9 @@ http_before_answer_fn     api_before_answer; /* user: the api of home */
 struct api_route;
 void api_serve(struct api *api, const struct api_route *route, struct http_request *request,
                bool suspended);
+
+/* Whoever sent it was let in: `released` is told. By whoever has the request. */
+void api_note_use(struct http_request *request);
 
 /* Somebody's permissions have changed elsewhere: who asks is looked up anew. */
 void api_people_changed(struct api *api);

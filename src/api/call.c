@@ -8,6 +8,8 @@
 #include "api/call_audit.h"
 #include "api/call_limit.h"
 #include "api/errors.h"
+#include "api/workspace/closed.h"
+#include "api/workspace/workspaces.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -25,10 +27,12 @@ static void authorized(struct api_call *call)
 	if (status == STATUS_OK && call->route->access == ACCESS_PERSON &&
 	    call->token.person_id[0] == '\0')
 		status = error_set(&err, STATUS_FORBIDDEN, "Only for people who have logged in");
-	if (status != STATUS_OK || call_audit_begin(call, &err) != STATUS_OK)
+	if (status != STATUS_OK || call_audit_begin(call, &err) != STATUS_OK) {
 		call_fail(call, &err);
-	else
-		call->route->handler(call);
+		return;
+	}
+	call_note_use(call);
+	call->route->handler(call);
 }
 
 static void look_up_token(struct api_call *call)
@@ -89,7 +93,7 @@ static enum status admit(struct api_call *call, struct error *err)
  * comes from the home workspace was counted there. */
 static bool limit_address(struct api_call *call)
 {
-	if (call->api->config.code[0] != '\0' && !call->named)
+	if (!api_is_home(call->api) && !call->named)
 		return true;
 	switch (call->route->access) {
 	case ACCESS_PUBLIC:
@@ -165,20 +169,41 @@ static void uncount(struct api_call *call)
 	atomic_fetch_sub(&call->api->in_flight, 1);
 }
 
-/* To the workspace `held`, which knows who asks. Whether somebody may ask at all cannot be known
- * before it is open, so by whom one that is closed would be opened is limited by address. */
-static void move_to(struct api_call *call, void *held)
+static void hand_over(struct api_call *call, void *held)
 {
 	const struct api_workspaces *others  = call->api->config.workspaces;
 	const struct api_route      *route   = call->route;
 	struct http_request         *request = call->request;
-	if (others->is_closed(held) && !call_limit_address(call, LIMIT_ADDRESS)) {
-		others->leave(held);
-		return;
-	}
 	json_parser_free(call->parser);
 	uncount(call);
 	others->serve(held, route, request);
+}
+
+/* Whether somebody may ask at all cannot be known before it is open. */
+void call_open(struct api_call *call)
+{
+	void *held = call->held;
+	if (!call_limit_address(call, LIMIT_ADDRESS))
+		return;
+	call->held = NULL;
+	hand_over(call, held);
+}
+
+/* To the workspace `held`, which knows who asks. `credential` NULL: the path has named it. */
+static void move_to(struct api_call *call, void *held, const struct text *credential)
+{
+	const struct api_workspaces *others = call->api->config.workspaces;
+	struct workspace_closed     *closed = ARENA_NEW(call->arena, struct workspace_closed);
+	if (!others->is_closed(held, call->arena, closed)) {
+		hand_over(call, held);
+		return;
+	}
+	call->held   = held;
+	call->closed = closed;
+	if (credential != NULL)
+		closed_serve_credential(call, *credential);
+	else
+		closed_serve(call);
 }
 
 static void refuse_name(struct http_request *request)
@@ -202,7 +227,7 @@ void call_dispatch_named(struct http_request *request, void *user)
 	}
 	void *held = others == NULL ? NULL : others->find(others->context, WORKSPACE_BY_SLUG, name);
 	if (held != NULL) {
-		move_to(call, held);
+		move_to(call, held, NULL);
 	} else if (call_limit_address(call, LIMIT_ADDRESS)) { /* names are guessed */
 		uncount(call);
 		refuse_name(request);
@@ -218,9 +243,11 @@ bool call_move(struct api_call *call, struct text credential)
 	void *held = others->find(others->context, WORKSPACE_BY_CODE, text_of(code));
 	if (held == NULL)
 		return false;
-	move_to(call, held);
+	move_to(call, held, &credential);
 	return true;
 }
+
+void call_note_use(struct api_call *call) { api_note_use(call->request); }
 
 /* ---- On the way ---- */
 
@@ -365,6 +392,8 @@ void call_end(struct api_call *call)
 	call_audit_end(call, call->route->success, NULL, NULL);
 	if (call->cleanup != NULL)
 		call->cleanup(call);
+	if (call->held != NULL)
+		call->api->config.workspaces->leave(call->held, false);
 	json_parser_free(call->parser);
 	uncount(call);
 }

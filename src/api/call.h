@@ -50,21 +50,23 @@ struct api_call {
 	struct audit_record audit; /* what handlers tell of it: call_audit.h */
 
 	/* private */
-	bool                named;          /* the path names the workspace */
-	bool                audit_reserved; /* room for it */
-	bool                audit_ended;    /* it was added */
-	struct call_reply   reply;          /* while it waits for its record */
-	bool                suspended;
-	bool                counted;
-	_Atomic int        *waits; /* among how many on workers of their own; NULL: none */
-	struct json_parser *parser;
-	call_step_fn       *step;
-	call_run_fn        *run;
-	bool                short_step; /* behind the read at hand: on the loop */
-	struct worker_job   job;
-	struct engine_read  read;
-	call_step_fn       *read_failed; /* instead of answering the error of a read; NULL: that */
-	struct error       *read_error;
+	bool                           named;  /* the path names the workspace */
+	void                          *held;   /* a workspace that is closed; left with the call */
+	const struct workspace_closed *closed; /* what is known of it */
+	bool                           audit_reserved; /* room for it */
+	bool                           audit_ended;    /* it was added */
+	struct call_reply              reply;          /* while it waits for its record */
+	bool                           suspended;
+	bool                           counted;
+	_Atomic int                   *waits; /* among how many on workers of their own; NULL: none */
+	struct json_parser            *parser;
+	call_step_fn                  *step;
+	call_run_fn                   *run;
+	bool                           short_step; /* behind the read at hand: on the loop */
+	struct worker_job              job;
+	struct engine_read             read;
+	call_step_fn *read_failed; /* instead of answering the error of a read; NULL: that */
+	struct error *read_error;
 };
 
 /* What the router calls for every route: `user` is a struct api_binding (context.h). */
@@ -80,6 +82,13 @@ void call_take(struct api *api, const struct api_route *route, struct http_reque
 /* Whether `credential`, which is not known here so far, is one of another workspace: then that has
  * the request, and the call is gone. In the handler, before anything was done. */
 bool call_move(struct api_call *call, struct text credential);
+
+/* Of a call for a closed workspace (workspace/closed.h): has it opened, which gets the request, or
+ * answers 429. The call is gone. */
+void call_open(struct api_call *call);
+
+/* Who asks was let in: this is use of the workspace, and keeps it open. By whoever has the call. */
+void call_note_use(struct api_call *call);
 
 /* ---- What was asked ---- */
 

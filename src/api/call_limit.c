@@ -106,19 +106,25 @@ bool call_limit_socket(struct api_call *call)
 
 /* ---- Metrics ---- */
 
+/* Those by address are the server's: they show with home's. */
 void call_limit_write_metrics(const struct api *api, struct buffer *out)
 {
-	const struct limits *workspace = api->config.limits, *server = api->address_limits;
+	const struct limits *all[]                = {api->config.limits, api->address_limits};
+	unsigned             count                = api_is_home(api) ? 2 : 1;
+	uint64_t             refused[LIMIT_COUNT] = {0}, slots = 0, evicted = 0;
+	for (unsigned l = 0; l < count; l++) {
+		for (unsigned i = 0; i < LIMIT_COUNT; i++)
+			refused[i] += limits_refused(all[l], (enum limit)i);
+		slots += limits_slot_count(all[l]);
+		evicted += limits_evicted(all[l]);
+	}
 	metric_head(out, "sonnim_rate_limited_total", "counter",
 	            "Requests that were answered 429, by the limit that was reached");
 	for (unsigned i = 0; i < LIMIT_COUNT; i++)
-		buffer_printf(
-			out, "sonnim_rate_limited_total{limit=\"%s\"} %" PRIu64 "\n", limit_name((enum limit)i),
-			limits_refused(workspace, (enum limit)i) + limits_refused(server, (enum limit)i));
+		buffer_printf(out, "sonnim_rate_limited_total{limit=\"%s\"} %" PRIu64 "\n",
+		              limit_name((enum limit)i), refused[i]);
 	metric_one(out, "sonnim_rate_limit_buckets_max", "gauge",
-	           "Tokens, persons and addresses whose use is remembered at a time",
-	           limits_slot_count(workspace) + limits_slot_count(server));
+	           "Tokens, persons and addresses whose use is remembered at a time", slots);
 	metric_one(out, "sonnim_rate_limit_forgotten_total", "counter",
-	           "Of them those that were forgotten for want of room, and began anew",
-	           limits_evicted(workspace) + limits_evicted(server));
+	           "Of them those that were forgotten for want of room, and began anew", evicted);
 }

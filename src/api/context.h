@@ -94,6 +94,9 @@ struct api {
 	pthread_mutex_t plans_lock; /* over a change of a tracking plan, in store and ingest */
 };
 
+/* The default workspace, by which all requests come, and which tells of the server. */
+static inline bool api_is_home(const struct api *api) { return api->config.code[0] == '\0'; }
+
 static inline bool api_is_open(const struct api *api)
 {
 	return atomic_load_explicit(&api->phase, memory_order_acquire) == API_PHASE_READY &&

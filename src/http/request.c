@@ -516,6 +516,12 @@ void http_set_owner(struct http_request *request, void *owner, http_release_fn *
 
 void *http_owner(const struct http_request *request) { return request->owner; }
 
+void http_set_release(struct http_request *request, http_release_fn *release)
+{
+	if (request->owner != NULL)
+		request->release = release;
+}
+
 /* ---- Suspending ----
  * Most suspended requests wait for a group commit: for so short a time that suspending the
  * connection in libmicrohttpd's sense (out of its epoll, back again, a vain read) costs more than

@@ -250,6 +250,8 @@ const char *http_pattern(const struct http_request *request);
 typedef void http_release_fn(void *owner);
 void         http_set_owner(struct http_request *request, void *owner, http_release_fn *release);
 void        *http_owner(const struct http_request *request);
+/* Another `release` from here on, where it has an owner. Whoever holds the request. */
+void http_set_release(struct http_request *request, http_release_fn *release);
 
 /* ---- Request: the answer ---- */
 

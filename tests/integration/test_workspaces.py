@@ -1,9 +1,11 @@
 """Several workspaces in one server: found by path or by the key alone, shut off from each other,
 opened by whoever asks, closed when nobody does, and gone when they are deleted."""
+import base64
 import http.client
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import threading
@@ -182,6 +184,100 @@ class Workspaces(ServerCase):
         self.assertEqual([(row["change"], row["at"], row["cause"]) for row in history],
                          [("entered", write_instant(START), "event"),
                           ("exited", write_instant(START + 60_000), "expiry")])
+
+    def ask(self, path, method="GET", body=None, **headers):
+        client = Client(self.server.address, "")
+        answer = client.request(method, path, body, headers)
+        client.close()
+        return answer
+
+    def test_nobody_opens_a_closed_workspace_by_what_can_be_refused_without(self):
+        shop = self.make("refusing")
+        wait_closed(self.server, "refusing")
+        opened = self.metric("sonnim_workspaces_opened_total")
+        at, other = "/w/refusing", "sonnim_0123abcd_" + "A" * 43
+        bearer = {"Authorization": f"Bearer {self.server.token}"}
+        event = {"userId": "u", "event": "Seen"}
+        basic = {"Authorization": "Basic " + base64.b64encode(b"wk_0123abcd_x:").decode()}
+        ticket = f"wst_{shop.id[:8]}_" + "A" * 30
+        socket = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+                  "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+        for answer, status in (
+                (self.ask(f"{at}/api/v1/segments"), 401),
+                (self.ask(f"{at}/metrics"), 401),
+                (self.ask(f"{at}/api/v1/segments", **bearer), 401),
+                (self.ask(f"{at}/api/v1/users/me", Authorization=f"Bearer {other}"), 401),
+                (self.ask(f"{at}/api/v1/segments", Authorization="Bearer x"), 401),
+                (self.ask(f"{at}/v1/track", "POST", event), 401),
+                (self.ask(f"{at}/v1/track", "POST", {**event, "writeKey": "wk_0123abcd_x"}), 401),
+                (self.ask(f"{at}/v1/track", "POST", event, **basic), 401),
+                (self.ask(f"{at}/beacon/v1/batch?writeKey=x", "POST", {"batch": [event]}), 401),
+                (self.ask(f"{at}/v1/track", "POST", b"{"), 400),
+                (self.ask(f"{at}/v1/projects/wk_x/settings"), 404),
+                (self.ask(f"{at}/ws/audiences", **socket), 401),
+                (self.ask(f"{at}/ws/audiences?ticket={ticket}", **socket), 401),
+                (self.ask(f"/ws/audiences?ticket={ticket}", **socket), 401),
+                (self.ask(f"{at}/openapi.json"), 200), (self.ask(f"{at}/v1/m", "POST", {}), 200),
+                (self.ask(f"{at}/.well-known/jwks.json"), 200)):
+            self.assertEqual(answer.status, status, answer)
+        for path in ("/health/live", "/health/ready", "/api/v1/events/health"):
+            answer = self.ask(at + path)
+            self.assertEqual((answer.status, answer.json["status"]), (200, "closed"), path)
+        self.assertEqual(self.metric("sonnim_workspaces_opened_total"), opened)
+        self.assertFalse(is_open(self.server, "refusing"))
+        shop.track("kim")
+        self.assertEqual(self.ask(f"{at}/health/ready").json["status"], "ready")
+
+    def test_public_keys_are_told_while_it_is_closed(self):
+        with Server("--workspace-idle", "1s", "--token-algorithm", "EdDSA", clock="wall") as server:
+            shop = make(server, "shop")
+            client = server.client(token="")
+            keys = client.get("/w/shop/.well-known/jwks.json")
+            self.assertEqual(len(keys["keys"]), 1)
+            wait_closed(server, "shop")
+            self.assertEqual(client.get("/w/shop/.well-known/jwks.json"), keys)
+            self.assertFalse(is_open(server, "shop"))
+            shop.client.close()
+            client.close()
+
+    def test_health_and_refused_requests_do_not_keep_a_workspace_open(self):
+        shop = self.make("probed")
+        shop.track("kim")
+        stop = threading.Event()
+
+        def probe():
+            client = Client(self.server.address, "")
+            while not stop.wait(0.05):
+                client.request("GET", "/w/probed/health/ready")
+                client.request("GET", "/w/probed/api/v1/segments")
+                client.request("GET", "/w/probed/.well-known/jwks.json")
+                client.request("POST", "/w/probed/v1/track", {"userId": "u", "event": "e"}, key="x")
+            client.close()
+        thread = threading.Thread(target=probe)
+        thread.start()
+        try:
+            wait_closed(self.server, "probed")
+        finally:
+            stop.set()
+            thread.join()
+
+    def metric(self, name, path="/metrics", client=None):
+        text = (client or self.client).request("GET", path).body.decode()
+        return float(re.search(rf"^{name} (\S+)$", text, re.M)[1])
+
+    def test_metrics_of_a_workspace_have_nothing_of_the_server(self):
+        shop = self.make("measured")
+        shop.track("kim")
+        own = shop.client.request("GET", "/w/measured/metrics").body.decode()
+        self.assertIn("\nsonnim_ingest_accepted_total 1\n", own)
+        for name in ("process_", "sonnim_http_connections", "sonnim_http_websockets",
+                     "sonnim_http_body_bytes", "sonnim_workspaces", "sonnim_disk_free",
+                     "sonnim_memory_resident", "sonnim_tls_"):
+            self.assertNotIn(f"\n{name}", own)
+        home = self.client.request("GET", "/metrics").body.decode()
+        for name in ("process_start_time_seconds", "sonnim_http_connections", "sonnim_workspaces",
+                     "sonnim_disk_free_bytes", "sonnim_memory_resident_bytes"):
+            self.assertIn(f"\n{name} ", home)
 
     def test_a_websocket_keeps_its_workspace_open(self):
         shop = self.make("socket")
@@ -448,13 +544,18 @@ class Strangers(unittest.TestCase):
             refused = [answer for answer in got if answer.status == 429][0]
             self.assertEqual(refused.json["error"]["details"]["limit"], "address")
             wait_closed(server, "shop")
-            for way in (dict(path=f"/w/shop{path}"), dict(path="/w/shop/health/live"),
+            for way in (dict(path=f"/w/shop{path}",
+                             headers={"Authorization": f"Bearer sonnim_{code}_x"}),
+                        dict(path="/w/shop/api/v1/auth/login", method="POST",
+                             body={"email": "a@example.com", "password": PASSWORD}),
                         dict(path=path, headers={"Authorization": f"Bearer sonnim_{code}_x"}),
                         dict(path="/v1/track", method="POST", key=f"wk_{code}_x",
                              body={"userId": "u", "event": "Seen"})):
                 self._ask_until_refused(server, stranger, near, **way)
                 self.assertFalse(is_open(server, "shop"), way)
-            self.assertEqual(stranger.request("GET", f"/w/shop{path}", headers=far).status, 401)
+            self.assertEqual(stranger.request(
+                "GET", f"/w/shop{path}",
+                headers={**far, "Authorization": f"Bearer sonnim_{code}_x"}).status, 401)
             # It is open now, and whoever is known there goes on, from that address too.
             self.assertEqual(shop.client.request("GET", path).status, 200)
             self.assertEqual(shop.client.request("GET", path, headers=near).status, 200)

@@ -284,8 +284,10 @@ static void reset_step(struct api_call *call)
 	struct account account;
 	struct error   err    = {0};
 	enum status    status = reset(call, &account, &err);
-	if (status == STATUS_OK)
+	if (status == STATUS_OK) {
+		call_note_use(call);
 		call_audit_actor(call, text_of(arena_printf(call->arena, "person:%s", account.row.id)));
+	}
 	guards_answer(call, status, &err);
 }
 

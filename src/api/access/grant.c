@@ -14,6 +14,7 @@ void grant_answer(struct api_call *call, unsigned http_status, const struct gran
 {
 	struct buffer      out = {0};
 	struct json_writer w   = json_writer_of(&out);
+	call_note_use(call);
 	call_audit_actor(call, text_of(arena_printf(call->arena, "person:%s", grant->account.row.id)));
 	if (grant->challenge[0] == '\0')
 		call_audit_target(call, text_of(grant->session_id));

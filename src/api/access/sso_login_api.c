@@ -270,6 +270,7 @@ static enum status to_page(struct api_call *call, const struct sso_provider *pro
 	                                  clock_monotonic_ms(), code, err);
 	if (status != STATUS_OK)
 		return status;
+	call_note_use(call);
 	char mark = memchr(path.data, '?', path.length) != NULL ? '&' : '?';
 	*ret_url  = text_of(arena_printf(call->arena, "%.*s%ccode=%s", TEXT_FORMAT(path), mark, code));
 	call_audit_actor(call, text_of(arena_printf(call->arena, "person:%s", account->row.id)));

@@ -294,7 +294,7 @@ enum status tickets_add(struct tickets *tickets, const struct token *token, int6
                         char ret_text[TICKET_TEXT_BYTES], struct error *err)
 {
 	struct ticket ticket = {.token = *token, .ends_ms = now_ms + TICKET_MS};
-	random_text("wst_", tickets->code, TICKET_BYTES, ticket.text, sizeof ticket.text);
+	random_text(TICKET_PREFIX, tickets->code, TICKET_BYTES, ticket.text, sizeof ticket.text);
 
 	pthread_mutex_lock(&tickets->lock);
 	drop_old(tickets, now_ms);

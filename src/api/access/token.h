@@ -62,6 +62,8 @@ MUST_USE enum status token_check(const struct token *token, uint32_t needed_scop
 /* The token of `Authorization: Bearer …`; false: the header has another form. */
 bool token_of_header(struct text header, struct text *ret_token);
 
+#define TICKET_PREFIX "wst_"
+
 struct tickets;
 struct tickets *tickets_new(const char *code); /* of the workspace; kept, not copied */
 void            tickets_free(struct tickets *tickets);

@@ -343,6 +343,8 @@ static enum status open_file(struct api_call *call, struct call_file *ret_file, 
 	status = file_open(path, &ret_file->fd, &ret_file->bytes, err);
 	if (status == STATUS_NOT_FOUND)
 		return error_set(err, status, "The file is not kept any more");
+	if (status == STATUS_OK)
+		call_note_use(call);
 	ret_file->name = arena_text(call->arena, name);
 	return status;
 }

@@ -9,6 +9,7 @@
 #include "api/handlers.h"
 #include "api/metrics/metrics.h"
 #include "api/collection/write_keys.h"
+#include "api/workspace/closed.h"
 #include "base/log.h"
 #include "ingest/source.h"
 
@@ -302,10 +303,12 @@ static void look_up_key(struct api_call *call)
 {
 	struct collection *state = call->state;
 	struct error       err;
-	if (write_keys_look_up(call->api->write_keys, state->key, &state->source, &err) != STATUS_OK)
+	if (write_keys_look_up(call->api->write_keys, state->key, &state->source, &err) != STATUS_OK) {
 		call_fail(call, &err);
-	else if (check_origin(call))
+	} else if (check_origin(call)) {
+		call_note_use(call);
 		submit_on_worker(call);
+	}
 }
 
 /* The key of the query, where it may stand there, of the header, else of the body (which is parsed
@@ -340,8 +343,10 @@ static enum status find_key(struct api_call *call, struct error *err)
 
 static void submit_checked(struct api_call *call)
 {
-	if (check_origin(call))
+	if (check_origin(call)) {
+		call_note_use(call);
 		submit_on_loop(call);
+	}
 }
 
 /* What begin() has begun. */
@@ -351,6 +356,8 @@ static void go(struct api_call *call)
 	struct collection *state = call->state;
 	if (check_size(call, &err) != STATUS_OK || find_key(call, &err) != STATUS_OK)
 		call_fail(call, &err);
+	else if (call->held != NULL)
+		closed_serve_credential(call, state->key);
 	else if (write_keys_cached(call->api->write_keys, state->key, &state->source))
 		submit_checked(call);
 	else if (!call_move(call, state->key))
@@ -411,6 +418,7 @@ static bool is_host(struct text host)
 static void answer_settings(struct api_call *call)
 {
 	struct text host;
+	call_note_use(call);
 	if (!http_header(call->request, "Host", &host) || !is_host(host))
 		host = text_of(http_server_address(call->api->server));
 	struct buffer      out = {0};

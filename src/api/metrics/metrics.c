@@ -421,8 +421,6 @@ static void write_memory(struct buffer *out, const struct api *api, const struct
 	           s->memory_limit_bytes);
 	metric_one(out, "sonnim_memory_full", "gauge", "1 while collection answers 503 for it",
 	           s->memory_full);
-	metric_one(out, "sonnim_memory_resident_bytes", "gauge", "Of the process, without files",
-	           machine_used_bytes());
 }
 
 static void write_engine(struct buffer *out, const struct api *api)
@@ -584,19 +582,27 @@ static void write_queries(struct buffer *out, const struct api *api)
 	           s.memory_bytes_max);
 }
 
+/* Of the process and its listeners, which are no workspace's own: with those of home. */
+static void write_of_server(struct buffer *out, const struct api *api)
+{
+	metrics_write_process(out, api);
+	write_server(out, api);
+	write_workspaces(out, api);
+	write_tls(out, api);
+}
+
 static void write_all(struct api_call *call)
 {
 	const struct api *api = call->api;
 	struct buffer     out = {0};
-	metrics_write_process(&out, api);
+	metrics_write_workspace(&out, api);
+	if (api_is_home(api))
+		write_of_server(&out, api);
 	write_http(&out, api->metrics);
 	write_ingest(&out, api->metrics);
 	write_sources(&out, api);
 	write_letters(&out, api);
 	write_logins(&out, api);
-	write_server(&out, api);
-	write_workspaces(&out, api);
-	write_tls(&out, api);
 	call_limit_write_metrics(api, &out);
 	write_engine(&out, api);
 	write_events(&out, api);

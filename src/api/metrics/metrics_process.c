@@ -34,13 +34,18 @@ static void write_clock(struct buffer *out, const struct api *api)
 	            (double)(clock_wall_ms() - journal->ops->log_time_ms(journal)) / 1e3);
 }
 
+void metrics_write_workspace(struct buffer *out, const struct api *api)
+{
+	metric_head(out, "sonnim_build_info", "gauge", "1, with the version");
+	buffer_printf(out, "sonnim_build_info{version=\"%s\"} 1\n", SONNIM_VERSION);
+	metric_one(out, "sonnim_ready", "gauge", "1 while everything is answered", api_is_open(api));
+	write_clock(out, api);
+}
+
 void metrics_write_process(struct buffer *out, const struct api *api)
 {
 	struct machine_process process;
 	machine_process(&process);
-	metric_head(out, "sonnim_build_info", "gauge", "1, with the version");
-	buffer_printf(out, "sonnim_build_info{version=\"%s\"} 1\n", SONNIM_VERSION);
-	metric_one(out, "sonnim_ready", "gauge", "1 while everything is answered", api_is_open(api));
 	metric_real(out, "process_start_time_seconds", "gauge", "Since 1970",
 	            (double)api->started_ms / 1e3);
 	metric_real(out, "process_cpu_seconds_total", "counter", "Processor time, user and system",
@@ -51,6 +56,7 @@ void metrics_write_process(struct buffer *out, const struct api *api)
 	           process.virtual_bytes);
 	metric_one(out, "process_open_fds", "gauge", "Descriptors in use", process.open_files);
 	metric_one(out, "process_max_fds", "gauge", "Descriptors that it may use", process.files_max);
+	metric_one(out, "sonnim_memory_resident_bytes", "gauge", "Of the process, without files",
+	           machine_used_bytes());
 	write_disk(out, api);
-	write_clock(out, api);
 }

@@ -8,4 +8,7 @@
 
 void metrics_write_process(struct buffer *out, const struct api *api);
 
+/* What of it is told of each workspace: version, readiness, its clock. */
+void metrics_write_workspace(struct buffer *out, const struct api *api);
+
 #endif

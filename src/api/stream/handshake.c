@@ -61,6 +61,19 @@ static bool find_token(struct api_call *call, struct handshake *state)
 	return false;
 }
 
+bool handshake_credential(struct api_call *call, struct text *ret_credential)
+{
+	struct handshake state;
+	struct text      header;
+	if (http_query(call->request, "ticket", ret_credential))
+		return true;
+	if (!find_token(call, &state) && !(http_header(call->request, "Authorization", &header) &&
+	                                   token_of_header(header, &state.token)))
+		return false;
+	*ret_credential = state.token;
+	return true;
+}
+
 void handshake_begin(struct api_call *call, call_step_fn *then)
 {
 	struct handshake *state = ARENA_NEW(call->arena, struct handshake);
@@ -99,6 +112,7 @@ bool handshake_accept(struct api_call *call, struct websocket_options options)
 	struct token            token   = call->token;
 	enum scope              scope   = call->route->scope;
 	options.subprotocol             = state->subprotocol;
+	call_note_use(call);
 	call_end(call);
 	return guards_accept(guards, request, &options, &token, scope);
 }

@@ -40,7 +40,7 @@ static enum status put_there(struct api_call *call, const struct api_workspaces 
 		status = linked_put(there->config.access, home, roles, clock_wall_ms(), call->arena, err);
 	if (status == STATUS_OK)
 		guards_changed(there->guards);
-	workspaces->leave(held);
+	workspaces->leave(held, status == STATUS_OK);
 	return status;
 }
 
@@ -272,7 +272,7 @@ static enum status enter(struct api_call *call, const struct api_workspaces *wor
 	status = workspaces->enter(held, &there, err);
 	if (status == STATUS_OK)
 		status = begin_session(call, there, ret_workspace, ret_grant, err);
-	workspaces->leave(held);
+	workspaces->leave(held, status == STATUS_OK);
 	return status;
 }
 

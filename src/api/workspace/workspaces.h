@@ -6,6 +6,7 @@
  *
  *   request ─┬─ /w/{slug}/… ──────────────────► by slug ─┐
  *            └─ a credential with their code ─► by code ─┴► find() ─► serve() ─► its own api
+ *                                                             └─ closed: closed.h
  *
  * Threads: any. */
 
@@ -85,6 +86,14 @@ struct workspace_counts {
 	uint64_t memory_bytes;
 };
 
+/* Of one that does not run. */
+struct workspace_closed {
+	char code[WORKSPACE_CODE_BYTES];
+	bool failed; /* it could not be opened when it was last asked for */
+	struct text
+		public_keys; /* what it said of its signing keys when it was open; NULL: not known */
+};
+
 enum workspace_by { WORKSPACE_BY_SLUG, WORKSPACE_BY_CODE, WORKSPACE_BY_ID };
 
 struct api_workspaces {
@@ -93,8 +102,8 @@ struct api_workspaces {
 	/* One that is there, held until it has served a request or was left; NULL: there is none. Never
 	 * waits. */
 	void *(*find)(void *context, enum workspace_by by, struct text name);
-	/* Whether whoever comes next would have it opened. Never waits. */
-	bool (*is_closed)(void *held);
+	/* Whether whoever comes next would have it opened. Texts from the arena. Never waits. */
+	bool (*is_closed)(void *held, struct arena *arena, struct workspace_closed *ret_closed);
 	/* Gives the request to its api, once it is open; or answers 503. In a handler, before anything
 	 * was done with the request. */
 	void (*serve)(void *held, const struct api_route *route, struct http_request *request);
@@ -103,7 +112,8 @@ struct api_workspaces {
 
 	/* Waits until it is open. STATUS_UNAVAILABLE: that failed. It is held still. */
 	enum status (*enter)(void *held, struct api **ret_api, struct error *err);
-	void (*leave)(void *held);
+	/* `used`: for somebody who was let in. Else it is closed as if he had not been here. */
+	void (*leave)(void *held, bool used);
 
 	enum status (*list)(void *context, struct arena *arena, struct api_workspace **ret_workspaces,
 	                    size_t *ret_count, struct error *err);

@@ -82,11 +82,15 @@ static void *face_find(void *context, enum workspace_by by, struct text name)
 	return entry;
 }
 
-static bool face_is_closed(void *held)
+static bool face_is_closed(void *held, struct arena *arena, struct workspace_closed *ret_closed)
 {
 	struct entry *entry = held;
 	pthread_mutex_lock(&entry->directory->lock);
-	bool closed = entry->run == RUN_CLOSED || entry->run == RUN_FAILED;
+	bool closed = entry->run != RUN_OPEN && entry->run != RUN_OPENING;
+	memcpy(ret_closed->code, entry->code, sizeof ret_closed->code);
+	ret_closed->failed = entry->run == RUN_FAILED;
+	if (closed && entry->public_keys != NULL)
+		ret_closed->public_keys = arena_text(arena, text_of(entry->public_keys));
 	pthread_mutex_unlock(&entry->directory->lock);
 	return closed;
 }

@@ -172,6 +172,7 @@ void entry_free(struct entry *entry)
 	free(entry->backup);
 	free(entry->path_prefix);
 	free(entry->public_url);
+	free(entry->public_keys);
 	free(entry->master_command);
 	free(entry->master_variable);
 	free(entry);

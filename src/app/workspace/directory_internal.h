@@ -39,6 +39,7 @@ struct entry {
 
 	struct serve_settings settings; /* home's, but for what is its own; derived anew each time */
 	char                 *data, *keyring, *backup, *path_prefix, *public_url;
+	char                 *public_keys; /* as it said when it was last open; NULL: not known */
 	char                 *master_command, *master_variable; /* where its master key comes from */
 	struct access_host    host;
 
@@ -95,7 +96,7 @@ void          workspace_limits_write(const struct workspace_limits *limits, stru
 /* directory_run.c. The first three take the lock themselves, the others are called under it. */
 void     directory_start_keeper(struct directory *directory);
 void     directory_serve(void *entry, const struct api_route *route, struct http_request *request);
-void     directory_release(void *entry);              /* one that holds it less */
+void     directory_release(void *entry, bool used);   /* one that holds it less */
 void     directory_lend(struct directory *directory); /* what home may hold besides the others */
 uint64_t directory_memory_share(const struct directory *directory); /* theirs together, at most */
 bool     directory_try_open(struct entry *entry); /* false: it does not begin to, for now */

@@ -179,13 +179,14 @@ void directory_serve(void *held, const struct api_route *route, struct http_requ
 		refuse(request);
 }
 
-void directory_release(void *context)
+void directory_release(void *context, bool used)
 {
 	struct entry     *entry     = context;
 	struct directory *directory = entry->directory;
 	pthread_mutex_lock(&directory->lock);
 	entry->held--;
-	entry->used_ms = clock_monotonic_ms();
+	if (used)
+		entry->used_ms = clock_monotonic_ms();
 	if (entry->held == 0 && entry->doomed)
 		pthread_cond_broadcast(&directory->changed);
 	pthread_mutex_unlock(&directory->lock);
@@ -230,6 +231,21 @@ static enum status wait_for_replay(struct entry *entry, struct workspace *worksp
 	return status;
 }
 
+/* What those are told who verify its tokens, while it is closed. */
+static void note_public_keys(struct entry *entry, struct workspace *workspace)
+{
+	struct buffer out = {0};
+	signing_keys_write_public(access_signing_keys(workspace_access(workspace)), &out);
+	char *text = strndup(out.data, out.length);
+	assert(text != NULL);
+	buffer_done(&out);
+	pthread_mutex_lock(&entry->directory->lock);
+	char *before       = entry->public_keys;
+	entry->public_keys = text;
+	pthread_mutex_unlock(&entry->directory->lock);
+	free(before);
+}
+
 static enum status open_all(struct entry *entry, struct workspace **ret_workspace,
                             struct workspace_first *ret_first, struct error *err)
 {
@@ -263,6 +279,7 @@ static enum status open_all(struct entry *entry, struct workspace **ret_workspac
 	}
 	api_set_address_limits(workspace_api(workspace), directory->limits);
 	api_set_server(workspace_api(workspace), directory->http);
+	note_public_keys(entry, workspace);
 	*ret_workspace = workspace;
 	return STATUS_OK;
 }
@@ -339,6 +356,7 @@ static void *close_it(void *context)
 	struct directory          *directory = entry->directory;
 	struct workspace          *workspace = entry->workspace;
 	int64_t                    due_ms    = write_due(entry, workspace);
+	note_public_keys(entry, workspace);
 	workspace_stop(workspace, &end);
 	if (!entry->ends) { /* nobody is in; who holds it by now waits for the next one */
 		workspace_free(workspace);

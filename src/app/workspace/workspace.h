@@ -26,7 +26,7 @@ struct workspace_config {
 	const char *id;          /* NULL: made with the data */
 	const char *code;        /* api.h; NULL: home */
 	const char *path_prefix; /* api.h */
-	void (*released)(void *context);
+	void (*released)(void *context, bool used);
 	void                     *released_context;
 	const struct access_host *host; /* sessions of home's people ask it; NULL: there are none */
 

@@ -133,7 +133,7 @@ static bool is_found(struct fixture *f, enum workspace_by by, const char *name)
 {
 	void *held = find(f, by, name);
 	if (held != NULL)
-		f->face->leave(held);
+		f->face->leave(held, false);
 	return held != NULL;
 }
 
@@ -159,7 +159,7 @@ static void enter(struct fixture *f, const char *slug)
 	assert_non_null(held);
 	assert_ok(f, f->face->enter(held, &api, &f->err));
 	assert_non_null(api);
-	f->face->leave(held);
+	f->face->leave(held, true);
 }
 
 static void wait_for_open(struct fixture *f, uint64_t count)
@@ -210,6 +210,27 @@ static void a_deleted_workspace_is_found_by_nobody_and_leaves_nothing(void **sta
 	made(f, "shop");
 }
 
+static bool is_closed(struct fixture *f, void *held)
+{
+	struct workspace_closed closed;
+	bool                    is = f->face->is_closed(held, &f->arena, &closed);
+	assert_false(closed.failed);
+	assert_true(!is || closed.public_keys.length > 0);
+	return is;
+}
+
+static void who_is_not_let_in_does_not_keep_a_workspace_open(void **state)
+{
+	struct fixture *f        = *state;
+	int64_t         until_ms = clock_monotonic_ms() + WAIT_MS;
+	made(f, "shop");
+	while (counts(f).open != 0) {
+		assert_true(clock_monotonic_ms() < until_ms);
+		assert_true(is_found(f, WORKSPACE_BY_SLUG, "shop"));
+		pause_ms(5);
+	}
+}
+
 static void who_holds_a_workspace_keeps_it_open(void **state)
 {
 	struct fixture *f = *state;
@@ -217,13 +238,13 @@ static void who_holds_a_workspace_keeps_it_open(void **state)
 	void *held = find(f, WORKSPACE_BY_SLUG, "shop");
 	pause_ms(999), pause_ms(999);
 	assert_int_equal(counts(f).open, 1);
-	assert_false(f->face->is_closed(held));
-	f->face->leave(held);
+	assert_false(is_closed(f, held));
+	f->face->leave(held, true);
 	wait_for_open(f, 0);
 	held = find(f, WORKSPACE_BY_SLUG, "shop");
-	while (!f->face->is_closed(held)) /* it is closing */
+	while (!is_closed(f, held)) /* it is closing */
 		pause_ms(5);
-	f->face->leave(held);
+	f->face->leave(held, true);
 	enter(f, "shop");
 	assert_int_equal(counts(f).open, 1);
 }
@@ -258,8 +279,8 @@ static void where_all_are_held_there_is_no_room(void **state)
 	snprintf(three.id, sizeof three.id, "01234567-9e19-4268-ad2a-e6714f6aaf58");
 	assert_ok(f, store->ops->workspace_add(store, &three, &f->err));
 	assert_ok(f, store->ops->workspace_due(store, text_of(three.id), INSTANT_MS_NEVER, &f->err));
-	f->face->leave(one);
-	f->face->leave(two);
+	f->face->leave(one, true);
+	f->face->leave(two, true);
 	stop(f);
 	start(f); /* knows the third one */
 	one = find(f, WORKSPACE_BY_SLUG, "one");
@@ -268,10 +289,10 @@ static void where_all_are_held_there_is_no_room(void **state)
 	assert_ok(f, f->face->enter(two, &api, &f->err));
 	void *held = find(f, WORKSPACE_BY_SLUG, "three");
 	assert_int_equal(f->face->enter(held, &api, &f->err), STATUS_UNAVAILABLE);
-	f->face->leave(one);
+	f->face->leave(one, true);
 	assert_ok(f, f->face->enter(held, &api, &f->err));
-	f->face->leave(two);
-	f->face->leave(held);
+	f->face->leave(two, true);
+	f->face->leave(held, true);
 }
 
 static void name_and_limits_change_at_the_version_that_was_read(void **state)
@@ -378,6 +399,7 @@ int main(void)
 		DIRECTORY_TEST(a_workspace_is_found_by_each_of_its_names),
 		DIRECTORY_TEST(a_slug_is_one_workspaces_only_and_not_every_text),
 		DIRECTORY_TEST(a_deleted_workspace_is_found_by_nobody_and_leaves_nothing),
+		DIRECTORY_TEST(who_is_not_let_in_does_not_keep_a_workspace_open),
 		DIRECTORY_TEST(who_holds_a_workspace_keeps_it_open),
 		DIRECTORY_TEST(no_more_are_open_than_may_be),
 		DIRECTORY_TEST(where_all_are_held_there_is_no_room),
