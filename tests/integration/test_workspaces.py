@@ -807,7 +807,38 @@ class Crashes(unittest.TestCase):
         self.assertIn(b"\nsonnim_workspaces_failed 1\n", home.request("GET", "/metrics").body)
         self.assertEqual(home.get("/api/v1/workspaces/broken")["state"], "failed")
         home.close()
+        (self.directory / "keyring" / "workspaces" / other.id / "master.key").chmod(0o644)
+        found = {(row["workspace"], row["check"], row["state"]): row["text"]
+                 for row in self.doctor(server)}
+        self.assertIn("broken", found[shop.id, "workspace", "warning"])
+        self.assertIn("master.key can be read", found[other.id, "keyring", "warning"])
+        self.assertEqual({row[2] for row in found if row[0] is None} - {"ok", "warning"}, set())
         server.stop()
+
+    def test_the_doctor_looks_at_every_workspace(self):
+        server = self.server()
+        server.start()
+        sound, changed = make(server, "sound"), make(server, "changed")
+        for shop in (sound, changed):
+            shop.track("kim")
+            shop.client.close()
+        server.stop()
+        trail = next((self.directory / "data" / "workspaces" / changed.id / "audit").iterdir())
+        trail.write_bytes(trail.read_bytes()[:-40])
+        rows = self.doctor(server)
+        self.assertEqual([row["check"] for row in rows if row["workspace"] == sound.id
+                          and row["state"] == "ok"], ["workspace"])
+        self.assertEqual([row["check"] for row in rows if row["workspace"] == changed.id
+                          and row["state"] == "warning"], ["audit"])
+
+    def doctor(self, server):
+        done = subprocess.run(
+            [SONNIM, "doctor", "--json", "--data", self.directory / "data", "--keyring",
+             self.directory / "keyring", "--url", f"http://{server.address}"],
+            env={**os.environ, "SONNIM_TOKEN": server.token}, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, timeout=300)
+        self.assertIn(done.returncode, (0, 1), done.stdout)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def test_no_more_are_open_than_may_be(self):
         server = self.server("--workspaces-open-max", "1")

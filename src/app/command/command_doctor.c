@@ -116,6 +116,37 @@ static void check_parts(struct findings *findings, const struct client *client)
 		}
 }
 
+/* Those that could not be opened, by name for who may know them. */
+static void check_workspaces(struct findings *findings, struct client *client)
+{
+	static const char advice[] = "the log has the reason; it is tried again when somebody asks";
+	struct json       failed   = json_get(json_get(client->answer, "workspaces"), "failed");
+	if (!json_is_number(failed) || json_number(failed) == 0)
+		return;
+	if (client->authorization[0] == '\0' ||
+	    client_send(client, "GET", "/api/v1/workspaces?limit=1000", (struct text){0}) !=
+	        EXIT_DONE) {
+		findings_add(findings, "workspace", DOCTOR_WARNING, "%.0f could not be opened",
+		             json_number(failed));
+		findings_advise(findings, "%s", advice);
+		return;
+	}
+	struct json_iterator each = json_iterate(json_get(client->answer, "items"));
+	while (json_next(&each)) {
+		struct json state = json_get(each.value, "state");
+		struct json id = json_get(each.value, "id"), slug = json_get(each.value, "slug");
+		if (json_type(state) != JSON_STRING || !text_equal(json_string(state), TEXT("failed")) ||
+		    json_type(id) != JSON_STRING || json_type(slug) != JSON_STRING)
+			continue;
+		snprintf(findings->workspace, sizeof findings->workspace, "%.*s",
+		         TEXT_FORMAT(json_string(id)));
+		findings_add(findings, "workspace", DOCTOR_WARNING, "%.*s could not be opened",
+		             TEXT_FORMAT(json_string(slug)));
+		findings_advise(findings, "%s", advice);
+		findings->workspace[0] = '\0';
+	}
+}
+
 static void add_memory(struct findings *findings, const struct client *client)
 {
 	struct json used = part(client, "memory", "usedBytes");
@@ -158,6 +189,7 @@ static void check_server(struct findings *findings, struct client *client)
 		TEXT_FORMAT(json_type(status) == JSON_STRING ? json_string(status) : TEXT("no health")));
 	check_parts(findings, client);
 	add_memory(findings, client);
+	check_workspaces(findings, client); /* the answer is gone behind it */
 	if (client->authorization[0] == '\0')
 		findings_add(findings, "server memory", DOCTOR_OK,
 		             "by kind with a token that has metrics.read");
@@ -174,6 +206,10 @@ static void print_json(const struct findings *findings)
 		struct json_writer w   = json_writer_of(&out);
 		json_begin_object(&w);
 		json_member_string(&w, "check", text_of(findings->items[i].check));
+		if (findings->items[i].workspace[0] != '\0')
+			json_member_string(&w, "workspace", text_of(findings->items[i].workspace));
+		else
+			json_member_null(&w, "workspace");
 		json_member_string(&w, "state", text_of(doctor_state_name(findings->items[i].state)));
 		json_member_string(&w, "text", text_of(findings->items[i].text));
 		json_member_string(&w, "advice", text_of(findings->items[i].advice));
@@ -192,7 +228,10 @@ static enum exit_code print(const struct findings *findings, bool json)
 			code = EXIT_REFUSED;
 		if (json)
 			continue;
-		printf("%-14s %-8s %s\n", finding->check, doctor_state_name(finding->state), finding->text);
+		printf("%-14s %-8s ", finding->check, doctor_state_name(finding->state));
+		if (finding->workspace[0] != '\0')
+			printf("workspace %s: ", finding->workspace);
+		printf("%s\n", finding->text);
 		if (finding->advice[0] != '\0')
 			printf("%23s → %s\n", "", finding->advice);
 	}
@@ -209,11 +248,14 @@ static enum exit_code examine(struct client *client, const struct doctor_flags *
 		doctor_check_system(&findings, &settings);
 		doctor_check_directories(&findings, &settings);
 		doctor_check_audit(&findings, &settings);
+		doctor_check_workspaces(&findings, &settings);
 		check_filters(&findings, settings.filters);
 	}
 	serve_settings_done(&settings);
 	check_server(&findings, client);
-	return print(&findings, client->settings.json);
+	enum exit_code code = print(&findings, client->settings.json);
+	findings_done(&findings);
+	return code;
 }
 
 enum exit_code command_doctor(int argc, char **argv)
@@ -225,9 +267,9 @@ enum exit_code command_doctor(int argc, char **argv)
 		printf(
 			"Usage: sonnim doctor [FLAGS]\n\nChecks the settings of serve, limits of process and "
 			"kernel, memory, clock, disk (room,\nspeed, time of a sync) and who may read the "
-			"files, and asks a running server how it is\nand what its memory is used for. Run "
-			"it as the server's user. Exit code 1 when there is\na failure, 0 with warnings "
-			"only.\n\n");
+			"files, of each workspace, and asks a running\nserver how it is and what its memory "
+			"is used for. Run it as the server's user. Exit code\n1 when there is a failure, 0 "
+			"with warnings only.\n\n");
 		client_print_flags(&own);
 		return EXIT_DONE;
 	}

@@ -9,7 +9,7 @@
 #include "audit/audit_anchor.h"
 #include "audit/audit_verify.h"
 
-/* What is read at once; the rest is for `sonnim audit verify`. */
+/* What is read in all; the rest is for `sonnim audit verify`. */
 enum { VERIFIED_BYTES_MAX = 64 << 20 };
 
 struct first_finding {
@@ -71,13 +71,13 @@ static void check_heads(struct findings *findings, const struct audit_settings *
 	                       : "they are kept in the keyring only (--audit-head-file, -url)");
 }
 
-void doctor_check_audit(struct findings *findings, const struct serve_settings *settings)
+void doctor_check_trail(struct findings *findings, const char *data, const char *keyring)
 {
 	char              directory[PATH_MAX];
 	struct audit_keys keys;
 	struct error      err = {0};
 	size_t            count;
-	if (snprintf(directory, sizeof directory, "%s/audit", settings->data) >=
+	if (snprintf(directory, sizeof directory, "%s/audit", data) >=
 	    (int)sizeof directory - (int)sizeof "/00000000000000000000.jsonl")
 		return; /* told of the data already */
 	uint64_t bytes = bytes_of(directory, &count);
@@ -85,17 +85,24 @@ void doctor_check_audit(struct findings *findings, const struct serve_settings *
 		findings_add(findings, "audit", DOCTOR_OK, "there is no trail yet");
 		return;
 	}
-	if (audit_keys_read(settings->keyring, false, &keys, &err) != STATUS_OK) {
+	if (audit_keys_read(keyring, false, &keys, &err) != STATUS_OK) {
 		findings_add(findings, "audit", DOCTOR_FAILURE, "%s", err.reason);
 		findings_advise(findings,
 		                "bring the keyring's audit.key back: the trail was signed with it");
 		return;
 	}
-	if (bytes > VERIFIED_BYTES_MAX)
+	if (findings->verified_bytes + bytes > VERIFIED_BYTES_MAX) {
 		findings_add(findings, "audit", DOCTOR_OK, "%s; sonnim audit verify reads it",
 		             doctor_size(bytes).text);
-	else
-		verify(findings, directory, settings->keyring, &keys);
+	} else {
+		findings->verified_bytes += bytes;
+		verify(findings, directory, keyring, &keys);
+	}
 	audit_keys_wipe(&keys);
+}
+
+void doctor_check_audit(struct findings *findings, const struct serve_settings *settings)
+{
+	doctor_check_trail(findings, settings->data, settings->keyring);
 	check_heads(findings, &settings->audit);
 }

@@ -276,6 +276,30 @@ static void check_against_data(struct findings *findings, const char *data)
 	findings_advise(findings, "set it right; until it has caught up, log time goes on from there");
 }
 
+static void check_keyring(struct findings *findings, const char *data, const char *keyring)
+{
+	char journal[PATH_MAX];
+	bool begun = snprintf(journal, sizeof journal, "%s/journal", data) < (int)sizeof journal &&
+	             access(journal, F_OK) == 0;
+	if (begun && access(keyring, F_OK) != 0 && errno == ENOENT) {
+		findings_add(findings, "keyring", DOCTOR_FAILURE, "%s is not there, but data are", keyring);
+		findings_advise(findings, "bring it back: without it nobody can read them");
+		return;
+	}
+	check_directory(findings, "keyring", keyring);
+	if (access(keyring, F_OK) == 0)
+		check_files_in(findings, "keyring", keyring);
+}
+
+void doctor_check_place(struct findings *findings, const char *data, const char *keyring)
+{
+	check_against_data(findings, data);
+	check_directory(findings, "data", data);
+	if (access(data, F_OK) == 0)
+		check_files_in(findings, "data", data);
+	check_keyring(findings, data, keyring);
+}
+
 void doctor_check_directories(struct findings *findings, const struct serve_settings *settings)
 {
 	char directory[PATH_MAX];
@@ -283,13 +307,7 @@ void doctor_check_directories(struct findings *findings, const struct serve_sett
 	check_space(findings, directory);
 	check_kind(findings, directory);
 	check_writing(findings, directory);
-	check_against_data(findings, settings->data);
-	check_directory(findings, "data", settings->data);
-	if (access(settings->data, F_OK) == 0)
-		check_files_in(findings, "data", settings->data);
-	check_directory(findings, "keyring", settings->keyring);
-	if (access(settings->keyring, F_OK) == 0)
-		check_files_in(findings, "keyring", settings->keyring);
+	doctor_check_place(findings, settings->data, settings->keyring);
 	check_token(findings, settings->admin_token_file);
 	check_token(findings, settings->setup_token_file);
 }
