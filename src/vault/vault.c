@@ -76,6 +76,8 @@ enum status vault_open(const struct vault_config *config, struct vault **ret_vau
 	make_blind(vault, config->phone_country == NULL ? "82" : config->phone_country);
 	status = subjects_open(config->keyring_directory, &vault->subjects, err);
 	if (status == STATUS_OK)
+		status = subjects_find_persons(vault, err);
+	if (status == STATUS_OK)
 		status =
 			letter_key_open(config->keyring_directory, vault->keyring, &vault->letter_key, err);
 	size_t count;

@@ -3,7 +3,8 @@
 
 /* What the files of the vault share.
  *
- * Locks are taken in this order: a shard of the index, a partition of the slot table, the writer's.
+ * Locks are taken in this order: a shard of the index, a partition of the slot table, the writer's;
+ * that of the set of subjects within a shard's or alone.
  * (Those of the key cache are taken alone.) */
 
 #include <stdatomic.h>

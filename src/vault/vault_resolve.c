@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "vault/subjects.h"
 #include "vault/vault_internal.h"
 
 /* Ids that are looked up together: enough to hide the memory's latency, few enough for the
@@ -127,6 +128,8 @@ static enum status create_person(struct resolve *resolve, struct id_shard *shard
 		return status;
 	*ret_mapping = mapping_of(person, id->namespace == VAULT_USER, group);
 	id_shard_add(shard, resolve->hashes[i], *ret_mapping);
+	if (id->namespace == VAULT_USER)
+		subjects_note_user(vault, resolve->hashes[i], person);
 	atomic_fetch_add_explicit(&vault->persons, 1, memory_order_relaxed);
 	return STATUS_OK;
 }

@@ -20,8 +20,9 @@ enum { SIEVE_BITS = 20, WINDOW_ENTRIES = 4096 };
 
 /* An entry of the file. */
 struct entry {
-	uint8_t        mark;
-	uint8_t        reserved[7];
+	uint8_t mark;
+	uint8_t namespace; /* 0: noted before it was; the id counts by itself */
+	uint8_t        reserved[6];
 	int64_t        at_ms;
 	struct id_hash hash;
 	uint8_t        request[VAULT_REQUEST_BYTES];
@@ -38,6 +39,8 @@ struct subjects {
 	bool                 failed;     /* nobody knows what is on the disk */
 	pthread_rwlock_t     lock;       /* of the set */
 	struct map_u64       suppressed; /* first word of the hash → second, or 1 where that is 0 */
+	struct map_u64       persons;    /* users whose ids are among them: person numbers */
+	atomic_uint_fast64_t person_count;
 	atomic_uint_fast64_t count;
 	atomic_uint_fast64_t sieve[(1 << SIEVE_BITS) / 64];
 };
@@ -148,6 +151,7 @@ void subjects_close(struct subjects *subjects)
 	if (subjects->fd >= 0)
 		close(subjects->fd);
 	map_u64_done(&subjects->suppressed);
+	map_u64_done(&subjects->persons);
 	pthread_mutex_destroy(&subjects->writing);
 	pthread_rwlock_destroy(&subjects->lock);
 	free(subjects->path);
@@ -158,6 +162,84 @@ static struct id_hash hash_of(struct vault *vault, struct vault_id id)
 {
 	return keyring_hash(vault->keyring, (uint8_t)id.namespace, id.id);
 }
+
+/* ---- Users who are known ----
+ * Either who notes an id finds its user in the index, or who makes the user finds the id noted:
+ * each first adds and then looks. */
+
+static void set_person(struct subjects *subjects, struct person person, bool suppressed)
+{
+	pthread_rwlock_wrlock(&subjects->lock);
+	if (suppressed)
+		*map_u64_put(&subjects->persons, person_number(person)) = 1;
+	else
+		map_u64_remove(&subjects->persons, person_number(person));
+	atomic_store_explicit(&subjects->person_count, subjects->persons.count, memory_order_release);
+	pthread_rwlock_unlock(&subjects->lock);
+}
+
+static void take_in_person(void *context, const struct entry *entry)
+{
+	struct vault *vault = context;
+	if (entry->namespace != VAULT_USER || entry->mark == VAULT_ERASED)
+		return;
+	struct id_shard *shard = id_index_shard(&vault->index, entry->hash);
+	pthread_mutex_lock(&shard->lock);
+	const uint64_t *mapping = id_shard_find(shard, entry->hash);
+	if (mapping != NULL)
+		set_person(vault->subjects, mapping_person(*mapping), entry->mark == VAULT_SUPPRESSED);
+	pthread_mutex_unlock(&shard->lock);
+}
+
+enum status subjects_find_persons(struct vault *vault, struct error *err)
+{
+	uint64_t end, size;
+	return scan(vault->subjects->fd, vault->subjects->path, take_in_person, vault, &end, &size,
+	            err);
+}
+
+static bool has_hash(struct subjects *subjects, struct id_hash hash)
+{
+	size_t   bit = sieve_bit(hash);
+	uint64_t word =
+		atomic_load_explicit(&subjects->sieve[bit / 64], memory_order_relaxed) >> bit % 64;
+	if ((word & 1) == 0)
+		return false;
+	pthread_rwlock_rdlock(&subjects->lock);
+	const uint64_t *found = map_u64_find(&subjects->suppressed, hash.first);
+	bool            has   = found != NULL && *found == second_of(hash);
+	pthread_rwlock_unlock(&subjects->lock);
+	return has;
+}
+
+void subjects_note_user(struct vault *vault, struct id_hash hash, struct person user)
+{
+	if (vault_suppresses(vault) && has_hash(vault->subjects, hash))
+		set_person(vault->subjects, user, true);
+}
+
+bool vault_linked_to_suppressed(struct vault *vault, struct text anonymous_id)
+{
+	struct subjects *subjects = vault->subjects;
+	if (anonymous_id.length == 0 || anonymous_id.length > VAULT_ID_BYTES_MAX ||
+	    atomic_load_explicit(&subjects->person_count, memory_order_acquire) == 0)
+		return false;
+	struct id_hash   hash  = keyring_hash(vault->keyring, VAULT_ANONYMOUS, anonymous_id);
+	struct id_shard *shard = id_index_shard(&vault->index, hash);
+	pthread_mutex_lock(&shard->lock);
+	const uint64_t *found   = id_shard_find(shard, hash);
+	uint64_t        mapping = found == NULL ? 0 : *found;
+	pthread_mutex_unlock(&shard->lock);
+	if (!mapping_identified(mapping))
+		return false;
+	pthread_rwlock_rdlock(&subjects->lock);
+	bool suppressed =
+		map_u64_find(&subjects->persons, person_number(mapping_person(mapping))) != NULL;
+	pthread_rwlock_unlock(&subjects->lock);
+	return suppressed;
+}
+
+/* ---- Noting and asking ---- */
 
 enum status vault_note_subjects(struct vault *vault, const struct vault_note *notes, size_t count,
                                 struct error *err)
@@ -171,9 +253,10 @@ enum status vault_note_subjects(struct vault *vault, const struct vault_note *no
 	if (subjects->failed)
 		status = error_set(err, STATUS_FAILED, "%s: a write has failed before", subjects->path);
 	for (size_t i = 0; i < count; i++) {
-		entries[i] = (struct entry){.mark  = (uint8_t)notes[i].mark,
-		                            .at_ms = notes[i].at_ms,
-		                            .hash  = hash_of(vault, notes[i].id)};
+		entries[i] = (struct entry){.mark      = (uint8_t)notes[i].mark,
+		                            .namespace = (uint8_t)notes[i].id.namespace,
+		                            .at_ms     = notes[i].at_ms,
+		                            .hash      = hash_of(vault, notes[i].id)};
 		memcpy(entries[i].request, notes[i].request, VAULT_REQUEST_BYTES);
 		entries[i].checksum = checksum(&entries[i], subjects->end + i * sizeof *entries);
 	}
@@ -190,6 +273,8 @@ enum status vault_note_subjects(struct vault *vault, const struct vault_note *no
 		for (size_t i = 0; i < count; i++)
 			take_in(subjects, &entries[i]);
 		pthread_rwlock_unlock(&subjects->lock);
+		for (size_t i = 0; i < count; i++)
+			take_in_person(vault, &entries[i]);
 	}
 	pthread_mutex_unlock(&subjects->writing);
 	free(entries);
@@ -208,17 +293,7 @@ static bool is_suppressed(struct vault *vault, struct vault_id id)
 	struct subjects *subjects = vault->subjects;
 	if (id.id.length == 0 || id.id.length > VAULT_ID_BYTES_MAX)
 		return false;
-	struct id_hash hash = hash_of(vault, id);
-	size_t         bit  = sieve_bit(hash);
-	uint64_t       word =
-		atomic_load_explicit(&subjects->sieve[bit / 64], memory_order_relaxed) >> bit % 64;
-	if ((word & 1) == 0)
-		return false;
-	pthread_rwlock_rdlock(&subjects->lock);
-	const uint64_t *found      = map_u64_find(&subjects->suppressed, hash.first);
-	bool            suppressed = found != NULL && *found == second_of(hash);
-	pthread_rwlock_unlock(&subjects->lock);
-	return suppressed;
+	return has_hash(subjects, hash_of(vault, id));
 }
 
 bool vault_any_suppressed(struct vault *vault, const struct vault_id *ids, size_t count)

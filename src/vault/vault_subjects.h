@@ -37,6 +37,11 @@ MUST_USE enum status vault_note_subjects(struct vault *vault, const struct vault
 /* Whether any of the ids is suppressed. Empty ones are nobody's. */
 bool vault_any_suppressed(struct vault *vault, const struct vault_id *ids, size_t count);
 
+/* Whether the anonymous id is linked by now to a user who is suppressed by his own id: what comes
+ * with it alone is his. Cost while no user who is known is suppressed: a load; else a SipHash and a
+ * look-up in the index. */
+bool vault_linked_to_suppressed(struct vault *vault, struct text anonymous_id);
+
 /* Whether anybody is: then vault_any_suppressed() is worth asking. */
 bool vault_suppresses(struct vault *vault);
 

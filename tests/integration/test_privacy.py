@@ -1,13 +1,14 @@
 """Rights of the person: what privacy requests do and what they answer. That nothing can be read
 behind an erasure shows test_erasure.py."""
 import json
+import shutil
 import subprocess
 import time
 import unittest
 
 from case import START, ServerCase
 from privacy import ENDED, REQUESTS, ask, carry_out, upload, wait
-from server import SONNIM, contents
+from server import SONNIM, Server, contents
 
 
 class Privacy(ServerCase):
@@ -108,6 +109,37 @@ class Privacy(ServerCase):
         self.settle()
         self.assertEqual(len(self.events("yun")), 1)
 
+    def test_what_comes_with_an_id_that_is_linked_to_a_suppressed_user_is_dropped(self):
+        self.client.expect(200, "POST", "/v1/identify", {
+            "userId": "sol", "anonymousId": "sol-phone"}, key=self.key)
+        self.client.expect(200, "POST", "/v1/track", {
+            "anonymousId": "sol-phone", "event": "Seen"}, key=self.key)
+        source = self.client.expect(201, "POST", "/api/v1/sources", {"name": "linked"}).json
+        self.assertFalse(self.subject(anonymousId="sol-phone")["suppressed"])
+        carry_out(self.client, "SUPPRESS_ONLY", "sol")
+        self.assertTrue(self.subject(anonymousId="sol-phone")["suppressed"])
+        for message in ({"type": "track", "event": "Hidden"}, {"type": "page"},
+                        {"type": "identify", "traits": {"hidden": 1}},
+                        {"type": "track"}):  # rejected otherwise: no dead letter
+            answer = self.client.expect(200, "POST", "/v1/batch", {
+                "batch": [{"anonymousId": "sol-phone", **message}]}, key=source["writeKey"])
+            self.assertEqual(answer.json, {"success": True})
+        self.settle()
+        self.assertEqual(len(self.events("sol")), 1)
+        self.assertNotIn("hidden", self.client.get("/api/v1/users/sol/profile")["attributes"])
+        letters = self.client.get(f"/api/v1/sources/{source['id']}/dead-letters")
+        self.assertEqual(letters["items"], [])
+        types = self.client.get(f"/api/v1/sources/{source['id']}/types")
+        self.assertEqual(types["items"], [])
+        # Who else takes the telephone is himself.
+        self.client.expect(200, "POST", "/v1/batch", {"batch": [
+            {"type": "identify", "userId": "tae", "anonymousId": "sol-phone"}]},
+            key=self.key)
+        self.client.expect(200, "POST", "/v1/track", {
+            "anonymousId": "sol-phone", "event": "Seen"}, key=self.key)
+        self.settle()
+        self.assertEqual((len(self.events("tae")), len(self.events("sol"))), (1, 1))
+
     def test_an_export_is_a_complete_copy(self):
         self.make_segment("loud", {"event": "Seen", "op": "gte", "value": 1})
         self.client.expect(200, "POST", "/v1/identify", {
@@ -204,6 +236,40 @@ class Privacy(ServerCase):
             "GET", f"/api/v1/jobs/{request_id}/files/profiles.jsonl").status, 403)
         clerk, _ = self.client_with("privacy.write")
         self.assertEqual(clerk.request("GET", REQUESTS).status, 200)
+
+
+class PrivacyOverRestarts(unittest.TestCase):
+    def test_who_is_suppressed_stays_so_by_linked_ids_over_kill_9_and_a_replay_of_all(self):
+        with Server("--partitions", "3") as server:
+            client, key = server.client(), server.make_key()
+            seen = {"anonymousId": "phone", "event": "Seen"}
+            client.expect(200, "POST", "/v1/identify", {"userId": "kim", "anonymousId": "phone"},
+                          key=key)
+            client.expect(200, "POST", "/v1/track", seen, key=key)
+            carry_out(client, "SUPPRESS_ONLY", "kim")
+            for again in range(3):
+                client.expect(200, "POST", "/v1/track", seen, key=key)
+                client.expect(200, "POST", "/v1/track", {"userId": "lee", "event": "Seen"},
+                              key=key)
+                self.assertEqual(self.counts(client, key), {"kim": 1, "lee": 1 + again})
+                client.close()
+                server.kill()
+                if again == 1:  # nothing but the journal
+                    shutil.rmtree(server.data / "checkpoints")
+                server.start()
+                client = server.client()
+                self.assertEqual(self.counts(client, key), {"kim": 1, "lee": 1 + again})
+            carry_out(client, "UNSUPPRESS", "kim")
+            client.expect(200, "POST", "/v1/track", seen, key=key)
+            self.assertEqual(self.counts(client, key), {"kim": 2, "lee": 3})
+            client.close()
+
+    @staticmethod
+    def counts(client, key):
+        position = client.expect(200, "POST", "/v1/track", {"userId": "settle", "event": "Seen"},
+                                 key=key).position
+        return {user: len(client.get(f"/api/v1/users/{user}/events", headers={
+            "X-Sonnim-Min-Position": position})["items"]) for user in ("kim", "lee")}
 
 
 class PrivacyThatWaits(ServerCase):

@@ -505,7 +505,9 @@ static enum status write_subject(struct api_call *call, struct buffer *out, stru
 	struct notes notes = {.w = json_writer_of(out)};
 	json_begin_object(&notes.w);
 	json_member_bool(&notes.w, "known", vault_known(vault, id));
-	json_member_bool(&notes.w, "suppressed", vault_any_suppressed(vault, &id, 1));
+	json_member_bool(&notes.w, "suppressed",
+	                 vault_any_suppressed(vault, &id, 1) ||
+	                     vault_linked_to_suppressed(vault, anonymous));
 	json_add_key(&notes.w, TEXT("history"));
 	json_begin_array(&notes.w);
 	enum status status = vault_subject_notes(vault, id, write_note, &notes, err);
