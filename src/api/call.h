@@ -99,7 +99,7 @@ MUST_USE enum status call_json(struct api_call *call, struct json *ret_root, str
 MUST_USE enum status call_body(struct api_call *call, struct json *ret_object, struct error *err);
 
 /* STATUS_INVALID, with the field, when `object` has a member that is not among `known` (ended by
- * NULL). */
+ * NULL; 64 at most), or that is there twice: who reads it after us might take the other one. */
 MUST_USE enum status call_only(struct json object, const char *const *known, struct error *err);
 
 /* The member `name` as a string of min to max bytes; absent or null: data NULL when `min` is 0 or

@@ -1,6 +1,8 @@
 #include "api/call.h"
 
+#include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/instant.h"
@@ -26,22 +28,31 @@ enum status call_body(struct api_call *call, struct json *ret_object, struct err
 	return status;
 }
 
-static bool contains(const char *const *names, struct text name)
+/* How many there are before this one; UINT_MAX: it is not among them. */
+static unsigned place_of(const char *const *names, struct text name)
 {
-	for (; *names != NULL; names++)
-		if (text_equal(text_of(*names), name))
-			return true;
-	return false;
+	for (unsigned i = 0; names[i] != NULL; i++)
+		if (text_equal(text_of(names[i]), name))
+			return i;
+	return UINT_MAX;
 }
 
 enum status call_only(struct json object, const char *const *known, struct error *err)
 {
-	for (struct json_iterator i = json_iterate(object); json_next(&i);)
-		if (!contains(known, i.name)) {
+	uint64_t seen = 0;
+	for (struct json_iterator i = json_iterate(object); json_next(&i);) {
+		unsigned place = place_of(known, i.name);
+		assert(place < 64 || place == UINT_MAX);
+		bool again = place != UINT_MAX && (seen & UINT64_C(1) << place) != 0;
+		if (place == UINT_MAX || again) {
 			char field[ERROR_FIELD_BYTES_MAX];
 			snprintf(field, sizeof field, "%.*s", TEXT_FORMAT(i.name));
-			return error_set_field(err, STATUS_INVALID, field, "There is no such field here");
+			return error_set_field(err, STATUS_INVALID, field,
+			                       again ? "It is there more than once"
+			                             : "There is no such field here");
 		}
+		seen |= UINT64_C(1) << place;
+	}
 	return STATUS_OK;
 }
 

@@ -102,6 +102,16 @@ static void check_framing(struct http_request *request, unsigned lengths, unsign
 		                    "no Transfer-Encoding but chunked is supported");
 }
 
+/* Of two, a proxy in front and we might each believe another one. */
+static void check_singles(struct http_request *request, unsigned hosts, unsigned authorizations)
+{
+	if (request->http_1_1 && hosts != 1)
+		http_request_refuse(request, 400, STATUS_INVALID, "there must be one Host header");
+	if (authorizations > 1)
+		http_request_refuse(request, 400, STATUS_INVALID,
+		                    "there is more than one Authorization header");
+}
+
 static void check_name(struct http_request *request, struct text name)
 {
 	if (name.length == 0 || memchr(name.data, ' ', name.length) ||
@@ -112,7 +122,7 @@ static void check_name(struct http_request *request, struct text name)
 
 static struct text look_at_headers(struct http_request *request)
 {
-	unsigned    lengths = 0, encodings = 0, hosts = 0;
+	unsigned    lengths = 0, encodings = 0, hosts = 0, authorizations = 0;
 	struct text traceparent = {NULL, 0};
 
 	for (size_t i = 0; i < request->header_count; i++) {
@@ -128,6 +138,9 @@ static struct text look_at_headers(struct http_request *request)
 		case 11:
 			if (NAME_IS(header, "traceparent"))
 				traceparent = header->value;
+			break;
+		case 13:
+			authorizations += NAME_IS(header, "Authorization");
 			break;
 		case 14:
 			if (NAME_IS(header, "Content-Length") && lengths++ == 0)
@@ -150,8 +163,7 @@ static struct text look_at_headers(struct http_request *request)
 		}
 	}
 	check_framing(request, lengths, encodings);
-	if (request->http_1_1 && hosts != 1)
-		http_request_refuse(request, 400, STATUS_INVALID, "there must be one Host header");
+	check_singles(request, hosts, authorizations);
 	return traceparent;
 }
 

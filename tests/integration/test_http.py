@@ -88,6 +88,15 @@ class Http(ServerCase):
         self.assertEqual(set(answer.headers["Allow"].split(", ")),
                          {"GET", "HEAD", "POST", "OPTIONS"})
 
+    def test_a_field_that_is_there_twice_is_refused(self):
+        for path, body, field in (
+                ("/api/v1/tokens", b'{"name":"a","scopes":["user.read"],"scopes":["admin"]}',
+                 "scopes"),
+                ("/api/v1/privacy/requests", b'{"type":"SUPPRESS_ONLY","type":"DELETE_ONLY",'
+                 b'"subjects":[{"userId":"twice"}]}', "type")):
+            self.refused(self.client.request("POST", path, body), 400, "VALIDATION_ERROR", field)
+        self.assertEqual(self.client.get("/api/v1/privacy/requests")["items"], [])
+
     def test_what_is_reserved_is_not_offered(self):
         for path in ("/api/v1/campaigns", "/api/v1/activities", "/api/v1/llm/query"):
             answer = self.client.request("POST", path, {})

@@ -470,6 +470,16 @@ static void ambiguous_framing_is_refused(void **state)
 	assert_int_equal(status_of(*state, "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"), 400);
 }
 
+static void two_authorizations_are_refused(void **state)
+{
+	FIXTURE_START(*state, {"GET", "/", answer_body, NULL});
+	assert_int_equal(status_of(*state, "GET / HTTP/1.1\r\n" HOST "Authorization: Bearer a\r\n\r\n"),
+	                 200);
+	assert_int_equal(status_of(*state, "GET / HTTP/1.1\r\n" HOST "Authorization: Bearer a\r\n"
+	                                   "authorization: Bearer a\r\n\r\n"),
+	                 400);
+}
+
 /* ---- Limits ---- */
 
 static void a_body_over_the_limit_is_413_and_the_connection_lives_on(void **state)
@@ -730,6 +740,7 @@ int main(void)
 		TEST(every_error_has_the_body_of_the_application),
 		TEST(the_default_error_body_has_code_message_time_and_trace),
 		TEST(ambiguous_framing_is_refused),
+		TEST(two_authorizations_are_refused),
 		TEST(a_body_over_the_limit_is_413_and_the_connection_lives_on),
 		TEST(a_body_that_is_far_too_large_is_refused_at_once),
 		TEST(large_bodies_share_a_memory_limit),
