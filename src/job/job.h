@@ -280,7 +280,8 @@ MUST_USE enum status jobs_file_path(struct jobs *jobs, const struct store_job *j
 MUST_USE enum status jobs_file_missing(const struct jobs *jobs, const struct store_job *job,
                                        const char *reason, struct error *err);
 
-/* Removes what lies in the directory of a job that is finished; `*ret_removed`: how many files. */
+/* Removes the directory of a job that is finished, or of one that was reserved and is not to be,
+ * with what lies in it; `*ret_removed`: how many files. */
 MUST_USE enum status jobs_drop_files(struct jobs *jobs, const char *id, uint64_t *ret_removed,
                                      struct error *err);
 

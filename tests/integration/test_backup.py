@@ -1,6 +1,5 @@
 """Backups of a running server, the archive behind them, and restores: the restored server has the
 same memberships, histories, events and the same change stream."""
-import contextlib
 import os
 import random
 import re
@@ -13,6 +12,7 @@ import unittest
 
 from case import START
 from server import SONNIM, Refused, Server, remove_directory, temporary_directory
+from small_disk import fill, mount
 from transfer import fetch_export, start_export, start_import
 
 PARTITIONS = 3
@@ -447,29 +447,13 @@ class Backup(unittest.TestCase):
         place.restore(data=data)
         self.compare(server, expected)
 
-    def mount(self, path, size):
-        path.mkdir()
-        try:
-            done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs",
-                                   str(path)], capture_output=True, text=True, timeout=300,
-                                  check=False)
-            reason = done.stderr.strip() if done.returncode else None
-        except OSError as error:
-            reason = str(error)
-        if reason:
-            self.skipTest(f"a small file system cannot be mounted here: {reason}")
-        self.addCleanup(subprocess.run, ["umount", "-l", str(path)], timeout=300)
-
     def test_a_full_place_is_told_harms_nobody_and_is_made_up_for_once_there_is_room(self):
         place = self.place()
-        self.mount(place.place, "16m")
+        mount(self, place.place, "16m")
         client, traffic = self.begin(place)
         wait_idle(client)
         wait_archived(client)
-        ballast = place.place / "ballast"
-        with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
-            while file.write(bytes(1 << 16)):  # until it is full
-                pass
+        ballast = fill(place.place)
         traffic.rounds(2)
         job = client.expect(200, "POST", "/api/v1/backups").json
         deadline = time.monotonic() + 300
@@ -497,7 +481,7 @@ class Backup(unittest.TestCase):
         client.close()
         place.server.kill()
         small = place.directory / "small"
-        self.mount(small, "512k")
+        mount(self, small, "512k")
         shutil.copytree(place.server.directory / "keyring", small / "keyring", copy_function=copy)
         shutil.copy(place.server.directory / "token", small / "token")
         done = place.restore(data=small, check=False)

@@ -225,6 +225,16 @@ class Privacy(ServerCase):
             answer = self.client.request("POST", REQUESTS, body)
             self.assertEqual((answer.status, answer.field), (400, field), answer)
 
+    def test_of_a_request_that_is_refused_no_list_of_ids_is_kept(self):
+        jobs = self.server.data / "jobs"
+        before = sorted(jobs.iterdir()) if jobs.exists() else []
+        for body in ({"type": "DELETE", "subjects": [{"userId": "a"}]},
+                     {"type": "DELETE_ONLY", "subjects": [{"userId": "a"}, {}]}):
+            self.refused(self.client.request("POST", REQUESTS, body), 400)
+        self.refused(self.client.request("POST", f"{REQUESTS}/upload?type=DELETE", b"userId\na\n",
+                                         {"Content-Type": "text/csv"}), 400)
+        self.assertEqual(sorted(jobs.iterdir()), before)
+
     def test_it_needs_its_own_permission(self):
         stranger, _ = self.client_with("user.read", "job.read", "job.write", "pii.read")
         body = {"type": "EXPORT", "subjects": [{"userId": "a"}]}

@@ -1,6 +1,7 @@
 """Several workspaces in one server: found by path or by the key alone, shut off from each other,
 opened by whoever asks, closed when nobody does, and gone when they are deleted."""
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -18,6 +19,7 @@ from instants import write_instant
 from program import Node
 from sdk import Sdk, wait_arrived
 from server import (SONNIM, Client, Refused, Server, remove_directory, temporary_directory)
+from small_disk import fill, mount
 
 PASSWORD = "a long one that only I know"
 MINUTE = {"event": "Seen", "within": "60s", "op": "gte", "value": 1}
@@ -527,6 +529,30 @@ class Members(ServerCase):
         self.refused(self.client.request("PUT", f"{self.members()}/nobody",
                                          {"roles": ["viewer"]}), 404)
         self.refused(self.client.request("DELETE", f"{self.members()}/{person['id']}"), 404)
+
+
+class FullDisks(unittest.TestCase):
+    BLOCKS = 3  # enough for the first of its files
+
+    def test_one_for_which_there_is_no_room_is_not_made_and_can_be_made_later(self):
+        with contextlib.ExitStack() as stack:
+            self.addCleanup(stack.close)
+            directory = temporary_directory()
+            self.addCleanup(remove_directory, directory)
+            mount(self, directory / "keyring", "8m")
+            server = stack.enter_context(Server(directory=directory))
+            client = server.client()
+            ballast = fill(directory / "keyring", self.BLOCKS)
+            wish = {"slug": "shop", "name": "Shop"}
+            answer = client.request("POST", "/api/v1/workspaces", wish)
+            self.assertEqual((answer.status, answer.code), (503, "NO_SPACE"), answer)
+            self.assertIn("No space left", answer.json["error"]["message"])
+            self.assertEqual(client.items("/api/v1/workspaces"), [])
+            for place in (directory / "keyring", server.data):
+                self.assertEqual(list((place / "workspaces").iterdir()), [])
+            ballast.unlink()
+            client.expect(201, "POST", "/api/v1/workspaces", wish)
+            client.close()
 
 
 class Strangers(unittest.TestCase):

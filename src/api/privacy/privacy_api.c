@@ -127,6 +127,14 @@ static void answer_accepted(struct api_call *call, const struct store_job *job)
 
 /* ---- Asking ---- */
 
+/* What was brought along by a request that is not to be: ids of people. */
+static void drop_brought(struct api_call *call, const char *id)
+{
+	uint64_t     removed;
+	struct error ignored; /* what is left goes with what was reserved and not used */
+	(void)!jobs_drop_files(call->api->config.jobs, id, &removed, &ignored);
+}
+
 static void write_params(struct buffer *out, struct text type, struct text reason, bool file,
                          const struct upload_form *form, uint64_t subjects)
 {
@@ -207,7 +215,7 @@ static enum status write_subjects(struct api_call *call, struct json subjects, c
 	subject_writer_done(&writer);
 	close(fd);
 	if (status != STATUS_OK)
-		(void)unlink(path); /* the directory goes with the reservation */
+		drop_brought(call, ret_id);
 	return status;
 }
 
@@ -235,6 +243,8 @@ static enum status create(struct api_call *call, struct store_job *ret_job, stru
 	if (status == STATUS_OK) {
 		write_params(&params, type, reason, false, NULL, count);
 		status = ask(call, id, &params, ret_job, err);
+		if (status != STATUS_OK)
+			drop_brought(call, id);
 	}
 	buffer_done(&params);
 	return status;
@@ -324,7 +334,7 @@ static void uploaded_step(struct api_call *call)
 		answer_accepted(call, &job);
 		return;
 	}
-	(void)unlink(upload->path);
+	drop_brought(call, upload->id);
 	call_fail(call, &err);
 }
 

@@ -207,8 +207,11 @@ static void create_step(struct api_call *call)
 	if (status == STATUS_OK)
 		status =
 			workspaces->create(workspaces->context, &wish, call->arena, &workspace, &keys, &err);
-	if (status == STATUS_OK)
-		status = admit_maker(call, workspaces, &workspace, &err);
+	if (status == STATUS_OK &&
+	    (status = admit_maker(call, workspaces, &workspace, &err)) != STATUS_OK) {
+		struct error ignored; /* nobody has its token: what is left of it goes at the next start */
+		(void)workspaces->destroy(workspaces->context, text_of(workspace.id), &ignored);
+	}
 	answer_workspace(call, 201, status, &workspace, &keys, &err);
 }
 

@@ -262,6 +262,50 @@ static enum status write_row(struct entry *entry, struct error *err)
 	return status;
 }
 
+/* Lets the keeper remove it at once. Under the lock. */
+static void hand_to_keeper(struct entry *entry)
+{
+	entry->failed_until_ms = 0;
+	entry->held--;
+	entry->directory->due = true;
+	pthread_cond_broadcast(&entry->directory->changed);
+}
+
+/* Of one that was handed to the keeper. Under the lock, which is let go meanwhile. False: something
+ * of it is there still, the keeper tries again. */
+static bool wait_until_gone(struct directory *directory, const char *id)
+{
+	int64_t       until_ms = clock_monotonic_ms() + DELETE_WAIT_MS;
+	struct entry *entry;
+	while ((entry = find_entry(directory, text_of(id))) != NULL &&
+	       (entry->run != RUN_FAILED || entry->failed_until_ms == 0) && !directory->stopping &&
+	       clock_monotonic_ms() < until_ms)
+		directory_wait(directory, 100);
+	return entry == NULL;
+}
+
+/* Why it cannot be opened, for who made it. */
+static enum status explain_failure(const struct entry *entry, struct error *err)
+{
+	const struct error *why = &entry->failed;
+	return error_set(err, why->status == STATUS_NO_SPACE ? STATUS_NO_SPACE : STATUS_UNAVAILABLE,
+	                 "The workspace cannot be opened: %s", why->reason);
+}
+
+/* What there is of one that could not be made goes: the keeper removes it, or else the next start.
+ * Under the lock; `entry` is held by the caller alone, and is not there any more afterwards. */
+static void give_up(struct entry *entry)
+{
+	struct directory *directory = entry->directory;
+	char              id[UUID_TEXT_BYTES];
+	memcpy(id, entry->id, sizeof id);
+	entry->state  = ENTRY_DELETING;
+	entry->doomed = true;
+	entry->first  = (struct workspace_first){0};
+	hand_to_keeper(entry);
+	(void)wait_until_gone(directory, id);
+}
+
 static enum status face_create(void *context, const struct workspace_wish *wish,
                                struct arena *arena, struct api_workspace *ret_workspace,
                                struct workspace_keys *ret_keys, struct error *err)
@@ -281,24 +325,25 @@ static enum status face_create(void *context, const struct workspace_wish *wish,
 	status = wait_until_open(entry, OPEN_WAIT_MS, err);
 	if (status == STATUS_OK)
 		entry->state = ENTRY_ACTIVE;
+	else if (entry->run == RUN_FAILED)
+		status = explain_failure(entry, err);
 	pthread_mutex_unlock(&directory->lock);
 	if (status == STATUS_OK)
 		status = write_row(entry, err);
+	pthread_mutex_unlock(&directory->change);
 	pthread_mutex_lock(&directory->lock);
 	if (status == STATUS_OK) {
 		snprintf(ret_keys->token, sizeof ret_keys->token, "%s", entry->first.token);
 		snprintf(ret_keys->write_key, sizeof ret_keys->write_key, "%s", entry->first.write_key);
 		make_findable(directory, entry);
 		describe(entry, arena, ret_workspace);
-	} else { /* the keeper removes what there is of it; else the next start does */
-		entry->state  = ENTRY_DELETING;
-		entry->doomed = true;
+		entry->first = (struct workspace_first){0};
+		entry->held--;
+		entry->used_ms = clock_monotonic_ms();
+	} else {
+		give_up(entry);
 	}
-	entry->first = (struct workspace_first){0};
-	entry->held--;
-	entry->used_ms = clock_monotonic_ms();
 	pthread_mutex_unlock(&directory->lock);
-	pthread_mutex_unlock(&directory->change);
 	return status;
 }
 
@@ -380,9 +425,7 @@ static enum status begin_to_delete(struct directory *directory, struct text id,
 		entry->state  = ENTRY_ACTIVE;
 		make_findable(directory, entry);
 	}
-	entry->held--;
-	directory->due = true;
-	pthread_cond_broadcast(&directory->changed);
+	hand_to_keeper(entry);
 	pthread_mutex_unlock(&directory->lock);
 	return status;
 }
@@ -396,12 +439,8 @@ static enum status face_destroy(void *context, struct text id, struct error *err
 	pthread_mutex_unlock(&directory->change);
 	if (status != STATUS_OK)
 		return status;
-	int64_t until_ms = clock_monotonic_ms() + DELETE_WAIT_MS;
 	pthread_mutex_lock(&directory->lock);
-	while (find_entry(directory, text_of(real)) != NULL && !directory->stopping &&
-	       clock_monotonic_ms() < until_ms)
-		directory_wait(directory, 100);
-	if (find_entry(directory, text_of(real)) != NULL)
+	if (!wait_until_gone(directory, real))
 		status = error_set(err, STATUS_UNAVAILABLE,
 		                   "The workspace is being deleted; nobody can use it any more");
 	pthread_mutex_unlock(&directory->lock);
