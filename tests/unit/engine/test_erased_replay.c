@@ -93,9 +93,9 @@ static void apply_again(void)
 	for (size_t i = 0; i < run.batches.count; i++) {
 		const struct run_batch   *batch = &run.batches.items[i];
 		const struct journal_read read  = {
-			 .record_count   = batch->count,
-			 .records        = sealed[i] ? buffer_text(&nothing)
-			                             : (struct text){batch->records, batch->size},
+			 .record_count = batch->count,
+			 .records =
+                sealed[i] ? buffer_text(&nothing) : (struct text){batch->records, batch->size},
 			 .first_position = batch->position,
 			 .log_time_ms    = batch->log_time_ms};
 		assert_int_equal(partition_apply(run.partition, &read, 1, &err), STATUS_OK);
