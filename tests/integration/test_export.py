@@ -124,6 +124,10 @@ class Export(ServerCase):
                             ({"what": ["events"], "from": "today"}, "from"),
                             ({"what": ["events"], "from": "2026-01-01T00:00:00Z",
                               "to": "2026-01-01T00:00:00Z"}, "to"),
+                            ({"what": ["events"], "consent": "a.b.c"}, "consent"),
+                            ({"what": ["events"], "consent": ""}, "consent"),
+                            ({"what": ["events"], "consent": None}, "consent"),
+                            ({"what": ["events"], "consent": ["news"]}, "consent"),
                             ({"what": ["events"], "masked": "no"}, "masked")):
             self.refused(self.client.request("POST", "/api/v1/exports", wish), 400,
                          "VALIDATION_ERROR", field)
@@ -135,6 +139,35 @@ class Export(ServerCase):
         self.assertEqual({f["name"] for f in self.client.get(f"/api/v1/jobs/{job}")["files"]},
                          {"events-0001.jsonl", "manifest.json"})
 
+
+class Agreed(ServerCase):
+    def export(self, **wish):
+        job = start_export(self.client, **wish)
+        self.assertEqual(wait_job(self.client, job)["state"], "done")
+        return (job, *fetch_export(self.client, job))
+
+    def test_who_has_not_agreed_is_left_out_with_profile_and_events(self):
+        for i in range(3):
+            self.track(f"u{i}")
+        self.client.expect(200, "POST", "/v1/track", {"anonymousId": "v1", "event": "Seen"},
+                           key=self.key)
+        agreed = {"u1": {"purpose": "news", "channel": "email", "granted": True},
+                  "u2": {"purpose": "news", "channel": "email", "granted": False}}
+        for user, decision in agreed.items():
+            self.client.expect(200, "PUT", f"/api/v1/users/{user}/consents",
+                               {"consents": [decision]})
+        wish = {"what": ["events", "profiles"], "consent": "news.email"}
+        job, manifest, files = self.export(**wish)
+        events = [json.loads(row) for row in files["events-0001.jsonl"].splitlines()]
+        self.assertEqual({row.get("userId") for row in events}, {"u1"})
+        profiles = [json.loads(row) for row in files["profiles-0001.jsonl"].splitlines()]
+        self.assertEqual([row["userId"] for row in profiles], ["u1"])
+        left = {"events": 3, "profiles": 3}  # u0, u2 and the visitor
+        self.assertEqual((manifest["consent"], manifest["withoutConsent"]), ("news.email", left))
+        self.assertEqual(self.client.get(f"/api/v1/jobs/{job}")["result"]["withoutConsent"], left)
+        _, manifest, files = self.export(what=["events"], consent="research")
+        self.assertEqual((manifest["files"], manifest["withoutConsent"]), ([], {"events": 4}))
+        self.assertNotIn("withoutConsent", self.export(what=["events"])[1])
 
 class Merging(ServerCase):
     def test_visitors_who_become_users_meanwhile_are_in_it_once(self):

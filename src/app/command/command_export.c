@@ -11,6 +11,7 @@ struct export_settings {
 	char   *compression;
 	char   *from;
 	char   *to;
+	char   *consent;
 	char   *directory;
 	bool    unmasked;
 	bool    keep_formulas;
@@ -23,6 +24,10 @@ static const struct setting table[] = {
 	SETTING_STRING(EXPORT, compression, "compression", "none", "none, gzip or zstd", "WHICH"),
 	SETTING_STRING(EXPORT, from, "from", NULL, "Events from this instant on; RFC 3339", "INSTANT"),
 	SETTING_STRING(EXPORT, to, "to", NULL, "Events before this instant", "INSTANT"),
+	SETTING_STRING(EXPORT, consent, "consent", NULL,
+                   "Leave out who has not agreed to this purpose, or a channel of it: "
+                   "marketing.email",
+                   "PURPOSE"),
 	SETTING_STRING(EXPORT, directory, "directory", NULL,
                    "Where to put the files; made when absent. Without it they stay on the server",
                    "DIRECTORY"),
@@ -67,6 +72,8 @@ static void write_wish(const struct export_settings *settings, const char *what,
 	if (settings->to != NULL)
 		json_member_string(&w, "to", text_of(settings->to));
 	json_member_bool(&w, "masked", !settings->unmasked);
+	if (settings->consent != NULL)
+		json_member_string(&w, "consent", text_of(settings->consent));
 	if (settings->keep_formulas)
 		json_member_bool(&w, "keepFormulas", true);
 	json_end_object(&w);

@@ -123,24 +123,6 @@ static enum status read_as_of(struct wish *wish, struct json params, struct erro
 	return export_refuse(err, "params.as_of", "It is not an RFC 3339 instant");
 }
 
-static enum status read_consent(struct wish *wish, struct json params, struct error *err)
-{
-	struct json    value = json_get(params, "consent");
-	struct consent consent;
-	struct arena   arena;
-	if (json_type(value) == JSON_NONE)
-		return STATUS_OK;
-	arena_init(&arena);
-	bool valid =
-		json_type(value) == JSON_STRING && consent_read(json_string(value), &arena, &consent);
-	arena_done(&arena);
-	if (!valid)
-		return export_refuse(err, "params.consent",
-		                     "It is a purpose, or a purpose and a channel: \"marketing.email\"");
-	wish->consent = json_string(value);
-	return STATUS_OK;
-}
-
 static enum status read_form(struct wish *wish, struct json params, struct error *err)
 {
 	struct json compression = json_get(params, "compression");
@@ -152,7 +134,7 @@ static enum status read_form(struct wish *wish, struct json params, struct error
 	if (!export_read_word(json_get(params, "format"), export_format_names, 2, &which))
 		return export_refuse(err, "params.format", "It is csv or jsonl");
 	wish->format       = (enum export_format)which;
-	enum status status = read_consent(wish, params, err);
+	enum status status = export_read_consent(params, &wish->consent, err);
 	if (status != STATUS_OK)
 		return status;
 	return audience_columns_read(json_get(params, "columns"), &wish->columns, err);

@@ -24,6 +24,7 @@ struct wish {
 	int64_t                 to_ms;
 	bool                    masked;
 	bool                    keep_formulas;
+	struct text             consent; /* empty: nobody is asked */
 };
 
 struct finished_file {
@@ -45,6 +46,8 @@ struct export
 	struct export_file   file;
 	struct buffer        text;
 	uint64_t             rows;
+	struct arena         arena;
+	struct consent       consent;
 
 	/* Where it stands: the state. */
 	uint64_t position;
@@ -52,6 +55,7 @@ struct export
 	unsigned what;
 	uint32_t partition;
 	uint32_t slot;
+	uint64_t left_out[WHAT_COUNT]; /* persons, for want of consent */
 	VECTOR(struct finished_file) files;
 };
 
@@ -77,8 +81,8 @@ static bool read_instant(struct json value, int64_t *ret_ms)
 
 static enum status unknown(struct error *err, struct text name)
 {
-	static const char *const known[] = {"what", "format", "compression",  "from",
-	                                    "to",   "masked", "keepFormulas", NULL};
+	static const char *const known[] = {"what",   "format",       "compression", "from", "to",
+	                                    "masked", "keepFormulas", "consent",     NULL};
 	const char *const        nearest = edit_nearest(name, known);
 	char                     field[ERROR_FIELD_BYTES_MAX];
 	snprintf(field, sizeof field, "params.%.*s", TEXT_FORMAT(name));
@@ -86,8 +90,8 @@ static enum status unknown(struct error *err, struct text name)
 		return error_set_field(err, STATUS_INVALID, field,
 		                       "there is no such parameter: did you mean \"%s\"?", nearest);
 	return error_set_field(err, STATUS_INVALID, field,
-	                       "there is none but what, format, compression, from, to, masked and "
-	                       "keepFormulas");
+	                       "there is none but what, format, compression, from, to, masked, "
+	                       "keepFormulas and consent");
 }
 
 static enum status read_member(struct wish *wish, struct text name, struct json value,
@@ -118,7 +122,7 @@ static enum status read_member(struct wish *wish, struct text name, struct json 
 		if (json_type(value) != JSON_BOOL)
 			return export_refuse(err, "params.keepFormulas", "it is true or false");
 		wish->keep_formulas = json_bool(value);
-	} else {
+	} else if (!text_equal(name, TEXT("consent"))) {
 		return unknown(err, name);
 	}
 	return STATUS_OK;
@@ -130,6 +134,8 @@ static enum status read_wish(struct wish *wish, struct json params, struct error
 	*wish = (struct wish){.from_ms = INSTANT_MS_MIN, .to_ms = INSTANT_MS_MAX, .masked = true};
 	for (struct json_iterator i = json_iterate(params); status == STATUS_OK && json_next(&i);)
 		status = read_member(wish, i.name, i.value, err);
+	if (status == STATUS_OK)
+		status = export_read_consent(params, &wish->consent, err);
 	if (status != STATUS_OK)
 		return status;
 	if (json_type(json_get(params, "what")) == JSON_NONE)
@@ -164,6 +170,19 @@ static void write_files(const struct export *export, struct json_writer *writer)
 	json_end_array(writer);
 }
 
+/* Of each of what was wanted; nothing where nobody was asked. */
+static void write_left_out(const struct export *export, struct json_writer *writer)
+{
+	if (export->wish.consent.length == 0)
+		return;
+	json_add_key(writer, TEXT("withoutConsent"));
+	json_begin_object(writer);
+	for (unsigned i = 0; i < WHAT_COUNT; i++)
+		if (export->wish.what[i])
+			json_member_int(writer, what_names[i], (int64_t) export->left_out[i]);
+	json_end_object(writer);
+}
+
 static enum status save(struct export *export, struct error *err)
 {
 	struct buffer      state  = {0};
@@ -174,6 +193,7 @@ static enum status save(struct export *export, struct error *err)
 	json_member_int(&writer, "what", export->what);
 	json_member_int(&writer, "partition", export->partition);
 	json_member_int(&writer, "slot", export->slot);
+	write_left_out(export, &writer);
 	json_add_key(&writer, TEXT("files"));
 	write_files(export, &writer);
 	json_end_object(&writer);
@@ -198,6 +218,8 @@ static enum status read_state(struct export *export, struct error *err)
 	export->what      = (unsigned)export_number(state, "what");
 	export->partition = (uint32_t)export_number(state, "partition");
 	export->slot      = (uint32_t)export_number(state, "slot");
+	for (unsigned i = 0; i < WHAT_COUNT; i++)
+		export->left_out[i] = export_number(json_get(state, "withoutConsent"), what_names[i]);
 	for (struct json_iterator i = json_iterate(json_get(state, "files")); json_next(&i);) {
 		struct finished_file file = {.rows  = export_number(i.value, "rows"),
 		                             .bytes = export_number(i.value, "bytes")};
@@ -301,6 +323,7 @@ static enum status write_piece(struct export *export, struct error *err)
 			status = add_text(export, 1, false, err);
 	}
 	export->rows += count;
+	export->left_out[export->what] += reader->left_out;
 	return status;
 }
 
@@ -365,6 +388,9 @@ static void write_manifest(const struct export *export, struct buffer *out)
 	json_member_instant(&writer, "asOf", export->begun_ms);
 	json_member_int(&writer, "journalPosition", (int64_t) export->position);
 	json_member_int(&writer, "rows", (int64_t) export->rows);
+	if (wish->consent.length > 0)
+		json_member_string(&writer, "consent", wish->consent);
+	write_left_out(export, &writer);
 	json_add_key(&writer, TEXT("files"));
 	write_files(export, &writer);
 	json_end_object(&writer);
@@ -386,6 +412,7 @@ static enum status finish(struct export *export, struct error *err)
 	json_member_int(&writer, "files", (int64_t) export->files.count);
 	json_member_int(&writer, "journalPosition", (int64_t) export->position);
 	json_member_bool(&writer, "masked", export->wish.masked);
+	write_left_out(export, &writer);
 	json_end_object(&writer);
 	job_set_result(export->job, buffer_text(&result));
 	buffer_done(&result);
@@ -415,6 +442,9 @@ static enum status run(void *context, struct job *job, struct error *err)
 		return status;
 	*strrchr(export.directory, '/') = '\0';
 	export_reader_init(&export.reader, export.transfer->engine, export.transfer->vault);
+	arena_init(&export.arena);
+	if (consent_read(export.wish.consent, &export.arena, &export.consent))
+		export.reader.consent = &export.consent;
 	export_writer_init(&export.writer, export.transfer->vault, export.wish.format,
 	                   export.wish.masked);
 	export.writer.keep_formulas = export.wish.keep_formulas;
@@ -424,6 +454,7 @@ static enum status run(void *context, struct job *job, struct error *err)
 		export_remove_files(export.directory);
 	export_writer_done(&export.writer);
 	export_reader_done(&export.reader);
+	arena_done(&export.arena);
 	buffer_done(&export.text);
 	VECTOR_DONE(&export.files);
 	return status;

@@ -6,10 +6,13 @@
  *   engine, piece by piece ─► rows ─► events-0001.jsonl.zst, … profiles-0001.… ─► manifest.json
  *
  * Parameters: {"what":["events","profiles"],"format":"jsonl"|"csv","compression":"none"|"gzip"|
- * "zstd","from","to","masked","keepFormulas"}; all but `what` may be missing: jsonl, none, all
- * time, masked, guarded.
+ * "zstd","from","to","masked","keepFormulas","consent"}; all but `what` may be missing: jsonl,
+ * none, all time, masked, guarded, everybody.
  * A profile belongs to a range when it was created before its end and created or active since its
  * begin. The journal's position at the job's begin says what is in it (export_read.h).
+ *
+ * Who has not agreed to `consent` (model/consent.h) when he is read is left out: profile and events
+ * alike, and counted for each of the two.
  *
  * A file is whole or not there; the state is saved behind each, so that an interruption costs one
  * file at most. The manifest is written last: without it nothing is whole. It names every file with

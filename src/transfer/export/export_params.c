@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "model/consent.h"
+
 const char *const export_format_names[2]      = {"jsonl", "csv"};
 const char *const export_compression_names[3] = {"none", "gzip", "zstd"};
 const char *const export_compression_ends[3]  = {"", ".gz", ".zst"};
@@ -20,6 +22,25 @@ bool export_read_word(struct json value, const char *const *words, unsigned coun
 			return true;
 		}
 	return false;
+}
+
+enum status export_read_consent(struct json params, struct text *ret_consent, struct error *err)
+{
+	struct json    value = json_get(params, "consent");
+	struct consent consent;
+	struct arena   arena;
+	*ret_consent = TEXT("");
+	if (json_type(value) == JSON_NONE)
+		return STATUS_OK;
+	arena_init(&arena);
+	bool valid =
+		json_type(value) == JSON_STRING && consent_read(json_string(value), &arena, &consent);
+	arena_done(&arena);
+	if (!valid)
+		return export_refuse(err, "params.consent",
+		                     "It is a purpose, or a purpose and a channel: \"marketing.email\"");
+	*ret_consent = json_string(value);
+	return STATUS_OK;
 }
 
 uint64_t export_number(struct json object, const char *name)

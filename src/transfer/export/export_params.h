@@ -15,6 +15,10 @@ enum status export_refuse(struct error *err, const char *field, const char *reas
 bool export_read_word(struct json value, const char *const *words, unsigned count,
                       unsigned *ret_which);
 
+/* The member "consent", checked; empty where there is none. STATUS_INVALID: "params.consent". */
+MUST_USE enum status export_read_consent(struct json params, struct text *ret_consent,
+                                         struct error *err);
+
 /* Of a saved state: 0, and an empty text, where there is nothing of the kind. */
 uint64_t export_number(struct json object, const char *name);
 void     export_copy_text(char *into, size_t size, struct json value);

@@ -39,11 +39,21 @@ static void copy_event(struct export_reader *reader, struct person owner, const 
 	VECTOR_ADD(&reader->events, copy);
 }
 
-static void read_events(struct export_reader *reader, struct view *view, uint32_t slot)
+static bool agrees(const struct export_reader *reader, const struct view_person *person)
+{
+	return reader->consent == NULL || consent_given(reader->consent, person->traits);
+}
+
+static void read_events(struct export_reader *reader, struct view *view, uint32_t slot,
+                        const struct view_person *person)
 {
 	struct person owner = {view_partition(view), slot};
 	event_list_clear(&reader->list);
 	view_events_until(view, slot, reader->from_ms, reader->to_ms, reader->position, &reader->list);
+	if (reader->list.count > 0 && !agrees(reader, person)) {
+		reader->left_out++;
+		return;
+	}
 	for (size_t i = 0; i < reader->list.count; i++)
 		copy_event(reader, owner, &reader->list.items[i]);
 }
@@ -62,6 +72,10 @@ static void read_profile(struct export_reader *reader, struct view *view, uint32
 	struct export_profile profile = {{view_partition(view), slot}, *person, NULL, 0};
 	if (!in_range(reader, person))
 		return;
+	if (!agrees(reader, person)) {
+		reader->left_out++;
+		return;
+	}
 	profile.view.traits = arena_text(&reader->arena, person->traits);
 	profile.block_count = view_sealed_traits(view, slot, &reader->arena, &profile.blocks);
 	for (size_t i = 0; i < profile.block_count; i++) {
@@ -113,7 +127,7 @@ static void run(struct engine_read *read, struct view *view)
 		else if (reader->profiles || reader->both)
 			read_profile(reader, view, slot, &person);
 		if (exists && (!reader->profiles || reader->both))
-			read_events(reader, view, slot);
+			read_events(reader, view, slot, &person);
 	}
 	reader->next_slot = slot < end ? slot : SLOT_NONE;
 }
@@ -123,6 +137,9 @@ static void run_merged(struct engine_read *read, struct view *view)
 {
 	struct export_reader *reader =
 		(struct export_reader *)((char *)read - offsetof(struct export_reader, read));
+	struct view_person taker;
+	if (!view_person(view, reader->taker.slot, &taker) || !agrees(reader, &taker))
+		return; /* the user is counted himself */
 	event_list_clear(&reader->list);
 	view_events_until(view, reader->taker.slot, reader->from_ms, reader->to_ms, UINT64_MAX,
 	                  &reader->list);
@@ -197,6 +214,7 @@ enum status export_reader_next(struct export_reader *reader, uint32_t partition,
 	reader->events.count  = 0;
 	reader->persons.count = 0;
 	reader->gone.count    = 0;
+	reader->left_out      = 0;
 	arena_reset(&reader->arena);
 	reader->arena.bytes = 0;
 	reader->partition   = partition;

@@ -12,6 +12,7 @@
 
 #include "base/vector.h"
 #include "engine/view.h"
+#include "model/consent.h"
 #include "vault/vault.h"
 
 enum {
@@ -42,6 +43,10 @@ struct export_reader {
 	bool           profiles; /* else events */
 	bool           both;     /* both: a person's events lie in the piece of the profile */
 
+	/* Who has not agreed to it, as he stands when he is read, is left out and counted: of whom there
+	 * was a profile or, without profiles, any event to be read. NULL: everybody is read. */
+	const struct consent *consent;
+
 	/* Slots of the partition, ascending: only these are read. NULL: all. The caller's. */
 	const uint32_t *wanted;
 	size_t          wanted_count;
@@ -51,6 +56,7 @@ struct export_reader {
 	VECTOR(struct export_event) events;
 	VECTOR(struct export_profile) persons;
 	VECTOR(uint32_t) gone; /* slots of which there is nobody any more */
+	size_t   left_out;     /* for want of consent */
 	uint32_t next_slot;    /* SLOT_NONE: the partition is over */
 
 	/* private */
