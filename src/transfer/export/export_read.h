@@ -43,8 +43,8 @@ struct export_reader {
 	bool           profiles; /* else events */
 	bool           both;     /* both: a person's events lie in the piece of the profile */
 
-	/* Who has not agreed to it, as he stands when he is read, is left out and counted: of whom there
-	 * was a profile or, without profiles, any event to be read. NULL: everybody is read. */
+	/* Who has not agreed to it, as he stands when he is read, is left out and counted, where there
+	 * was a profile or, without profiles, any event of his to be read. NULL: everybody is read. */
 	const struct consent *consent;
 
 	/* Slots of the partition, ascending: only these are read. NULL: all. The caller's. */
