@@ -167,6 +167,8 @@ enum status sessions_begin(struct access *access, const struct account *account,
 	memcpy(session.person_id, account->row.id, sizeof session.person_id);
 	write_refresh(access, session.id, 0, grant.refresh);
 	refresh_hash(text_of(grant.refresh), session.refresh_hash);
+	if (login->begins != NULL)
+		login->begins(login->context, session.person_id, session.id);
 	status = store_session(access, &session, &grant.account, arena, err);
 	if (status != STATUS_OK)
 		return status;

@@ -56,6 +56,10 @@ struct login {
 	struct text device;  /* what an earlier login gave; empty: none */
 	struct text address; /* where from, as http_client_address() says */
 	struct text agent;   /* with what: cut off at SESSION_AGENT_BYTES_MAX */
+
+	/* Called before there is a session, with whose it is; NULL: nobody is told. */
+	void (*begins)(void *context, const char *person_id, const char *session_id);
+	void *context;
 };
 
 /* `monotonic_ms` is for delays. STATUS_UNAUTHORIZED: wrong, whatever of it; STATUS_LIMITED: too

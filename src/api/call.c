@@ -18,6 +18,33 @@
 
 /* ---- Dispatch ---- */
 
+static void handle(struct api_call *call) { call->route->handler(call); }
+
+/* On the trail's thread. Nothing was begun, so nothing is recorded. */
+static void intended(void *context, enum status status, const struct error *err)
+{
+	struct api_call *call = context;
+	if (status == STATUS_OK) {
+		call_on_worker(call, handle);
+	} else {
+		call_audit_cancel(call);
+		call_fail(call, err);
+	}
+}
+
+static void begin_handler(struct api_call *call)
+{
+	struct error err;
+	if (call_audit_begin(call, &err) != STATUS_OK) {
+		call_fail(call, &err);
+	} else if (call->route->audit == AUDIT_DURABLE) {
+		call_suspend(call);
+		audit_intend_durably(call->api->config.audit, intended, call);
+	} else {
+		call->route->handler(call);
+	}
+}
+
 static void authorized(struct api_call *call)
 {
 	struct error err;
@@ -27,12 +54,12 @@ static void authorized(struct api_call *call)
 	if (status == STATUS_OK && call->route->access == ACCESS_PERSON &&
 	    call->token.person_id[0] == '\0')
 		status = error_set(&err, STATUS_FORBIDDEN, "Only for people who have logged in");
-	if (status != STATUS_OK || call_audit_begin(call, &err) != STATUS_OK) {
+	if (status != STATUS_OK) {
 		call_fail(call, &err);
 		return;
 	}
 	call_note_use(call);
-	call->route->handler(call);
+	begin_handler(call);
 }
 
 static void look_up_token(struct api_call *call)
@@ -137,8 +164,8 @@ static void serve(struct api_call *call)
 		return;
 	else if (call->route->access == ACCESS_TOKEN || call->route->access == ACCESS_PERSON)
 		authorize(call);
-	else if (call->route->access == ACCESS_PUBLIC && call_audit_begin(call, &err) != STATUS_OK)
-		call_fail(call, &err);
+	else if (call->route->access == ACCESS_PUBLIC)
+		begin_handler(call);
 	else
 		call->route->handler(call);
 }

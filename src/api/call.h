@@ -7,13 +7,16 @@
  *   handler ─► call_on_worker(step) ─► step ─► call_read_person(run, step) ─► run ─► step ─► answer
  *   (loop, or a worker)              (worker)                     (engine thread)  (worker)
  *
+ * A handler that changes something (AUDIT_DURABLE) begins on a worker, when it is on the disk that
+ * it is about to: call_audit.h.
+ *
  * One thread at a time uses a call and its arena; only the `run` of call_read_all() is on several
  * at once and must not touch the arena. The call is gone when it was answered. */
 
 #include "api/context.h"
 #include "api/route.h"
 #include "api/access/token.h"
-#include "audit/audit_line.h"
+#include "audit/audit.h"
 #include "base/json.h"
 #include "engine/view.h"
 
@@ -55,6 +58,7 @@ struct api_call {
 	const struct workspace_closed *closed; /* what is known of it */
 	bool                           audit_reserved; /* room for it */
 	bool                           audit_ended;    /* it was added */
+	struct audit_intent            intent;         /* zeroed: none */
 	struct call_reply              reply;          /* while it waits for its record */
 	bool                           suspended;
 	bool                           counted;

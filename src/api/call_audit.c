@@ -12,9 +12,17 @@ static const struct text hidden = {"(personal)", 10};
 
 /* ---- What handlers tell ---- */
 
+/* The intention says it too: what comes of the call may never be known. */
+static void tell(struct api_call *call)
+{
+	if (call->intent.call != 0 && !call->audit_ended)
+		audit_intend_better(call->api->config.audit, &call->intent, &call->audit);
+}
+
 void call_audit_target(struct api_call *call, struct text target)
 {
 	call->audit.target = arena_text(call->arena, target);
+	tell(call);
 }
 
 struct text call_audit_person_name(struct person person, char into[CALL_AUDIT_PERSON_BYTES])
@@ -35,6 +43,7 @@ void call_audit_person(struct api_call *call, struct person person)
 void call_audit_actor(struct api_call *call, struct text actor)
 {
 	call->audit.actor = arena_text(call->arena, actor);
+	tell(call);
 }
 
 bool call_shows_personal(struct api_call *call)
@@ -227,14 +236,63 @@ static void look_at_body(struct api_call *call, const struct buffer *body)
 
 /* ---- The record ---- */
 
+/* Of a route that is not recorded otherwise, a refusal names the operation. */
+static void name_action(struct api_call *call)
+{
+	const struct api_route *route = call->route;
+	if (route->audit != AUDIT_NONE) {
+		call->audit.action = text_of(route->action);
+		return;
+	}
+	call->audit.action = TEXT("access.refused");
+	call->audit.target = text_of(route->operation);
+}
+
+static struct text actor_of(struct arena *arena, const struct token *token)
+{
+	bool person = token->person_id[0] != '\0';
+	return text_of(arena_printf(arena, person ? "person:%s" : "token:%s",
+	                            person ? token->person_id : token->id));
+}
+
+/* What is known of it whatever comes of it. */
+static void name_call(struct api_call *call)
+{
+	struct audit_record *record = &call->audit;
+	if (record->actor.length == 0 && call->token.id[0] != '\0')
+		record->actor = actor_of(call->arena, &call->token);
+	name_action(call);
+	target_of_path(call);
+	record->ip       = text_of(http_client_address(call->request));
+	record->trace_id = text_of(http_trace_id(call->request));
+}
+
+/* Who may not see personal values is shown none, and that is not recorded. */
+static bool may_have_effect(const struct api_call *call)
+{
+	return call->route->audit != AUDIT_PERSONAL || scope_allows(call->token.scopes, SCOPE_PII_READ);
+}
+
 enum status call_audit_begin(struct api_call *call, struct error *err)
 {
-	struct audit *audit = call->api->config.audit;
+	struct audit *audit  = call->api->config.audit;
+	enum status   status = STATUS_OK;
 	if (call->route->audit == AUDIT_NONE)
-		return STATUS_OK;
-	enum status status   = audit_reserve(audit, err);
+		return status;
+	name_call(call);
+	if (may_have_effect(call))
+		status = audit_intend(audit, &call->audit, &call->intent, err);
+	else
+		status = audit_reserve(audit, err);
 	call->audit_reserved = status == STATUS_OK;
 	return status;
+}
+
+void call_audit_cancel(struct api_call *call)
+{
+	audit_release(call->api->config.audit, &call->intent);
+	call->intent         = (struct audit_intent){0};
+	call->audit_reserved = false;
 }
 
 static bool is_unknown(const struct api_call *call)
@@ -276,27 +334,8 @@ static bool wanted(struct api_call *call, unsigned http_status)
 	bool done     = http_status < HTTP_FAILED && call->route->audit == AUDIT_DURABLE;
 	if (personal && (done || admit(call)))
 		return true;
-	audit_release(call->api->config.audit);
+	audit_release(call->api->config.audit, &call->intent);
 	return false;
-}
-
-/* Of a route that is not recorded otherwise, a refusal names the operation. */
-static void name_action(struct api_call *call)
-{
-	const struct api_route *route = call->route;
-	if (route->audit != AUDIT_NONE) {
-		call->audit.action = text_of(route->action);
-		return;
-	}
-	call->audit.action = TEXT("access.refused");
-	call->audit.target = text_of(route->operation);
-}
-
-static struct text actor_of(struct arena *arena, const struct token *token)
-{
-	bool person = token->person_id[0] != '\0';
-	return text_of(arena_printf(arena, person ? "person:%s" : "token:%s",
-	                            person ? token->person_id : token->id));
 }
 
 bool call_audit_end(struct api_call *call, unsigned http_status, const struct buffer *body,
@@ -310,21 +349,16 @@ bool call_audit_end(struct api_call *call, unsigned http_status, const struct bu
 	call->audit_reserved = false;
 	if (!records)
 		return false;
-	if (record->actor.length == 0 && call->token.id[0] != '\0')
-		record->actor = actor_of(call->arena, &call->token);
-	name_action(call);
-	target_of_path(call);
+	name_call(call);
 	if (http_status < HTTP_FAILED)
 		look_at_body(call, body);
 	record->personal =
 		http_status < HTTP_FAILED && (record->personal || call->route->scope == SCOPE_PII_READ);
-	record->status   = http_status;
-	record->ip       = text_of(http_client_address(call->request));
-	record->trace_id = text_of(http_trace_id(call->request));
-	bool waits       = written != NULL && call->route->audit == AUDIT_DURABLE &&
+	record->status = http_status;
+	bool waits     = written != NULL && call->route->audit == AUDIT_DURABLE &&
 	             (http_status < HTTP_FAILED || http_status >= HTTP_BROKEN);
 	if (waits)
 		call_suspend(call);
-	audit_add(call->api->config.audit, record, waits ? written : NULL, call);
+	audit_add(call->api->config.audit, &call->intent, record, waits ? written : NULL, call);
 	return waits;
 }

@@ -4,8 +4,12 @@
 /* What the audit trail is told of requests. Which, and by what name, stands in the table of routes;
  * the record is made in one place, when the answer is there:
  *
- *   who is let in ─► room is reserved ─► handler ─► answer ─► record ─► (durable) ─► sent
- *                    full disk: 503                 size, target                AUDIT_DURABLE
+ *   who is let in ─► intention ─► (durable) ─► handler ─► answer ─► record ─► (durable) ─► sent
+ *             full disk: 503   AUDIT_DURABLE              size, target    AUDIT_DURABLE
+ *
+ * So what was begun stands in the trail at the next start, whenever the process is killed: with its
+ * record, or as one whose outcome is unknown (audit.h). What handlers tell goes into the intention
+ * too, so they tell before they change anything what they know by then.
  *
  * Actor, address, trace id and status come from the request; the target is what the path names or,
  * of something that was made, the "id" of the answer; the size is its "audience_size", "size" or
@@ -41,8 +45,12 @@ struct text call_audit_person_name(struct person person, char into[CALL_AUDIT_PE
 
 /* ---- For call.c and handshake.c ---- */
 
-/* Reserves room. STATUS_NO_SPACE, STATUS_FAILED: the request is refused. */
+/* Reserves room, and notes that it is under way. STATUS_NO_SPACE, STATUS_FAILED,
+ * STATUS_UNAVAILABLE: the request is refused. */
 MUST_USE enum status call_audit_begin(struct api_call *call, struct error *err);
+
+/* It was not begun: there will be no record. */
+void call_audit_cancel(struct api_call *call);
 
 /* Adds the record of a call that is answered with `http_status` (`body`: what it says, may be
  * NULL). True: `written` will be called, on the trail's thread, and the answer has to wait for it.

@@ -81,6 +81,8 @@ static const struct parameter {
 	{"error", "query", "Why there is no code", "{\"type\":\"string\"}", "ssoError"},
 	{"cookie", "query", "Keep the refresh token in a cookie instead of answering it",
      "{\"enum\":[\"true\",\"false\"],\"default\":\"false\"}"},
+	{"outcome", "query", "Those whose outcome is not known: the server was killed meanwhile",
+     "{\"enum\":[\"unknown\"]}"},
 };
 
 static const char *key_of(const struct parameter *parameter)

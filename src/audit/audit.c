@@ -129,30 +129,69 @@ enum status audit_reserve(struct audit *audit, struct error *err)
 	return status;
 }
 
-void audit_release(struct audit *audit)
+enum status audit_intend(struct audit *audit, const struct audit_record *known,
+                         struct audit_intent *ret_intent, struct error *err)
 {
+	pthread_mutex_lock(&audit->lock);
+	enum status status    = reserve(audit, err);
+	uint64_t    after_seq = audit->last.seq;
+	pthread_mutex_unlock(&audit->lock);
+	bool reserved = status == STATUS_OK;
+	if (reserved)
+		status = audit_intentions_take(audit->intentions, known, after_seq, ret_intent, err);
+	if (status == STATUS_OK)
+		return status;
+	pthread_mutex_lock(&audit->lock);
+	audit->reserved -= reserved;
+	audit->counts.refused++;
+	pthread_mutex_unlock(&audit->lock);
+	return status;
+}
+
+void audit_intend_better(struct audit *audit, const struct audit_intent *intent,
+                         const struct audit_record *known)
+{
+	struct error ignored;
+	enum status  status = audit_intentions_tell(audit->intentions, intent, known, &ignored);
+	(void)status;
+}
+
+void audit_intend_durably(struct audit *audit, audit_written_fn *durable, void *context)
+{
+	audit_intentions_sync(audit->intentions, durable, context);
+}
+
+void audit_release(struct audit *audit, const struct audit_intent *intent)
+{
+	if (intent->call != 0)
+		audit_intentions_free(audit->intentions, intent->slot);
 	pthread_mutex_lock(&audit->lock);
 	assert(audit->reserved > 0);
 	audit->reserved--;
 	pthread_mutex_unlock(&audit->lock);
 }
 
-static void add(struct audit *audit, const struct audit_record *record, bool sign,
-                audit_written_fn *written, void *context)
+void audit_put(struct audit *audit, const struct audit_intent *intent,
+               const struct audit_record *record, bool sign, audit_written_fn *written,
+               void *context)
 {
 	const struct audit_waiter waiter = {written, context};
 	pthread_mutex_lock(&audit->lock);
 	assert(audit->reserved > 0);
 	audit->reserved--;
 	audit_chain(audit, record, sign, written != NULL ? &waiter : NULL);
+	if (intent != NULL && intent->call != 0)
+		VECTOR_ADD(&audit->gathering.slots, intent->slot);
 	pthread_cond_signal(&audit->wake);
 	pthread_mutex_unlock(&audit->lock);
 }
 
-void audit_add(struct audit *audit, const struct audit_record *record, audit_written_fn *written,
-               void *context)
+void audit_add(struct audit *audit, const struct audit_intent *intent,
+               const struct audit_record *record, audit_written_fn *written, void *context)
 {
-	add(audit, record, false, written, context);
+	struct audit_record numbered = *record;
+	numbered.call                = intent->call;
+	audit_put(audit, intent, &numbered, false, written, context);
 }
 
 /* ---- Waiting ---- */
@@ -175,14 +214,14 @@ static void note_written(void *context, enum status status, const struct error *
 	pthread_mutex_unlock(&noted->audit->lock);
 }
 
-static enum status note(struct audit *audit, const struct audit_record *record, bool sign,
-                        struct error *err)
+enum status audit_note_as(struct audit *audit, const struct audit_record *record, bool sign,
+                          struct error *err)
 {
 	struct noted noted  = {.audit = audit};
 	enum status  status = audit_reserve(audit, err);
 	if (status != STATUS_OK)
 		return status;
-	add(audit, record, sign, note_written, &noted);
+	audit_put(audit, NULL, record, sign, note_written, &noted);
 	pthread_mutex_lock(&audit->lock);
 	while (!noted.done)
 		pthread_cond_wait(&audit->idle, &audit->lock);
@@ -194,7 +233,7 @@ static enum status note(struct audit *audit, const struct audit_record *record, 
 
 enum status audit_note(struct audit *audit, const struct audit_record *record, struct error *err)
 {
-	return note(audit, record, false, err);
+	return audit_note_as(audit, record, false, err);
 }
 
 /* ---- Records of nobody ---- */
@@ -318,7 +357,7 @@ static enum status note_drop(struct audit *audit, size_t count, uint64_t bytes,
 	                                    .actor       = TEXT("system:retention"),
 	                                    .details     = buffer_text(&details),
 	                                    .result_size = (int64_t)count};
-	enum status               status = note(audit, &record, true, err);
+	enum status               status = audit_note_as(audit, &record, true, err);
 	buffer_done(&details);
 	return status;
 }
@@ -410,16 +449,17 @@ static enum status tell_broken(struct audit *audit, struct text details, struct 
 	                                    .result_size = -1};
 	audit->counts.breaks++;
 	log_message(LOG_ERROR, "the audit trail is not as it was left: audit verify says where");
-	return note(audit, &record, true, err);
+	return audit_note_as(audit, &record, true, err);
 }
 
 enum status audit_open(const struct audit_config *config, struct audit **ret_audit,
                        struct error *err)
 {
-	struct audit     *audit  = calloc(1, sizeof *audit);
-	struct buffer     broken = {0};
-	struct audit_head anchor;
-	enum status       status;
+	struct audit      *audit  = calloc(1, sizeof *audit);
+	struct buffer      broken = {0};
+	struct audit_found found  = {0};
+	struct audit_head  anchor;
+	enum status        status;
 	assert(audit != NULL);
 	init(audit, config);
 	if (strlen(config->directory) + PATH_ROOM_BYTES > AUDIT_PATH_BYTES)
@@ -429,12 +469,21 @@ enum status audit_open(const struct audit_config *config, struct audit **ret_aud
 	         (status = audit_anchor_open(audit->keyring_directory, config->workspace_id,
 	                                     &audit->keys, &audit->anchor, &anchor, err)) == STATUS_OK)
 		status = audit_find_end(audit, &anchor, &broken, err);
+	if (status == STATUS_OK)
+		status = audit_intentions_open(audit->directory, &audit->keys, config->workspace_id,
+		                               audit->system, &audit->intentions, &found, err);
+	/* Records that a killed process has written count, so they must not be lost any more. */
+	if (status == STATUS_OK && found.count > 0 && audit->system->sync(audit->fd) != 0)
+		status = file_error(err, errno, "sync", audit->directory);
 	if (status == STATUS_OK) {
 		audit->sender = audit_sender_start(audit->settings->head_file, audit->settings->head_url);
 		audit_start_writer(audit);
 		if (broken.length > 0)
 			status = tell_broken(audit, buffer_text(&broken), err);
 	}
+	if (status == STATUS_OK)
+		status = audit_recover(audit, &found, err);
+	free(found.items);
 	buffer_done(&broken);
 	if (status != STATUS_OK) {
 		audit_close(audit);
@@ -465,12 +514,14 @@ void audit_close(struct audit *audit)
 		pthread_mutex_unlock(&audit->lock);
 		pthread_join(audit->thread, NULL);
 	}
+	audit_intentions_close(audit->intentions);
 	audit_sender_stop(audit->sender, AUDIT_STOP_SEND_MS);
 	cut_zeros(audit);
 	audit_anchor_close(&audit->anchor);
 	audit_keys_wipe(&audit->keys);
 	VECTOR_DONE(&audit->files);
 	VECTOR_DONE(&audit->gathering.waiters);
+	VECTOR_DONE(&audit->gathering.slots);
 	buffer_done(&audit->gathering.lines);
 	pthread_mutex_destroy(&audit->lock);
 	pthread_cond_destroy(&audit->wake);
@@ -499,7 +550,8 @@ void audit_write_metrics(struct audit *audit, struct buffer *out)
 	for (size_t i = 0; i < files; i++)
 		bytes += audit->files.items[i].bytes;
 	pthread_mutex_unlock(&audit->lock);
-	struct audit_sender_counts sent = audit_sender_counts(audit->sender);
+	struct audit_sender_counts     sent     = audit_sender_counts(audit->sender);
+	struct audit_intentions_counts underway = audit_intentions_counts(audit->intentions);
 
 	metric(out, "sonnim_audit_records_total", "counter", "Records written to the audit trail",
 	       (double)counts.records);
@@ -515,8 +567,16 @@ void audit_write_metrics(struct audit *audit, struct buffer *out)
 	       (double)counts.left_out);
 	metric(out, "sonnim_audit_breaks_total", "counter",
 	       "Starts that found the trail cut, changed or damaged", (double)counts.breaks);
+	metric(out, "sonnim_audit_unknown_total", "counter",
+	       "Requests that were under way when the process before ended, recorded at the start",
+	       (double)counts.unknown);
+	metric(out, "sonnim_audit_intentions", "gauge",
+	       "Requests that are noted as under way, until their record is written",
+	       (double)underway.taken);
+	metric(out, "sonnim_audit_intention_syncs_total", "counter",
+	       "Syncs of what is noted as under way", (double)underway.syncs);
 	metric(out, "sonnim_audit_failed", "gauge",
-	       "1 after a failed write: what is audited is refused until a restart", failed);
+	       "1 after a failed write: what is audited is refused until a restart", failed || underway.failed);
 	metric(out, "sonnim_audit_files", "gauge", "Files of the audit trail", (double)files);
 	metric(out, "sonnim_audit_bytes", "gauge", "Bytes of the audit trail", (double)bytes);
 	metric(out, "sonnim_audit_unsigned_records", "gauge", "Records behind the newest signed head",

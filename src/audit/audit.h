@@ -3,10 +3,12 @@
 
 /* The audit trail: who did what, when, from where; append-only, hash-chained, with signed heads.
  *
- *   audit_reserve() ─► the work ─► audit_add() ─► waits ─► one write, one sync ─► written()
- *   room on the disk               chained, in memory      the writer's thread    the answer
+ *   audit_intend() ─► (durable) ─► the work ─► audit_add() ─► waits ─► one write, one sync ─► written()
+ *   room on the disk,                          chained, in memory      the writer's thread    the answer
+ *   an intention
  *
  *   DATA/audit/00000000000000000001.jsonl ─► 00000000000000052113.jsonl ─► …    records and heads
+ *   DATA/audit/intentions                    audit_intentions.h: what is under way
  *   KEYRING/audit.key, audit.head            audit_key.h, audit_anchor.h
  *   --audit-head-file, --audit-head-url      audit_sender.h: heads elsewhere
  *
@@ -15,8 +17,10 @@
  *    answered only then. Others are written at once, too, and synced with the next such record, or
  *    after AUDIT_SYNC_MS: a killed process loses those of the last milliseconds, a loss of power
  *    those of AUDIT_SYNC_MS.
- *  - The change comes first, its record behind it, the answer last. A process that is killed
- *    between the first two has a change that was answered to nobody and stands in no record.
+ *  - The intention comes first, then the change, its record, and the answer last. What a process
+ *    that was killed has left of intentions without a record, the next start adds as records whose
+ *    outcome is unknown, each once. Of who waits for it (audit_intend_durably()) this holds behind
+ *    a loss of power too; of others behind a kill.
  *  - Room is reserved before the work begins: a full disk (STATUS_NO_SPACE, retriable) refuses the
  *    work and never loses a record. After a failed write or sync everything is refused
  *    (STATUS_FAILED) until a restart, as in the journal.
@@ -27,7 +31,7 @@
  *    signed record "audit.break", which says what was there and what should have been. It is not
  *    mended: audit verify tells of it for ever.
  *
- * Threads: any. Cost of audit_add(): about 3 µs under a lock; never the disk. */
+ * Threads: any. Cost of audit_intend() and audit_add(): about 3 µs each; never the disk. */
 
 #include <stdint.h>
 
@@ -81,15 +85,41 @@ MUST_USE enum status audit_open(const struct audit_config *config, struct audit 
 /* Writes what waits, a last head, and sends that; NULL is fine. Nobody adds any more. */
 void audit_close(struct audit *audit);
 
-/* Makes sure that one record has room: each is followed by one audit_add() or audit_release(). */
-MUST_USE enum status audit_reserve(struct audit *audit, struct error *err);
-void                 audit_release(struct audit *audit);
-
-/* Adds the record for which room was reserved; its texts are copied. `written` NULL: nobody waits;
- * else it is called once, by the writer's thread: STATUS_OK, or STATUS_FAILED. */
 typedef void audit_written_fn(void *context, enum status status, const struct error *err);
-void audit_add(struct audit *audit, const struct audit_record *record, audit_written_fn *written,
-               void *context);
+
+/* What is about to be done. Zeroed: only the room for its record was reserved. */
+struct audit_intent {
+	uint64_t call;      /* tells it from all others; never 0 */
+	uint64_t after_seq; /* its record comes behind this one */
+	int64_t  begun_ms;  /* wall clock */
+	uint32_t slot;
+};
+
+/* Makes sure that one record has room, for what has had no effect or has one in any case: each is
+ * followed by one audit_add() or audit_release(). */
+MUST_USE enum status audit_reserve(struct audit *audit, struct error *err);
+
+/* The same, and writes an intention with what is `known` of the record: action, actor, target, ip
+ * and trace_id. It outlives the process, not a loss of power. STATUS_UNAVAILABLE: too many. */
+MUST_USE enum status audit_intend(struct audit *audit, const struct audit_record *known,
+                                  struct audit_intent *ret_intent, struct error *err);
+
+/* It is known better by now. What cannot be written is left as it was. */
+void audit_intend_better(struct audit *audit, const struct audit_intent *intent,
+                         const struct audit_record *known);
+
+/* `durable` is called once, by a thread of the trail, when all intentions until now are on stable
+ * storage: STATUS_OK; or STATUS_FAILED: then the work must not be begun. */
+void audit_intend_durably(struct audit *audit, audit_written_fn *durable, void *context);
+
+/* Nothing was done, or nothing that is recorded. */
+void audit_release(struct audit *audit, const struct audit_intent *intent);
+
+/* Adds the record for which room was reserved; its texts are copied. The intention is gone when the
+ * record is written. `written` NULL: nobody waits; else it is called once, by the writer's thread:
+ * STATUS_OK, or STATUS_FAILED. */
+void audit_add(struct audit *audit, const struct audit_intent *intent,
+               const struct audit_record *record, audit_written_fn *written, void *context);
 
 /* Reserves, adds and waits until it is durable: for what no request asks for. */
 MUST_USE enum status audit_note(struct audit *audit, const struct audit_record *record,

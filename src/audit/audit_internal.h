@@ -1,13 +1,15 @@
 #ifndef SONNIM_AUDIT_AUDIT_INTERNAL_H
 #define SONNIM_AUDIT_AUDIT_INTERNAL_H
 
-/* What audit.c (adding), audit_writer.c (the thread) and audit_open.c (finding the end) share. */
+/* What audit.c (adding), audit_writer.c (the thread), audit_open.c (finding the end),
+ * audit_intentions.c (what is under way) and audit_recover.c (what a kill has left of it) share. */
 
 #include <pthread.h>
 #include <stdbool.h>
 
 #include "audit/audit.h"
 #include "audit/audit_anchor.h"
+#include "audit/audit_intentions.h"
 #include "audit/audit_sender.h"
 
 /* Room for what the trail itself adds: heads, notes. */
@@ -19,11 +21,13 @@ struct audit_waiter {
 };
 
 typedef VECTOR(struct audit_waiter) audit_waiter_list;
+typedef VECTOR(uint32_t) audit_slot_list;
 
 /* What is added while the group before is written. */
 struct audit_group {
 	struct buffer     lines;
 	audit_waiter_list waiters;
+	audit_slot_list   slots; /* of intentions that are gone when it is written */
 	uint64_t          records;
 	int64_t           first_ms; /* of its first record */
 };
@@ -37,6 +41,7 @@ struct audit {
 	struct audit_keys            keys;
 	const struct audit_key      *key; /* that signs */
 	struct audit_sender         *sender;
+	struct audit_intentions     *intentions;
 
 	pthread_mutex_t lock; /* over all below, but what is said to be the writer's */
 	pthread_cond_t  wake; /* the writer */
@@ -75,6 +80,7 @@ struct audit {
 		uint64_t left_out;
 		uint64_t anchor_failures;
 		uint64_t breaks;
+		uint64_t unknown;
 	} counts;
 };
 
@@ -91,6 +97,20 @@ MUST_USE enum status audit_find_end(struct audit *audit, const struct audit_head
  * is written. STATUS_NO_SPACE: nothing has changed. Under the lock, or before the thread runs. */
 MUST_USE enum status audit_new_file(struct audit *audit, uint64_t first_seq, uint64_t bytes,
                                     struct error *err);
+
+/* audit_add() of a record that has its call already; `intent` NULL: it has no slot. */
+void audit_put(struct audit *audit, const struct audit_intent *intent,
+               const struct audit_record *record, bool sign, audit_written_fn *written,
+               void *context);
+
+/* Reserves, adds and waits until it is durable. */
+MUST_USE enum status audit_note_as(struct audit *audit, const struct audit_record *record,
+                                   bool sign, struct error *err);
+
+/* audit_recover.c: adds the records that `found` lacks, durable, before anybody else adds any, and
+ * frees their slots. A full disk leaves them to the next start. */
+MUST_USE enum status audit_recover(struct audit *audit, const struct audit_found *found,
+                                   struct error *err);
 
 /* audit_writer.c: starts the thread. */
 void audit_start_writer(struct audit *audit);

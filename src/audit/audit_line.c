@@ -1,6 +1,8 @@
 #include "audit/audit_line.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/instant.h"
@@ -18,6 +20,7 @@ enum {
 	HEX_HASH_BYTES      = 2 * SHA256_BYTES,
 	HEX_SIGNATURE_BYTES = 2 * AUDIT_SIGNATURE_BYTES,
 	SEQ_DIGITS_MAX      = 19,
+	CALL_DIGITS         = 16,
 };
 
 /* ---- Writing ---- */
@@ -75,12 +78,19 @@ static void write_members(struct json_writer *w, const struct audit_record *reco
 		json_member_null(w, "result_size");
 	if (record->status != 0)
 		json_member_int(w, "status", record->status);
+	if (record->unknown)
+		json_member_string(w, "outcome", TEXT("unknown"));
 	if (record->personal)
 		json_member_bool(w, "personal", true);
 	if (record->details.length > 0)
 		member_json(w, "details", record->details, AUDIT_DETAILS_BYTES_MAX);
 	member_text(w, "ip", record->ip, true);
 	member_text(w, "traceId", record->trace_id, true);
+	if (record->call != 0) {
+		char digits[CALL_DIGITS + 1];
+		snprintf(digits, sizeof digits, "%016" PRIx64, record->call);
+		json_member_string(w, "call", text_of(digits));
+	}
 }
 
 static void add_hex(struct buffer *out, const char *name, const uint8_t *data, size_t length)
@@ -219,4 +229,37 @@ struct text audit_line_action(struct text line)
 	at += sizeof name - 1;
 	const char *end = memchr(at, '"', (size_t)(line.data + line.length - at));
 	return end == NULL ? (struct text){0} : (struct text){at, (size_t)(end - at)};
+}
+
+/* What was asked may have members of that name too: the line's own one is found by its parser. */
+uint64_t audit_line_call(struct text line, struct json_parser *parser)
+{
+	static const char name[] = ",\"call\":\"";
+	struct json       root, call;
+	struct error      ignored;
+	uint8_t           bytes[CALL_DIGITS / 2];
+	uint64_t          number = 0;
+	if (memmem(line.data, line.length, name, sizeof name - 1) == NULL ||
+	    json_parse_text(parser, line, &root, &ignored) != STATUS_OK)
+		return 0;
+	call = json_get(root, "call");
+	if (json_type(call) != JSON_STRING || !hash_unhex(json_string(call), bytes, sizeof bytes))
+		return 0;
+	for (size_t i = 0; i < sizeof bytes; i++)
+		number = number << 8 | bytes[i];
+	return number;
+}
+
+bool audit_line_unknown(struct text line)
+{
+	static const char name[] = ",\"outcome\":\"unknown\"";
+	struct json       root;
+	struct error      ignored;
+	if (memmem(line.data, line.length, name, sizeof name - 1) == NULL)
+		return false;
+	struct json_parser *parser  = json_parser_new();
+	bool                unknown = json_parse_text(parser, line, &root, &ignored) == STATUS_OK &&
+	               json_type(json_get(root, "outcome")) == JSON_STRING;
+	json_parser_free(parser);
+	return unknown;
 }

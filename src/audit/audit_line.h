@@ -42,6 +42,8 @@ struct audit_record {
 	int64_t     result_size; /* rows, persons, bytes: by action; below 0: none */
 	unsigned    status;      /* of HTTP; 0: none */
 	bool        personal;    /* personal values were shown in clear */
+	bool        unknown;     /* the process ended before its outcome was known */
+	uint64_t    call;        /* audit_add() sets it from the intention; 0: there was none */
 };
 
 /* Where a record stands in the chain. Zeroed: before the first. */
@@ -75,5 +77,11 @@ MUST_USE enum status audit_line_read(struct text line, struct audit_line *ret_li
 
 /* The action of a line that has the form of one; empty: it names none. */
 struct text audit_line_action(struct text line);
+
+/* Whether its outcome is unknown. Cost: a search of the line; of those that have it, a parser. */
+bool audit_line_unknown(struct text line);
+
+/* The call of a line that has the form of one; 0: it has none. */
+uint64_t audit_line_call(struct text line, struct json_parser *parser);
 
 #endif

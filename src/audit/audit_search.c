@@ -35,6 +35,8 @@ static bool matches(struct search *search, struct text line)
 	    read.link.seq >= query->before_seq ||
 	    (query->action.length > 0 && !action_is(audit_line_action(line), query->action)))
 		return false;
+	if (query->unknown && !audit_line_unknown(line))
+		return false;
 	if (query->actor.length + query->target.length == 0)
 		return true;
 	if (json_parse_text(search->parser, line, &root, &ignored) != STATUS_OK)

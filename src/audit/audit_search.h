@@ -15,6 +15,7 @@ struct audit_query {
 	struct text actor;  /* of each text: empty: any */
 	struct text action; /* "segment.create", or "segment." for all that begin with it */
 	struct text target;
+	bool        unknown;    /* those of unknown outcome alone */
 	int64_t     from_ms;    /* INSTANT_MS_MIN: from the first */
 	int64_t     to_ms;      /* exclusive; INSTANT_MS_MAX: to the last */
 	uint64_t    before_seq; /* newest first: those before it; UINT64_MAX: all */

@@ -207,6 +207,7 @@ static void take_line(struct verifying *v, struct text text)
 		return;
 	}
 	v->report->records++;
+	v->report->unknown += audit_line_unknown(text);
 	check_place(v, &line);
 	if (status != STATUS_OK)
 		tell(v, line.link.seq, "record %" PRIu64 " was changed: its hash is that of another text",

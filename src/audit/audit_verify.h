@@ -43,6 +43,7 @@ struct audit_report {
 	uint64_t heads;            /* that were compared with their records */
 	uint64_t heads_dropped;    /* whose records were dropped */
 	uint64_t unsigned_records; /* behind everything that was signed */
+	uint64_t unknown;          /* whose outcome is unknown: no finding */
 	uint64_t torn_bytes;       /* of a line at the end that was not finished: a start cuts it */
 	uint64_t findings;
 };

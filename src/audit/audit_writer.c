@@ -176,6 +176,14 @@ static void end_turn(struct audit *audit, const struct turn *turn, enum status s
 	pthread_mutex_unlock(&audit->lock);
 }
 
+/* Behind the answers, which wait for no more. After a failure the next start finds them. */
+static void free_slots(struct audit *audit, struct turn *turn, enum status status)
+{
+	for (size_t i = 0; i < turn->group.slots.count && status == STATUS_OK; i++)
+		audit_intentions_free(audit->intentions, turn->group.slots.items[i]);
+	VECTOR_DONE(&turn->group.slots);
+}
+
 static void answer(struct turn *turn, enum status status, const struct error *err)
 {
 	struct error failed = {0};
@@ -208,6 +216,7 @@ static void *write_all(void *context)
 			tell_head(audit, &turn);
 		end_turn(audit, &turn, status, &err);
 		answer(&turn, status, &err);
+		free_slots(audit, &turn, status);
 	}
 	return NULL;
 }

@@ -202,7 +202,8 @@ static bool are_dimensions_same(const struct pin *pin)
 /* ---- The audit trail ---- */
 
 /* Its files are only appended to, and the oldest removed: what is behind the end of a record that
- * was being written is cut off by a start. */
+ * was being written is cut off by a start. What is under way at that moment is no matter of whoever
+ * restores it. */
 static enum status link_audit(const struct pin *pin, struct error *err)
 {
 	char        from[PATH_MAX], to[PATH_MAX];
@@ -217,7 +218,7 @@ static enum status link_audit(const struct pin *pin, struct error *err)
 	for (struct dirent *entry; status == STATUS_OK && (entry = readdir(directory)) != NULL;) {
 		char         name[sizeof entry->d_name + sizeof "audit/"];
 		struct error absent = {0};
-		if (entry->d_name[0] == '.')
+		if (!text_ends_with(text_of(entry->d_name), TEXT(".jsonl")))
 			continue;
 		snprintf(name, sizeof name, "audit/%s", entry->d_name);
 		status = link_file(pin, name, &absent);

@@ -2,11 +2,12 @@
  * read-only, and a death at a chosen point, as a small shared file says from one moment to the
  * next.
  *
- *   ┌────────────────┬──────────────┬─────────────────┬─────────────────────┐
- *   │ offset of the  │ errno of the │ what the disk   │ writes and syncs of │   8, 4, 4
- *   │ wall clock, ms │ disk; 0: it  │ has refused     │ the store until it  │   and 4 bytes
- *   │                │ is sound     │                 │ is killed; 0: never │
- *   └────────────────┴──────────────┴─────────────────┴─────────────────────┘
+ *   ┌────────────────┬──────────────┬─────────────────┬─────────────────────┬──────────────┐
+ *   │ offset of the  │ errno of the │ what the disk   │ writes and syncs of │ which file:  │
+ *   │ wall clock, ms │ disk; 0: it  │ has refused     │ a file until it is  │ place in     │
+ *   │                │ is sound     │                 │ killed; 0: never    │ deadly[]     │
+ *   └────────────────┴──────────────┴─────────────────┴─────────────────────┴──────────────┘
+ *     8 bytes          4              4                 4                     4
  *
  * A full disk (ENOSPC) takes what lands on blocks that the file has already. Standard input, output
  * and error, sockets and pipes are left alone. */
@@ -31,7 +32,11 @@ struct control {
 	_Atomic int32_t  disk_errno;
 	_Atomic uint32_t refused;
 	_Atomic int32_t  death_in;
+	_Atomic int32_t  death_of;
 };
+
+/* What a path holds. */
+static const char *const deadly[] = {"/store.db", "/audit/0", "/audit/intentions"};
 
 static struct control  nothing;
 static struct control *control = &nothing;
@@ -90,7 +95,7 @@ static int is_refused(int fd, int64_t offset, size_t length)
 	return offset + (int64_t)length > (int64_t)file.st_blocks * 512;
 }
 
-/* Before the store writes or syncs: killed as kill -9 does, if it is time. */
+/* Before that file is written or synced: killed as kill -9 does, if it is time. */
 static void count_down(int fd)
 {
 	char link[64], path[1024];
@@ -101,7 +106,8 @@ static void count_down(int fd)
 	if (length < 0)
 		return;
 	path[length] = '\0';
-	if (strstr(path, "/store.db") != NULL && atomic_fetch_sub(&control->death_in, 1) == 1)
+	if (strstr(path, deadly[control->death_of]) != NULL &&
+	    atomic_fetch_sub(&control->death_in, 1) == 1)
 		raise(SIGKILL);
 }
 

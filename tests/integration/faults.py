@@ -9,7 +9,8 @@ import subprocess
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-FORM = struct.Struct("<qiIi")
+FORM = struct.Struct("<qiIii")
+FILES = ["store", "trail", "intentions"]  # deadly[] of faults.c
 
 
 class Faults:
@@ -26,7 +27,7 @@ class Faults:
                         "-o", str(library), str(HERE / "faults.c"), "-ldl"], check=True,
                        timeout=300)
         self.file = directory / "faults"
-        self.file.write_bytes(FORM.pack(0, 0, 0, 0))
+        self.file.write_bytes(FORM.pack(0, 0, 0, 0, 0))
         sanitizer = os.environ.get("ASAN_OPTIONS", "")
         self.environment = {
             **os.environ, "LD_PRELOAD": str(library), "SONNIM_TEST_FAULTS": str(self.file),
@@ -51,6 +52,11 @@ class Faults:
 
     def kill_at_store_write(self, number):
         """Right before the store's number-th write or sync from now on; 0: never."""
+        self.kill_at_write("store", number)
+
+    def kill_at_write(self, file, number):
+        """The same of any of FILES."""
+        self._set(20, "<i", FILES.index(file))
         self._set(16, "<i", number)
 
     @property

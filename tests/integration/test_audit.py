@@ -328,7 +328,7 @@ class Whole(unittest.TestCase):
             self.assertGreaterEqual(len(answered), wanted)
             code, report = self.verify(server)
             self.assertEqual((code, report["findings"]), (0, []))
-            recorded = {r["target"] for r in audit_trail.chain(server.data)
+            recorded = {r.get("target") for r in audit_trail.chain(server.data)
                         if r["action"] == "source.create"}
             self.assertLessEqual(answered, recorded)
             server.start()

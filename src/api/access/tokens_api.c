@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "api/call_audit.h"
 #include "api/call_limit.h"
 #include "api/access/guards.h"
 #include "api/handlers.h"
@@ -156,6 +157,7 @@ static enum status create(struct api_call *call, struct store_token *token,
 	token->created_ms = clock_wall_ms();
 	buffer_done(&scopes);
 	uuid_new(token->id);
+	call_audit_target(call, text_of(token->id));
 	maker_of(call, token->person_id);
 	api_token_new(call->api->config.code, text, token->hash);
 	return store->ops->token_add(store, token, err);

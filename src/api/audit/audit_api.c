@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/instant.h"
 
+static const struct text unknown = {"unknown", 7};
+
 /* ---- What was asked ---- */
 
 static void read_text(struct api_call *call, const char *name, struct text *ret_text)
@@ -63,6 +65,8 @@ static void tell(struct api_call *call, const struct audit_query *query)
 	member(&w, "actor", query->actor);
 	member(&w, "action", query->action);
 	member(&w, "target", query->target);
+	if (query->unknown)
+		json_member_string(&w, "outcome", unknown);
 	if (query->from_ms != INSTANT_MS_MIN)
 		json_member_instant(&w, "from", query->from_ms);
 	if (query->to_ms != INSTANT_MS_MAX)
@@ -70,6 +74,15 @@ static void tell(struct api_call *call, const struct audit_query *query)
 	json_end_object(&w);
 	call->audit.filters = arena_text(call->arena, buffer_text(&out));
 	buffer_done(&out);
+}
+
+static enum status read_outcome(struct api_call *call, bool *ret_unknown, struct error *err)
+{
+	struct text outcome;
+	*ret_unknown = http_query(call->request, "outcome", &outcome);
+	if (*ret_unknown && !text_equal(outcome, unknown))
+		return error_set_field(err, STATUS_INVALID, "outcome", "It must be unknown, or be absent");
+	return STATUS_OK;
 }
 
 enum status audit_api_query(struct api_call *call, struct audit_query *ret_query, struct error *err)
@@ -80,6 +93,7 @@ enum status audit_api_query(struct api_call *call, struct audit_query *ret_query
 	read_text(call, "action", &query.action);
 	read_text(call, "target", &query.target);
 	if ((status = find_person(call, &query.target, err)) != STATUS_OK ||
+	    (status = read_outcome(call, &query.unknown, err)) != STATUS_OK ||
 	    (status = call_query_instant(call, "from", INSTANT_MS_MIN, &query.from_ms, err)) !=
 	        STATUS_OK ||
 	    (status = call_query_instant(call, "to", INSTANT_MS_MAX, &query.to_ms, err)) != STATUS_OK)

@@ -1,9 +1,9 @@
 #include "api/audit/audit_api.h"
 #include "base/csv.h"
 
-static const char *const fields[] = {"seq",     "timestamp",   "user_id",  "action", "target",
-                                     "status",  "result_size", "personal", "ip",     "traceId",
-                                     "filters", "details",     "prev",     "hash"};
+static const char *const fields[] = {
+	"seq",      "timestamp", "user_id", "action", "target",  "status",  "outcome", "result_size",
+	"personal", "ip",        "traceId", "call",   "filters", "details", "prev",    "hash"};
 
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
 

@@ -1,7 +1,7 @@
 /* /api/v1/sources: who may send events, each with a write key and settings. The store is asked on
  * workers. */
 
-#include "api/call.h"
+#include "api/call_audit.h"
 #include "api/collection/source_settings.h"
 #include "api/collection/sources.h"
 #include "api/collection/tracking_plan.h"
@@ -114,6 +114,7 @@ static enum status create(struct api_call *call, struct store_source *source, st
 	char key[API_WRITE_KEY_BYTES];
 	api_write_key_new(call->api->config.code, key);
 	uuid_new(source->id);
+	call_audit_target(call, text_of(source->id));
 	source->write_key  = arena_text(call->arena, text_of(key));
 	source->updated_ms = source->created_ms;
 	return store->ops->source_put(store, source, true, err);

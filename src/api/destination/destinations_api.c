@@ -1,6 +1,6 @@
 /* /api/v1/destinations: where audiences are sent. Credentials come in and never go out. */
 
-#include "api/call.h"
+#include "api/call_audit.h"
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/edit_distance.h"
@@ -124,6 +124,7 @@ static enum status create(struct api_call *call, struct destination *destination
 	    (status = check_room(call, err)) != STATUS_OK)
 		return status;
 	destination_seal(destination, call->api->config.vault, call->arena, &row);
+	call_audit_target(call, text_of(destination->id));
 	return name_taken(store->ops->destination_add(store, &row, err), err);
 }
 

@@ -9,6 +9,7 @@ struct audit_flags {
 	char   *actor;
 	char   *action;
 	char   *target;
+	char   *outcome;
 	char   *from;
 	char   *to;
 	char   *format;
@@ -23,6 +24,8 @@ static const struct setting table[] = {
                    "ACTION"),
 	SETTING_STRING(AUDIT, target, "target", NULL,
                    "To what: an id or key; a person as user_id:ID or anonymous_id:ID", "TARGET"),
+	SETTING_STRING(AUDIT, outcome, "outcome", NULL,
+                   "unknown: what was under way when the server was killed", "unknown"),
 	SETTING_STRING(AUDIT, from, "from", NULL, "From this instant on; RFC 3339", "INSTANT"),
 	SETTING_STRING(AUDIT, to, "to", NULL, "Before this instant", "INSTANT"),
 	SETTING_STRING(AUDIT, format, "format", "jsonl", "Of export: jsonl or csv", "jsonl|csv"),
@@ -57,6 +60,7 @@ static void add_parameters(struct buffer *path, const struct audit_flags *flags)
 	add_parameter(path, "actor", flags->actor);
 	add_parameter(path, "action", flags->action);
 	add_parameter(path, "target", flags->target);
+	add_parameter(path, "outcome", flags->outcome);
 	add_parameter(path, "from", flags->from);
 	add_parameter(path, "to", flags->to);
 }

@@ -155,6 +155,9 @@ static void print_report(const struct audit_report *report)
 	printf("\n");
 	if (report->unsigned_records > 0)
 		printf("%" PRIu64 " records at the end are not signed for yet\n", report->unsigned_records);
+	if (report->unknown > 0)
+		printf("%" PRIu64 " records of unknown outcome: the server was killed meanwhile\n",
+		       report->unknown);
 	if (report->torn_bytes > 0)
 		printf("%" PRIu64 " bytes of a record that was not finished: a start cuts them\n",
 		       report->torn_bytes);
@@ -176,6 +179,7 @@ static void print_json(struct verifying *v, const struct audit_report *report)
 	json_member_int(&w, "heads", (int64_t)report->heads);
 	json_member_int(&w, "headsDropped", (int64_t)report->heads_dropped);
 	json_member_int(&w, "unsignedRecords", (int64_t)report->unsigned_records);
+	json_member_int(&w, "unknownOutcomes", (int64_t)report->unknown);
 	json_member_int(&w, "tornBytes", (int64_t)report->torn_bytes);
 	json_member_int(&w, "findingCount", (int64_t)report->findings);
 	json_add_key(&w, TEXT("findings"));

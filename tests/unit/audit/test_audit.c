@@ -50,6 +50,7 @@ static int setup(void **state)
 }
 
 static const struct audit_record change = {.action = TEXT("segment.update"), .result_size = -1};
+static const struct audit_intent no_intent;
 
 static void a_record_that_is_waited_for_is_synced_before_it_is_told(void **state)
 {
@@ -75,7 +76,7 @@ static void a_full_disk_refuses_the_work_and_goes_on_once_there_is_room(void **s
 	assert_int_equal(err.status, STATUS_NO_SPACE);
 	assert_non_null(strstr(err.reason, "audit trail"));
 	for (unsigned i = 0; i < got; i++) /* those that have room keep it */
-		audit_add(audit, &change, NULL, NULL);
+		audit_add(audit, &no_intent, &change, NULL, NULL);
 	allocate_error = 0;
 	assert_int_equal(audit_note(audit, &change, &err), STATUS_OK);
 	audit_close(audit);
@@ -163,7 +164,7 @@ static void *add_some(void *context)
 			assert_int_equal(audit_note(context, &change, &err), STATUS_OK);
 		} else {
 			assert_int_equal(audit_reserve(context, &err), STATUS_OK);
-			audit_add(context, &change, NULL, NULL);
+			audit_add(context, &no_intent, &change, NULL, NULL);
 		}
 	}
 	return NULL;
