@@ -48,7 +48,8 @@ void call_audit_actor(struct api_call *call, struct text actor)
 
 bool call_shows_personal(struct api_call *call)
 {
-	bool shows = scope_allows(call->token.scopes, SCOPE_PII_READ);
+	bool shows =
+		call->route->audit != AUDIT_NONE && scope_allows(call->token.scopes, SCOPE_PII_READ);
 	if (shows)
 		call->audit.personal = true;
 	return shows;

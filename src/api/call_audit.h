@@ -36,7 +36,8 @@ void call_audit_filters(struct api_call *call, const struct question *question);
 /* Who it is, where no token says so (a login): "person:ID". */
 void call_audit_actor(struct api_call *call, struct text actor);
 
-/* Whether the asker may see personal values; that he did is recorded. */
+/* Whether the asker may see personal values; that he did is recorded. Of a route that is not
+ * recorded nobody may. */
 bool call_shows_personal(struct api_call *call);
 
 /* "profile:3-17" */

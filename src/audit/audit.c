@@ -576,7 +576,8 @@ void audit_write_metrics(struct audit *audit, struct buffer *out)
 	metric(out, "sonnim_audit_intention_syncs_total", "counter",
 	       "Syncs of what is noted as under way", (double)underway.syncs);
 	metric(out, "sonnim_audit_failed", "gauge",
-	       "1 after a failed write: what is audited is refused until a restart", failed || underway.failed);
+	       "1 after a failed write: what is audited is refused until a restart",
+	       failed || underway.failed);
 	metric(out, "sonnim_audit_files", "gauge", "Files of the audit trail", (double)files);
 	metric(out, "sonnim_audit_bytes", "gauge", "Bytes of the audit trail", (double)bytes);
 	metric(out, "sonnim_audit_unsigned_records", "gauge", "Records behind the newest signed head",

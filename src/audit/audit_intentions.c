@@ -210,6 +210,33 @@ static enum status grow(struct audit_intentions *intentions, struct error *err)
 	return STATUS_OK;
 }
 
+static enum status refuse(struct error *err)
+{
+	return error_set(
+		err, STATUS_FAILED,
+		"The audit trail takes no records until the server is restarted: what is under "
+		"way could not be noted");
+}
+
+/* One that could not be written: but for a full disk it is over, as in the trail itself. */
+static enum status give_up(struct audit_intentions *intentions, uint32_t slot,
+                           const struct error *why, struct error *err)
+{
+	bool full = why->status == STATUS_NO_SPACE;
+	pthread_mutex_lock(&intentions->lock);
+	bool first         = !full && !intentions->failed;
+	intentions->failed = intentions->failed || !full;
+	VECTOR_ADD(&intentions->free, slot);
+	pthread_mutex_unlock(&intentions->lock);
+	if (first)
+		log_error("the audit trail cannot note what is under way: what is audited is refused", why);
+	if (!full)
+		return refuse(err);
+	if (err != NULL)
+		*err = *why;
+	return why->status;
+}
+
 static void give_back(struct audit_intentions *intentions, uint32_t slot)
 {
 	pthread_mutex_lock(&intentions->lock);
@@ -222,12 +249,11 @@ enum status audit_intentions_take(struct audit_intentions   *intentions,
                                   struct audit_intent *ret_intent, struct error *err)
 {
 	struct audit_intent intent = {.after_seq = after_seq, .begun_ms = clock_wall_ms()};
+	struct error        why;
 	enum status         status = STATUS_OK;
 	pthread_mutex_lock(&intentions->lock);
 	if (intentions->failed)
-		status = error_set(err, STATUS_FAILED,
-		                   "The audit trail takes no records until the server is restarted: what "
-		                   "is under way could not be noted");
+		status = refuse(err);
 	else if (intentions->free.count == 0)
 		status = grow(intentions, err);
 	if (status == STATUS_OK) {
@@ -238,10 +264,8 @@ enum status audit_intentions_take(struct audit_intentions   *intentions,
 	pthread_mutex_unlock(&intentions->lock);
 	if (status != STATUS_OK)
 		return status;
-	if ((status = audit_intentions_tell(intentions, &intent, known, err)) != STATUS_OK) {
-		give_back(intentions, intent.slot);
-		return status;
-	}
+	if (audit_intentions_tell(intentions, &intent, known, &why) != STATUS_OK)
+		return give_up(intentions, intent.slot, &why, err);
 	*ret_intent = intent;
 	return STATUS_OK;
 }

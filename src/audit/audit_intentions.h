@@ -72,7 +72,8 @@ void audit_intentions_close(struct audit_intentions *intentions);
 MUST_USE enum status audit_intentions_forget(struct audit_intentions *intentions,
                                              struct error            *err);
 
-/* Writes an intention. STATUS_NO_SPACE; STATUS_UNAVAILABLE: there are 4,096; STATUS_IO. */
+/* Writes an intention. STATUS_NO_SPACE; STATUS_UNAVAILABLE: there are 4,096; STATUS_FAILED: a write
+ * or sync has failed. */
 MUST_USE enum status audit_intentions_take(struct audit_intentions   *intentions,
                                            const struct audit_record *known, uint64_t after_seq,
                                            struct audit_intent *ret_intent, struct error *err);
@@ -94,7 +95,7 @@ struct audit_intentions_counts {
 	uint64_t taken; /* now */
 	uint64_t slots;
 	uint64_t syncs;
-	bool     failed; /* a sync has: nothing is taken any more */
+	bool     failed; /* a write or sync has: nothing is taken any more */
 };
 struct audit_intentions_counts audit_intentions_counts(struct audit_intentions *intentions);
 

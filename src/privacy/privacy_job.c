@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "audit/audit_search.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/instant.h"
@@ -26,6 +27,7 @@ struct run {
 	char                  path[JOB_PATH_BYTES]; /* of the subjects */
 	int                   fd;
 	bool                  resumed; /* the batch at hand may be done already */
+	bool                  ending;  /* it was interrupted at its end: its record may be there */
 	struct arena          arena;   /* of the batch */
 	vault_id_list         ids;
 	struct privacy_export export;
@@ -204,9 +206,37 @@ static void write_details(const struct run *run, struct buffer *out)
 	json_end_object(&w);
 }
 
+/* Whether the run that was interrupted has told already. */
+static enum status find_told(struct run *run, bool *ret_told, struct error *err)
+{
+	struct audit            *audit = run->privacy->audit;
+	const struct audit_query query = {.action     = TEXT("privacy.finish"),
+	                                  .target     = text_of(job_id(run->job)),
+	                                  .from_ms    = INSTANT_MS_MIN,
+	                                  .to_ms      = INSTANT_MS_MAX,
+	                                  .before_seq = UINT64_MAX,
+	                                  .limit      = 1};
+	audit_file_list          files;
+	struct text             *lines;
+	size_t                   count = 0;
+	uint64_t                 next;
+	audit_snapshot(audit, &files);
+	enum status status = audit_search(audit_directory(audit), &files, &query, &run->arena, &lines,
+	                                  &count, &next, err);
+	VECTOR_DONE(&files);
+	*ret_told = status == STATUS_OK && count > 0;
+	return status;
+}
+
 /* The audit trail has it first: its chain and signature are what makes the receipt one. */
 static enum status tell_audit(struct run *run, struct error *err)
 {
+	bool told = false;
+	if (run->ending) {
+		enum status status = find_told(run, &told, err);
+		if (status != STATUS_OK || told)
+			return status;
+	}
 	struct buffer details = {0};
 	write_details(run, &details);
 	const struct audit_record record = {.action      = TEXT("privacy.finish"),
@@ -316,6 +346,7 @@ static enum status run_job(void *context, struct job *job, struct error *err)
 	if (status == STATUS_OK)
 		status = job_file_path(job, PRIVACY_TERMS, run.terms_path, err);
 	read_count(&run);
+	run.ending = run.state.phase == PRIVACY_CLEANING;
 	if (status == STATUS_OK)
 		status = work(&run, err);
 	if (status == STATUS_OK || job_stopping(job) == JOB_CANCELLED) {

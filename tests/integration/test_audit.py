@@ -6,6 +6,7 @@ import http.server
 import io
 import json
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -83,6 +84,22 @@ class Records(ServerCase):
                                      {"what": ["profiles"], "masked": masked}).json["id"]
             record = self.newest("export.create")
             self.assertEqual((record["target"], record.get("personal", False)), (job, not masked))
+
+    def test_what_nobody_waits_for_any_more_is_recorded_too(self):
+        host, port = self.server.address.rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as gone:
+            body = json.dumps({"name": "gone", "scopes": ["segment.read"]})
+            gone.sendall(f"POST /api/v1/tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+                         f"{self.server.token}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+                         .encode())
+        made = set()
+        deadline = time.monotonic() + 60
+        while not made and time.monotonic() < deadline:
+            made = {t["id"] for t in self.client.items("/api/v1/tokens") if t["name"] == "gone"}
+        self.assertTrue(made)
+        self.flush_trail()
+        self.assertEqual({(r["target"], r["status"]) for r in audit_trail.chain(self.server.data)
+                          if r.get("target") in made}, {(made.pop(), 201)})
 
     def test_what_is_refused_is_recorded_too(self):
         reader, token = self.client_with("segment.read")

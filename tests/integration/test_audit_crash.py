@@ -1,13 +1,16 @@
 """A kill between a change and its record in the audit trail: the next start tells of it."""
 import http.client
+import json
 import os
 import random
+import subprocess
+import time
 import unittest
 
 import audit_crash
 import audit_trail
 from faults import Faults
-from server import Server, remove_directory, temporary_directory
+from server import SONNIM, Server, remove_directory, temporary_directory
 
 DEAD = (OSError, http.client.HTTPException)
 LEAF = {"event": "Seen", "op": "gte", "value": 1}
@@ -31,8 +34,11 @@ class AtAPoint(unittest.TestCase):
         return path
 
     def quiet(self):
-        """All that was recorded so far is written and synced."""
+        """All that was recorded so far is written and synced, and nothing is under way."""
         self.client.expect(201, "POST", "/api/v1/tokens", {"name": "q", "scopes": ["events.write"]})
+        deadline = time.monotonic() + 60
+        while b"\nsonnim_audit_intentions 0\n" not in self.client.request("GET", "/metrics").body:
+            self.assertLess(time.monotonic(), deadline)
 
     def die(self, file, number, *request):
         """Killed before the number-th write of a file from now on; it is started again."""
@@ -48,6 +54,12 @@ class AtAPoint(unittest.TestCase):
         self.client.close()
         self.client = self.server.client()
         return answer
+
+    def verify(self):
+        place = self.server.directory
+        return subprocess.run([SONNIM, "audit", "verify", "--json", "--data", self.server.data,
+                               "--keyring", place / "keyring"], capture_output=True, check=True,
+                              timeout=60)
 
     def records(self, action):
         return [r for r in audit_trail.chain(self.server.data) if r["action"] == action]
@@ -82,6 +94,13 @@ class AtAPoint(unittest.TestCase):
         self.assertEqual(len(self.client.items("/api/v1/segments")), 1)
         self.interrupted("segment.create")
 
+        found = self.client.items("/api/v1/audit?outcome=unknown")
+        self.assertEqual([r["action"] for r in found],
+                         ["segment.create", "source.create", "role.update"])
+        rows = self.client.expect(200, "GET", "/api/v1/audit/export?outcome=unknown&format=csv")
+        self.assertEqual(rows.body.count(b",unknown,"), 3)
+        self.assertEqual(self.client.request("GET", "/api/v1/audit?outcome=known").status, 400)
+
         self.die("trail", 1, "PUT", "/api/v1/classification", {
             "classes": [{"place": "traits", "name": "secret", "class": "personal"}]})
         self.assertEqual(self.client.get("/api/v1/classification")["version"], 1)
@@ -92,6 +111,8 @@ class AtAPoint(unittest.TestCase):
         self.assertEqual(len(self.client.items("/api/v1/privacy/requests")), 1)
         self.interrupted("privacy.create")
         self.server.stop()
+        report = json.loads(self.verify().stdout)
+        self.assertEqual((report["findings"], report["unknownOutcomes"]), ([], 5))
 
     def test_a_login_names_whose_session_it_is(self):
         person = self.client.expect(201, "POST", "/api/v1/people", {

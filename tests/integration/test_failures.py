@@ -99,7 +99,9 @@ class Disk(Case):
             self.assertTrue(self.health(server)["journal"]["failed"])
             accepted = [sender.accepted for sender in sending.senders]
             client = server.client()
-            self.assertEqual(client.get("/api/v1/users/sender-0/profile")["id"], "sender-0")
+            client.get("/api/v1/users/sender-0/segments")
+            looked = client.request("GET", "/api/v1/users/sender-0/profile")  # is recorded
+            self.assertEqual((looked.status, looked.code), (503, "WRITES_STOPPED"))
             self.faults.mend_disk()  # what the kernel dropped cannot be written again
             sending.wait_for_more(what="refused")
             self.assertEqual([sender.accepted for sender in sending.senders], accepted)

@@ -25,13 +25,13 @@ static void a_row_has_a_cell_for_each_name_of_the_head(void **state)
 	size_t        commas = 0, cells = 0;
 	(void)state;
 	audit_csv_head(&head);
-	row_of("{\"seq\":7,\"action\":\"a.b\",\"hash\":\"00\"}", &row);
+	row_of("{\"seq\":7,\"action\":\"a.b\",\"outcome\":\"unknown\",\"hash\":\"00\"}", &row);
 	for (size_t i = 0; i < head.length; i++)
 		commas += head.data[i] == ',';
 	for (size_t i = 0; i < row.length; i++)
 		cells += row.data[i] == ',';
 	assert_int_equal(cells, commas);
-	assert_string_equal(row.data, "7,,,a.b,,,,,,,,,,00\r\n");
+	assert_string_equal(row.data, "7,,,a.b,,,unknown,,,,,,,,,00\r\n");
 	buffer_done(&head);
 	buffer_done(&row);
 }

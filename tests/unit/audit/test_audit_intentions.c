@@ -346,17 +346,31 @@ static void a_full_disk_refuses_what_the_file_has_no_room_for(void **state)
 	end(intentions);
 }
 
-static void one_that_cannot_be_written_takes_no_slot(void **state)
+static void one_that_a_full_disk_does_not_take_has_no_slot(void **state)
+{
+	struct error        err = {0};
+	struct audit_intent intent;
+	(void)state;
+	struct audit_intentions *intentions = open_as(trail_workspace);
+	write_error                         = ENOSPC;
+	assert_int_equal(audit_intentions_take(intentions, &known, 0, &intent, &err), STATUS_NO_SPACE);
+	write_error = 0;
+	assert_int_equal(audit_intentions_counts(intentions).taken, 0);
+	take(intentions);
+	end(intentions);
+}
+
+static void after_a_failed_write_nothing_is_taken_any_more(void **state)
 {
 	struct error        err = {0};
 	struct audit_intent intent;
 	(void)state;
 	struct audit_intentions *intentions = open_as(trail_workspace);
 	write_error                         = EIO;
-	assert_int_equal(audit_intentions_take(intentions, &known, 0, &intent, &err), STATUS_IO);
+	assert_int_equal(audit_intentions_take(intentions, &known, 0, &intent, &err), STATUS_FAILED);
 	write_error = 0;
-	assert_int_equal(audit_intentions_counts(intentions).taken, 0);
-	take(intentions);
+	assert_int_equal(audit_intentions_take(intentions, &known, 0, &intent, &err), STATUS_FAILED);
+	assert_true(audit_intentions_counts(intentions).failed);
 	end(intentions);
 }
 
@@ -593,7 +607,8 @@ int main(void)
 		SLOTS(those_of_a_key_before_the_newest_still_count),
 		SLOTS(the_file_grows_up_to_its_end_and_then_one_more_is_refused),
 		SLOTS(a_full_disk_refuses_what_the_file_has_no_room_for),
-		SLOTS(one_that_cannot_be_written_takes_no_slot),
+		SLOTS(one_that_a_full_disk_does_not_take_has_no_slot),
+		SLOTS(after_a_failed_write_nothing_is_taken_any_more),
 		SLOTS(whoever_waits_is_told_behind_a_sync),
 		SLOTS(many_that_wait_share_syncs),
 		SLOTS(after_a_failed_sync_nothing_is_begun_any_more),
