@@ -34,8 +34,9 @@ enum route_audit {
 	AUDIT_NONE,     /* nothing: neither a change nor persons' data, or collection */
 	AUDIT_READ,     /* a record; nobody waits for it */
 	AUDIT_PERSONAL, /* the same, when personal values were shown or it was refused */
-	AUDIT_DURABLE, /* a change, or data that leaves: noted on the disk before it is begun; the record
-	                 * is durable before the answer, but of what is made while it is sent */
+	/* A change, or data that leaves: noted on the disk before it is begun, its record durable
+	 * before the answer, but of what is made while it is sent. */
+	AUDIT_DURABLE,
 };
 
 /* Parameters of query and header, by name; those of the path come from the path. At most 64, a bit

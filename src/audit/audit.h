@@ -3,8 +3,8 @@
 
 /* The audit trail: who did what, when, from where; append-only, hash-chained, with signed heads.
  *
- *   audit_intend() ─► (durable) ─► the work ─► audit_add() ─► waits ─► one write, one sync ─► written()
- *   room on the disk,                          chained, in memory      the writer's thread    the answer
+ *   audit_intend() ─► (durable) ─► the work ─► audit_add() ─► waits ─► one write, one sync ─► told
+ *   room on the disk,                          chained, in memory      the writer's thread
  *   an intention
  *
  *   DATA/audit/00000000000000000001.jsonl ─► 00000000000000052113.jsonl ─► …    records and heads
