@@ -23,10 +23,12 @@ const port = String(server.address().port);
 
 const browser = await chromium.launch({
   executablePath,
+  timeout: 300_000,
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run"],
 });
 const person = await browser.newContext();
+person.setDefaultTimeout(300_000);
 const tabs = [];
 
 async function open(url, html) {

@@ -1,6 +1,7 @@
 // Segment's SDK for browsers, as it comes from npm, in Chromium; spoken to like sdk_segment.mjs,
-// and {"call":"reload"} leaves the page and comes back. The page is served here, so that the server
-// is another origin for it: what it may send is decided by CORS.
+// {"call":"reload"} leaves the page and comes back, and {"call":"failed","arguments":{"count":n}} is
+// answered once so many requests have failed. The page is served here, so that the server is another
+// origin for it: what it may send is decided by CORS.
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import readline from "node:readline";
@@ -45,10 +46,14 @@ await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
 
 const browser = await chromium.launch({
   executablePath,
+  timeout: 300_000,
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run"],
 });
 const tab = await browser.newPage();
+tab.setDefaultTimeout(300_000);
+let failures = 0;
+tab.on("requestfailed", () => failures++);
 const url = `http://127.0.0.1:${server.address().port}/`;
 tab.on("pageerror", (error) => tell({ error: String(error) }));
 await tab.exposeFunction("tell", tell);
@@ -58,6 +63,11 @@ tell({ ready: true });
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const { call, arguments: message } = JSON.parse(line);
   if (call === "reload") await tab.reload();
+  else if (call === "failed") {
+    while (failures < message.count) await new Promise((on) => setTimeout(on, 20));
+    await tab.evaluate(() => new Promise((on) => setTimeout(on, 200))); // the page has heard of it
+    tell({ failed: true });
+  }
   // A call is answered when it was tried once; what has to be tried again stays with the page.
   else await tab.evaluate(([name, what]) => void send(name, what), [call, message]);
 }

@@ -155,7 +155,8 @@ class Content(SdkCase):
             server.kill()
             for i in range(5):
                 sdk.track("left", i)
-            time.sleep(1)  # each is tried at once and then waits
+            sdk.send("failed", count=5)  # each is tried at once and then waits
+            self.assertEqual(sdk.program.next(), {"failed": True})
             sdk.send("reload")
             time.sleep(0.5)
             server.start()
