@@ -21,6 +21,7 @@ struct read_ticket {
 	struct engine_read *read;
 	struct partition   *partition; /* NULL: all of the thread's */
 	struct read_ticket *next;
+	bool                late; /* it came behind the thread's last look at the journal */
 };
 
 /* Batches of one log time, copied and sorted by partition, to be applied together: a partition then

@@ -54,13 +54,19 @@ void ticket_finish(struct read_ticket *ticket, enum status status)
 	read->done(read, status, &err);
 }
 
-static void take_arrived(struct engine_thread *thread)
+/* `late`: behind the look at the journal. What came before them may lie there yet, unless it is
+ * stamped later than they are. */
+static void take_arrived(struct engine_thread *thread, bool late)
 {
-	if (atomic_load_explicit(&thread->arrived, memory_order_relaxed) == NULL)
+	if (!late)
+		for (struct read_ticket *ticket = thread->waiting; ticket != NULL; ticket = ticket->next)
+			ticket->late = false;
+	if (atomic_load(&thread->arrived) == NULL)
 		return;
 	struct read_ticket *arrived = atomic_exchange(&thread->arrived, NULL);
 	while (arrived != NULL) {
 		struct read_ticket *next = arrived->next;
+		arrived->late            = late;
 		arrived->next            = thread->waiting;
 		thread->waiting          = arrived;
 		arrived                  = next;
@@ -76,11 +82,17 @@ static bool is_settled(const struct engine *engine, uint64_t position)
 	return relay_settled(engine->relay, position);
 }
 
+/* Whether what the read has asked for is applied. */
+static bool is_applied(const struct engine_thread *thread, const struct read_ticket *ticket)
+{
+	uint64_t position = ticket->read->min_position;
+	return position == 0 || (position <= thread->through && is_settled(thread->engine, position));
+}
+
 /* Whether the read's instant has come: all that it must see is applied. */
 static bool is_ready(const struct engine_thread *thread, const struct read_ticket *ticket)
 {
-	uint64_t position = ticket->read->min_position;
-	if (position > thread->through || (position > 0 && !is_settled(thread->engine, position)))
+	if (ticket->late || !is_applied(thread, ticket))
 		return false;
 	/* Many persons: at the log time of its arrival, not before. One: whenever it is. */
 	return ticket->partition != NULL || as_of(ticket->read) <= thread->stamp_ms;
@@ -115,6 +127,25 @@ static void answer(struct engine_thread *thread, struct read_ticket *ticket)
 			run_read(thread, read, thread->partitions[i], read->as_of_ms);
 	}
 	ticket_finish(ticket, check_events(thread, &err));
+}
+
+/* Reads of many whose instants lie before end_ms, one after the other by these: each is answered
+ * before a partition goes past its own. Called when every record stamped before end_ms is applied. */
+static void answer_many_before(struct engine_thread *thread, int64_t end_ms)
+{
+	for (;;) {
+		struct read_ticket **first = NULL, **place = &thread->waiting;
+		for (; *place != NULL; place = &(*place)->next)
+			if ((*place)->partition == NULL && as_of((*place)->read) < end_ms &&
+			    is_applied(thread, *place) &&
+			    (first == NULL || as_of((*place)->read) < as_of((*first)->read)))
+				first = place;
+		if (first == NULL)
+			return;
+		struct read_ticket *ticket = *first;
+		*first                     = ticket->next;
+		answer(thread, ticket);
+	}
 }
 
 /* Answers the waiting reads whose instant has come. Called when every record is applied that is
@@ -310,8 +341,12 @@ static enum status idle(struct engine_thread *thread, int64_t safe_ms, uint64_t 
                         struct error *err)
 {
 	set_through(thread, through);
-	if (safe_ms > thread->stamp_ms)
+	if (safe_ms > thread->stamp_ms) {
+		/* Nobody goes past the instant of a read that was sent before it was answered how far. */
+		take_arrived(thread, true);
+		answer_many_before(thread, safe_ms);
 		thread->stamp_ms = safe_ms;
+	}
 	advance_all(thread, thread->stamp_ms);
 	enum status status = check_events(thread, err);
 	if (status != STATUS_OK)
@@ -383,15 +418,10 @@ static enum status flush(struct engine_thread *thread, struct error *err)
 /* Before the first record with a later stamp: what is to be answered at the stamp so far. */
 static void reach(struct engine_thread *thread, const struct journal_read *batch)
 {
-	take_arrived(thread);
+	take_arrived(thread, false);
 	set_through(thread, batch->first_position - 1);
 	answer_reads(thread);
-	/* Reads of many may lie between the two stamps. */
-	int64_t before_ms = batch->log_time_ms - 1;
-	if (thread->waiting != NULL && before_ms > thread->stamp_ms) {
-		thread->stamp_ms = before_ms;
-		answer_reads(thread);
-	}
+	answer_many_before(thread, batch->log_time_ms); /* they may lie between the two stamps */
 	thread->stamp_ms = batch->log_time_ms;
 	int64_t now_ns   = clock_monotonic_ns();
 	if (now_ns - thread->turned_ns >= TURN_NS)
@@ -455,7 +485,7 @@ static bool work(struct engine_thread *thread)
 		int64_t             safe_ms;
 		uint64_t            through;
 		/* Before the look at the journal, so that an answer holds what came before it. */
-		take_arrived(thread);
+		take_arrived(thread, false);
 		status = ops->read(thread->reader, &batch, &safe_ms, &through, &err);
 		if (status == STATUS_OK) {
 			if (!atomic_load_explicit(&thread->replayed, memory_order_relaxed))
@@ -488,7 +518,7 @@ static void refuse_reads(struct engine_thread *thread)
 {
 	for (uint32_t i = 0; i < thread->partition_count; i++)
 		survey_break_all(thread->partitions[i], STATUS_UNAVAILABLE);
-	take_arrived(thread);
+	take_arrived(thread, false);
 	while (thread->waiting != NULL) {
 		struct read_ticket *ticket = thread->waiting;
 		thread->waiting            = ticket->next;

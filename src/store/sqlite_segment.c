@@ -186,6 +186,17 @@ static enum status add_version(struct sqlite_store *store, const struct store_se
 	return status;
 }
 
+/* The same version as its author writes it now. */
+static enum status write_version(struct sqlite_store *store, const struct store_segment *segment,
+                                 struct error *err)
+{
+	sqlite3_stmt *statement = sqlite_statement(store, SQL_SEGMENT_VERSION_WRITE);
+	sqlite_bind_text_of(statement, 1, segment->definition);
+	sqlite_bind_string(statement, 2, segment->id);
+	sqlite_bind_number(statement, 3, segment->version);
+	return sqlite_run(store, statement, err);
+}
+
 static enum status check_version(const struct store_segment *segment, const struct stored *stored,
                                  uint32_t expected_version, struct error *err)
 {
@@ -212,8 +223,9 @@ static enum status put_segment(struct sqlite_store *store, const struct store_se
 	if (status == STATUS_OK)
 		status =
 			stored.exists ? change_segment(store, segment, err) : add_segment(store, segment, err);
-	if (status == STATUS_OK && segment->version != stored.version)
-		status = add_version(store, segment, err);
+	if (status == STATUS_OK)
+		status = segment->version != stored.version ? add_version(store, segment, err)
+		                                            : write_version(store, segment, err);
 	return status;
 }
 

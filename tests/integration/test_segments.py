@@ -50,6 +50,13 @@ class Segments(ServerCase):
         answer = self.client.expect(200, "PUT", "/api/v1/segments/equal", {"expression": {"and": [
             {"and": [{**MINUTE, "within": "1m", "aggregate": "count"}]}, LEAF, LEAF]}})
         self.assertEqual(answer.json["version"], 1)
+        self.server.kill()
+        self.server.start()
+        self.client.close()
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.assertEqual(self.client.get("/api/v1/segments/equal")["expression"],
+                         answer.json["expression"])  # as it was written last
         answer = self.client.expect(200, "PUT", "/api/v1/segments/equal", {"expression": LEAF})
         self.assertEqual(answer.json["version"], 2)
 

@@ -348,6 +348,9 @@ WHERE id = $7;
 INSERT INTO segment_version (segment_id, version, state, reason, definition, canonical, hash)
 VALUES ($1, $2, $3, '', $4, $5, $6);
 
+-- name: segment_version_write
+UPDATE segment_version SET definition = $1 WHERE segment_id = $2 AND version = $3;
+
 -- name: segment_version_replace
 UPDATE segment_version SET state = $1
 WHERE segment_id = $2 AND version < $3 AND state = $4;
