@@ -130,7 +130,8 @@ static void answer(struct engine_thread *thread, struct read_ticket *ticket)
 }
 
 /* Reads of many whose instants lie before end_ms, one after the other by these: each is answered
- * before a partition goes past its own. Called when every record stamped before end_ms is applied. */
+ * before a partition goes past its own. Called when every record stamped before end_ms is
+ * applied. */
 static void answer_many_before(struct engine_thread *thread, int64_t end_ms)
 {
 	for (;;) {

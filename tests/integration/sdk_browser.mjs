@@ -1,7 +1,7 @@
 // Segment's SDK for browsers, as it comes from npm, in Chromium; spoken to like sdk_segment.mjs,
-// {"call":"reload"} leaves the page and comes back, and {"call":"failed","arguments":{"count":n}} is
-// answered once so many requests have failed. The page is served here, so that the server is another
-// origin for it: what it may send is decided by CORS.
+// {"call":"reload"} leaves the page and comes back; {"call":"failed","arguments":{"count":n}} is
+// answered once so many requests have failed. The page is served here, so that the server is
+// another origin for it: what it may send is decided by CORS.
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import readline from "node:readline";
