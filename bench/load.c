@@ -56,6 +56,7 @@ struct options {
 	int64_t users;
 	int64_t batch;
 	int64_t rate;
+	int64_t events;
 	int64_t new_every;
 	int64_t users_before;
 	bool    personal;
@@ -72,6 +73,8 @@ static const struct setting table[] = {
 	SETTING_INT(struct options, batch, "batch", "100", 1, BATCH_MAX, "Events in a batch"),
 	SETTING_INT(struct options, rate, "rate", "0", 0, 100000000,
                 "Events a second; 0: all it takes"),
+	SETTING_INT(struct options, events, "events", "0", 0, 10000000000,
+                "So many and no more; 0: as many as --seconds allow"),
 	SETTING_INT(struct options, new_every, "new-every", "0", 0, 1000000,
                 "Every so many events a new user, the others of any who came; 0: as --users says"),
 	SETTING_INT(struct options, users_before, "users-before", "0", 0, 99999999,
@@ -529,6 +532,11 @@ static void handle(struct connection *connection, uint32_t events)
 
 /* ---- The run ---- */
 
+static bool is_all_sent(void)
+{
+	return options.events > 0 && sequence * (uint64_t)events_each >= (uint64_t)options.events;
+}
+
 /* Sends on free connections what is due; nanoseconds until more is, at most WAIT_NS_MAX. */
 static int64_t send_due(int64_t now_ns)
 {
@@ -538,7 +546,7 @@ static int64_t send_due(int64_t now_ns)
 	ready = NULL;
 	while (free_ones) {
 		struct connection *connection = free_ones;
-		if (interval_ns > 0 && due_ns > now_ns)
+		if ((interval_ns > 0 && due_ns > now_ns) || is_all_sent())
 			break;
 		free_ones = connection->next;
 		send_request(connection, interval_ns > 0 ? due_ns : now_ns);
@@ -578,11 +586,11 @@ static void run(void)
 
 	due_ns = now_ns;
 	end_ns = now_ns + options.seconds * 1000000000;
-	while (now_ns < end_ns) {
+	while (now_ns < end_ns && !is_all_sent()) {
 		handle_some(send_due(now_ns));
 		now_ns = clock_monotonic_ns();
 	}
-	while (any_busy() && clock_monotonic_ns() < end_ns + DRAIN_SECONDS_MAX * INT64_C(1000000000))
+	while (any_busy() && clock_monotonic_ns() < now_ns + DRAIN_SECONDS_MAX * INT64_C(1000000000))
 		handle_some(WAIT_NS_MAX);
 }
 

@@ -306,6 +306,12 @@ struct log_packer {
 	VECTOR(uint8_t) packed;
 };
 
+/* Of the zstd frames to come. */
+static void set_level(struct log_packer *packer, int level)
+{
+	ZSTD_CCtx_setParameter(packer->zstd, ZSTD_c_compressionLevel, level);
+}
+
 struct log_packer *log_packer_new(const struct file_log_system *system, const struct log_file *file,
                                   uint64_t end, int fd, const char *path)
 {
@@ -318,8 +324,8 @@ struct log_packer *log_packer_new(const struct file_log_system *system, const st
 	packer->packed_file.fd = fd;
 	snprintf(packer->packed_file.path, sizeof packer->packed_file.path, "%s", path);
 	/* A chunk that is damaged is told by zstd, not by what it makes of it. */
-	ZSTD_CCtx_setParameter(packer->zstd, ZSTD_c_compressionLevel, LOG_PACK_LEVEL);
 	ZSTD_CCtx_setParameter(packer->zstd, ZSTD_c_checksumFlag, 1);
+	set_level(packer, LOG_PACK_LEVEL);
 	return packer;
 }
 
@@ -352,6 +358,9 @@ static enum status write_chunk(struct log_packer *packer, struct error *err)
 	size_t packed = ZSTD_compress2(packer->zstd, packer->packed.items, packer->packed.capacity,
 	                               packer->source.items, packer->source.count);
 	assert(!ZSTD_isError(packed)); /* there is room for it */
+	bool shrinks = packed * LOG_PACK_SHRINKS < packer->source.count;
+	if (packer->offset > 0) /* the header's tells nothing */
+		set_level(packer, shrinks ? LOG_PACK_LEVEL : LOG_PACK_LEVEL_LARGE);
 	packer->offset += packer->source.count;
 	packer->source.count = 0;
 	return write_out(packer, packer->packed.items, packed, err);

@@ -25,7 +25,12 @@ struct log_pack;
 
 enum {
 	LOG_PACK_CHUNK_BYTES = 256 << 10, /* of the log file; a larger frame is a chunk alone */
-	LOG_PACK_LEVEL       = 1, /* zstd's: higher ones search what is sealed, and find nothing */
+
+	/* Of zstd. Sealed values do not shrink: behind a chunk that stayed larger than one part of
+	 * LOG_PACK_SHRINKS the next is searched in passing only, and becomes no larger for it. */
+	LOG_PACK_LEVEL       = 1,
+	LOG_PACK_LEVEL_LARGE = -1,
+	LOG_PACK_SHRINKS     = 3,
 };
 
 /* Opens the packed file behind `fd`, which stays the caller's; `path` is for errors. Cost: its

@@ -3,29 +3,41 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A name covers what lies within it: "address" also "address.city". */
-static const char *const trait_names[] = {
-	"email",         "phone",       "name",         "first_name", "last_name",
-	"firstName",     "lastName",    "address",      "birthday",   "device_token",
-	"device_tokens", "deviceToken", "deviceTokens", "push_token", "push_tokens",
-	"pushToken",     "pushTokens",  "ad_id",        "adId",       "advertising_id",
-	"advertisingId", "idfa",        "gaid",         NULL,
+/* A name covers what lies within it: "address" also "address.city". Their lengths stand with them:
+ * each property of each event is held against them. */
+#define NAME(literal)                                                                              \
+	{                                                                                              \
+		literal, sizeof(literal) - 1                                                               \
+	}
+#define NO_NAME                                                                                    \
+	{                                                                                              \
+		NULL, 0                                                                                    \
+	}
+
+static const struct text trait_names[] = {
+	NAME("email"),         NAME("phone"),        NAME("name"),          NAME("first_name"),
+	NAME("last_name"),     NAME("firstName"),    NAME("lastName"),      NAME("address"),
+	NAME("birthday"),      NAME("device_token"), NAME("device_tokens"), NAME("deviceToken"),
+	NAME("deviceTokens"),  NAME("push_token"),   NAME("push_tokens"),   NAME("pushToken"),
+	NAME("pushTokens"),    NAME("ad_id"),        NAME("adId"),          NAME("advertising_id"),
+	NAME("advertisingId"), NAME("idfa"),         NAME("gaid"),          NO_NAME,
 };
-static const char *const property_names[] = {"email", "phone", NULL};
-static const char *const context_names[]  = {
-	 "ip", "device.id", "device.token", "device.advertisingId", NULL,
+static const struct text property_names[] = {NAME("email"), NAME("phone"), NO_NAME};
+static const struct text context_names[]  = {
+	 NAME("ip"), NAME("device.id"), NAME("device.token"), NAME("device.advertisingId"), NO_NAME,
 };
 
 static bool covers(struct text name, struct text path)
 {
-	return text_starts_with(path, name) &&
+	return path.length >= name.length && path.data[0] == name.data[0] &&
+	       memcmp(path.data, name.data, name.length) == 0 &&
 	       (path.length == name.length || path.data[name.length] == '.');
 }
 
-static bool is_covered(struct text path, const char *const *names)
+static bool is_covered(struct text path, const struct text *names)
 {
-	for (; *names != NULL; names++)
-		if (covers(text_of(*names), path))
+	for (; names->length > 0; names++)
+		if (covers(*names, path))
 			return true;
 	return false;
 }
@@ -56,7 +68,7 @@ bool personal_by_name(enum personal_place place, struct text path)
 	return false;
 }
 
-const char *const *personal_names(enum personal_place place)
+const struct text *personal_names(enum personal_place place)
 {
 	return place == PERSONAL_IN_TRAITS       ? trait_names
 	       : place == PERSONAL_IN_PROPERTIES ? property_names

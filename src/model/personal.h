@@ -32,8 +32,8 @@ enum personal_place { PERSONAL_IN_TRAITS, PERSONAL_IN_PROPERTIES, PERSONAL_IN_CO
 /* Whether the value at this dotted path is personal by its name. */
 bool personal_by_name(enum personal_place place, struct text path);
 
-/* The names of a place, ended by NULL. */
-const char *const *personal_names(enum personal_place place);
+/* The names of a place, ended by an empty one. */
+const struct text *personal_names(enum personal_place place);
 
 /* What is kept of a trait beside its value. */
 enum personal_index {

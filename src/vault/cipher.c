@@ -298,4 +298,4 @@ bool cipher_unwrap(const uint8_t wrapping[CIPHER_KEY_BYTES],
 	return authentic;
 }
 
-void cipher_wipe(void *secret, size_t length) { OPENSSL_cleanse(secret, length); }
+void cipher_wipe(void *secret, size_t length) { explicit_bzero(secret, length); }

@@ -4,27 +4,33 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Where the pages of a million persons begin to be too many for the processor's tables: from there
+ * on large ones are asked for. Small ones before, so that few persons take little. */
+enum { SMALL_PAGES_BYTES = 2 << 20 };
+
 static size_t bytes_of(size_t set_count) { return set_count * sizeof(struct key_cache_set); }
 
 /* Pages are locked when they are first used. */
 static bool take(struct key_cache *cache, size_t set_count, bool must_lock)
 {
-	void *memory =
-		mmap(NULL, bytes_of(set_count), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t bytes  = bytes_of(set_count);
+	char  *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		abort();
-	(void)madvise(memory, bytes_of(set_count), MADV_DONTDUMP);
-	if (mlock2(memory, bytes_of(set_count), MLOCK_ONFAULT) != 0 && must_lock) {
-		munmap(memory, bytes_of(set_count));
+	(void)madvise(memory, bytes, MADV_DONTDUMP);
+	(void)madvise(memory + SMALL_PAGES_BYTES, bytes - SMALL_PAGES_BYTES, MADV_HUGEPAGE);
+	if (mlock2(memory, bytes, MLOCK_ONFAULT) != 0 && must_lock) {
+		munmap(memory, bytes);
 		return false;
 	}
-	cache->sets      = memory;
+	cache->sets      = (struct key_cache_set *)memory;
 	cache->set_count = set_count;
 	return true;
 }
 
-void key_cache_init(struct key_cache *cache)
+void key_cache_init(struct key_cache *cache, uint32_t partition_count)
 {
+	cache->partition_count = partition_count;
 	if (!take(cache, KEY_CACHE_SETS_MAX, true))
 		(void)take(cache, KEY_CACHE_SETS_MIN, false);
 	for (size_t i = 0; i < KEY_CACHE_LOCKS; i++)
@@ -47,12 +53,12 @@ uint64_t key_cache_memory_bytes(const struct key_cache *cache, uint64_t persons)
 	return bytes_of(sets < cache->set_count ? sets : cache->set_count);
 }
 
-/* Partitions begin far from one another: multiples of the golden section (Knuth, 6.4). */
+/* Of all partitions the first slots, then the next ones. */
 static size_t set_of(const struct key_cache *cache, uint64_t number)
 {
 	struct person person = person_of_number(number);
-	uint64_t begin = person.partition * UINT32_C(0x9e3779b1) * (uint64_t)cache->set_count >> 32;
-	return (begin + person.slot / KEY_CACHE_WAYS) & (cache->set_count - 1);
+	uint64_t      set    = (uint64_t)(person.slot / KEY_CACHE_WAYS) * cache->partition_count;
+	return (set + person.partition) & (cache->set_count - 1);
 }
 
 void key_cache_prefetch(const struct key_cache *cache, uint64_t number)

@@ -2,9 +2,9 @@
 #define SONNIM_VAULT_KEY_CACHE_H
 
 /* Unwrapped data keys of the persons seen last, in sets of four; the oldest of a set gives way. A
- * key that gives way is overwritten by the new one, the rest is wiped at the end. Slots are dense,
- * so that neighbours lie beside one another, and memory is used only for as many persons as there
- * are.
+ * key that gives way is overwritten by the new one, the rest is wiped at the end. The first slots
+ * of all partitions come first, then the next ones: slots are dense, so that memory is used only
+ * for as many persons as there are.
  *
  * The memory is locked and left out of core dumps. There are KEY_CACHE_SETS_MAX sets where so much
  * may be locked (RLIMIT_MEMLOCK), else KEY_CACHE_SETS_MIN, locked where that is allowed. To unwrap
@@ -36,12 +36,13 @@ struct key_cache_set {
 struct key_cache {
 	struct key_cache_set *sets;
 	size_t                set_count; /* a power of two */
+	uint32_t              partition_count;
 	struct key_cache_lock {
 		_Alignas(64) pthread_mutex_t mutex;
 	} locks[KEY_CACHE_LOCKS];
 };
 
-void key_cache_init(struct key_cache *cache);
+void key_cache_init(struct key_cache *cache, uint32_t partition_count);
 void key_cache_done(struct key_cache *cache);
 
 /* Asks for the memory in which a key may lie, for a look that comes soon. */

@@ -251,7 +251,7 @@ static enum status load_all(struct load *load, bool create, struct error *err)
 {
 	struct vault *vault = load->vault;
 	slot_table_init(&vault->slots, vault->partition_count);
-	key_cache_init(&vault->cache);
+	key_cache_init(&vault->cache, vault->partition_count);
 	enum status status = read_logs(load, create, err);
 	if (status == STATUS_OK) {
 		tell_of_tails(load);

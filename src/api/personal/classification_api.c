@@ -13,11 +13,11 @@ static void write_defaults(struct json_writer *w)
 {
 	json_begin_array(w);
 	for (unsigned place = PERSONAL_IN_TRAITS; place <= PERSONAL_IN_CONTEXT; place++)
-		for (const char *const *name = personal_names((enum personal_place)place); *name != NULL;
+		for (const struct text *name = personal_names((enum personal_place)place); name->length > 0;
 		     name++) {
 			json_begin_object(w);
 			json_member_string(w, "place", text_of(class_place_name((enum personal_place)place)));
-			json_member_string(w, "name", text_of(*name));
+			json_member_string(w, "name", *name);
 			json_member_string(w, "class", TEXT("personal"));
 			json_end_object(w);
 		}
