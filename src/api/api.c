@@ -158,6 +158,7 @@ struct api *api_new(const struct api_config *config)
 		api->ingest_threads[i] = ingest_thread_new(config->ingest);
 	api->ingest_shared = ingest_thread_new(config->ingest);
 	pthread_mutex_init(&api->ingest_shared_lock, NULL);
+	pthread_mutex_init(&api->people_lock, NULL);
 	pthread_mutex_init(&api->plans_lock, NULL);
 	return api;
 }
@@ -302,6 +303,7 @@ void api_free(struct api *api)
 	ingest_thread_free(api->ingest_shared);
 	free(api->ingest_threads);
 	pthread_mutex_destroy(&api->ingest_shared_lock);
+	pthread_mutex_destroy(&api->people_lock);
 	pthread_mutex_destroy(&api->plans_lock);
 	http_router_free(api->router);
 	free(api->routes);

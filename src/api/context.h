@@ -91,7 +91,8 @@ struct api {
 	struct ingest_thread  *ingest_shared;
 	pthread_mutex_t        ingest_shared_lock;
 
-	pthread_mutex_t plans_lock; /* over a change of a tracking plan, in store and ingest */
+	pthread_mutex_t people_lock; /* over a change of what a person may do, by who may still do it */
+	pthread_mutex_t plans_lock;  /* over a change of a tracking plan, in store and ingest */
 };
 
 /* The default workspace, by which all requests come, and which tells of the server. */

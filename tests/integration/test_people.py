@@ -1,11 +1,13 @@
 """People: how they come, log in, go on and out, and what keeps others from doing so."""
 import base64
+import concurrent.futures
 import email as email_module
 import json
 import pathlib
 import re
 import shutil
 import tempfile
+import threading
 import time
 import unittest
 from datetime import datetime, timedelta, timezone
@@ -385,6 +387,23 @@ class Roles(PeopleCase):
         path = f"/api/v1/people/{grant['user']['id']}"
         self.refused(client.request("PUT", path, {"roles": ["viewer"]}), 409, "CONFLICT")
         self.refused(client.request("DELETE", path), 409, "CONFLICT")
+
+    def test_of_two_who_take_it_from_one_another_only_the_first_does(self):
+        for turn in range(12):
+            both = [self.logged_in("admin") for _ in range(2)]
+            paths = [f"/api/v1/people/{grant['user']['id']}" for _, grant in both]
+            request = (("PUT", {"roles": ["viewer"]}), ("PUT", {"active": False}),
+                       ("DELETE", None))[turn % 3]
+            begin = threading.Barrier(2)
+
+            def take(number):
+                client = both[number][0]
+                client.get("/api/v1/users/me")  # it is connected, and known
+                begin.wait()
+                return client.request(request[0], paths[1 - number], request[1]).status
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                statuses = sorted(pool.map(take, range(2)))
+            self.assertIn(statuses, ([200, 401], [200, 403], [204, 401], [204, 403]), request)
 
     def test_a_token_that_a_person_made_allows_no_more_than_he_may(self):
         client, grant = self.logged_in("engineer")

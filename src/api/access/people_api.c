@@ -1,5 +1,6 @@
 /* /api/v1/people and /api/v1/invitations: who there is, and who is to come. Nobody changes himself
- * here, so that the last who may cannot lock himself out. */
+ * here, so that the last who may cannot lock himself out; and of two who take it from one another
+ * only the first does. */
 
 #include "access/people.h"
 
@@ -207,11 +208,29 @@ static enum status change(struct api_call *call, struct account *ret_account, st
 	                     clock_wall_ms(), call->arena, ret_account, err);
 }
 
+/* One at a time, by who has not lost it since he was let in. */
+static enum status lock_people(struct api_call *call, struct error *err)
+{
+	pthread_mutex_lock(&call->api->people_lock);
+	enum status status = tokens_recheck(call->api->tokens, &call->token, err);
+	if (status == STATUS_OK)
+		status = token_check(&call->token, call->route->scope, clock_wall_ms(), err);
+	if (status != STATUS_OK)
+		pthread_mutex_unlock(&call->api->people_lock);
+	return status;
+}
+
+static void unlock_people(struct api_call *call) { pthread_mutex_unlock(&call->api->people_lock); }
+
 static void change_step(struct api_call *call)
 {
 	struct account account;
 	struct error   err    = {0};
-	enum status    status = change(call, &account, &err);
+	enum status    status = lock_people(call, &err);
+	if (status == STATUS_OK) {
+		status = change(call, &account, &err);
+		unlock_people(call);
+	}
 	if (status == STATUS_OK)
 		guards_changed(call->api->guards);
 	answer_person(call, 200, status, &account, &err);
@@ -223,8 +242,10 @@ static void delete_step(struct api_call *call)
 {
 	struct error err    = {0};
 	enum status  status = not_oneself(call, &err);
-	if (status == STATUS_OK)
+	if (status == STATUS_OK && (status = lock_people(call, &err)) == STATUS_OK) {
 		status = people_delete(call->api->config.access, id_of(call), call->token.scopes, &err);
+		unlock_people(call);
+	}
 	guards_answer(call, status, &err);
 }
 
