@@ -137,6 +137,25 @@ class AtAPoint(unittest.TestCase):
         self.die("trail", 1, "POST", "/api/v1/audience/calculate", {"filters": {"region": ["x"]}})
         self.interrupted("audience.query")
 
+    def test_a_workspace_tells_what_was_under_way_in_it_and_nobody_else_does(self):
+        made = self.client.expect(201, "POST", "/api/v1/workspaces",
+                                  {"slug": "shop", "name": "shop"}).json
+        shop = self.server.client(made["token"])
+        shop.expect(201, "POST", "/api/v1/tokens", {"name": "q", "scopes": ["events.write"]})
+        self.quiet()
+        self.faults.kill_at_write("trail", 1)
+        with self.assertRaises(DEAD):
+            shop.request("PUT", "/api/v1/roles/reader", {"permissions": ["segment.read"]})
+        shop.close()
+        self.assertEqual(self.server.wait_end(), -9)
+        self.faults.kill_at_write("trail", 0)
+        self.server.start(env=self.faults.environment)
+        shop = self.server.client(made["token"])
+        self.addCleanup(shop.close)
+        told = shop.items("/api/v1/audit?outcome=unknown")
+        self.assertEqual([r["action"] for r in told], ["role.update"])
+        self.assertEqual(self.records("role.update"), [])
+
     def test_what_was_written_and_not_synced_is_told_once(self):
         self.die("trail", 2, "PUT", "/api/v1/roles/reader", {"permissions": ["segment.read"]})
         record = self.only("role.update")
