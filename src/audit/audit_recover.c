@@ -61,10 +61,6 @@ static enum status find_recorded(struct recovering *r, struct error *err)
 	for (size_t i = 0; i < files.count && status == STATUS_OK; i++)
 		if (i + 1 == files.count || files.items[i + 1].first_seq > r->first_after + 1)
 			status = look_through(r, files.items[i].first_seq, parser, err);
-	/* Of one that is older than the trail nobody can tell: it was brought from elsewhere. */
-	for (size_t i = 0; i < r->found->count; i++)
-		if (r->found->items[i].intent.after_seq + 1 < files.items[0].first_seq)
-			r->recorded[i] = true;
 	json_parser_free(parser);
 	VECTOR_DONE(&files);
 	return status;
