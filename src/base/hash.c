@@ -114,6 +114,18 @@ bool uuid_valid(struct text text)
 	return true;
 }
 
+bool uuid_bytes(struct text text, uint8_t ret_bytes[UUID_BYTES])
+{
+	char   digits[2 * UUID_BYTES];
+	size_t count = 0;
+	if (!uuid_valid(text))
+		return false;
+	for (size_t i = 0; i < text.length; i++)
+		if (text.data[i] != '-')
+			digits[count++] = text.data[i];
+	return hash_unhex((struct text){digits, count}, ret_bytes, UUID_BYTES);
+}
+
 bool constant_time_equal(struct text a, struct text b)
 {
 	return a.length == b.length && (a.length == 0 || sodium_memcmp(a.data, b.data, a.length) == 0);

@@ -28,9 +28,10 @@ bool hash_unhex(struct text hex, uint8_t *ret_data, size_t length); /* false: no
 void random_bytes(void *into, size_t length);
 
 /* A random UUID (version 4), 36 characters and a NUL. */
-enum { UUID_TEXT_BYTES = 37 };
+enum { UUID_TEXT_BYTES = 37, UUID_BYTES = 16 };
 void uuid_new(char ret_text[UUID_TEXT_BYTES]);
 bool uuid_valid(struct text text);
+bool uuid_bytes(struct text text, uint8_t ret_bytes[UUID_BYTES]); /* false: it is none */
 
 /* Whether both are equal, in a time that depends on the lengths alone. */
 bool constant_time_equal(struct text a, struct text b);

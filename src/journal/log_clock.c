@@ -64,17 +64,6 @@ enum status log_clock_set(struct log_clock *clock, int64_t now_ms, struct error 
 	return STATUS_OK;
 }
 
-/* "0f1e2d3c-…" with its dashes taken out. */
-static bool parse_uuid(const char *text, size_t length, uint8_t ret_id[16])
-{
-	char   digits[33];
-	size_t count = 0;
-	for (size_t i = 0; i < length && count < 32; i++)
-		if (text[i] != '-')
-			digits[count++] = text[i];
-	return hash_unhex((struct text){digits, count}, ret_id, 16);
-}
-
 void log_clock_boot_id(uint8_t ret_id[16])
 {
 	memset(ret_id, 0, 16);
@@ -84,7 +73,7 @@ void log_clock_boot_id(uint8_t ret_id[16])
 	char    text[64];
 	ssize_t length = read(fd, text, sizeof text);
 	close(fd);
-	uint8_t id[16];
-	if (length > 0 && parse_uuid(text, (size_t)length, id))
-		memcpy(ret_id, id, 16);
+	uint8_t id[UUID_BYTES];
+	if (length >= UUID_TEXT_BYTES - 1 && uuid_bytes((struct text){text, UUID_TEXT_BYTES - 1}, id))
+		memcpy(ret_id, id, sizeof id);
 }

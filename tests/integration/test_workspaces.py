@@ -849,13 +849,31 @@ class Crashes(unittest.TestCase):
             shop.track("kim")
             shop.client.close()
         server.stop()
-        trail = next((self.directory / "data" / "workspaces" / changed.id / "audit").iterdir())
+        trails = self.directory / "data" / "workspaces" / changed.id / "audit"
+        trail = next(trails.glob("*.jsonl"))
         trail.write_bytes(trail.read_bytes()[:-40])
         rows = self.doctor(server)
         self.assertEqual([row["check"] for row in rows if row["workspace"] == sound.id
                           and row["state"] == "ok"], ["workspace"])
         self.assertEqual([row["check"] for row in rows if row["workspace"] == changed.id
                           and row["state"] == "warning"], ["audit"])
+
+    def test_the_doctor_names_a_store_that_is_none_and_a_keyring_of_others(self):
+        server = self.server()
+        server.start()
+        broken, changed, other = (make(server, slug) for slug in ("broken", "changed", "other"))
+        for shop in (broken, changed, other):
+            shop.client.close()
+        server.stop()
+        keys = self.directory / "keyring" / "workspaces"
+        shutil.copy(keys / other.id / "keys.log", keys / changed.id / "keys.log")
+        store = self.directory / "data" / "workspaces" / broken.id / "store.db"
+        store.write_bytes(b"none" * 1024 + store.read_bytes()[4096:])
+        found = {(row["workspace"], row["check"], row["state"]): row["text"]
+                 for row in self.doctor(server)}
+        self.assertIn("store.db", found[broken.id, "store", "failure"])
+        self.assertIn("another workspace", found[changed.id, "keyring", "failure"])
+        self.assertIn((other.id, "workspace", "ok"), found)
 
     def doctor(self, server):
         done = subprocess.run(

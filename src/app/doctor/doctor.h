@@ -51,9 +51,12 @@ void doctor_check_system(struct findings *findings, const struct serve_settings 
  * removes a file in the data directory (or in the one above, when it is not made yet). */
 void doctor_check_directories(struct findings *findings, const struct serve_settings *settings);
 
-/* Of one workspace's directories: who may read them, whether the keys are there, and whether the
- * clock went back. */
+/* Of one workspace's directories: who may read them, whether the keys are there, whether the clock
+ * went back, and what doctor_check_store() finds. */
 void doctor_check_place(struct findings *findings, const char *data, const char *keyring);
+
+/* Whether the store can be read, and the keyring is that of these data; nothing where they are. */
+void doctor_check_store(struct findings *findings, const char *data, const char *keyring);
 
 /* The audit trail, and who else vouches for it. */
 void doctor_check_audit(struct findings *findings, const struct serve_settings *settings);

@@ -298,6 +298,7 @@ void doctor_check_place(struct findings *findings, const char *data, const char 
 	if (access(data, F_OK) == 0)
 		check_files_in(findings, "data", data);
 	check_keyring(findings, data, keyring);
+	doctor_check_store(findings, data, keyring);
 }
 
 void doctor_check_directories(struct findings *findings, const struct serve_settings *settings)

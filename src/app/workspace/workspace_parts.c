@@ -16,7 +16,7 @@
 #include "journal/file_log.h"
 #include "store/sqlite.h"
 
-enum { PARTITION_COUNT_DEFAULT = 16, UUID_BYTES = 16 };
+enum { PARTITION_COUNT_DEFAULT = 16 };
 
 #define RETENTION_MS_DEFAULT (1096 * DAY_MS)
 
@@ -119,12 +119,7 @@ static enum status open_store(struct workspace *workspace, struct error *err)
 
 static void row_bytes(const struct store_workspace *row, uint8_t into[UUID_BYTES])
 {
-	char   digits[2 * UUID_BYTES + 1];
-	size_t length = 0;
-	for (const char *at = row->id; *at != '\0' && length < sizeof digits - 1; at++)
-		if (*at != '-')
-			digits[length++] = *at;
-	bool valid = hash_unhex((struct text){digits, length}, into, UUID_BYTES);
+	bool valid = uuid_bytes(text_of(row->id), into);
 	assert(valid); /* the store keeps UUIDs */
 }
 

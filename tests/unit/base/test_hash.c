@@ -94,6 +94,18 @@ static void texts_that_are_no_uuid_are_told_apart(void **state)
 	assert_false(uuid_valid(TEXT("g23e4567-e89b-12d3-a456-426614174000")));
 }
 
+static void the_bytes_of_a_uuid_are_its_digits(void **state)
+{
+	(void)state;
+	const uint8_t expected[UUID_BYTES] = {0x0f, 0x1e, 0x2d, 0x3c, 0x4b, 0x5a, 0x69, 0x78,
+	                                      0x87, 0x96, 0xa5, 0xb4, 0xc3, 0xd2, 0xe1, 0xf0};
+	uint8_t       bytes[UUID_BYTES];
+	assert_true(uuid_bytes(TEXT("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"), bytes));
+	assert_memory_equal(bytes, expected, sizeof bytes);
+	assert_false(uuid_bytes(TEXT("0f1e2d3c4b5a69788796a5b4c3d2e1f0"), bytes));
+	assert_false(uuid_bytes(TEXT("0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f"), bytes));
+}
+
 static void secrets_are_equal_only_byte_by_byte(void **state)
 {
 	(void)state;
@@ -125,6 +137,7 @@ int main(void)
 		cmocka_unit_test(text_that_is_not_hexadecimal_leaves_the_bytes_alone),
 		cmocka_unit_test(a_new_uuid_is_of_version_4_and_unlike_the_last),
 		cmocka_unit_test(texts_that_are_no_uuid_are_told_apart),
+		cmocka_unit_test(the_bytes_of_a_uuid_are_its_digits),
 		cmocka_unit_test(secrets_are_equal_only_byte_by_byte),
 		cmocka_unit_test(random_bytes_fill_all_that_was_asked_for),
 	};
