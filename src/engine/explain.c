@@ -164,8 +164,9 @@ static void explain_trait(struct inquiry *inquiry, const struct plan_trait *plan
 	const struct leaf_question question = {.inquiry = inquiry, .trait = &trait};
 	struct value               value =
 		trait_value(&trait, profile_traits(inquiry->profile), inquiry->profile->identified);
-	/* Parts of a birthday are found, and not told. */
-	if (value.type != VALUE_NONE && personal_by_name(PERSONAL_IN_TRAITS, plan->path.name))
+	/* What is compared by what is sealed, and parts of a birthday, are found and not told. */
+	if (value.type != VALUE_NONE && personal_by_name(PERSONAL_IN_TRAITS, plan->path.name) &&
+	    personal_tests(PERSONAL_IN_TRAITS, plan->path.name) != PERSONAL_NO_TESTS)
 		value = (struct value){.type = VALUE_PERSONAL};
 	node->trait = leaf_value_keep(value, inquiry->arena);
 	follow(&question, look_at(&question, inquiry->now_ms), timeline);

@@ -104,6 +104,8 @@ static bool is_sealed(const struct sift *sift, struct text path, bool scalar, bo
 		return !scalar || personal_by_name(sift->place, path);
 	case CLASS_PLAIN:
 		return personal_by_name(sift->place, path);
+	case CLASS_NOT_PERSONAL:
+		return false;
 	default:
 		return long_text || personal_by_name(sift->place, path);
 	}

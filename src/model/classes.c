@@ -9,9 +9,11 @@ static const char *const place_names[] = {
 	[PERSONAL_IN_PROPERTIES] = "properties",
 	[PERSONAL_IN_CONTEXT]    = "context",
 };
-static const char *const class_names[] = {"", "personal", "free_text", "plain"};
+static const char *const class_names[] = {"", "personal", "free_text", "plain", "not_personal"};
 
-enum { PLACES = 3, CLASSES = 4 };
+enum { PLACES = 3, CLASSES = 5 };
+
+const struct classes classes_of_what_is_kept = {.open = true};
 
 const char *class_place_name(enum personal_place place) { return place_names[place]; }
 
@@ -42,6 +44,21 @@ static struct text key_of(char into[CLASS_NAME_BYTES_MAX + 1], enum personal_pla
 	return (struct text){into, name.length + 1};
 }
 
+/* Of a name that is personal by default: why it cannot have that class; NULL: it can. */
+static const char *why_not(enum personal_place place, struct text name, enum personal_class kind)
+{
+	bool listed = personal_is_listed(place, name);
+	if (kind == CLASS_NOT_PERSONAL && !listed)
+		return "It is no name of the list: say so of the one that it lies in, or plain";
+	if (kind == CLASS_NOT_PERSONAL && place == PERSONAL_IN_TRAITS &&
+	    personal_indexed(name) != PERSONAL_NOT_INDEXED)
+		return "People are found and compared by what is sealed with it: it stays personal";
+	if (kind == CLASS_NOT_PERSONAL || (kind == CLASS_PERSONAL && !listed) ||
+	    !personal_by_name(place, name))
+		return NULL;
+	return "This is personal by default, and stays so unless its class is not_personal";
+}
+
 static enum status read_rule(struct classes *classes, struct json json, unsigned index,
                              struct error *err)
 {
@@ -58,12 +75,14 @@ static enum status read_rule(struct classes *classes, struct json json, unsigned
 	if (!read_word(json_get(json, "place"), place_names, 0, PLACES, &place))
 		return refuse(err, index, "place", "It is traits, properties or context");
 	if (!read_word(json_get(json, "class"), class_names, 1, CLASSES, &kind))
-		return refuse(err, index, "class", "It is personal, free_text or plain");
+		return refuse(err, index, "class", "It is personal, free_text, plain or not_personal");
 	if (json_type(name) != JSON_STRING || json_string(name).length == 0 ||
 	    json_string(name).length > CLASS_NAME_BYTES_MAX)
 		return refuse(err, index, "name", "A name is a string of 1 to 256 bytes");
-	if (personal_by_name((enum personal_place)place, json_string(name)))
-		return refuse(err, index, "name", "This is personal by default, and stays so");
+	const char *reason =
+		why_not((enum personal_place)place, json_string(name), (enum personal_class)kind);
+	if (reason != NULL)
+		return refuse(err, index, "name", reason);
 
 	struct class_rule *rule = &classes->rules[classes->count];
 	*rule                   = (struct class_rule){(enum personal_place)place,
@@ -126,6 +145,8 @@ enum personal_class classes_find(const struct classes *classes, enum personal_pl
                                  struct text path)
 {
 	char key[CLASS_NAME_BYTES_MAX + 1];
+	if (classes != NULL && classes->open)
+		return CLASS_NOT_PERSONAL;
 	if (classes == NULL || classes->count == 0)
 		return CLASS_NONE;
 	while (path.length > 0) {
@@ -141,13 +162,18 @@ enum personal_class classes_find(const struct classes *classes, enum personal_pl
 	return CLASS_NONE;
 }
 
+bool classes_free_name(const struct classes *classes, enum personal_place place, struct text path)
+{
+	return classes_find(classes, place, path) == CLASS_NOT_PERSONAL;
+}
+
 bool classes_mention(const struct classes *classes, struct text name)
 {
 	for (unsigned i = 0; classes != NULL && i < classes->count; i++) {
 		const struct class_rule *rule = &classes->rules[i];
 		size_t                   more = rule->name.length - name.length;
-		if (rule->kind != CLASS_PLAIN && text_ends_with(rule->name, name) &&
-		    (more == 0 || rule->name.data[more - 1] == '.'))
+		if (rule->kind != CLASS_PLAIN && rule->kind != CLASS_NOT_PERSONAL &&
+		    text_ends_with(rule->name, name) && (more == 0 || rule->name.data[more - 1] == '.'))
 			return true;
 	}
 	return false;

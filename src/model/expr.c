@@ -1,3 +1,4 @@
+#include "model/classes.h"
 #include "model/expr.h"
 
 #include <assert.h>
@@ -78,7 +79,7 @@ enum status expr_all_of(struct expr *const *operands, unsigned count, const char
 	expr_write_json(&w, &all);
 	enum status status = json_parse_text(parser, buffer_text(&out), &value, err);
 	if (status == STATUS_OK)
-		status = expr_parse_json(value, field, arena, ret_expr, err);
+		status = expr_parse_json_with(value, field, &classes_of_what_is_kept, arena, ret_expr, err);
 	json_parser_free(parser);
 	buffer_done(&out);
 	return status;

@@ -160,6 +160,14 @@ struct expr {
 MUST_USE enum status expr_parse_json(struct json value, const char *field, struct arena *arena,
                                      struct expr **ret_expr, struct error *err);
 
+struct classes;
+
+/* The same where the workspace has said of names that they are not personal (model/classes.h): they
+ * may be compared. `classes` NULL: nothing was said. */
+MUST_USE enum status expr_parse_json_with(struct json value, const char *field,
+                                          const struct classes *classes, struct arena *arena,
+                                          struct expr **ret_expr, struct error *err);
+
 /* The same of the text notation (docs/language.md). `error.field` is `field` alone, the reason
  * begins with the place: "line 2, column 14: expected …". */
 MUST_USE enum status expr_parse_text(struct text text, const char *field, struct arena *arena,

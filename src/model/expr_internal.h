@@ -15,12 +15,21 @@ struct expr_place {
 	int64_t                  index; /* -1: none */
 };
 
+struct classes;
+
 struct expr_parser {
 	struct arena *arena;
 	struct error *err;
 	unsigned      leaves;    /* read so far, tests of `where` included */
 	bool          canonical; /* durations and instants are numbers of ms, segments numbers */
+	/* What may be compared though it is on the list of personal names; NULL: nothing of it. */
+	const struct classes *classes;
 };
+
+/* expr_parse_text() with classes. */
+MUST_USE enum status expr_parse_text_with(struct text text, const char *field,
+                                          const struct classes *classes, struct arena *arena,
+                                          struct expr **ret_expr, struct error *err);
 
 /* What a test is asked of: it decides on operators and types. */
 enum expr_subject {

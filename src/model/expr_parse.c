@@ -1,5 +1,6 @@
 #include <assert.h>
 
+#include "model/classes.h"
 #include "model/expr_internal.h"
 #include "model/personal.h"
 
@@ -65,12 +66,15 @@ enum status expr_check_property(struct expr_parser *parser, const struct expr_pl
                                 const char *member, struct text property)
 {
 	struct text         context = TEXT("context.");
-	enum personal_tests tests   = personal_tests(PERSONAL_IN_PROPERTIES, property);
+	enum personal_place where   = PERSONAL_IN_PROPERTIES;
+	struct text         path    = property;
+	enum personal_tests tests   = personal_tests(where, property);
 	if (tests == PERSONAL_ALL_TESTS && text_starts_with(property, context)) {
-		struct text path = {property.data + context.length, property.length - context.length};
-		tests            = personal_tests(PERSONAL_IN_CONTEXT, path);
+		where = PERSONAL_IN_CONTEXT;
+		path  = (struct text){property.data + context.length, property.length - context.length};
+		tests = personal_tests(where, path);
 	}
-	if (tests == PERSONAL_ALL_TESTS)
+	if (tests == PERSONAL_ALL_TESTS || classes_free_name(parser->classes, where, path))
 		return STATUS_OK;
 	return expr_refuse(parser, STATUS_INVALID, place, member, "%s", personal_reason(tests));
 }
@@ -163,6 +167,9 @@ static enum status check_personal_trait(struct expr_parser *parser, const struct
 	const struct expr_test *test  = &expr->trait.test;
 	enum personal_tests     tests = personal_tests(PERSONAL_IN_TRAITS, expr->trait.name);
 	if (tests == PERSONAL_ALL_TESTS || expr_asks_for_presence(test->op))
+		return STATUS_OK;
+	if (tests == PERSONAL_NO_TESTS &&
+	    classes_free_name(parser->classes, PERSONAL_IN_TRAITS, expr->trait.name))
 		return STATUS_OK;
 	if (tests == PERSONAL_NO_TESTS || (test->op != EXPR_EQ && test->op != EXPR_NEQ &&
 	                                   test->op != EXPR_IN && test->op != EXPR_NOT_IN))
@@ -305,10 +312,17 @@ enum status expr_check_size(struct expr_parser *parser, const struct expr *expr,
 enum status expr_parse_json(struct json value, const char *field, struct arena *arena,
                             struct expr **ret_expr, struct error *err)
 {
-	struct expr_parser parser = {.arena = arena, .err = err};
+	return expr_parse_json_with(value, field, NULL, arena, ret_expr, err);
+}
+
+enum status expr_parse_json_with(struct json value, const char *field,
+                                 const struct classes *classes, struct arena *arena,
+                                 struct expr **ret_expr, struct error *err)
+{
+	struct expr_parser parser = {.arena = arena, .err = err, .classes = classes};
 	struct expr_place  root   = {NULL, text_of(field), -1};
 	if (json_type(value) == JSON_STRING)
-		return expr_parse_text(json_string(value), field, arena, ret_expr, err);
+		return expr_parse_text_with(json_string(value), field, classes, arena, ret_expr, err);
 	if (json_type(value) == JSON_NONE)
 		return expr_refuse(&parser, STATUS_INVALID, &root, NULL, "is required");
 
@@ -324,10 +338,11 @@ enum status expr_parse_json(struct json value, const char *field, struct arena *
 enum status expr_parse_canonical(struct text canonical, struct arena *arena, struct expr **ret_expr,
                                  struct error *err)
 {
-	struct error        why    = {0};
-	struct expr_parser  parser = {.arena = arena, .err = &why, .canonical = true};
-	struct expr_place   root   = {NULL, TEXT("canonical"), -1};
-	struct json_parser *json   = json_parser_new();
+	struct error       why    = {0};
+	struct expr_parser parser = {
+		.arena = arena, .err = &why, .canonical = true, .classes = &classes_of_what_is_kept};
+	struct expr_place   root = {NULL, TEXT("canonical"), -1};
+	struct json_parser *json = json_parser_new();
 	struct json         value;
 	struct expr        *expr;
 

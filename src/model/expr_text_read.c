@@ -661,7 +661,13 @@ static enum status read_whole(struct reader *reader, struct draft **ret_draft,
 enum status expr_parse_text(struct text text, const char *field, struct arena *arena,
                             struct expr **ret_expr, struct error *err)
 {
-	struct expr_parser parser = {.arena = arena, .err = err};
+	return expr_parse_text_with(text, field, NULL, arena, ret_expr, err);
+}
+
+enum status expr_parse_text_with(struct text text, const char *field, const struct classes *classes,
+                                 struct arena *arena, struct expr **ret_expr, struct error *err)
+{
+	struct expr_parser parser = {.arena = arena, .err = err, .classes = classes};
 	struct reader      reader = {.parser = &parser, .field = field, .text = text};
 	struct draft      *draft;
 	return read_whole(&reader, &draft, ret_expr);

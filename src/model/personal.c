@@ -68,6 +68,22 @@ bool personal_by_name(enum personal_place place, struct text path)
 	return false;
 }
 
+static bool is_among(struct text name, const struct text *names)
+{
+	for (; names->length > 0; names++)
+		if (text_equal(name, *names))
+			return true;
+	return false;
+}
+
+bool personal_is_listed(enum personal_place place, struct text name)
+{
+	struct text traits = TEXT("traits.");
+	if (place == PERSONAL_IN_CONTEXT && text_starts_with(name, traits))
+		return is_among(behind(name, traits), trait_names);
+	return is_among(name, personal_names(place));
+}
+
 const struct text *personal_names(enum personal_place place)
 {
 	return place == PERSONAL_IN_TRAITS       ? trait_names

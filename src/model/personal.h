@@ -32,6 +32,9 @@ enum personal_place { PERSONAL_IN_TRAITS, PERSONAL_IN_PROPERTIES, PERSONAL_IN_CO
 /* Whether the value at this dotted path is personal by its name. */
 bool personal_by_name(enum personal_place place, struct text path);
 
+/* Whether it is a name of the list itself, not of what lies within one. */
+bool personal_is_listed(enum personal_place place, struct text name);
+
 /* The names of a place, ended by an empty one. */
 const struct text *personal_names(enum personal_place place);
 

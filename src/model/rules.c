@@ -214,7 +214,13 @@ static enum status refuse_body(struct error *err, const char *field, const char 
 enum status rules_parse(struct json body, struct arena *arena, struct expr **ret_expr,
                         struct error *err)
 {
-	struct expr_parser parser    = {.arena = arena, .err = err};
+	return rules_parse_with(body, NULL, arena, ret_expr, err);
+}
+
+enum status rules_parse_with(struct json body, const struct classes *classes, struct arena *arena,
+                             struct expr **ret_expr, struct error *err)
+{
+	struct expr_parser parser    = {.arena = arena, .err = err, .classes = classes};
 	struct expr_place  place     = {NULL, TEXT("windowMinutes"), -1};
 	int64_t            window_ms = 0;
 	if (json_type(body) != JSON_OBJECT)
@@ -235,7 +241,8 @@ enum status rules_parse(struct json body, struct arena *arena, struct expr **ret
 		                   has_rules ? "cannot stand together with rules"
 		                             : "cannot stand together with expression");
 	if (has_expression)
-		return expr_parse_json(json_get(body, "expression"), "expression", arena, ret_expr, err);
+		return expr_parse_json_with(json_get(body, "expression"), "expression", classes, arena,
+		                            ret_expr, err);
 	if (logic != NULL)
 		return rules_read_logic(&parser, body, ret_expr);
 	if (has_rules || json_type(json_get(body, "rules")) == JSON_ARRAY)

@@ -15,6 +15,13 @@
 MUST_USE enum status rules_parse(struct json body, struct arena *arena, struct expr **ret_expr,
                                  struct error *err);
 
+struct classes;
+
+/* As expr_parse_json_with(). */
+MUST_USE enum status rules_parse_with(struct json body, const struct classes *classes,
+                                      struct arena *arena, struct expr **ret_expr,
+                                      struct error *err);
+
 /* Of a body with `logicalExpression` and `dependencies`: that the one names exactly the segments
  * that the other lists. Each may say id or key, so this needs `expr` resolved, and the same
  * `resolve`. STATUS_OK for every other body. */

@@ -72,9 +72,70 @@ class Classification(ServerCase):
         # What was sealed stays sealed.
         self.assertEqual(self.seen("after")[0], {"plan": "pro"})
 
+    FREED = [{"place": "traits", "name": "address", "class": "not_personal"},
+             {"place": "traits", "name": "address.street", "class": "personal"},
+             {"place": "properties", "name": "email", "class": "not_personal"},
+             {"place": "context", "name": "ip", "class": "not_personal"}]
+
+    def live(self, user):
+        self.client.expect(200, "POST", "/v1/identify", {
+            "userId": user, "traits": {"address": {"city": "제주", "street": LONG},
+                                       "email": "a@example.com"}}, key=self.key)
+        position = self.track(user, properties={"email": "shop@example.com"},
+                              context={"ip": "192.0.2.7"}).position
+        self.client.get("/api/v1/segments", headers={"X-Sonnim-Min-Position": position})
+
+    def test_a_name_of_the_list_is_freed_from_then_on_for_who_says_so(self):
+        compares = ('trait(address.city) = "제주" and '
+                    'count(Seen where email = "shop@example.com" and context.ip exists) >= 1 and '
+                    'count(Seen where context.ip = "192.0.2.7") >= 1')
+        ask = {"expression": compares}
+        self.live("sealed")
+        self.refused(self.client.request("POST", "/api/v1/audience/calculate", ask), 400)
+        answer = self.put(self.FREED)
+        self.assertEqual(answer.status, 200, answer)
+        self.assertEqual([row["field"] for row in answer.json["warnings"]],
+                         ["classes[0]", "classes[2]", "classes[3]"])
+        record = self.client.get("/api/v1/audit?action=classification.update")["items"][0]
+        self.assertEqual(record["target"],
+                         "not_personal:traits.address,properties.email,context.ip")
+        self.live("freed")
+        self.assertEqual(self.seen("sealed")[0], {})
+        traits, event = self.seen("freed")
+        self.assertEqual(traits, {"address": {"city": "제주", "street": None}})
+        self.assertEqual(event["properties"], {"email": "shop@example.com"})
+        self.assertEqual(event["context"]["ip"], "192.0.2.7")
+        found = self.client.expect(200, "POST", "/api/v1/audience/calculate", ask)
+        self.assertEqual(found.json["audience_size"], 1)
+        self.client.expect(201, "POST", "/api/v1/segments", {"key": "freed", "name": "f", **ask})
+        self.client.wait_live("freed")
+        saved = self.client.expect(201, "POST", "/api/v1/audiences", {
+            "name": "freed", **ask}).json
+        # What is there goes on when the word is taken back; new definitions are refused.
+        self.assertEqual(self.put([]).json["warnings"], [])
+        self.refused(self.client.request("POST", "/api/v1/audience/calculate", ask), 400)
+        self.live("sealed-again")
+        self.server.kill()
+        self.server.start()
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.client.wait_live("freed")
+        self.assertEqual(self.client.get("/api/v1/segments/freed")["text"], compares)
+        members = self.client.get("/api/v1/segments/freed/members")["items"]
+        self.assertEqual([row["userId"] for row in members], ["freed"])
+        self.assertEqual(self.client.get(f"/api/v1/audiences/{saved['id']}")["name"], "freed")
+        self.assertEqual(self.seen("sealed-again")[0], {})
+        told = self.client.get("/api/v1/users/freed/explain?segment=freed")
+        self.assertTrue(told["member"])
+
     def test_mistakes_are_named_and_what_is_personal_stays_so(self):
         for rule, field in (({"place": "traits", "name": "email", "class": "plain"}, "name"),
                             ({"place": "traits", "name": "address.city", "class": "plain"}, "name"),
+                            ({"place": "traits", "name": "email", "class": "not_personal"},
+                             "name"),
+                            ({"place": "traits", "name": "address.city", "class": "not_personal"},
+                             "name"),
+                            ({"place": "traits", "name": "plan", "class": "not_personal"}, "name"),
                             ({"place": "here", "name": "a", "class": "plain"}, "place"),
                             ({"place": "traits", "name": "", "class": "plain"}, "name"),
                             ({"place": "traits", "name": "a", "class": "secret"}, "class")):

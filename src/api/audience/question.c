@@ -62,11 +62,13 @@ static enum status read_expression(struct api_call *asker, struct arena *arena, 
                                    struct question *question, struct expr **ret_expr,
                                    struct error *err)
 {
+	const struct classes *classes =
+		asker == NULL ? &classes_of_what_is_kept : classification_now(asker->api);
 	struct json value = json_get(object, "expression");
 	*ret_expr         = NULL;
 	if (!has_expression(object))
 		return STATUS_OK;
-	enum status status  = expr_parse_json(value, "expression", arena, ret_expr, err);
+	enum status status  = expr_parse_json_with(value, "expression", classes, arena, ret_expr, err);
 	bool        indexed = false;
 	if (status == STATUS_OK && asker != NULL)
 		status = personal_index(asker, *ret_expr, "expression", &indexed, err);

@@ -1,6 +1,9 @@
 /* GET and PUT /api/v1/classification: what a workspace says of its own names (model/classes.h). */
 
+#include <stdio.h>
+
 #include "api/call.h"
+#include "api/call_audit.h"
 #include "api/handlers.h"
 #include "api/personal/classification.h"
 #include "base/clock.h"
@@ -8,6 +11,8 @@
 #include "model/classes.h"
 
 #define KEPT_NAME TEXT("classification")
+
+enum { AUDIT_TARGET_BYTES_AIM = 512 };
 
 static void write_defaults(struct json_writer *w)
 {
@@ -24,6 +29,27 @@ static void write_defaults(struct json_writer *w)
 	json_end_array(w);
 }
 
+/* Of what is no longer sealed, as long as it is said. */
+static void write_warnings(struct json_writer *w, const struct classes *classes)
+{
+	char field[48];
+	json_add_key(w, TEXT("warnings"));
+	json_begin_array(w);
+	for (unsigned i = 0; classes != NULL && i < classes->count; i++) {
+		if (classes->rules[i].kind != CLASS_NOT_PERSONAL)
+			continue;
+		snprintf(field, sizeof field, "classes[%u]", i);
+		json_begin_object(w);
+		json_member_string(w, "field", text_of(field));
+		json_member_string(w, "message",
+		                   TEXT("What comes under this name lies in clear in journal, events and "
+		                        "backups, is shown without pii.read, and outlives an erasure "
+		                        "there: it must not say anything of a person"));
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 static void write_classes(struct json_writer *w, const struct classes *classes, bool defaults)
 {
 	json_begin_object(w);
@@ -37,6 +63,7 @@ static void write_classes(struct json_writer *w, const struct classes *classes, 
 	if (defaults) {
 		json_add_key(w, TEXT("defaults"));
 		write_defaults(w);
+		write_warnings(w, classes);
 	}
 	json_end_object(w);
 }
@@ -99,18 +126,39 @@ static enum status put(struct api_call *call, struct error *err)
 	return status;
 }
 
+/* The record of the change names what is not sealed any more. */
+static void tell_audit(struct api_call *call, const struct classes *classes)
+{
+	struct buffer target = {0};
+	for (unsigned i = 0; i < classes->count && target.length < AUDIT_TARGET_BYTES_AIM; i++)
+		if (classes->rules[i].kind == CLASS_NOT_PERSONAL)
+			buffer_printf(&target, "%s%s.%.*s", target.length == 0 ? "not_personal:" : ",",
+			              class_place_name(classes->rules[i].place),
+			              TEXT_FORMAT(classes->rules[i].name));
+	if (target.length > 0)
+		call_audit_target(call, buffer_text(&target));
+	buffer_done(&target);
+}
+
 static void put_step(struct api_call *call)
 {
 	struct error err;
-	if (put(call, &err) != STATUS_OK)
+	if (put(call, &err) != STATUS_OK) {
 		call_fail(call, &err);
-	else
-		answer(call, ingest_classes(call->api->config.ingest));
+		return;
+	}
+	tell_audit(call, ingest_classes(call->api->config.ingest));
+	answer(call, ingest_classes(call->api->config.ingest));
 }
 
 void classification_put(struct api_call *call) { call_on_worker(call, put_step); }
 
 /* ---- New definitions ---- */
+
+const struct classes *classification_now(const struct api *api)
+{
+	return api->config.ingest == NULL ? NULL : ingest_classes(api->config.ingest);
+}
 
 struct check {
 	const struct classes *classes;
@@ -159,7 +207,7 @@ static void check_leaf(void *context, const struct expr *leaf)
 enum status classification_check(struct api *api, const struct expr *expr, const char *field,
                                  struct error *err)
 {
-	struct check check = {.classes = ingest_classes(api->config.ingest)};
+	struct check check = {.classes = classification_now(api)};
 	if (expr == NULL || check.classes == NULL)
 		return STATUS_OK;
 	expr_visit_leaves(expr, check_leaf, &check);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "api/personal/classification.h"
 #include "api/personal/personal_index.h"
 #include "api/call.h"
 #include "base/hash.h"
@@ -132,8 +133,9 @@ static enum status read_definition(struct api_call *call, struct json body, bool
 	enum status   status;
 	if (!required && !has_definition(body))
 		return STATUS_OK;
-	bool indexed;
-	if ((status = rules_parse(body, arena, &wish->expr, err)) != STATUS_OK ||
+	bool                  indexed;
+	const struct classes *classes = classification_now(call->api);
+	if ((status = rules_parse_with(body, classes, arena, &wish->expr, err)) != STATUS_OK ||
 	    (status = personal_index(call, wish->expr, "expression", &indexed, err)) != STATUS_OK)
 		return status;
 	/* Only an expression has traits. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "engine/definition/definition_internal.h"
+#include "model/classes.h"
 #include "model/rules.h"
 
 enum { KEY_BYTES_MAX = 128, NAME_BYTES_MAX = 256, DESCRIPTION_BYTES_MAX = 4096 };
@@ -253,7 +254,7 @@ static enum status read_body(struct text body, struct arena *arena, struct expr 
 	struct json         root;
 	enum status         status = json_parse_text(parser, body, &root, err);
 	if (status == STATUS_OK)
-		status = rules_parse(root, arena, ret_expr, err);
+		status = rules_parse_with(root, &classes_of_what_is_kept, arena, ret_expr, err);
 	json_parser_free(parser);
 	return status;
 }
