@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/instant.h"
 #include "engine/change/change_compact.h"
 #include "engine/checkpoint/checkpoint.h"
@@ -15,6 +16,8 @@
 enum {
 	DUE_SHARE = 8,         /* a file is written anew once this part of it is due */
 	LOOK_US   = 10 * 1000, /* between two looks whether the new file is in its place */
+	KEEP_US   = 1000,      /* whether entries are */
+	KEEP_MS   = 60 * 1000, /* at most, for a disk that does not take them */
 };
 
 /* ---- How far ---- */
@@ -121,6 +124,55 @@ enum status engine_history_look(struct engine *engine, int64_t before_ms, const 
 	free(look.parts);
 	if (status == STATUS_OK)
 		*ret_look = all;
+	return status;
+}
+
+/* ---- Keep ---- */
+
+struct keep {
+	struct engine_wait wait;
+	uint64_t          *wanted; /* by partition, how many entries; UINT64_MAX: not known yet */
+	_Atomic bool       left;
+};
+
+static void run_keep(struct engine_read *read, struct view *view)
+{
+	struct keep          *keep    = (struct keep *)read;
+	uint32_t              number  = view_partition(view);
+	const struct changes *changes = &view->partition->changes;
+	if (changes->file == NULL)
+		return;
+	if (keep->wanted[number] == UINT64_MAX)
+		keep->wanted[number] = changes->count;
+	if (changes->stored < keep->wanted[number])
+		checkpoint_keep_changes(view->engine->checkpoints, number);
+	if (changes->stored < keep->wanted[number])
+		atomic_store(&keep->left, true);
+}
+
+enum status engine_history_keep(struct engine *engine, struct error *err)
+{
+	uint32_t    count       = engine_partition_count(engine);
+	int64_t     deadline_ns = clock_monotonic_ns() + KEEP_MS * INT64_C(1000000);
+	struct keep keep        = {.wanted = malloc(count * sizeof *keep.wanted)};
+	enum status status;
+	if (keep.wanted == NULL)
+		abort();
+	for (uint32_t i = 0; i < count; i++)
+		keep.wanted[i] = UINT64_MAX;
+	for (;;) {
+		atomic_store(&keep.left, false);
+		keep.wait.read = (struct engine_read){.run = run_keep, .timeout_ms = KEEP_MS};
+		status         = engine_wait_all(engine, &keep.wait, err);
+		if (status != STATUS_OK || !atomic_load(&keep.left))
+			break;
+		if (clock_monotonic_ns() > deadline_ns) {
+			status = error_set(err, STATUS_UNAVAILABLE, "the change stream cannot be written");
+			break;
+		}
+		usleep(KEEP_US);
+	}
+	free(keep.wanted);
 	return status;
 }
 

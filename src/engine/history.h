@@ -29,6 +29,11 @@ struct history_look {
 	struct history_amount due; /* what engine_history_drop() would drop, at most */
 };
 
+/* Waits until all that the change stream has told by now lies in its files (if there are any), so
+ * that a restart need not make it again: before what it was made of goes. One caller at a time.
+ * STATUS_UNAVAILABLE: it cannot be written for now, or the engine stops; STATUS_TIMEOUT. */
+MUST_USE enum status engine_history_keep(struct engine *engine, struct error *err);
+
 /* What is older than `before_ms` (INSTANT_MS_NONE: nothing). `held`, by partition, is the first
  * entry that somebody still wants; NULL: nobody does. STATUS_UNAVAILABLE, STATUS_TIMEOUT. */
 MUST_USE enum status engine_history_look(struct engine *engine, int64_t before_ms,

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "engine/history.h"
 #include "engine/wait.h"
 #include "model/record.h"
 #include "vault/vault_erase.h"
@@ -133,6 +134,11 @@ static enum status erase_all(struct transfer *transfer, struct erasing *erasing,
 		status = erasing_append(transfer, going, going_count, &erasing->position, err);
 	if (status == STATUS_OK)
 		status = note_erased(transfer, erasing, err);
+	/* A restart cannot make again what was told of them, once their keys are gone. */
+	if (status == STATUS_OK)
+		status = erasing_await(transfer, erasing->position, err);
+	if (status == STATUS_OK)
+		status = engine_history_keep(transfer->engine, err);
 	if (status != STATUS_OK) {
 		vault_erasure_abandon(erasure);
 		return status;

@@ -12,7 +12,7 @@
 MUST_USE enum status erasing_append(struct transfer *transfer, const struct person *persons,
                                     size_t count, uint64_t *ret_position, struct error *err);
 
-/* Erases the persons whom the ids name: steps 2 to 5 (privacy.h). `known[i]`: the id named
+/* Erases the persons whom the ids name: steps 2 to 6 (privacy.h). `known[i]`: the id named
  * somebody; the others are passed over. */
 struct erasing {
 	const struct vault_id *ids;

@@ -13,9 +13,10 @@
  *      by what else they may be named is noted (terms.h)
  *   3. an ERASURE record for each lies in the journal, durably
  *   4. what is asked about later ("was X erased?") is noted by keyed hash, with the request's id
- *   5. keys are overwritten, mappings gone
- * Behind a crash before 5 the ids still lead to the persons, and all is done again; behind one
- * after 5 they are known by 4. Then, once: dead letters, files that exports have left, newest
+ *   5. what the change stream has told of them lies in its files: a restart cannot make it again
+ *   6. keys are overwritten, mappings gone
+ * Behind a crash before 6 the ids still lead to the persons, and all is done again; behind one
+ * after 6 they are known by 4. Then, once: dead letters, files that exports have left, newest
  * events in memory.
  *
  * Parameters: {"type":"DELETE_ONLY","reason":"…","file":bool}; ids are in the job's files only. */

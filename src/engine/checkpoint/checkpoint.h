@@ -63,9 +63,12 @@ int64_t checkpoint_turn(struct checkpoints *checkpoints, struct partition *const
  * checkpoints that will use; 0: all of them. Any thread. */
 uint64_t checkpoints_needed_after(struct checkpoints *checkpoints);
 
-/* ---- Dropping old changes (engine/history.h), on the partition's thread ---- */
+/* ---- Keeping changes, and dropping old ones (engine/history.h), on the partition's thread ---- */
 
 struct change_file;
+
+/* Sends all that is not in the file yet on its way there; `changes.stored` says when it is. */
+void checkpoint_keep_changes(struct checkpoints *checkpoints, uint32_t partition);
 
 /* The first change that a start may ask for, whichever checkpoint it uses; 0: all of them. */
 uint64_t checkpoint_needs_changes(struct checkpoints *checkpoints, uint32_t partition);

@@ -97,6 +97,15 @@ void checkpoint_spill(struct partition_checkpoint *target, int64_t now_ns)
 		checkpoint_hand_out_changes(target);
 }
 
+void checkpoint_keep_changes(struct checkpoints *checkpoints, uint32_t partition)
+{
+	struct partition_checkpoint *target  = &checkpoints->partitions[partition];
+	const struct changes        *changes = &target->partition->changes;
+	take_in(target);
+	while (changes->handed < changes->count && clock_monotonic_ns() >= target->spills_after_ns)
+		checkpoint_hand_out_changes(target);
+}
+
 uint64_t checkpoint_needs_changes(struct checkpoints *checkpoints, uint32_t partition)
 {
 	const struct partition_checkpoint *target = &checkpoints->partitions[partition];
