@@ -15,7 +15,7 @@ from transfer import start_export, start_import, wait_job
 
 PASSWORD = "a long one that only I know"
 NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-BEFORE = "2026-01-01T00:00:00Z"
+BEFORE = "2025-01-01T00:00:00Z"
 SEEN = 'count("Order Completed") within 1h >= 3'
 SEEN_JSON = {"event": "Order Completed", "within": "1h", "op": "gte", "value": 3,
              "where": {"property": "region", "op": "eq", "value": "jeju"}}
