@@ -27,9 +27,9 @@ enum {
 	LOG_PACK_CHUNK_BYTES = 256 << 10, /* of the log file; a larger frame is a chunk alone */
 
 	/* Of zstd. Sealed values do not shrink: behind a chunk that stayed larger than one part of
-	 * LOG_PACK_SHRINKS the next is searched in passing only, and becomes no larger for it. */
+	 * LOG_PACK_SHRINKS the next is searched in passing only, and becomes a few percent larger. */
 	LOG_PACK_LEVEL       = 1,
-	LOG_PACK_LEVEL_LARGE = -1,
+	LOG_PACK_LEVEL_LARGE = -3,
 	LOG_PACK_SHRINKS     = 3,
 };
 

@@ -37,10 +37,19 @@ void key_cache_init(struct key_cache *cache, uint32_t partition_count)
 		pthread_mutex_init(&cache->locks[i].mutex, NULL);
 }
 
+/* What was never used stays untouched: it takes no memory. A key without tag was wiped. */
+static bool is_used(const struct key_cache_set *set)
+{
+	uint64_t tags = 0;
+	for (unsigned way = 0; way < KEY_CACHE_WAYS; way++)
+		tags |= set->tags[way];
+	return tags != 0;
+}
+
 void key_cache_done(struct key_cache *cache)
 {
 	for (size_t i = 0; i < cache->set_count; i++)
-		if (cache->sets[i].next != 0) /* it was never used otherwise */
+		if (is_used(&cache->sets[i]))
 			cipher_wipe(&cache->sets[i], sizeof cache->sets[i]);
 	munmap(cache->sets, bytes_of(cache->set_count));
 	for (size_t i = 0; i < KEY_CACHE_LOCKS; i++)
@@ -61,12 +70,14 @@ static size_t set_of(const struct key_cache *cache, uint64_t number)
 	return (set + person.partition) & (cache->set_count - 1);
 }
 
+/* Where the number lies in its set, as long as there are no more persons than keys. */
+static unsigned own_way(uint64_t number) { return person_of_number(number).slot % KEY_CACHE_WAYS; }
+
 void key_cache_prefetch(const struct key_cache *cache, uint64_t number)
 {
 	const struct key_cache_set *set = &cache->sets[set_of(cache, number)];
 	__builtin_prefetch(set->tags);
-	__builtin_prefetch(set->keys[0]);
-	__builtin_prefetch(set->keys[2]);
+	__builtin_prefetch(set->keys[own_way(number)]);
 }
 
 bool key_cache_get(struct key_cache *cache, uint64_t number, uint8_t ret_key[CIPHER_KEY_BYTES])
@@ -85,12 +96,15 @@ bool key_cache_get(struct key_cache *cache, uint64_t number, uint8_t ret_key[CIP
 	return found;
 }
 
-/* Where the number lies already, else where the oldest does. */
+/* Where the number lies already, else a free place, its own first, else the next in turn. */
 static unsigned way_for(struct key_cache_set *keys, uint64_t number)
 {
 	for (unsigned way = 0; way < KEY_CACHE_WAYS; way++)
 		if (keys->tags[way] == number + 1)
 			return way;
+	for (unsigned i = 0; i < KEY_CACHE_WAYS; i++)
+		if (keys->tags[(own_way(number) + i) % KEY_CACHE_WAYS] == 0)
+			return (own_way(number) + i) % KEY_CACHE_WAYS;
 	return keys->next++ % KEY_CACHE_WAYS;
 }
 

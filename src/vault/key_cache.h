@@ -1,10 +1,10 @@
 #ifndef SONNIM_VAULT_KEY_CACHE_H
 #define SONNIM_VAULT_KEY_CACHE_H
 
-/* Unwrapped data keys of the persons seen last, in sets of four; the oldest of a set gives way. A
- * key that gives way is overwritten by the new one, the rest is wiped at the end. The first slots
- * of all partitions come first, then the next ones: slots are dense, so that memory is used only
- * for as many persons as there are.
+/* Unwrapped data keys of the persons seen last, in sets of four; those of a set give way in
+ * turn. A key that gives way is overwritten by the new one, the rest is wiped at the end. The first
+ * slots of all partitions come first, then the next ones: slots are dense, so that memory is used
+ * only for as many persons as there are.
  *
  * The memory is locked and left out of core dumps. There are KEY_CACHE_SETS_MAX sets where so much
  * may be locked (RLIMIT_MEMLOCK), else KEY_CACHE_SETS_MIN, locked where that is allowed. To unwrap
@@ -29,7 +29,7 @@ enum {
 
 struct key_cache_set {
 	_Alignas(64) uint64_t tags[KEY_CACHE_WAYS]; /* person number + 1; 0: empty */
-	uint32_t next;                              /* the way that gives way */
+	uint32_t next;                              /* that gives way when all are taken */
 	_Alignas(64) uint8_t keys[KEY_CACHE_WAYS][CIPHER_KEY_BYTES];
 };
 

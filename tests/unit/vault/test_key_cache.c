@@ -67,7 +67,7 @@ static void few_persons_lie_at_its_begin_whatever_their_partitions(void **state)
 			put(cache, number_of(partition, slot));
 	size_t used = 0;
 	for (size_t i = 0; i < cache->set_count; i++)
-		if (cache->sets[i].next != 0)
+		if (cache->sets[i].tags[0] != 0)
 			used = i + 1;
 	assert_int_equal(used, PARTITIONS * SLOTS / KEY_CACHE_WAYS);
 }
@@ -78,7 +78,7 @@ static uint32_t slots_around(const struct key_cache *cache)
 	return (uint32_t)(cache->set_count / PARTITIONS * KEY_CACHE_WAYS);
 }
 
-static void the_oldest_of_a_set_gives_way(void **state)
+static void a_full_set_lets_them_give_way_in_turn(void **state)
 {
 	struct key_cache *cache = *state;
 	for (uint32_t i = 0; i <= KEY_CACHE_WAYS; i++)
@@ -107,7 +107,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nobody_gives_way_before_there_are_more_than_it_holds),
 		TEST(few_persons_lie_at_its_begin_whatever_their_partitions),
-		TEST(the_oldest_of_a_set_gives_way),
+		TEST(a_full_set_lets_them_give_way_in_turn),
 		TEST(a_removed_key_is_wiped_and_its_neighbours_stay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
