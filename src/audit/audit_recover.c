@@ -136,7 +136,7 @@ enum status audit_recover(struct audit *audit, const struct audit_found *found, 
 		.audit = audit, .found = found, .recorded = calloc(found->count + 1, sizeof(bool))};
 	if (r.recorded == NULL)
 		abort();
-	enum status status = find_recorded(&r, &why);
+	enum status status = found->count > 0 ? find_recorded(&r, &why) : STATUS_OK;
 	if (status == STATUS_OK)
 		status = add_all(&r, &why);
 	free(r.recorded);

@@ -401,9 +401,10 @@ class Whole(unittest.TestCase):
 
     def test_on_a_full_disk_what_has_no_room_for_a_record_is_refused_before_it_is_done(self):
         server = Server("--partitions", "2")
-        self.addCleanup(server.__exit__, Exception, None, None)
+        self.addCleanup(remove_directory, server.directory)
         faults = Faults(server.directory)
         server.start(env=faults.environment)
+        self.addCleanup(server.kill)
         client = server.client()
         question = {"filters": {"search_keyword": ["x" * 60] * 40}}
         client.expect(200, "POST", "/api/v1/audience/calculate", question)

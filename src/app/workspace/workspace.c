@@ -185,17 +185,19 @@ enum status workspace_open(struct workspace *workspace, struct workspace_first *
 	vault_each_merge(workspace->vault, finish_merge, workspace);
 	ingest_finish_merges(workspace->finisher);
 	*ret_first = (struct workspace_first){0};
-	if ((status = make_first(workspace, ret_first, err)) != STATUS_OK ||
+	if ((status = make_first(workspace, ret_first, err)) != STATUS_OK)
+		return status;
+	register_transfer(workspace);
+	/* Rollouts go on at once, as jobs: which kinds there are and who listens is settled by then. */
+	if ((status = tell_restored(workspace, err)) != STATUS_OK ||
+	    (status = privacy_catch_up(&workspace->privacy, err)) != STATUS_OK ||
+	    (status = api_load(workspace->api, err)) != STATUS_OK ||
 	    (status = definitions_start(workspace->engine, workspace->journal, workspace->store,
 	                                workspace->row.partition_count, &watch, &workspace->definitions,
 	                                err)) != STATUS_OK)
 		return status;
 	backfill_open(&workspace->background.backfill, workspace->definitions);
-	register_transfer(workspace);
-	if ((status = tell_restored(workspace, err)) != STATUS_OK ||
-	    (status = privacy_catch_up(&workspace->privacy, err)) != STATUS_OK ||
-	    (status = api_load(workspace->api, err)) != STATUS_OK ||
-	    (status = background_start(&workspace->background, err)) != STATUS_OK)
+	if ((status = background_start(&workspace->background, err)) != STATUS_OK)
 		return status;
 	workspace_note(workspace, home ? "server.start" : "workspace.open",
 	               "{\"version\":\"" SONNIM_VERSION "\"}");
