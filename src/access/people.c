@@ -16,20 +16,12 @@ static const struct text tiers[] = {{"free", 4}, {"basic", 5}, {"premium", 7}, {
 
 /* ---- What may be said ---- */
 
-static bool is_printable(struct text text)
-{
-	for (size_t i = 0; i < text.length; i++)
-		if ((unsigned char)text.data[i] < ' ' || text.data[i] == 0x7f)
-			return false;
-	return true;
-}
-
 static enum status check_email(struct text email, struct error *err)
 {
 	const char *at     = email.length == 0 ? NULL : memchr(email.data, '@', email.length);
 	size_t      before = at == NULL ? 0 : (size_t)(at - email.data);
 	if (before == 0 || before + 1 == email.length || email.length > PERSON_EMAIL_BYTES ||
-	    !is_printable(email) || memchr(email.data, ' ', email.length) != NULL ||
+	    !text_is_line(email) || memchr(email.data, ' ', email.length) != NULL ||
 	    memchr(at + 1, '@', email.length - before - 1) != NULL)
 		return error_set_field(err, STATUS_INVALID, "email", "It must be an e-mail address");
 	return STATUS_OK;
@@ -37,8 +29,9 @@ static enum status check_email(struct text email, struct error *err)
 
 static enum status check_name(struct text name, struct error *err)
 {
-	if (name.length == 0 || name.length > PERSON_NAME_BYTES || !is_printable(name))
-		return error_set_field(err, STATUS_INVALID, "name", "It must have 1 to %d bytes",
+	if (name.length == 0 || name.length > PERSON_NAME_BYTES || !text_is_line(name))
+		return error_set_field(err, STATUS_INVALID, "name",
+		                       "It must have 1 to %d bytes, without control characters",
 		                       PERSON_NAME_BYTES);
 	return STATUS_OK;
 }

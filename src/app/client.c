@@ -201,13 +201,14 @@ static struct json member(struct json object, const char *path)
 	return member(json_get(object, name), dot + 1);
 }
 
-/* Control characters would move the cursor. */
+/* Control characters would move the cursor, or turn the rest of the line round. */
 static void add_clean(struct buffer *out, struct text text)
 {
-	for (size_t i = 0; i < text.length; i++)
-		buffer_add_u8(out, (unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f
-		                       ? ' '
-		                       : (uint8_t)text.data[i]);
+	for (size_t i = 0; i < text.length;) {
+		size_t unshown = text_unshown(text, i);
+		buffer_add_u8(out, unshown > 0 ? ' ' : (uint8_t)text.data[i]);
+		i += unshown > 0 ? unshown : 1;
+	}
 }
 
 static void add_cell(struct buffer *out, struct json value)

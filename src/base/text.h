@@ -59,6 +59,33 @@ static inline void text_find_line(struct text text, size_t at, unsigned *ret_lin
 	}
 }
 
+/* How many bytes at `at` are a character that is not to be shown as it is: a control character, or
+ * one that ends a line or turns the direction of what follows (U+2028 to 202E, 2066 to 2069); 0:
+ * none of these. Of UTF-8. */
+static inline size_t text_unshown(struct text text, size_t at)
+{
+	const unsigned char *c    = (const unsigned char *)text.data + at;
+	size_t               left = text.length - at;
+	if (c[0] < ' ' || c[0] == 0x7f)
+		return 1;
+	if (left >= 2 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+		return 2;
+	if (left < 3 || c[0] != 0xe2)
+		return 0;
+	bool turns = (c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) ||
+	             (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9);
+	return turns ? 3 : 0;
+}
+
+/* Whether it can be shown to people, in one line, as it is. */
+static inline bool text_is_line(struct text text)
+{
+	for (size_t i = 0; i < text.length; i++)
+		if (text_unshown(text, i) > 0)
+			return false;
+	return true;
+}
+
 /* For printf: printf("%.*s", TEXT_FORMAT(text)). */
 #define TEXT_FORMAT(text) (int)(text).length, (text).data
 

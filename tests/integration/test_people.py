@@ -388,6 +388,18 @@ class Roles(PeopleCase):
         self.refused(client.request("PUT", path, {"roles": ["viewer"]}), 409, "CONFLICT")
         self.refused(client.request("DELETE", path), 409, "CONFLICT")
 
+    def test_names_are_lines_that_are_what_they_seem(self):
+        for name in ("a\nb", "a\0b", "a\x1b[31mb", "a\u202eb", "a\u2066b", "a\u2028b", "a\x85b"):
+            for path, wish in (
+                    ("/api/v1/tokens", {"scopes": ["user.read"]}),
+                    ("/api/v1/workspaces", {"slug": "names"}),
+                    ("/api/v1/people", {"email": "n@example.com", "password": PASSWORD,
+                                        "roles": ["viewer"]})):
+                self.refused(self.client.request("POST", path, {"name": name, **wish}), 400,
+                             "VALIDATION_ERROR", "name")
+        self.client.expect(201, "POST", "/api/v1/tokens",
+                           {"name": "김 손님 (서울)", "scopes": ["user.read"]})
+
     def test_of_two_who_take_it_from_one_another_only_the_first_does(self):
         for turn in range(12):
             both = [self.logged_in("admin") for _ in range(2)]

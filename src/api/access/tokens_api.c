@@ -129,6 +129,14 @@ static enum status read_limit(struct json body, struct store_token *token, struc
 	return read_size(limit, "burst", "rate_limit.burst", token->rate, &token->burst, err);
 }
 
+static enum status read_name(struct json body, struct text *ret_name, struct error *err)
+{
+	enum status status = call_string(body, "name", false, 1, NAME_BYTES_MAX, ret_name, err);
+	if (status == STATUS_OK && !text_is_line(*ret_name))
+		return error_set_field(err, STATUS_INVALID, "name", "It must not have control characters");
+	return status;
+}
+
 static enum status create(struct api_call *call, struct store_token *token,
                           char text[API_TOKEN_TEXT_BYTES], struct error *err)
 {
@@ -141,8 +149,7 @@ static enum status create(struct api_call *call, struct store_token *token,
 	enum status              status;
 	if ((status = call_body(call, &body, err)) != STATUS_OK ||
 	    (status = call_only(body, known, err)) != STATUS_OK ||
-	    (status = call_string(body, "name", false, 1, NAME_BYTES_MAX, &token->name, err)) !=
-	        STATUS_OK ||
+	    (status = read_name(body, &token->name, err)) != STATUS_OK ||
 	    (status = read_scopes(body, call->token.scopes, &set, err)) != STATUS_OK ||
 	    (status = read_expiry(body, &call->token, &token->expires_ms, err)) != STATUS_OK ||
 	    (status = read_limit(body, token, err)) != STATUS_OK ||

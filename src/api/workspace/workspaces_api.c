@@ -149,10 +149,8 @@ static enum status read_name(struct json body, bool optional, struct text *ret_n
 {
 	enum status status =
 		call_string(body, "name", optional, 1, WORKSPACE_NAME_BYTES_MAX, ret_name, err);
-	for (size_t i = 0; status == STATUS_OK && i < ret_name->length; i++)
-		if ((unsigned char)ret_name->data[i] < ' ' || ret_name->data[i] == 0x7f)
-			status =
-				error_set_field(err, STATUS_INVALID, "name", "It must not have control characters");
+	if (status == STATUS_OK && !text_is_line(*ret_name))
+		return error_set_field(err, STATUS_INVALID, "name", "It must not have control characters");
 	return status;
 }
 

@@ -50,12 +50,27 @@ static void lines_and_columns_are_counted_from_one_in_characters(void **state)
 	assert_int_equal(column, 1);
 }
 
+static void what_a_line_cannot_show_as_it_is_is_found(void **state)
+{
+	(void)state;
+	static const struct text unshown[] = {
+		TEXT("\0"),           TEXT("\x1b"),         TEXT("\x7f"),         TEXT("\xc2\x85"),
+		TEXT("\xe2\x80\xa8"), TEXT("\xe2\x80\xae"), TEXT("\xe2\x81\xa6"), TEXT("\xe2\x81\xa9")};
+	for (size_t i = 0; i < sizeof unshown / sizeof unshown[0]; i++) {
+		assert_false(text_is_line(unshown[i]));
+		assert_int_equal(text_unshown(unshown[i], 0), unshown[i].length);
+	}
+	assert_true(text_is_line(TEXT("")));
+	assert_true(text_is_line(TEXT("김 손님, Łódź – مرحبا\xe2\x80")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(texts_are_equal_by_their_bytes_also_when_empty),
 		cmocka_unit_test(texts_are_ordered_by_unsigned_bytes_then_length),
 		cmocka_unit_test(begin_and_end_of_a_text_are_found),
+		cmocka_unit_test(what_a_line_cannot_show_as_it_is_is_found),
 		cmocka_unit_test(lines_and_columns_are_counted_from_one_in_characters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
