@@ -97,7 +97,7 @@ static void check_framing(struct http_request *request, unsigned lengths, unsign
 	if (lengths + encodings > 1)
 		http_request_refuse(request, 400, STATUS_INVALID,
 		                    "more than one header says how long the body is");
-	if (encodings == 1 && !request->chunked)
+	if (request->endless)
 		http_request_refuse(request, 501, STATUS_UNSUPPORTED,
 		                    "no Transfer-Encoding but chunked is supported");
 }
@@ -158,6 +158,7 @@ static struct text look_at_headers(struct http_request *request)
 			if (NAME_IS(header, "Transfer-Encoding")) {
 				encodings++;
 				request->chunked = value_is(header, "chunked");
+				request->endless |= !request->chunked;
 			}
 			break;
 		}
@@ -320,8 +321,8 @@ static void match_route(struct http_request *request)
 /* A body that is refused anyway, and that it would take too long to drop. */
 static bool refused_at_once(const struct http_request *request)
 {
-	return request->refusal &&
-	       (request->expects_continue || request->body_announced > HTTP_DRAIN_BYTES_MAX);
+	return request->refusal && (request->expects_continue || request->endless ||
+	                            request->body_announced > HTTP_DRAIN_BYTES_MAX);
 }
 
 static struct http_request *begin(struct http_loop *loop, struct MHD_Connection *mhd,

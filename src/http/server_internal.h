@@ -275,6 +275,7 @@ struct http_request {
 	bool                 gzip;
 	bool                 chunked;
 	bool                 expects_continue;
+	bool                 endless; /* nothing that we understand says where the body ends */
 	struct http_refusal *refusal; /* NULL: none */
 
 	/* The body: in the arena, or of its own when large. */
