@@ -6,13 +6,11 @@
 // are, with what they show.
 // Pages of 127.0.0.1 and localhost at the port of {"ready":port} are served here, which makes them
 // another origin, or another site, than the server; those of any other address stand in its place.
-import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import readline from "node:readline";
-import { chromium } from "playwright-core";
+import { browser, PATIENCE_MS } from "./chromium.mjs";
 
 const tell = (answer) => process.stdout.write(JSON.stringify(answer) + "\n");
-const executablePath = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"].find(existsSync);
 const served = new Map();
 const server = createServer((request, response) => {
   response.setHeader("Content-Type", "text/html; charset=utf-8");
@@ -21,14 +19,8 @@ const server = createServer((request, response) => {
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
 const port = String(server.address().port);
 
-const browser = await chromium.launch({
-  executablePath,
-  timeout: 300_000,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run"],
-});
 const person = await browser.newContext();
-person.setDefaultTimeout(300_000);
+person.setDefaultTimeout(PATIENCE_MS);
 const tabs = [];
 
 async function open(url, html) {

@@ -2,15 +2,14 @@
 // {"call":"reload"} leaves the page and comes back; {"call":"failed","arguments":{"count":n}} is
 // answered once so many requests have failed. The page is served here, so that the server is
 // another origin for it: what it may send is decided by CORS.
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { createServer } from "node:http";
 import readline from "node:readline";
-import { chromium } from "playwright-core";
+import { browser, PATIENCE_MS } from "./chromium.mjs";
 
 const [host, writeKey] = process.argv.slice(2);
 const tell = (answer) => process.stdout.write(JSON.stringify(answer) + "\n");
 const scripts = new URL("node_modules/@segment/analytics-next/dist/umd/", import.meta.url);
-const executablePath = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"].find(existsSync);
 
 const page = `<!doctype html><meta charset="utf-8"><title>Shop</title>
 <link rel="icon" href="data:,">
@@ -44,14 +43,8 @@ const server = createServer((request, response) => {
 });
 await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
 
-const browser = await chromium.launch({
-  executablePath,
-  timeout: 300_000,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run"],
-});
 const tab = await browser.newPage();
-tab.setDefaultTimeout(300_000);
+tab.setDefaultTimeout(PATIENCE_MS);
 let failures = 0;
 tab.on("requestfailed", () => failures++);
 const url = `http://127.0.0.1:${server.address().port}/`;

@@ -1,5 +1,6 @@
 #include "audit_fixture.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,36 @@ struct audit_settings trail_settings;
 const char           *trail_directory;
 const char           *trail_keyring;
 const uint8_t         trail_workspace[16] = {1, 2, 3};
+struct trail_disk     trail_disk;
 
 static char root[64], directory[96], keyring[96];
+
+static int disk_allocate(int fd, uint64_t offset, uint64_t length)
+{
+	return trail_disk.allocate_error != 0 ? trail_disk.allocate_error
+	                                      : posix_fallocate(fd, (off_t)offset, (off_t)length);
+}
+
+static int64_t disk_write(int fd, const void *data, size_t length, uint64_t offset)
+{
+	errno = trail_disk.write_error;
+	return trail_disk.write_error != 0 ? -1 : pwrite(fd, data, length, (off_t)offset);
+}
+
+static int disk_sync(int fd)
+{
+	trail_disk.sync_count++;
+	errno = trail_disk.sync_error;
+	return trail_disk.sync_error != 0 ? -1 : fdatasync(fd);
+}
+
+const struct audit_system trail_disk_system = {disk_allocate, disk_write, disk_sync};
 
 int trail_setup(void **state)
 {
 	(void)state;
+	trail_disk.allocate_error = trail_disk.write_error = 0;
+	trail_disk.sync_error = trail_disk.sync_count = 0;
 	snprintf(root, sizeof root, "/tmp/sonnim-audit-XXXXXX");
 	assert_non_null(mkdtemp(root));
 	snprintf(directory, sizeof directory, "%s/audit", root);

@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,13 @@ int trail_teardown(void **state);
 
 struct audit *trail_open(void);
 struct audit *trail_open_with(const struct audit_system *system);
+
+/* A disk that fails with these errors (errno; 0: none), and counts its syncs. trail_setup() mends
+ * it. */
+extern struct trail_disk {
+	atomic_int allocate_error, write_error, sync_error, sync_count;
+} trail_disk;
+extern const struct audit_system trail_disk_system;
 
 /* Adds so many changes and waits for each. */
 void trail_fill(struct audit *audit, unsigned count);

@@ -19,36 +19,6 @@
 static struct audit_report report;
 static char                findings[4096];
 
-/* ---- A disk that fails ---- */
-
-static atomic_int allocate_error, write_error, sync_error, sync_count;
-
-static int disk_allocate(int fd, uint64_t offset, uint64_t length)
-{
-	return allocate_error != 0 ? allocate_error : posix_fallocate(fd, (off_t)offset, (off_t)length);
-}
-
-static int64_t disk_write(int fd, const void *data, size_t length, uint64_t offset)
-{
-	errno = write_error;
-	return write_error != 0 ? -1 : pwrite(fd, data, length, (off_t)offset);
-}
-
-static int disk_sync(int fd)
-{
-	sync_count++;
-	errno = sync_error;
-	return sync_error != 0 ? -1 : fdatasync(fd);
-}
-
-static const struct audit_system disk = {disk_allocate, disk_write, disk_sync};
-
-static int setup(void **state)
-{
-	allocate_error = write_error = sync_error = sync_count = 0;
-	return trail_setup(state);
-}
-
 static const struct audit_record change = {.action = TEXT("segment.update"), .result_size = -1};
 static const struct audit_intent no_intent;
 
@@ -56,10 +26,10 @@ static void a_record_that_is_waited_for_is_synced_before_it_is_told(void **state
 {
 	struct error err;
 	(void)state;
-	struct audit *audit  = trail_open_with(&disk);
-	int           before = sync_count;
+	struct audit *audit  = trail_open_with(&trail_disk_system);
+	int           before = trail_disk.sync_count;
 	assert_int_equal(audit_note(audit, &change, &err), STATUS_OK);
-	assert_int_equal(sync_count, before + 1);
+	assert_int_equal(trail_disk.sync_count, before + 1);
 	audit_close(audit);
 }
 
@@ -68,8 +38,8 @@ static void a_full_disk_refuses_the_work_and_goes_on_once_there_is_room(void **s
 	struct error err = {0};
 	unsigned     got = 0;
 	(void)state;
-	struct audit *audit = trail_open_with(&disk);
-	allocate_error      = ENOSPC;
+	struct audit *audit       = trail_open_with(&trail_disk_system);
+	trail_disk.allocate_error = ENOSPC;
 	while (got < 1000 && audit_reserve(audit, &err) == STATUS_OK)
 		got++;
 	assert_true(got < 1000); /* what had been allocated ahead */
@@ -77,7 +47,7 @@ static void a_full_disk_refuses_the_work_and_goes_on_once_there_is_room(void **s
 	assert_non_null(strstr(err.reason, "audit trail"));
 	for (unsigned i = 0; i < got; i++) /* those that have room keep it */
 		audit_add(audit, &no_intent, &change, NULL, NULL);
-	allocate_error = 0;
+	trail_disk.allocate_error = 0;
 	assert_int_equal(audit_note(audit, &change, &err), STATUS_OK);
 	audit_close(audit);
 	assert_int_equal(trail_verify(&report, findings), STATUS_OK);
@@ -88,10 +58,10 @@ static void after_a_failed_sync_everything_is_refused(void **state)
 {
 	struct error err = {0};
 	(void)state;
-	struct audit *audit = trail_open_with(&disk);
-	sync_error          = EIO;
+	struct audit *audit   = trail_open_with(&trail_disk_system);
+	trail_disk.sync_error = EIO;
 	assert_int_equal(audit_note(audit, &change, &err), STATUS_FAILED);
-	sync_error = 0;
+	trail_disk.sync_error = 0;
 	assert_int_equal(audit_reserve(audit, &err), STATUS_FAILED);
 	audit_close(audit);
 }
@@ -113,8 +83,8 @@ static void after_a_failure_its_thread_rests(void **state)
 {
 	struct error err = {0};
 	(void)state;
-	struct audit *audit = trail_open_with(&disk);
-	sync_error          = EIO;
+	struct audit *audit   = trail_open_with(&trail_disk_system);
+	trail_disk.sync_error = EIO;
 	assert_int_equal(audit_note(audit, &change, &err), STATUS_FAILED);
 	rest_ms(AUDIT_SYNC_MS + 100);
 	int64_t before = cpu_ms();
@@ -127,8 +97,8 @@ static void a_failed_write_is_told_to_all_that_wait(void **state)
 {
 	struct error err = {0};
 	(void)state;
-	struct audit *audit = trail_open_with(&disk);
-	write_error         = EIO;
+	struct audit *audit    = trail_open_with(&trail_disk_system);
+	trail_disk.write_error = EIO;
 	assert_int_equal(audit_note(audit, &change, &err), STATUS_FAILED);
 	assert_non_null(strstr(err.reason, "audit trail"));
 	audit_close(audit);
@@ -139,12 +109,12 @@ static void a_new_file_that_has_no_room_is_put_off(void **state)
 	struct error err;
 	(void)state;
 	trail_settings.file_bytes = 2000;
-	struct audit *audit       = trail_open_with(&disk);
-	allocate_error            = ENOSPC;
+	struct audit *audit       = trail_open_with(&trail_disk_system);
+	trail_disk.allocate_error = ENOSPC;
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(audit_note(audit, &change, &err), STATUS_OK);
 	assert_int_equal(trail_file_count(), 1);
-	allocate_error = 0;
+	trail_disk.allocate_error = 0;
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(audit_note(audit, &change, &err), STATUS_OK);
 	assert_true(trail_file_count() > 1);
@@ -175,7 +145,7 @@ static void records_of_many_threads_make_one_chain(void **state)
 	pthread_t threads[THREADS];
 	(void)state;
 	trail_settings.file_bytes = 64 << 10;
-	struct audit *audit       = trail_open_with(&disk);
+	struct audit *audit       = trail_open_with(&trail_disk_system);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, add_some, audit), 0);
 	for (int i = 0; i < THREADS; i++)
@@ -185,7 +155,7 @@ static void records_of_many_threads_make_one_chain(void **state)
 		fail_msg("%s", findings);
 	assert_int_equal(report.records - report.signed_records, THREADS * EACH);
 	assert_true(report.files > 3);
-	assert_true(sync_count < THREADS * EACH / 2); /* they share syncs */
+	assert_true(trail_disk.sync_count < THREADS * EACH / 2); /* they share syncs */
 }
 
 /* ---- Killed ---- */
@@ -324,7 +294,7 @@ static void records_of_nobody_are_limited_and_those_left_out_are_told(void **sta
 	audit_close(audit);
 }
 
-#define TRAIL(test) cmocka_unit_test_setup_teardown(test, setup, trail_teardown)
+#define TRAIL(test) cmocka_unit_test_setup_teardown(test, trail_setup, trail_teardown)
 
 int main(void)
 {

@@ -14,36 +14,11 @@
 #include "base/file.h"
 #include "base/instant.h"
 
-/* ---- A disk that fails ---- */
-
-static atomic_int allocate_error, write_error, sync_error, sync_count;
-
-static int disk_allocate(int fd, uint64_t offset, uint64_t length)
-{
-	return allocate_error != 0 ? allocate_error : posix_fallocate(fd, (off_t)offset, (off_t)length);
-}
-
-static int64_t disk_write(int fd, const void *data, size_t length, uint64_t offset)
-{
-	errno = write_error;
-	return write_error != 0 ? -1 : pwrite(fd, data, length, (off_t)offset);
-}
-
-static int disk_sync(int fd)
-{
-	sync_count++;
-	errno = sync_error;
-	return sync_error != 0 ? -1 : fdatasync(fd);
-}
-
-static const struct audit_system disk = {disk_allocate, disk_write, disk_sync};
-
 static struct audit_keys keys;
 
 static int setup(void **state)
 {
 	struct error err;
-	allocate_error = write_error = sync_error = sync_count = 0;
 	if (trail_setup(state) != 0)
 		return -1;
 	assert_int_equal(directory_create(trail_directory, 0700, &err), STATUS_OK);
@@ -64,8 +39,8 @@ static struct audit_intentions *open_as(const uint8_t workspace_id[16])
 	struct error             err        = {0};
 	free(found.items);
 	found = (struct audit_found){0};
-	if (audit_intentions_open(trail_directory, &keys, workspace_id, &disk, &intentions, &found,
-	                          &err) != STATUS_OK)
+	if (audit_intentions_open(trail_directory, &keys, workspace_id, &trail_disk_system, &intentions,
+	                          &found, &err) != STATUS_OK)
 		fail_msg("%s", err.reason);
 	return intentions;
 }
@@ -176,7 +151,7 @@ static void what_was_found_keeps_its_slots_until_it_is_forgotten(void **state)
 	intentions = open_again(intentions);
 	assert_int_equal(found.count, 2);
 	assert_int_equal(audit_intentions_forget(intentions, &err), STATUS_OK);
-	assert_int_equal(sync_count, 1);
+	assert_int_equal(trail_disk.sync_count, 1);
 	intentions = open_again(intentions);
 	assert_int_equal(found.count, 0);
 	end(intentions);
@@ -335,13 +310,13 @@ static void a_full_disk_refuses_what_the_file_has_no_room_for(void **state)
 	unsigned            count = 0;
 	(void)state;
 	struct audit_intentions *intentions = open_as(trail_workspace);
-	allocate_error                      = ENOSPC;
+	trail_disk.allocate_error           = ENOSPC;
 	while (count < 10000 &&
 	       audit_intentions_take(intentions, &known, 0, &intent, &err) == STATUS_OK)
 		count++;
 	assert_int_equal(count, 128);
 	assert_int_equal(err.status, STATUS_NO_SPACE);
-	allocate_error = 0;
+	trail_disk.allocate_error = 0;
 	take(intentions);
 	end(intentions);
 }
@@ -352,9 +327,9 @@ static void one_that_a_full_disk_does_not_take_has_no_slot(void **state)
 	struct audit_intent intent;
 	(void)state;
 	struct audit_intentions *intentions = open_as(trail_workspace);
-	write_error                         = ENOSPC;
+	trail_disk.write_error              = ENOSPC;
 	assert_int_equal(audit_intentions_take(intentions, &known, 0, &intent, &err), STATUS_NO_SPACE);
-	write_error = 0;
+	trail_disk.write_error = 0;
 	assert_int_equal(audit_intentions_counts(intentions).taken, 0);
 	take(intentions);
 	end(intentions);
@@ -366,9 +341,9 @@ static void after_a_failed_write_nothing_is_taken_any_more(void **state)
 	struct audit_intent intent;
 	(void)state;
 	struct audit_intentions *intentions = open_as(trail_workspace);
-	write_error                         = EIO;
+	trail_disk.write_error              = EIO;
 	assert_int_equal(audit_intentions_take(intentions, &known, 0, &intent, &err), STATUS_FAILED);
-	write_error = 0;
+	trail_disk.write_error = 0;
 	assert_int_equal(audit_intentions_take(intentions, &known, 0, &intent, &err), STATUS_FAILED);
 	assert_true(audit_intentions_counts(intentions).failed);
 	end(intentions);
@@ -413,7 +388,7 @@ static void whoever_waits_is_told_behind_a_sync(void **state)
 	audit_intentions_sync(intentions, done, &waiting);
 	wait_for(1);
 	assert_int_equal(waiting.status, STATUS_OK);
-	assert_int_equal(sync_count, 1);
+	assert_int_equal(trail_disk.sync_count, 1);
 	end(intentions);
 }
 
@@ -424,7 +399,7 @@ static void many_that_wait_share_syncs(void **state)
 	for (unsigned i = 0; i < 1000; i++)
 		audit_intentions_sync(intentions, done, &waiting);
 	wait_for(1000);
-	assert_in_range(sync_count, 1, 999);
+	assert_in_range(trail_disk.sync_count, 1, 999);
 	end(intentions);
 }
 
@@ -435,15 +410,15 @@ static void after_a_failed_sync_nothing_is_begun_any_more(void **state)
 	(void)state;
 	struct audit_intentions *intentions = open_as(trail_workspace);
 	take(intentions);
-	sync_error = EIO;
+	trail_disk.sync_error = EIO;
 	audit_intentions_sync(intentions, done, &waiting);
 	wait_for(1);
 	assert_int_equal(waiting.status, STATUS_FAILED);
-	sync_error = 0;
+	trail_disk.sync_error = 0;
 	audit_intentions_sync(intentions, done, &waiting);
 	wait_for(1);
 	assert_int_equal(waiting.status, STATUS_FAILED);
-	assert_int_equal(sync_count, 1);
+	assert_int_equal(trail_disk.sync_count, 1);
 	assert_int_equal(audit_intentions_take(intentions, &known, 0, &intent, &err), STATUS_FAILED);
 	end(intentions);
 }
@@ -567,11 +542,11 @@ static void a_full_disk_leaves_them_to_the_next_start(void **state)
 	unsigned unknown;
 	(void)state;
 	leave(3, 0);
-	allocate_error = ENOSPC;
-	audit_close(trail_open_with(&disk));
+	trail_disk.allocate_error = ENOSPC;
+	audit_close(trail_open_with(&trail_disk_system));
 	assert_int_equal(lines_with("\"segment.update\"", &unknown), 0);
-	allocate_error = 0;
-	audit_close(trail_open_with(&disk));
+	trail_disk.allocate_error = 0;
+	audit_close(trail_open_with(&trail_disk_system));
 	assert_int_equal(lines_with("\"segment.update\"", &unknown), 3);
 	assert_int_equal(unknown, 3);
 }
