@@ -165,7 +165,7 @@ void job_overlay(struct jobs *jobs, struct store_job *row, struct arena *arena)
 		pthread_mutex_lock(&job->lock);
 		row->done    = job->row.done;
 		row->total   = job->row.total;
-		row->unit    = job->row.unit;
+		row->unit    = arena_text(arena, job->row.unit); /* of a job taken up, it lies in that */
 		row->message = arena_text(arena, buffer_text(&job->message));
 		pthread_mutex_unlock(&job->lock);
 	}
